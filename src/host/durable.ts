@@ -1,0 +1,113 @@
+// Small files written whole: after a crash the old content or the new one, never a mixture.
+//
+// - Not for secrets: the old content stays on the disk after the rename. Keys have their own way.
+// - One writer per path; a temporary file that an earlier crash left behind is replaced.
+
+import { SealtailError } from "../core/errors.ts";
+import { errnoOf, fileError, type Path, pathBytes, showPath } from "./file-error.ts";
+import type { Files } from "./files.ts";
+
+const slash = 0x2f;
+
+/** The directory that holds `path`. */
+export function parentOf(path: Path): Path {
+  if (typeof path === "string") {
+    const cut = path.replace(/\/+$/, "").lastIndexOf("/");
+    if (cut < 0) return ".";
+    return cut === 0 ? "/" : path.slice(0, cut);
+  }
+  const cut = pathBytes(path).lastIndexOf(slash);
+  if (cut < 0) return ".";
+  return cut === 0 ? "/" : path.subarray(0, cut);
+}
+
+function temporaryName(path: Path): Path {
+  if (typeof path === "string") return `${path}.tmp`;
+  return new Uint8Array(Buffer.concat([pathBytes(path), Buffer.from(".tmp")]));
+}
+
+/**
+ * Replaces the content of `path` and returns when the new content is durable under that name.
+ * Crash before the rename: the old content. Crash after it: old or new, and each of them whole.
+ */
+export async function writeFileDurably(
+  files: Files,
+  path: Path,
+  bytes: Uint8Array,
+  perm = 0o600,
+): Promise<void> {
+  const temporary = temporaryName(path);
+  await unlinkIfPresent(files, temporary);
+  const file = await files.open(temporary, "create", perm);
+  try {
+    await file.write(bytes, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await files.rename(temporary, path);
+  await files.syncDir(parentOf(path));
+}
+
+/** Deletes `path`; fine if it is not there. Durable after syncDir of its directory. */
+export async function unlinkIfPresent(files: Files, path: Path): Promise<void> {
+  try {
+    await files.unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}
+
+/** The whole file, or undefined if there is none. More than `limit` bytes is file-too-large. */
+export async function readWhole(
+  files: Files,
+  path: Path,
+  limit: number,
+): Promise<Uint8Array | undefined> {
+  const file = await openIfPresent(files, path);
+  if (file === undefined) return undefined;
+  try {
+    const { size } = await file.stat();
+    if (size > limit) throw tooLarge(path, size, limit);
+    // One byte more than expected, to notice a file that grows while it is read.
+    const bytes = new Uint8Array(size + 1);
+    let length = 0;
+    while (length < bytes.length) {
+      const count = await file.read(bytes, length, bytes.length - length, length);
+      if (count === 0) return bytes.subarray(0, length);
+      length += count;
+    }
+    throw fileError("read a file that grows meanwhile", path, undefined);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openIfPresent(
+  files: Files,
+  path: Path,
+): Promise<Awaited<ReturnType<Files["open"]>> | undefined> {
+  try {
+    return await files.open(path, "read");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function tooLarge(path: Path, size: number, limit: number): SealtailError {
+  const text = `the file is ${size} bytes, want at most ${limit}`;
+  return new SealtailError("file-too-large", text, { place: showPath(path) });
+}
+
+/** Makes `path` and the directories above it, and returns when all their names are durable. */
+export async function makeDirDurably(files: Files, path: Path, perm = 0o700): Promise<void> {
+  if ((await files.stat(path))?.kind === "dir") return;
+  const parents: Path[] = [];
+  for (let at = parentOf(path); ; at = parentOf(at)) {
+    parents.push(at);
+    if (at === "/" || at === "." || (await files.stat(at)) !== undefined) break;
+  }
+  await files.mkdir(path, perm);
+  for (const parent of parents.reverse()) await files.syncDir(parent);
+}

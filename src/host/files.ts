@@ -1,0 +1,273 @@
+// Files: the only door to the file system.
+//
+// - Everything is asynchronous and runs in libuv's pool; nothing here blocks the loop.
+// - Errors are SealtailErrors with the path as their place; any failed sync is sync-failed.
+// - A new or renamed file is durable only when its own sync and syncDir of its directory returned.
+// - Files are opened without waiting: a pipe named like a log cannot hang the program.
+
+import { isUtf8 } from "node:buffer";
+import type { BigIntStats, Dirent } from "node:fs";
+import { constants } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import fs from "node:fs/promises";
+import { errnoOf, fileError, type Path, pathBytes, syncError } from "./file-error.ts";
+
+export type { Path } from "./file-error.ts";
+
+export type FileKind = "file" | "dir" | "link" | "other";
+
+export interface FileInfo {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  /** When the file was made, in Unix nanoseconds; 0 where the file system does not know. */
+  readonly birthNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly size: number;
+  readonly kind: FileKind;
+  /** Permission bits only. */
+  readonly mode: number;
+  readonly nlink: number;
+}
+
+export interface DirItem {
+  /** Text, or the bytes of a name that is not UTF-8. */
+  readonly name: Path;
+  /** Of the name itself: a link is "link", whatever it points to. */
+  readonly kind: FileKind;
+}
+
+/** An open file. One owner; calls may overlap, but nothing orders overlapping writes. */
+export interface OpenFile {
+  /**
+   * Reads up to `length` bytes at `position` into `into` from `at` on.
+   * Returns the number of bytes read; 0 is the end of the file.
+   */
+  read(into: Uint8Array, at: number, length: number, position: number): Promise<number>;
+  /** Writes all of `bytes`. After an error any part of them may be in the file. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Writes all parts, one behind the other, with as few calls as the system allows. */
+  writev(parts: readonly Uint8Array[], position: number): Promise<void>;
+  truncate(size: number): Promise<void>;
+  /** Returns when content and size are durable. A failure is sync-failed: stop. */
+  datasync(): Promise<void>;
+  /** Returns when content and all attributes are durable. A failure is sync-failed: stop. */
+  sync(): Promise<void>;
+  stat(): Promise<FileInfo>;
+  /** Closing twice is fine. */
+  close(): Promise<void>;
+}
+
+/** read: existing. write: existing, for reading and writing. create: must not exist yet. */
+export type OpenMode = "read" | "write" | "create";
+
+export interface Files {
+  /** `perm` counts for "create" only (0o600 unless told). */
+  open(path: Path, mode: OpenMode, perm?: number): Promise<OpenFile>;
+  /** Follows links. Undefined when there is no such file. */
+  stat(path: Path): Promise<FileInfo | undefined>;
+  /** The bytes of the path with every link resolved. Undefined when there is no such file. */
+  realPath(path: Path): Promise<Uint8Array | undefined>;
+  /** Sorted by bytes of the name. Undefined when there is no such directory. */
+  list(dir: Path): Promise<DirItem[] | undefined>;
+  /** Makes the directory and those above it; fine if it is there. Not durable by itself. */
+  mkdir(path: Path, perm: number): Promise<void>;
+  /** Replaces `to` if it exists. */
+  rename(from: Path, to: Path): Promise<void>;
+  unlink(path: Path): Promise<void>;
+  chmod(path: Path, perm: number): Promise<void>;
+  /** Makes names in `dir` durable: what was created, renamed or unlinked. A failure: stop. */
+  syncDir(dir: Path): Promise<void>;
+  /** Bytes that we may still write on the file system of `dir`. */
+  freeBytes(dir: Path): Promise<number>;
+}
+
+const flags: Readonly<Record<OpenMode, number>> = {
+  read: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0),
+  write: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+};
+
+function native(path: Path): string | Buffer {
+  return typeof path === "string" ? path : pathBytes(path);
+}
+
+function kindOf(item: BigIntStats | Dirent<Buffer>): FileKind {
+  if (item.isFile()) return "file";
+  if (item.isDirectory()) return "dir";
+  return item.isSymbolicLink() ? "link" : "other";
+}
+
+function infoOf(stats: BigIntStats): FileInfo {
+  return {
+    dev: stats.dev,
+    ino: stats.ino,
+    birthNs: stats.birthtimeNs,
+    mtimeNs: stats.mtimeNs,
+    size: Number(stats.size),
+    kind: kindOf(stats),
+    mode: Number(stats.mode & 0o7777n),
+    nlink: Number(stats.nlink),
+  };
+}
+
+const missing = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "");
+
+class SystemFile implements OpenFile {
+  readonly #handle: FileHandle;
+  readonly #path: Path;
+  #closed = false;
+
+  constructor(handle: FileHandle, path: Path) {
+    this.#handle = handle;
+    this.#path = path;
+  }
+
+  async #do<T>(doing: string, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (cause) {
+      throw fileError(doing, this.#path, cause);
+    }
+  }
+
+  async read(into: Uint8Array, at: number, length: number, position: number): Promise<number> {
+    const work = this.#handle.read(into, at, length, position);
+    return (await this.#do("read the file", work)).bytesRead;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    let done = 0;
+    while (done < bytes.length) {
+      const work = this.#handle.write(bytes, done, bytes.length - done, position + done);
+      done += (await this.#do("write the file", work)).bytesWritten;
+    }
+  }
+
+  async writev(parts: readonly Uint8Array[], position: number): Promise<void> {
+    const total = parts.reduce((sum, part) => sum + part.length, 0);
+    if (total === 0) return;
+    const work = this.#handle.writev(parts as Uint8Array[], position);
+    let done = (await this.#do("write the file", work)).bytesWritten;
+    if (done === total) return;
+    // A short write: the rest one by one, so that the disk can say what is wrong with it.
+    let start = 0;
+    for (const part of parts) {
+      const skip = Math.min(Math.max(done - start, 0), part.length);
+      await this.write(part.subarray(skip), position + start + skip);
+      start += part.length;
+      done = Math.max(done, start);
+    }
+  }
+
+  truncate(size: number): Promise<void> {
+    return this.#do("cut the file", this.#handle.truncate(size));
+  }
+
+  async datasync(): Promise<void> {
+    try {
+      await this.#handle.datasync();
+    } catch (cause) {
+      throw syncError("sync the file", this.#path, cause);
+    }
+  }
+
+  async sync(): Promise<void> {
+    try {
+      await this.#handle.sync();
+    } catch (cause) {
+      throw syncError("sync the file", this.#path, cause);
+    }
+  }
+
+  async stat(): Promise<FileInfo> {
+    return infoOf(await this.#do("look at the file", this.#handle.stat({ bigint: true })));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#do("close the file", this.#handle.close());
+  }
+}
+
+async function attempt<T>(doing: string, path: Path, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw fileError(doing, path, cause);
+  }
+}
+
+async function unlessMissing<T>(
+  doing: string,
+  path: Path,
+  work: Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (missing(cause)) return undefined;
+    throw fileError(doing, path, cause);
+  }
+}
+
+export const systemFiles: Files = {
+  async open(path, mode, perm = 0o600) {
+    const verb = mode === "create" ? "create" : "open";
+    const opened = fs.open(native(path), flags[mode], perm);
+    return new SystemFile(await attempt(`${verb} the file`, path, opened), path);
+  },
+
+  async stat(path) {
+    const work = fs.stat(native(path), { bigint: true });
+    const stats = await unlessMissing("look at the file", path, work);
+    return stats && infoOf(stats);
+  },
+
+  async realPath(path) {
+    const work = fs.realpath(native(path), { encoding: "buffer" });
+    return await unlessMissing("resolve the path", path, work);
+  },
+
+  async list(dir) {
+    const work = fs.readdir(native(dir), { encoding: "buffer", withFileTypes: true });
+    const found = await unlessMissing("list the directory", dir, work);
+    found?.sort((a, b) => Buffer.compare(a.name, b.name));
+    return found?.map((item) => ({
+      name: isUtf8(item.name) ? item.name.toString() : new Uint8Array(item.name),
+      kind: kindOf(item),
+    }));
+  },
+
+  async mkdir(path, perm) {
+    const work = fs.mkdir(native(path), { recursive: true, mode: perm });
+    await attempt("make the directory", path, work);
+  },
+
+  rename: (from, to) => attempt("rename the file", from, fs.rename(native(from), native(to))),
+
+  unlink: (path) => attempt("delete the file", path, fs.unlink(native(path))),
+
+  chmod: (path, perm) => attempt("set the file's mode", path, fs.chmod(native(path), perm)),
+
+  async syncDir(dir) {
+    let handle: FileHandle | undefined;
+    try {
+      handle = await fs.open(native(dir), "r");
+      await handle.sync();
+    } catch (cause) {
+      throw syncError("sync the directory", dir, cause);
+    } finally {
+      await handle?.close();
+    }
+  },
+
+  async freeBytes(dir) {
+    const stats = await attempt(
+      "ask for free space",
+      dir,
+      fs.statfs(native(dir), { bigint: true }),
+    );
+    return Number(stats.bavail * stats.bsize);
+  },
+};

@@ -1,0 +1,101 @@
+// The native suite: node:crypto and node:zlib, for agent, vault and command line.
+//
+// - crypto.hash into a latin1 string, then latin1Write into place, is the fastest way to a digest
+//   on Node 24: 0.5 µs for 300 bytes, against 1.1 µs for a "buffer" and 1.5 to 2 µs for
+//   createHash. Allocating the result costs more than the hash; a 32-byte string is cheap.
+// - OpenSSL verifies Ed25519 as RFC 8032 without the cofactor: it refuses S >= L and compares
+//   encode([S]B - [k]A) with R byte for byte. Tests hold it to that with mixed-order signatures.
+// - Node itself, since some release of 24, refuses every R of small order before OpenSSL is asked.
+//   The format doesn't, so those few are judged by core/ed25519.ts, the same on every release.
+
+import { createHash, createPublicKey, hash as typedHash, verify } from "node:crypto";
+import { constants, zstdDecompressSync } from "node:zlib";
+import type { Suite } from "../core/digest.ts";
+import { equationHolds } from "../core/ed25519.ts";
+import { Fault } from "../core/fault.ts";
+import { isWeakPoint } from "../core/public-key.ts";
+
+const digestBytes = 32;
+
+type Latin1Write = (this: Uint8Array, text: string, at: number, length: number) => number;
+const latin1Write = (Buffer.prototype as unknown as { latin1Write: Latin1Write }).latin1Write;
+
+// The declared types lack the encoding "latin1", which the runtime has under that name.
+const hash = typedHash as (algorithm: string, input: Uint8Array, encoding: string) => string;
+
+/** SubjectPublicKeyInfo of an Ed25519 key, up to the 32 bytes of the key itself. */
+const spkiPrefix = Uint8Array.from([
+  0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+]);
+
+function sha256Into(bytes: Uint8Array, end: number, out: Uint8Array, at: number): void {
+  if (at + digestBytes > out.length) throw new RangeError("a digest does not fit in its place");
+  const input = end === bytes.length ? bytes : bytes.subarray(0, end);
+  latin1Write.call(out, hash("sha256", input, "latin1"), at, digestBytes);
+}
+
+function verifyEd25519(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (key.length !== 32 || signature.length !== 64 || isWeakPoint(key)) return false;
+  const r = signature.subarray(0, 32);
+  if (isWeakPoint(r)) {
+    const digest = createHash("sha512").update(r).update(key).update(message).digest();
+    return equationHolds(key, signature, digest);
+  }
+  const der = Buffer.alloc(spkiPrefix.length + 32);
+  der.set(spkiPrefix);
+  der.set(key, spkiPrefix.length);
+  try {
+    const publicKey = createPublicKey({ key: der, format: "der", type: "spki" });
+    return verify(null, message, publicKey, signature);
+  } catch {
+    return false;
+  }
+}
+
+function zstdDecompress(frame: Uint8Array, rawLength: number): Uint8Array {
+  const { buffer, engine } = decompress(frame, rawLength);
+  if (engine.bytesWritten !== frame.length) {
+    const text = `the zstd frame ends after ${engine.bytesWritten} bytes, want ${frame.length}`;
+    throw new Fault("PAYLOAD_CORRUPT", text, engine.bytesWritten);
+  }
+  if (buffer.length !== rawLength) {
+    const text = `the zstd frame holds ${buffer.length} bytes, want ${rawLength}`;
+    throw new Fault("PAYLOAD_CORRUPT", text);
+  }
+  return buffer;
+}
+
+interface Decompressed {
+  readonly buffer: Uint8Array;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+function decompress(frame: Uint8Array, rawLength: number): Decompressed {
+  const options = {
+    info: true,
+    maxOutputLength: rawLength,
+    // A little more than needed: a chunk that is exactly full makes zlib ask for a second one.
+    chunkSize: rawLength + 64,
+    params: { [constants.ZSTD_d_windowLogMax]: 23 },
+  };
+  try {
+    return zstdDecompressSync(frame, options) as unknown as Decompressed;
+  } catch {
+    throw new Fault("PAYLOAD_CORRUPT", "the zstd frame can't be decompressed");
+  }
+}
+
+export const nativeSuite: Suite = {
+  sha256(bytes) {
+    const out = new Uint8Array(digestBytes);
+    sha256Into(bytes, bytes.length, out, 0);
+    return out;
+  },
+  sha256Into,
+  shake256(bytes, length) {
+    const made = createHash("shake256", { outputLength: length }).update(bytes).digest();
+    return new Uint8Array(made.buffer, made.byteOffset, made.length);
+  },
+  verifyEd25519,
+  zstdDecompress,
+};

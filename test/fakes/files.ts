@@ -1,0 +1,342 @@
+// Files in memory, with a volatile and a durable half: what reads see, and what a crash leaves.
+//
+// - A file's bytes become durable by its sync or datasync, names by syncDir of their directory.
+// - crash() ends all open files and drops what is not durable; with a seed some of it survives,
+//   in any order, as on a real disk.
+// - Open files live on after unlink and rename. Inodes and birth times are never used again.
+// - `hook` sees every call before it is done and may throw; `capacity` fills the disk.
+
+import { fileError, type Path, syncError } from "../../src/host/file-error.ts";
+import type {
+  DirItem,
+  FileInfo,
+  FileKind,
+  Files,
+  OpenFile,
+  OpenMode,
+} from "../../src/host/files.ts";
+import { applyNames, errno, FileNode, fromKey, splitPath, toKey } from "./file-tree.ts";
+import { FakeFile, type FileCall } from "./open-file.ts";
+import { seededNumbers } from "./random.ts";
+
+export type { FileCall } from "./open-file.ts";
+
+export class FakeFiles implements Files {
+  /** Sees every call before it is done, with the path it names; throw to make it fail. */
+  hook: ((call: FileCall, path: Path) => void | Promise<void>) | undefined;
+  /** Bytes that fit on the disk: a write past them stores what fits and fails with ENOSPC. */
+  capacity: number = Number.POSITIVE_INFINITY;
+  /** Counts crashes: open files of an earlier life are dead. */
+  life: number = 0;
+  readonly #dev: bigint;
+  #serial = 1n;
+  #time = 0n;
+  #root: FileNode;
+
+  constructor(dev = 1n) {
+    this.#dev = dev;
+    this.#root = this.#make("dir", 0o755);
+  }
+
+  #make(kind: FileKind, mode: number): FileNode {
+    this.#serial += 1n;
+    return new FileNode(kind, mode, this.#serial);
+  }
+
+  #find(path: Path): FileNode {
+    return this.#walk(path).node;
+  }
+
+  /** The node of `path`, and where it is once all links are followed. Targets are absolute. */
+  #walk(path: Path, depth = 0): { node: FileNode; at: string } {
+    let node = this.#root;
+    let at = "";
+    for (const part of splitPath(path)) {
+      if (node.kind !== "dir") throw errno("ENOTDIR");
+      const next = node.names.get(part);
+      if (next === undefined) throw errno("ENOENT");
+      if (next.kind === "link" && depth > 40) throw errno("ELOOP");
+      if (next.kind === "link") ({ node, at } = this.#walk(fromKey(next.target), depth + 1));
+      else {
+        node = next;
+        at = `${at}/${part}`;
+      }
+    }
+    return { node, at };
+  }
+
+  #place(path: Path): { dir: FileNode; name: string } {
+    const parts = splitPath(path);
+    const name = parts.pop();
+    if (name === undefined) throw errno("EINVAL");
+    const dir = this.#find(fromKey(`/${parts.join("/")}`));
+    if (dir.kind !== "dir") throw errno("ENOTDIR");
+    return { dir, name };
+  }
+
+  async #do<T>(call: FileCall, path: Path, work: () => T): Promise<T> {
+    const life = this.life;
+    try {
+      await this.hook?.(call, path);
+      if (life !== this.life) throw errno("EIO");
+      return work();
+    } catch (cause) {
+      if (call === "syncDir") throw syncError("sync the directory", path, cause);
+      throw fileError(call, path, cause);
+    }
+  }
+
+  open(path: Path, mode: OpenMode, perm = 0o600): Promise<OpenFile> {
+    return this.#do(mode === "create" ? "create" : "open", path, () => {
+      if (mode === "create") this.#create(path, perm);
+      const node = this.#find(path);
+      if (node.kind === "dir" && mode !== "read") throw errno("EISDIR");
+      return new FakeFile(this, node, path, mode !== "read");
+    });
+  }
+
+  #create(path: Path, perm: number): FileNode {
+    const { dir, name } = this.#place(path);
+    if (dir.names.has(name)) throw errno("EEXIST");
+    if (this.used() >= this.capacity) throw errno("ENOSPC");
+    const node = this.#make("file", perm);
+    dir.change([{ name, node }]);
+    return node;
+  }
+
+  stat(path: Path): Promise<FileInfo | undefined> {
+    return this.#do("stat", path, () => {
+      const node = this.#unlessMissing(path);
+      return node && this.infoOf(node);
+    });
+  }
+
+  realPath(path: Path): Promise<Uint8Array | undefined> {
+    return this.#do("realPath", path, () => {
+      if (this.#unlessMissing(path) === undefined) return undefined;
+      return new Uint8Array(Buffer.from(this.#walk(path).at || "/", "latin1"));
+    });
+  }
+
+  #unlessMissing(path: Path): FileNode | undefined {
+    try {
+      return this.#find(path);
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? "";
+      if (["ENOENT", "ENOTDIR"].includes(code)) return undefined;
+      throw error;
+    }
+  }
+
+  list(dir: Path): Promise<DirItem[] | undefined> {
+    return this.#do("list", dir, () => {
+      const node = this.#unlessMissing(dir);
+      if (node === undefined || node.kind !== "dir") return undefined;
+      const names = [...node.names].sort(([a], [b]) => (a < b ? -1 : 1));
+      return names.map(([name, child]) => ({ name: fromKey(name), kind: child.kind }));
+    });
+  }
+
+  mkdir(path: Path, perm: number): Promise<void> {
+    return this.#do("mkdir", path, () => {
+      let dir = this.#root;
+      for (const name of splitPath(path)) {
+        let next = dir.names.get(name);
+        if (next === undefined) {
+          next = this.#make("dir", perm);
+          dir.change([{ name, node: next }]);
+        }
+        if (next.kind === "link") next = this.#find(fromKey(next.target));
+        if (next.kind !== "dir") throw errno("EEXIST");
+        dir = next;
+      }
+    });
+  }
+
+  rename(from: Path, to: Path): Promise<void> {
+    return this.#do("rename", from, () => {
+      const source = this.#place(from);
+      const target = this.#place(to);
+      const node = source.dir.names.get(source.name);
+      if (node === undefined) throw errno("ENOENT");
+      const replaced = target.dir.names.get(target.name);
+      if (replaced === node) return;
+      if (replaced?.kind === "dir") throw errno(node.kind === "dir" ? "ENOTEMPTY" : "EISDIR");
+      if (replaced !== undefined) replaced.nlink -= 1;
+      const remove = { name: source.name, node: undefined };
+      const add = { name: target.name, node };
+      if (source.dir === target.dir) source.dir.change([remove, add]);
+      else {
+        target.dir.change([add]);
+        source.dir.change([remove]);
+      }
+    });
+  }
+
+  unlink(path: Path): Promise<void> {
+    return this.#do("unlink", path, () => {
+      const { dir, name } = this.#place(path);
+      const node = dir.names.get(name);
+      if (node === undefined) throw errno("ENOENT");
+      if (node.kind === "dir") throw errno("EISDIR");
+      node.nlink -= 1;
+      dir.change([{ name, node: undefined }]);
+    });
+  }
+
+  chmod(path: Path, perm: number): Promise<void> {
+    return this.#do("chmod", path, () => {
+      this.#find(path).mode = perm;
+    });
+  }
+
+  syncDir(dir: Path): Promise<void> {
+    return this.#do("syncDir", dir, () => {
+      const node = this.#find(dir);
+      if (node.kind !== "dir") throw errno("ENOTDIR");
+      node.durableNames = new Map(node.names);
+      node.changes = [];
+    });
+  }
+
+  freeBytes(dir: Path): Promise<number> {
+    return this.#do("freeBytes", dir, () => {
+      const free = Math.max(0, this.capacity - this.used());
+      return Math.min(free, Number.MAX_SAFE_INTEGER);
+    });
+  }
+
+  // ---- For FakeFile.
+
+  call<T>(call: FileCall, path: Path, life: number, work: () => T): Promise<T> {
+    return this.#do(call, path, () => {
+      if (life !== this.life) throw errno("EBADF");
+      return work();
+    });
+  }
+
+  infoOf(node: FileNode): FileInfo {
+    const { ino, birthNs, mtimeNs, kind, mode, nlink } = node;
+    return { dev: this.#dev, ino, birthNs, mtimeNs, size: node.bytes.size, kind, mode, nlink };
+  }
+
+  /** Writes what fits; throws ENOSPC if that is not all. */
+  store(node: FileNode, bytes: Uint8Array, position: number): void {
+    const growth = Math.max(0, position + bytes.length - node.bytes.size);
+    const missing = Math.max(0, growth - Math.max(0, this.capacity - this.used()));
+    const fits = Math.max(0, bytes.length - missing);
+    if (fits > 0) node.bytes.change(position, bytes.subarray(0, fits));
+    this.touch(node);
+    if (fits < bytes.length) throw errno("ENOSPC");
+  }
+
+  touch(node: FileNode): void {
+    this.#time += 1n;
+    node.mtimeNs = node.birthNs + this.#time * 1_000_000n;
+  }
+
+  // ---- For tests: done at once, seen by no hook.
+
+  /** Bytes in all files that have a name. */
+  used(dir: FileNode = this.#root): number {
+    let sum = 0;
+    for (const node of dir.names.values()) {
+      sum += node.kind === "dir" ? this.used(node) : node.bytes.size;
+    }
+    return sum;
+  }
+
+  /** Replaces a file's content, or makes it (and its directories). Volatile. */
+  put(path: Path, bytes: Uint8Array | string): void {
+    const node = this.#forTest(path);
+    node.bytes.change(0, undefined);
+    node.bytes.change(0, typeof bytes === "string" ? Buffer.from(bytes) : bytes);
+    this.touch(node);
+  }
+
+  /** Appends as a program that logs would. Makes the file if need be. Volatile. */
+  append(path: Path, bytes: Uint8Array | string): void {
+    const node = this.#forTest(path);
+    node.bytes.change(node.bytes.size, typeof bytes === "string" ? Buffer.from(bytes) : bytes);
+    this.touch(node);
+  }
+
+  cut(path: Path, size: number): void {
+    const node = this.#find(path);
+    node.bytes.change(size, undefined);
+    this.touch(node);
+  }
+
+  /** What reads see now. */
+  bytes(path: Path): Uint8Array {
+    return this.#find(path).bytes.content.slice();
+  }
+
+  symlink(target: Path, path: Path): void {
+    const { dir, name } = this.#place(path);
+    const node = this.#make("link", 0o777);
+    node.target = toKey(target);
+    dir.change([{ name, node }]);
+  }
+
+  #forTest(path: Path): FileNode {
+    const parts = splitPath(path);
+    let dir = this.#root;
+    for (const name of parts.slice(0, -1)) {
+      let next = dir.names.get(name);
+      if (next?.kind === "link") next = this.#find(fromKey(next.target));
+      if (next === undefined) {
+        next = this.#make("dir", 0o755);
+        dir.change([{ name, node: next }]);
+      }
+      dir = next;
+    }
+    const name = parts.at(-1) ?? "";
+    const known = dir.names.get(name);
+    if (known?.kind === "link") return this.#find(fromKey(known.target));
+    if (known !== undefined) return known;
+    const node = this.#make("file", 0o644);
+    dir.change([{ name, node }]);
+    return node;
+  }
+
+  /** Makes everything durable. */
+  syncAll(): void {
+    this.#eachNode((node) => {
+      node.bytes.sync();
+      node.durableNames = new Map(node.names);
+      node.changes = [];
+    });
+  }
+
+  /**
+   * The power fails. Without a seed nothing survives that was not synced; with one, some does, in
+   * any order. Every open file is dead afterwards.
+   */
+  crash(seed?: number): void {
+    this.life += 1;
+    const chance = seed === undefined ? undefined : seededNumbers(seed);
+    this.#eachNode((node) => {
+      node.bytes.crash(chance);
+      const left = new Map(node.durableNames);
+      for (const step of node.changes)
+        if (chance !== undefined && chance() < 0.5) applyNames(left, step);
+      node.names = left;
+      node.durableNames = new Map(left);
+      node.changes = [];
+    });
+  }
+
+  #eachNode(visit: (node: FileNode) => void): void {
+    const seen = new Set<FileNode>();
+    const walk = (node: FileNode): void => {
+      if (seen.has(node)) return;
+      seen.add(node);
+      const pending = node.changes.flatMap((step) => step.map((change) => change.node));
+      const below = [...node.names.values(), ...node.durableNames.values(), ...pending];
+      visit(node);
+      for (const child of below) if (child !== undefined) walk(child);
+    };
+    walk(this.#root);
+  }
+}
