@@ -1,0 +1,144 @@
+// The vault's configuration: what may be said, what holds when nothing is said, and its limits.
+//
+// - Sizes are bytes, durations milliseconds, paths absolute. Names are those of the file.
+//
+// Reference: docs/reference/config.md.
+
+import type { ConfigAdvice, ConfigSchema } from "../host/config.ts";
+import type { ConfigWords, Field } from "../host/config-schema.ts";
+import { isLoopback, parseListenAddress } from "../host/listen-address.ts";
+
+export interface VaultTlsConfig {
+  /** PEM file with the certificate, then those above it. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface StoreConfig {
+  readonly type: "dir";
+  readonly path: string;
+  /** Whether complete files get the file system's immutable flag. */
+  readonly immutable: boolean;
+}
+
+export interface RetentionConfig {
+  /** A subject, or a glob over subjects. */
+  readonly subject: string;
+  /** How long payloads are kept. */
+  readonly keep: number;
+  readonly then: "delete";
+}
+
+export interface VaultConfig {
+  readonly version: 1;
+  /** The grants' audience, and the first part of every receipt's origin. */
+  readonly name: string;
+  /** What can be rebuilt: indexes, counters; and quarantine. */
+  readonly state_dir: string;
+  /** Files of the two private keys. */
+  readonly keys: { readonly receipt: string; readonly time: string };
+  readonly listen: string;
+  readonly access: {
+    /** True: whoever reaches the vault may read. False: only this machine may. */
+    readonly open: boolean;
+  };
+  readonly tls?: VaultTlsConfig | undefined;
+  readonly store: StoreConfig;
+  /** C2SP verifier keys. */
+  readonly trust: { readonly root_keys: readonly string[] };
+  readonly retention: readonly RetentionConfig[];
+  readonly metrics: { readonly listen: string };
+}
+
+const day = 86_400_000;
+
+export const vaultConfig: ConfigSchema<VaultConfig> = {
+  title: "sealtail vault configuration",
+  fields: (a) =>
+    a.object<VaultConfig>({
+      version: a.described(a.version(), "The version of this file's shape."),
+      name: a.described(
+        a.name(),
+        "The vault's name: the audience of grants, the origin of receipts.",
+      ),
+      state_dir: a.described(a.path(), "The vault's own directory. What it holds can be rebuilt."),
+      keys: a.object<VaultConfig["keys"]>({
+        receipt: a.described(a.file(), "The private key that signs receipts."),
+        time: a.described(a.file(), "The private key that signs their time."),
+      }),
+      listen: a.described(a.listen(), "Where the API is served."),
+      access: a.withDefault(
+        a.object<VaultConfig["access"]>({
+          open: a.described(
+            a.withDefault(a.flag(), false),
+            "true: whoever reaches the vault may read. false: only this machine may.",
+          ),
+        }),
+        {},
+      ),
+      tls: a.optional(
+        a.object<VaultTlsConfig>({
+          cert: a.described(a.file(), "PEM file: the certificate, then those above it."),
+          key: a.described(a.file(), "PEM file: the private key of cert."),
+        }),
+      ),
+      store: store(a),
+      trust: a.object<VaultConfig["trust"]>({
+        root_keys: a.described(
+          a.list(a.verifierKey([1]), { min: 1, max: 64 }),
+          "The public keys whose grants are accepted.",
+        ),
+      }),
+      retention: a.withDefault(a.list(retention(a), { min: 0, max: 256 }), []),
+      metrics: a.withDefault(
+        a.object<VaultConfig["metrics"]>({
+          listen: a.described(
+            a.withDefault(a.listen(), "127.0.0.1:9465"),
+            "Where /metrics, /livez, /readyz and /startupz are served.",
+          ),
+        }),
+        {},
+      ),
+    }),
+  warnings,
+};
+
+function store(a: ConfigWords): Field<StoreConfig> {
+  return a.object<StoreConfig>({
+    type: a.described(a.oneOf<string>(["dir"], ["s3"]) as Field<"dir">, "A directory."),
+    path: a.described(a.path(), "Where the sealed blocks are kept."),
+    immutable: a.described(
+      a.withDefault(a.flag(), false),
+      "Set the immutable flag on complete files. As root, on ext4, XFS or btrfs.",
+    ),
+  });
+}
+
+function retention(a: ConfigWords): Field<RetentionConfig> {
+  return a.object<RetentionConfig>({
+    subject: a.described(a.name(), "Whose chains: a subject or a glob."),
+    keep: a.described(a.duration({ min: day, max: 36_500 * day }), "How long payloads are kept."),
+    then: a.described(a.oneOf(["delete"]), "What becomes of them afterwards."),
+  });
+}
+
+function warnings(config: VaultConfig): ConfigAdvice[] {
+  const advice: ConfigAdvice[] = [];
+  const { host } = parseListenAddress(config.listen) ?? { host: "" };
+  const reachable = !isLoopback(host);
+  if (reachable && config.tls === undefined) {
+    const clause = "can be reached from other machines, and there is no tls: lines travel readable";
+    advice.push({ path: ["listen"], clause });
+  }
+  if (reachable && config.access.open) {
+    advice.push({
+      path: ["access", "open"],
+      clause: "lets whoever reaches the vault read all chains",
+    });
+  }
+  if (config.retention.length > 0) {
+    const clause = "is checked but not enforced by this version: nothing is deleted";
+    advice.push({ path: ["retention"], clause });
+  }
+  return advice;
+}

@@ -1,0 +1,6 @@
+// Writes the JSON Schemas of both configurations into config/: `npm run schema`.
+
+import { writeFile } from "node:fs/promises";
+import { schemaFiles } from "./schema-files.ts";
+
+for (const { url, text } of await schemaFiles()) await writeFile(url, text);
