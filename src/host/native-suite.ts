@@ -74,7 +74,9 @@ function decompress(frame: Uint8Array, rawLength: number): Decompressed {
   const options = {
     info: true,
     maxOutputLength: rawLength,
-    // A little more than needed: a chunk that is exactly full makes zlib ask for a second one.
+    // Room for all of it at once makes libzstd decode in one pass, as the portable suite does: its
+    // streaming decoder judges some hostile frames otherwise. A little more than needed, because a
+    // chunk that is exactly full makes zlib ask for a second one.
     chunkSize: rawLength + 64,
     params: { [constants.ZSTD_d_windowLogMax]: 23 },
   };
