@@ -1,0 +1,214 @@
+// Listens for HTTP or HTTPS on one address and hands every request to one handler.
+//
+// - Every wait and every size has a limit; a slow or silent peer cannot hold a connection for ever.
+// - A handler that throws is a 500 without details; what it threw goes to onFault.
+// - close() stops accepting at once, lets running requests finish until its deadline, then cuts.
+
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { SealtailError } from "../core/errors.ts";
+import type { Clock } from "./clock.ts";
+import { errnoOf } from "./file-error.ts";
+import { fetchListener } from "./http-fetch.ts";
+import {
+  formatListenAddress,
+  isLoopback,
+  type ListenAddress,
+  listenWant,
+  parseListenAddress,
+} from "./listen-address.ts";
+import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
+
+export interface Peer {
+  readonly address: string;
+  /** Whether the connection comes from this machine. */
+  readonly loopback: boolean;
+  readonly secure: boolean;
+}
+
+export type FetchHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
+export type NodeHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+) => void | Promise<void>;
+
+export interface HttpLimits {
+  /** From the start of a request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From the start of a request to the end of its body. */
+  readonly requestTimeoutMs: number;
+  /** How long a connection may stay open between two requests. */
+  readonly keepAliveTimeoutMs: number;
+  readonly headerBytesMax: number;
+  readonly connectionsMax: number;
+}
+
+export const httpLimits: HttpLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 120_000,
+  keepAliveTimeoutMs: 65_000,
+  headerBytesMax: 16_384,
+  connectionsMax: 1024,
+};
+
+export interface HttpListenerOptions {
+  /** host:port; port 0 lets the system choose. */
+  readonly listen: string;
+  /** Exactly one of the two: a fetch-style function, or a plain node handler (which loads less). */
+  readonly handler: { readonly fetch: FetchHandler } | { readonly node: NodeHandler };
+  readonly clock: Pick<Clock, "now">;
+  readonly tls?: TlsFiles | undefined;
+  readonly limits?: Partial<HttpLimits>;
+  /** Told what a handler threw, or what went wrong with the socket. Must not throw. */
+  readonly onFault?: (fault: unknown) => void;
+}
+
+/**
+ * Starts to listen; returns once connections are accepted. Throws port-in-use,
+ * address-unavailable, address-forbidden, listen-failed, or what readTlsFiles throws.
+ */
+export async function openHttpListener(options: HttpListenerOptions): Promise<HttpListener> {
+  const address = parseListenAddress(options.listen);
+  if (address === undefined)
+    throw new RangeError(`listen is ${options.listen}, want ${listenWant}`);
+  const limits = { ...httpLimits, ...options.limits };
+  const { tls } = options;
+  const material = tls && (await readTlsFiles(tls, options.clock.now()));
+  const settings: http.ServerOptions = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    maxHeaderSize: limits.headerBytesMax,
+    connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
+  };
+  const server = material
+    ? https.createServer({ ...settings, ...material, minVersion: "TLSv1.2" })
+    : http.createServer(settings);
+  server.maxConnections = limits.connectionsMax;
+  const listener = new HttpListener(server, address, options, material?.notAfter);
+  server.on("request", await requestListener(options));
+  await startListening(server, address, options.listen);
+  server.on("error", (fault) => options.onFault?.(fault));
+  return listener;
+}
+
+export class HttpListener {
+  readonly #server: http.Server | https.Server;
+  readonly #address: ListenAddress;
+  readonly #options: HttpListenerOptions;
+  readonly #running = new Set<ServerResponse>();
+  #notAfter: number | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** For openHttpListener only. */
+  constructor(
+    server: http.Server | https.Server,
+    address: ListenAddress,
+    options: HttpListenerOptions,
+    notAfter: number | undefined,
+  ) {
+    this.#server = server;
+    this.#address = address;
+    this.#options = options;
+    this.#notAfter = notAfter;
+    server.on("request", (_request, response: ServerResponse) => {
+      this.#running.add(response);
+      response.once("close", () => this.#running.delete(response));
+      if (this.#closed !== undefined) response.shouldKeepAlive = false;
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? this.#address.port;
+  }
+
+  /** An address that works on this machine, without a slash at its end. */
+  get url(): string {
+    const wildcards: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+    const host = wildcards[this.#address.host] ?? this.#address.host;
+    const scheme = this.#options.tls ? "https" : "http";
+    return `${scheme}://${formatListenAddress({ host, port: this.port })}`;
+  }
+
+  /** When the certificate in use ends, in Unix microseconds; undefined without TLS. */
+  get certificateNotAfter(): number | undefined {
+    return this.#notAfter;
+  }
+
+  /** Takes up a renewed certificate for new connections. When it throws, the old one stays. */
+  async reloadTls(): Promise<void> {
+    const { tls, clock } = this.#options;
+    if (tls === undefined || !("setSecureContext" in this.#server)) return;
+    const { cert, key, notAfter } = await readTlsFiles(tls, clock.now());
+    this.#server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
+    this.#notAfter = notAfter;
+  }
+
+  /** Returns when every connection is gone, at the latest after `deadlineMs`. Closing twice is fine. */
+  close(deadlineMs: number): Promise<void> {
+    this.#closed ??= this.#close(deadlineMs);
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(0);
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const gone = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const response of this.#running) response.shouldKeepAlive = false;
+    this.#server.closeIdleConnections();
+    const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
+    await gone;
+    clearTimeout(cut);
+  }
+}
+
+async function requestListener(options: HttpListenerOptions): Promise<NodeHandler> {
+  const { handler } = options;
+  const onFault = options.onFault ?? ((): void => undefined);
+  if ("fetch" in handler) return fetchListener(handler.fetch, peerOf, onFault);
+  return async (request, response) => {
+    try {
+      await handler.node(request, response);
+    } catch (fault) {
+      onFault(fault);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500).end();
+    }
+  };
+}
+
+function peerOf({ socket }: IncomingMessage): Peer {
+  const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+  const secure = (socket as Partial<TLSSocket>).encrypted === true;
+  return { address, loopback: isLoopback(address), secure };
+}
+
+async function startListening(
+  server: http.Server,
+  { host, port }: ListenAddress,
+  place: string,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const failed = (cause: unknown): void => reject(listenError(cause, place));
+  server.once("error", failed);
+  server.listen({ host, port }, resolve);
+  await promise;
+  server.off("error", failed);
+}
+
+function listenError(cause: unknown, place: string): SealtailError {
+  const errno = errnoOf(cause) ?? "unknown reason";
+  const codes = {
+    EADDRINUSE: "port-in-use",
+    EADDRNOTAVAIL: "address-unavailable",
+    ENOTFOUND: "address-unavailable",
+    EAI_AGAIN: "address-unavailable",
+    EACCES: "address-forbidden",
+  } as const;
+  const code = codes[errno as keyof typeof codes] ?? "listen-failed";
+  return new SealtailError(code, `couldn't listen on ${place} (${errno})`, { place, cause });
+}
