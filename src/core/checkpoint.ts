@@ -1,0 +1,142 @@
+// Receipts: C2SP checkpoints of a chain's tree, signed by a vault and by its time key.
+//
+// - A receipt says: as of that time, this vault durably stores the first `size` blocks of the
+//   chain, and their RFC 6962 root is `root`.
+// - Valid only with both signatures, type 1 by the vault and type 4 by `<vault>/time`.
+//
+// Spec: docs/spec/receipt.md.
+
+import {
+  base64,
+  concat,
+  equalBytes,
+  fromBase64,
+  fromDecimal,
+  hex,
+  readU64,
+  utf8,
+  writeU64,
+} from "./bytes.ts";
+import type { Suite } from "./digest.ts";
+import { Fault } from "./fault.ts";
+import {
+  checkSignature,
+  cosignedBytes,
+  parseNote,
+  signaturesBy,
+  type VerifierKey,
+} from "./note.ts";
+
+export const maxReceiptLength = 16_384;
+
+/** The two keys of one vault. */
+export interface VaultKeys {
+  readonly receipt: VerifierKey;
+  readonly time: VerifierKey;
+}
+
+export interface Receipt {
+  readonly vault: string;
+  readonly chainId: string;
+  /** Number of blocks stored. */
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** Unix seconds at which the vault's time key signed. */
+  readonly time: number;
+}
+
+/** The signed text of a receipt. */
+export function checkpointText(
+  vault: string,
+  chain: Uint8Array,
+  size: number,
+  root: Uint8Array,
+): string {
+  return `${vault}/${hex(chain)}\n${size}\n${base64(root)}\n`;
+}
+
+/** A type 4 signature: the time in front of the Ed25519 signature over `cosignedBytes`. */
+export function timestamped(time: number, signature: Uint8Array): Uint8Array {
+  const stamp = new Uint8Array(8);
+  writeU64(stamp, 0, time);
+  return concat(stamp, signature);
+}
+
+/** What a receipt claims, before any signature is judged. Throws MALFORMED or NON_CANONICAL. */
+export function parseCheckpoint(bytes: Uint8Array): Omit<Receipt, "time"> {
+  const { text } = parseNote(bytes, maxReceiptLength);
+  const [origin = "", size = "", root = "", end, ...rest] = text.split("\n");
+  const slash = origin.lastIndexOf("/");
+  const chainId = origin.slice(slash + 1);
+  if (end !== "" || rest.length > 0 || slash < 1 || !/^[0-9a-f]{64}$/.test(chainId)) {
+    throw new Fault("MALFORMED", "receipt is not a checkpoint of a chain");
+  }
+  const rootBytes = fromBase64(root);
+  if (rootBytes.length !== 32) throw new Fault("MALFORMED", "receipt's root is not 32 bytes");
+  return { vault: origin.slice(0, slash), chainId, size: fromDecimal(size), root: rootBytes };
+}
+
+/**
+ * Reads a receipt and judges both signatures. Returns undefined if its vault is none of `vaults`
+ * (then it is unchecked). Throws RECEIPT_BAD_SIGNATURE, MALFORMED or NON_CANONICAL.
+ */
+export function openReceipt(
+  suite: Suite,
+  bytes: Uint8Array,
+  vaults: readonly VaultKeys[],
+): Receipt | undefined {
+  const claim = parseCheckpoint(bytes);
+  const note = parseNote(bytes, maxReceiptLength);
+  const keys = vaults.filter(({ receipt }) => receipt.name === claim.vault);
+  if (keys.length === 0) return undefined;
+  for (const { receipt, time } of keys) {
+    if (checkSignature(suite, note, receipt) !== "valid") continue;
+    const seconds = cosignatureTime(suite, signaturesBy(note, time), note.text, time);
+    if (seconds !== undefined) return { ...claim, time: seconds };
+  }
+  throw new Fault("RECEIPT_BAD_SIGNATURE", "receipt is not signed by its vault and its time key");
+}
+
+function cosignatureTime(
+  suite: Suite,
+  signatures: readonly Uint8Array[],
+  text: string,
+  key: VerifierKey,
+): number | undefined {
+  let earliest: number | undefined;
+  for (const each of signatures) {
+    if (each.length !== 72) return undefined;
+    const time = readU64(each, 0);
+    const good = suite.verifyEd25519(key.publicKey, cosignedBytes(time, text), each.subarray(8));
+    if (!good) return undefined;
+    earliest = Math.min(time, earliest ?? time);
+  }
+  return earliest;
+}
+
+/** Pairs `<vault>` keys of type 1 with `<vault>/time` keys of type 4. Throws BAD_KEY for one left over. */
+export function pairVaultKeys(keys: readonly VerifierKey[]): VaultKeys[] {
+  const pairs: VaultKeys[] = [];
+  for (const receipt of keys.filter(({ type }) => type === 1)) {
+    const times = keys.filter(({ name, type }) => type === 4 && name === `${receipt.name}/time`);
+    for (const time of times) pairs.push({ receipt, time });
+  }
+  const lonely = keys.find((key) => !pairs.some((p) => p.receipt === key || p.time === key));
+  if (lonely !== undefined) {
+    throw new Fault(
+      "BAD_KEY",
+      `key ${lonely.name} has no partner: a vault has a key and a /time key`,
+    );
+  }
+  return pairs;
+}
+
+/** H of a receipt's or grant's whole text, as headers carry it. */
+export function textHash(suite: Suite, text: string): Uint8Array {
+  return suite.sha256(utf8(text));
+}
+
+/** Whether a receipt confirms that a chain's first `size` blocks have this root. */
+export function confirms(receipt: Receipt, size: number, root: Uint8Array): boolean {
+  return receipt.size === size && equalBytes(receipt.root, root);
+}

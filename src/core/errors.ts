@@ -1,0 +1,185 @@
+// Every error that a person can meet, under a stable code.
+//
+// - Codes never change and never get another meaning; messages may.
+// - `remedy` is what to do; it is printed as the hint unless the thrower knows better.
+// - No message, place or hint ever holds log content or private key material.
+//
+// docs/reference/errors.md is this table for people; a test keeps the two equal.
+
+/** usage: exit 2. config: exit 78. unsafe: exit 74, our state is unknown. format, operating: exit 1. */
+export type ErrorKind = "usage" | "config" | "format" | "operating" | "unsafe";
+
+interface Row {
+  readonly kind: ErrorKind;
+  readonly means: string;
+  readonly remedy: string;
+}
+
+export const errorTable = {
+  "address-forbidden": {
+    kind: "operating",
+    means: "the user that runs this program may not listen on that port",
+    remedy: "choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
+  },
+  "address-unavailable": {
+    kind: "operating",
+    means: "the address to listen on does not belong to this machine",
+    remedy: "listen on an address of this machine, on 127.0.0.1 or on 0.0.0.0",
+  },
+  "certificate-expired": {
+    kind: "config",
+    means: "the TLS certificate is past its last day or before its first one",
+    remedy: "renew the certificate, or correct the machine's clock",
+  },
+  "config-env-missing": {
+    kind: "config",
+    means: "the configuration names an environment variable that is not set",
+    remedy: "set the variable, or give a default: ${NAME:-default}",
+  },
+  "config-file-missing": {
+    kind: "config",
+    means: "a file that the configuration names does not exist or is no file",
+    remedy: "correct the path (relative ones start at the configuration file), or create the file",
+  },
+  "config-file-unreadable": {
+    kind: "config",
+    means: "the configuration file could not be read",
+    remedy: "check the path and that the user that runs this program may read it",
+  },
+  "config-invalid": {
+    kind: "config",
+    means: "a value in the configuration is not what its key takes",
+    remedy: "change the value; docs/reference/config.md lists what each key takes",
+  },
+  "config-missing": {
+    kind: "config",
+    means: "a key that the configuration must have is absent",
+    remedy: "add the key; docs/reference/config.md shows an example",
+  },
+  "config-syntax": {
+    kind: "config",
+    means: "the configuration is not the YAML that this program reads",
+    remedy:
+      "correct the place named; indent with spaces, write each key once, use no aliases or tags",
+  },
+  "config-too-large": {
+    kind: "config",
+    means: "the configuration file is larger than any configuration",
+    remedy: "check that the path names the configuration file",
+  },
+  "config-unknown-key": {
+    kind: "config",
+    means: "the configuration holds a key that means nothing here",
+    remedy: "correct the spelling, or remove the key",
+  },
+  "config-unsupported": {
+    kind: "config",
+    means: "the configuration asks for something that this version does not do",
+    remedy: "use what the message offers, or a version of sealtail that does it",
+  },
+  "disk-full": {
+    kind: "operating",
+    means: "the disk, its inodes or a quota has no room left for what had to be written",
+    remedy: "free space on that file system; nothing was lost, the work goes on by itself",
+  },
+  "file-exists": {
+    kind: "operating",
+    means: "a file that had to be new is there already",
+    remedy: "move the file away if it is not needed, or choose another name",
+  },
+  "file-missing": {
+    kind: "operating",
+    means: "a file or directory that is needed does not exist",
+    remedy: "check the path; restore or create what is missing",
+  },
+  "file-too-large": {
+    kind: "operating",
+    means: "a file is larger than anything that belongs in its place",
+    remedy: "check that the path names the file that is meant",
+  },
+  "io-error": {
+    kind: "operating",
+    means: "the operating system refused a file operation",
+    remedy: "check the disk and kernel log; the system's own reason stands in brackets",
+  },
+  "listen-failed": {
+    kind: "operating",
+    means: "the operating system refused to listen for connections",
+    remedy: "the system's own reason stands in brackets",
+  },
+  "lock-unsupported": {
+    kind: "operating",
+    means: "the file system cannot lock files, so nothing would keep a second process out",
+    remedy: "keep the state directory on a local file system, or on NFS with locking",
+  },
+  "permission-denied": {
+    kind: "operating",
+    means: "the user that runs this program may not do that to a file",
+    remedy: "check owner and mode of the path, read-only mounts and security policies",
+  },
+  "port-in-use": {
+    kind: "operating",
+    means: "another process listens on that address and port",
+    remedy: "stop the other process, or listen on another port",
+  },
+  "state-locked": {
+    kind: "operating",
+    means: "another process uses the state directory",
+    remedy: "stop the other process, or give this one a state directory of its own",
+  },
+  "sync-failed": {
+    kind: "unsafe",
+    means: "the disk did not confirm a write, so what it holds is unknown",
+    remedy: "check the disk and kernel log, then start again: recovery reads what is really there",
+  },
+  "tls-file-invalid": {
+    kind: "config",
+    means: "a TLS file does not hold what its key needs, or key and certificate are no pair",
+    remedy: "give a PEM certificate (chain) and the PEM private key that belongs to it",
+  },
+  "tls-file-unreadable": {
+    kind: "config",
+    means: "a TLS file could not be read",
+    remedy: "check the path and that the user that runs this program may read it",
+  },
+  "too-many-open-files": {
+    kind: "operating",
+    means: "the limit on open files is reached",
+    remedy: "raise it (ulimit -n, LimitNOFILE=), or follow fewer files",
+  },
+  "wal-corrupt": {
+    kind: "unsafe",
+    means: "bytes of the write-ahead log changed or vanished after they were synced",
+    remedy: "check the disk, then start again: recovery sets the damage aside and reports it",
+  },
+} as const;
+
+// Every row has the shape of Row.
+const rows: Readonly<Record<ErrorCode, Row>> = errorTable;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export interface ErrorDetail {
+  /** Where: a path, a file:line:column, an address. */
+  readonly place?: string;
+  /** What to do, when the thrower knows better than the table. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+export class SealtailError extends Error {
+  override readonly name = "SealtailError";
+  readonly code: ErrorCode;
+  readonly kind: ErrorKind;
+  readonly place: string | undefined;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    const row = rows[code];
+    this.code = code;
+    this.kind = row.kind;
+    this.place = detail.place;
+    this.hint = detail.hint ?? row.remedy;
+  }
+}

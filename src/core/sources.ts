@@ -1,0 +1,178 @@
+// What a chain says about each followed file: declared or not, and up to which offset.
+//
+// - Continuity: a source's next byte is where the last one ended, unless a record moves it.
+//   So every byte from 0 to the expected offset was sealed in order or lies in a declared gap.
+// - One table serves the agent (positions to resume from), the vault and the verifier.
+// - After a payload that could not be read the table is loose: unknown sources pass and each
+//   source's next byte sets its offset, until a snapshot says what holds.
+//
+// Spec: docs/spec/continuity.md.
+
+import { addNumbers, compareBytes, fromHex, hex } from "./bytes.ts";
+import type { Suite } from "./digest.ts";
+import { Fault, type FindingCode } from "./fault.ts";
+import type { Json, JsonObject } from "./json.ts";
+import { encodeRecord, type SourcePosition, sourceIdOf } from "./record.ts";
+
+/** An open source: its declaration and the offset of the next byte to be sealed. */
+export interface OpenSource {
+  readonly id: string;
+  readonly record: JsonObject;
+  /** Offset of the next byte; undefined while it is not known (loose). */
+  expected: number | undefined;
+}
+
+const fault = (code: FindingCode, message: string): Fault => new Fault(code, message);
+
+export class SourceTable {
+  readonly #suite: Suite;
+  readonly #open = new Map<string, OpenSource>();
+  #loose = false;
+
+  constructor(suite: Suite) {
+    this.#suite = suite;
+  }
+
+  /** Whether a payload was lost, so that undeclared sources pass until the next snapshot. */
+  get loose(): boolean {
+    return this.#loose;
+  }
+
+  get(id: string): OpenSource | undefined {
+    return this.#open.get(id);
+  }
+
+  [Symbol.iterator](): IterableIterator<OpenSource> {
+    return this.#open.values();
+  }
+
+  /** The open sources as a `snapshot` record lists them: sorted by source id. */
+  positions(): SourcePosition[] {
+    return [...this.#open.values()]
+      .sort((a, b) => compareBytes(fromHex(a.id, 16), fromHex(b.id, 16)))
+      .map(({ record, expected }) => ({ record, offset: expected ?? 0 }));
+  }
+
+  /** A payload could not be read: what it declared, moved or closed is unknown. */
+  loosen(): void {
+    this.#loose = true;
+    for (const source of this.#open.values()) source.expected = undefined;
+  }
+
+  /** Takes over what a snapshot lists, whatever was known before. */
+  restore(positions: readonly SourcePosition[]): void {
+    this.#open.clear();
+    this.#loose = false;
+    for (const { record, offset } of positions) this.declare(record, offset);
+  }
+
+  /** The source id, in hex, that a source record stands for. */
+  idOf(record: JsonObject): string {
+    return hex(sourceIdOf(this.#suite, encodeRecord(record)));
+  }
+
+  /** Opens a source and returns its id; declaring identical bytes again changes nothing. */
+  declare(record: JsonObject, offset = 0): string {
+    const id = this.idOf(record);
+    if (!this.#open.has(id)) this.#open.set(id, { id, record, expected: offset });
+    return id;
+  }
+
+  /** Bytes [offset, offset + length) of a source were sealed. Returns what is wrong with that. */
+  advance(id: string, offset: number, length: number): Fault | undefined {
+    const next = addNumbers(offset, length);
+    const source = this.#open.get(id);
+    if (source === undefined) {
+      return this.#loose ? undefined : fault("SOURCE_UNDECLARED", "line of a source not declared");
+    }
+    const { expected } = source;
+    source.expected = next;
+    if (expected === undefined || expected === offset) return undefined;
+    return offset > expected
+      ? fault("GAP_UNDECLARED", `next byte is ${offset}, want ${expected}`)
+      : fault("OFFSET_OVERLAP", `next byte is ${offset}, want ${expected}`);
+  }
+
+  /**
+   * Applies a record about sources (source, end, gap, rewritten, heartbeat, predecessor) and
+   * returns what is wrong with it. Other types change nothing. A wrong number is still applied.
+   */
+  apply(type: string, value: JsonObject): Fault | undefined {
+    switch (type) {
+      case "source":
+        this.declare(value);
+        return undefined;
+      case "predecessor":
+        for (const { record, offset } of positionsIn(value["positions"])) {
+          this.declare(record, offset);
+        }
+        return undefined;
+      case "heartbeat":
+        return this.#applyHeartbeat(value["sources"]);
+      case "end":
+      case "gap":
+      case "rewritten":
+        return this.#applyTo(type, value);
+      default:
+        return undefined;
+    }
+  }
+
+  #applyHeartbeat(list: Json | undefined): Fault | undefined {
+    if (this.#loose || !Array.isArray(list)) return undefined;
+    const stranger = list.some((item) => !this.#open.has(String((item as JsonObject)["source"])));
+    return stranger
+      ? fault("SOURCE_UNDECLARED", "heartbeat names a source that is not open")
+      : undefined;
+  }
+
+  #applyTo(type: "end" | "gap" | "rewritten", value: JsonObject): Fault | undefined {
+    const source = this.#open.get(String(value["source"]));
+    if (source === undefined) {
+      return this.#loose
+        ? undefined
+        : fault("SOURCE_UNDECLARED", `${type} record is about a source that is not open`);
+    }
+    if (type === "rewritten") return wrongRewrite(source, value);
+    const { expected } = source;
+    if (type === "end") {
+      this.#open.delete(source.id);
+      const size = value["size"];
+      return expected === undefined || size === expected
+        ? undefined
+        : fault("MALFORMED", `end record has size ${size}, want ${expected}`);
+    }
+    const { from, to } = value;
+    if (to === undefined) this.#open.delete(source.id);
+    else if (typeof to === "number") source.expected = to;
+    if (typeof from === "number" && typeof to === "number" && to <= from) {
+      return fault("MALFORMED", `gap record ends at ${to}, before it begins at ${from}`);
+    }
+    return expected === undefined || from === expected
+      ? undefined
+      : fault("MALFORMED", `gap record begins at ${from}, want ${expected}`);
+  }
+}
+
+function wrongRewrite(source: OpenSource, value: JsonObject): Fault | undefined {
+  const { from, to } = value;
+  const inside =
+    typeof from === "number" &&
+    typeof to === "number" &&
+    from < to &&
+    (source.expected === undefined || to <= source.expected);
+  return inside
+    ? undefined
+    : fault("MALFORMED", "rewritten record does not lie within what was sealed");
+}
+
+/** The well-formed positions of a `snapshot` or `predecessor` record. */
+export function positionsIn(list: Json | undefined): SourcePosition[] {
+  if (!Array.isArray(list)) return [];
+  return list.filter(
+    (item) =>
+      typeof item === "object" &&
+      typeof item["record"] === "object" &&
+      typeof item["offset"] === "number",
+  ) as SourcePosition[];
+}

@@ -1,0 +1,78 @@
+// Judges where a chain ends: against the newest receipt, and by age (step F).
+//
+// - Without a receipt nobody can tell whether newer blocks were cut off: TAIL_UNCONFIRMED, and
+//   never plain VALID.
+//
+// Spec: docs/spec/verification.md, "F: head".
+
+import { Fault } from "../core/fault.ts";
+import type { Grant } from "../core/grant.ts";
+import { judgeGrantDates } from "./grant.ts";
+import { compareRoot, readReceipt } from "./receipts.ts";
+import type { ChainWalk } from "./walk.ts";
+
+/** Compares the walked chain with the newest receipt of the place where it is stored. */
+export function judgeReceipt(walk: ChainWalk, receipt: Uint8Array | undefined): void {
+  const length = walk.length;
+  try {
+    if (receipt !== undefined) compareReceipt(walk, receipt, length);
+  } catch (caught) {
+    if (!(caught instanceof Fault)) throw caught;
+    walk.report(caught.code, caught.message, { object: "receipt" });
+    return;
+  }
+  const confirmed = walk.tally.confirmedSize;
+  if (confirmed >= length || walk.tally.counts.has("TAIL_TRUNCATED")) return;
+  const blocks = length - confirmed;
+  walk.report("TAIL_UNCONFIRMED", `no receipt covers the newest ${blocks} blocks`, {
+    block: confirmed,
+    blocks,
+  });
+}
+
+function compareReceipt(walk: ChainWalk, bytes: Uint8Array, length: number): void {
+  const receipt = readReceipt(walk.receipts, bytes);
+  if (receipt === undefined) return;
+  if (receipt.size > length) {
+    const blocks = receipt.size - length;
+    walk.report("TAIL_TRUNCATED", `receipt covers ${blocks} more blocks than are there`, {
+      block: length,
+      blocks,
+    });
+    return;
+  }
+  if (receipt.size <= walk.thread.blockNo) compareRoot(walk.receipts, receipt);
+  // Else the receipt covers a last block that could not be used: that is a finding already.
+  else walk.tally.confirm(receipt);
+}
+
+/** Judges the grant's dates by the first receipt that is known. */
+export function judgeDates(walk: ChainWalk, grant: Grant | undefined): void {
+  const time = walk.tally.firstReceiptTime;
+  if (grant === undefined) return;
+  if (time === undefined) {
+    walk.unchecked.add("the grant's dates: no receipt says when the chain began");
+    return;
+  }
+  const fault = judgeGrantDates(grant, time);
+  if (fault !== undefined) walk.report(fault.code, fault.message, { object: "grant" });
+}
+
+/** Judges the age of the head at time `at`, Unix microseconds. */
+export function judgeAge(walk: ChainWalk, at: number): void {
+  const head = walk.tally.lastHeader;
+  if (head === undefined || head.kind === "final") return;
+  const age = at - head.time;
+  if (age <= head.maxSilenceMs * 1000) return;
+  const seconds = Math.round(age / 1e6);
+  const place = { block: head.blockNo };
+  if (walk.thread.stopped === true) {
+    walk.report("STOPPED", `agent was stopped ${seconds} s ago`, place);
+  } else {
+    walk.report(
+      "CHAIN_STALLED",
+      `newest block is ${seconds} s old, promised ${head.maxSilenceMs / 1000} s`,
+      place,
+    );
+  }
+}

@@ -1,0 +1,73 @@
+// Findings are values: what a verifier saw, where, and what that makes of the whole.
+//
+// - The worst class decides: INVALID, then INDETERMINATE, INCOMPLETE, findings, VALID.
+// - `unchecked` says what could not be judged; it never changes the verdict.
+//
+// Spec: docs/spec/verification.md.
+
+import { type FindingClass, type FindingCode, findingClasses } from "../core/fault.ts";
+
+export interface Finding {
+  readonly code: FindingCode;
+  readonly class: FindingClass;
+  /** Chain id in hex; absent where the whole source is meant. */
+  readonly chain?: string;
+  readonly block?: number;
+  /** Number of blocks from `block` on, where it is a stretch. */
+  readonly blocks?: number;
+  readonly seq?: number;
+  /** Stored object, and the offset in it of the block or byte that is meant. */
+  readonly object?: string;
+  readonly byte?: number;
+  /** For people. Never holds log content. */
+  readonly message: string;
+}
+
+export type Verdict = "VALID" | "VALID_WITH_FINDINGS" | "INCOMPLETE" | "INVALID" | "INDETERMINATE";
+
+/** From the best to the worst. */
+export const verdicts: readonly Verdict[] = [
+  "VALID",
+  "VALID_WITH_FINDINGS",
+  "INCOMPLETE",
+  "INDETERMINATE",
+  "INVALID",
+];
+
+export const verdictExitCodes: Readonly<Record<Verdict, number>> = {
+  VALID: 0,
+  VALID_WITH_FINDINGS: 3,
+  INCOMPLETE: 4,
+  INVALID: 5,
+  INDETERMINATE: 6,
+};
+
+const verdictOfClass: Readonly<Record<FindingClass, Verdict>> = {
+  finding: "VALID_WITH_FINDINGS",
+  incomplete: "INCOMPLETE",
+  "cannot-judge": "INDETERMINATE",
+  encoding: "INVALID",
+  crypto: "INVALID",
+  structure: "INVALID",
+  authority: "INVALID",
+  sink: "INVALID",
+};
+
+export function verdictOf(code: FindingCode): Verdict {
+  return verdictOfClass[findingClasses[code]];
+}
+
+/** Whether a finding of this code makes a block unfit to be stored. */
+export function isRefusal(code: FindingCode): boolean {
+  return findingClasses[code] !== "finding";
+}
+
+export function worse(a: Verdict, b: Verdict): Verdict {
+  return verdicts.indexOf(a) >= verdicts.indexOf(b) ? a : b;
+}
+
+export type Place = Omit<Finding, "code" | "class" | "message">;
+
+export function finding(code: FindingCode, message: string, place: Place = {}): Finding {
+  return { code, class: findingClasses[code], ...place, message };
+}

@@ -1,0 +1,86 @@
+// Judges receipts: those recorded in the chain and the newest one in the store.
+//
+// - A receipt counts only with both signatures of a configured vault; of any other vault it is
+//   unchecked. The vault is never believed about its own keys or name.
+//
+// Spec: docs/spec/receipt.md.
+
+import { equalBytes, utf8 } from "../core/bytes.ts";
+import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import type { Header } from "../core/header.ts";
+import type { RecentBlocks } from "./recent.ts";
+
+export interface ReceiptContext {
+  readonly suite: Suite;
+  readonly vaults: readonly VaultKeys[];
+  /** In hex. */
+  readonly chain: () => string;
+  readonly recent: RecentBlocks;
+  /** A receipt that is genuine and agrees with the walk. */
+  readonly onVerified: (receipt: Receipt) => void;
+  readonly unchecked: (what: string) => void;
+}
+
+export interface JudgedReceipt {
+  readonly hash: Uint8Array;
+  /** Blocks it claims to cover; undefined where it does not say. */
+  readonly size: number | undefined;
+  readonly fault: Fault | undefined;
+}
+
+/** Judges the note of a `receipt` record in the block of `header`; an earlier one covered `sizeBefore`. */
+export function judgeReceiptRecord(
+  context: ReceiptContext,
+  header: Header,
+  note: string,
+  sizeBefore: number,
+): JudgedReceipt {
+  const bytes = utf8(note);
+  const hash = context.suite.sha256(bytes);
+  let size: number | undefined;
+  try {
+    size = parseCheckpoint(bytes).size;
+    const receipt = readReceipt(context, bytes);
+    if (size > header.blockNo) {
+      throw new Fault(
+        "RECEIPT_MISMATCH",
+        `receipt covers ${size} blocks in block ${header.blockNo}`,
+      );
+    }
+    if (size < sizeBefore) {
+      throw new Fault("RECEIPT_REGRESSION", "receipt covers less than an earlier one");
+    }
+    if (receipt !== undefined) compareRoot(context, receipt);
+    return { hash, size, fault: undefined };
+  } catch (caught) {
+    if (!(caught instanceof Fault)) throw caught;
+    return { hash, size, fault: caught };
+  }
+}
+
+/** Opens a receipt of this chain; undefined if its vault is not configured. Throws Fault. */
+export function readReceipt(context: ReceiptContext, bytes: Uint8Array): Receipt | undefined {
+  const receipt = openReceipt(context.suite, bytes, context.vaults);
+  const { chainId, vault } = parseCheckpoint(bytes);
+  if (chainId !== context.chain()) {
+    throw new Fault("RECEIPT_MISMATCH", "receipt is for another chain");
+  }
+  if (receipt === undefined)
+    context.unchecked(`receipts of vault ${vault}: its keys are not given`);
+  return receipt;
+}
+
+/** Compares a genuine receipt with the walked tree. Throws RECEIPT_MISMATCH. */
+export function compareRoot(context: ReceiptContext, receipt: Receipt): void {
+  const root = context.recent.rootAt(receipt.size);
+  if (root === undefined) {
+    context.unchecked("receipts over blocks whose tree is not known any more");
+    return;
+  }
+  if (!equalBytes(root, receipt.root)) {
+    throw new Fault("RECEIPT_MISMATCH", "receipt's root is not that of the blocks it covers");
+  }
+  context.onVerified(receipt);
+}

@@ -1,0 +1,34 @@
+// What a walk remembers of the newest blocks: enough to judge receipts, duplicates and forks.
+//
+// - A ring of fixed size: a chain of any length is walked in constant memory.
+
+/** Blocks remembered. A receipt recorded further behind than this cannot be checked. */
+export const remembered = 32_768;
+
+interface Remembered {
+  /** Block hash; unknown for a block that was lost. */
+  readonly leaf: Uint8Array | undefined;
+  /** Root of the tree over this block and all before it, where it is known. */
+  readonly root: Uint8Array | undefined;
+  /** The key that signed it. */
+  readonly key: Uint8Array | undefined;
+  readonly time: number;
+}
+
+export class RecentBlocks {
+  readonly #blocks = new Map<number, Remembered>();
+
+  add(blockNo: number, block: Remembered): void {
+    this.#blocks.set(blockNo, block);
+    this.#blocks.delete(blockNo - remembered);
+  }
+
+  get(blockNo: number): Remembered | undefined {
+    return this.#blocks.get(blockNo);
+  }
+
+  /** Root of the tree over the first `size` blocks, if it is still known. */
+  rootAt(size: number): Uint8Array | undefined {
+    return this.#blocks.get(size - 1)?.root;
+  }
+}

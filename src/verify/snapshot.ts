@@ -1,0 +1,83 @@
+// Judges a snapshot record: what it lists must be what the chain says holds just before it.
+//
+// - Where the walk does not know (something before was lost), the snapshot restores it instead.
+//
+// Spec: docs/spec/record.md, "snapshot".
+
+import { equalBytes, fromHex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import type { Header } from "../core/header.ts";
+import { encodeJson, type JsonObject } from "../core/json.ts";
+import type { SourcePosition } from "../core/record.ts";
+import { positionsIn, type SourceTable } from "../core/sources.ts";
+import { Frontier } from "../core/tree.ts";
+import type { Thread } from "./thread.ts";
+
+export interface KnownState {
+  readonly sources: SourceTable;
+  readonly thread: Thread;
+  readonly configHash: Uint8Array | undefined;
+}
+
+/** Compares a well-formed snapshot with what is known, or takes over what is not. */
+export function judgeSnapshot(
+  suite: Suite,
+  known: KnownState,
+  header: Header,
+  snapshot: JsonObject,
+): Fault | undefined {
+  return (
+    judgeTree(suite, known.thread, header, snapshot["tree"] as readonly string[]) ??
+    judgeConfig(suite, known.configHash, snapshot["config"] as JsonObject) ??
+    judgeSources(known.sources, positionsIn(snapshot["sources"]))
+  );
+}
+
+function judgeTree(
+  suite: Suite,
+  thread: Thread,
+  header: Header,
+  tree: readonly string[],
+): Fault | undefined {
+  const wrong = new Fault("SNAPSHOT_MISMATCH", "snapshot's tree does not fold to chain_root");
+  let frontier: Frontier;
+  try {
+    frontier = Frontier.from(
+      suite,
+      header.blockNo,
+      tree.map((text) => fromHex(text, 32)),
+    );
+  } catch {
+    return wrong;
+  }
+  if (!equalBytes(frontier.root(), header.chainRoot)) return wrong;
+  thread.frontier ??= frontier;
+  return undefined;
+}
+
+function judgeConfig(
+  suite: Suite,
+  known: Uint8Array | undefined,
+  config: JsonObject,
+): Fault | undefined {
+  if (known === undefined || equalBytes(suite.sha256(encodeJson(config)), known)) return undefined;
+  return new Fault("SNAPSHOT_MISMATCH", "snapshot's config is not the newest config record");
+}
+
+function judgeSources(sources: SourceTable, listed: readonly SourcePosition[]): Fault | undefined {
+  const order = listed.map(({ record, offset }) => `${sources.idOf(record)} ${offset}`);
+  const sorted = order.every(
+    (each, at) => at === 0 || (order[at - 1] as string).slice(0, 32) < each.slice(0, 32),
+  );
+  if (!sorted) return new Fault("SNAPSHOT_MISMATCH", "snapshot's sources are not sorted by id");
+  if (sources.loose) {
+    sources.restore(listed);
+    return undefined;
+  }
+  const open = sources.positions().map(({ record, offset }) => `${sources.idOf(record)} ${offset}`);
+  const same = open.length === order.length && open.every((each, at) => each === order[at]);
+  return same
+    ? undefined
+    : new Fault("SNAPSHOT_MISMATCH", "snapshot's sources are not those that are open");
+}

@@ -1,0 +1,39 @@
+// What must be offered to be verified: a place that holds chains in the store's layout.
+//
+// - A vault, a directory, a bundle and a bucket all look like this; the verifier trusts none.
+// - Implementations read lazily: no call may need memory that grows with a chain.
+//
+// Spec: docs/spec/store.md.
+
+/** Bytes in pieces of any size, in order. */
+export type Pieces = AsyncIterable<Uint8Array>;
+
+/** One stored object that holds blocks (or heads) from `firstBlock` on. */
+export interface StoredObject {
+  /** For findings: its name in the layout, or the address it was read from. */
+  readonly name: string;
+  readonly firstBlock: number;
+  readonly open: () => Pieces;
+}
+
+export interface ChainSource {
+  /** Chain id in hex, as the place calls it. */
+  readonly id: string;
+  /** The grant note as stored; undefined if there is none. */
+  readonly grant: () => Promise<Uint8Array | undefined>;
+  /** The newest receipt. Read before the blocks, so that a living place never seems cut off. */
+  readonly receipt: () => Promise<Uint8Array | undefined>;
+  /** `.blocks` objects in order of their first block. The last one may still grow. */
+  readonly blocks: () => Promise<readonly StoredObject[]>;
+  /** `headers/` objects in order; empty where the place has none. */
+  readonly headers: () => Promise<readonly StoredObject[]>;
+  /** Fork proofs: block number and both heads. */
+  readonly forks: () => Promise<readonly { readonly block: number; readonly proof: Uint8Array }[]>;
+}
+
+export interface VerifiableSource {
+  /** For people: where this is. */
+  readonly name: string;
+  /** All chains, by id. */
+  readonly chains: () => Promise<readonly ChainSource[]>;
+}

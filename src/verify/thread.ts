@@ -1,0 +1,106 @@
+// The thread of a chain: what the next block must continue, and how it is taken up after a loss.
+//
+// - A field is undefined while it is not known. Unknown is never wrong: what cannot be compared is
+//   not judged, and whoever needed it says so (`unchecked`).
+// - Where one bent number leaves two readings of what follows, both are candidates, so that one
+//   fault is one finding.
+//
+// Spec: docs/spec/verification.md, "After a fault".
+
+import { equalBytes } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { firstPrev } from "../core/envelope.ts";
+import type { Grant } from "../core/grant.ts";
+import type { Header } from "../core/header.ts";
+import { Frontier } from "../core/tree.ts";
+
+export interface RunState {
+  readonly id: Uint8Array;
+  readonly mono: number;
+  readonly time: number;
+  /** What the newest block of the run promised. */
+  readonly maxSilenceMs: number;
+}
+
+export class Thread {
+  readonly #suite: Suite;
+  /** Number of the next block. */
+  blockNo = 0;
+  /** Who must sign it. */
+  key: Uint8Array | undefined;
+  prevHash: Uint8Array | undefined = new Uint8Array(32);
+  /** Candidates for first_seq; none: unknown. */
+  seqs: number[] = [0];
+  /** Candidates for the hash of the newest envelope; none: unknown. */
+  lastHashes: Uint8Array[] = [];
+  /** Tree over all blocks before the next one. */
+  frontier: Frontier | undefined;
+  run: RunState | undefined;
+  /** Whether the newest block ended its run with `stop`. */
+  stopped: boolean | undefined = false;
+  final = false;
+  configHash: Uint8Array | undefined;
+  receiptHash: Uint8Array | undefined = new Uint8Array(32);
+  receiptSize = 0;
+
+  constructor(suite: Suite, grantKey: Uint8Array | undefined) {
+    this.#suite = suite;
+    this.key = grantKey;
+    this.frontier = new Frontier(suite);
+  }
+
+  /** Blocks before `header` were lost: what only they knew is unknown from here. */
+  skipTo(header: Header): void {
+    const lost = header.blockNo - this.blockNo;
+    // Exactly one: its hash, and so its leaf, is what its successor names as the one before.
+    if (lost === 1) this.frontier?.append(header.prevHash);
+    else this.frontier = undefined;
+    this.blockNo = header.blockNo;
+    this.key = undefined;
+    this.prevHash = undefined;
+    this.seqs = [];
+    this.lastHashes = [];
+    this.run = undefined;
+    this.stopped = undefined;
+    this.configHash = undefined;
+    this.receiptHash = undefined;
+  }
+
+  /** The hash that a genesis' first envelope names as the one before. */
+  beginAt(genesis: Header): void {
+    this.lastHashes = [firstPrev(this.#suite, genesis.receiptHash, genesis.runId)];
+  }
+
+  /** Goes on behind a block. `actualCount` is what its payload held, if that is known. */
+  advance(header: Header, hash: Uint8Array, actualCount?: number): void {
+    const ends = this.seqs.map((seq) => seq + (actualCount ?? header.count));
+    this.seqs = unique([header.firstSeq + header.count, ...ends]);
+    this.blockNo = header.blockNo + 1;
+    this.key = header.kind === "final" ? undefined : header.nextPub;
+    this.prevHash = hash;
+    this.frontier?.append(hash);
+    this.run = {
+      id: header.runId,
+      mono: header.mono,
+      time: header.time,
+      maxSilenceMs: header.maxSilenceMs,
+    };
+    this.final = header.kind === "final";
+    this.configHash = header.configHash;
+    if (header.blockNo > 0) this.receiptHash = header.receiptHash;
+  }
+}
+
+function unique(numbers: number[]): number[] {
+  return [...new Set(numbers)];
+}
+
+/** A chain's first thread: the genesis must be signed by the grant's key. */
+export function firstThread(suite: Suite, grant: Grant | undefined): Thread {
+  return new Thread(suite, grant?.key);
+}
+
+/** Equal, or one of both is not known. */
+export function agree(known: Uint8Array | undefined, found: Uint8Array): boolean {
+  return known === undefined || equalBytes(known, found);
+}
