@@ -160,7 +160,7 @@ class Reader {
       const value = this.#env[name];
       if (fallback !== undefined) return value === undefined || value === "" ? fallback : value;
       if (value === undefined) {
-        const message = `${pathText(path)} needs the environment variable ${name}, which is not set`;
+        const message = `${pathText(path)} needs the environment variable ${name}, which is unset`;
         this.refuse(offset, "config-env-missing", message);
       }
       return value ?? "";

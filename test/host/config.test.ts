@@ -201,7 +201,7 @@ describe("the environment", () => {
 
   test("must hold what is named without a default, which is said once", async () => {
     assert.deepEqual(await problems("version: 1\nname: ${POD}\non: ${ON}\n", { ON: "maybe" }), [
-      "config-env-missing 2:7 name needs the environment variable POD, which is not set",
+      "config-env-missing 2:7 name needs the environment variable POD, which is unset",
       'config-invalid 3:5 on is "${ON}", want true or false',
     ]);
   });
