@@ -98,6 +98,13 @@ export class SegmentReader {
     this.next += 1;
   }
 
+  /** Goes back to where it stood before a batch. */
+  rewind(to: { readonly position: number; readonly next: number }): void {
+    this.position = to.position;
+    this.next = to.next;
+    this.fault = undefined;
+  }
+
   #stop(at: number, reason: ReadFault["reason"]): Frame[] {
     this.fault = { offset: this.position + at, reason };
     return [];

@@ -16,8 +16,8 @@ import type { Clock } from "../host/clock.ts";
 import { unlinkIfPresent } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { Files, OpenFile } from "../host/files.ts";
+import { Cursor } from "./cursor.ts";
 import { encodeFrameHeader, type Frame } from "./frame.ts";
-import { SegmentReader } from "./reader.ts";
 import { type Found, recover, type WalOptions } from "./recovery.ts";
 import type { Damage } from "./repair.ts";
 import { type Segment, segmentName, segmentPath } from "./segment.ts";
@@ -54,11 +54,8 @@ export class Wal {
   /** Set by a write that failed: what has to be removed before anything is appended. */
   #unfinished: "tail" | { readonly path: string } | undefined;
   #poison: unknown;
+  readonly #cursor: Cursor;
   #queue: Promise<unknown> = Promise.resolve();
-
-  // Owned by read().
-  #cursor: SegmentReader | undefined;
-  #reads: Promise<unknown> = Promise.resolve();
 
   private constructor(options: WalOptions, found: Found) {
     this.#files = options.files;
@@ -73,6 +70,11 @@ export class Wal {
     this.#next = found.next;
     this.#durableNext = found.next;
     this.#durableBytes = found.segments.at(-1)?.size ?? 0;
+    this.#cursor = new Cursor(this.#files, this.#dir, () => ({
+      segments: this.#segments,
+      durableNext: this.#durableNext,
+      durableBytes: this.#durableBytes,
+    }));
   }
 
   /**
@@ -212,8 +214,12 @@ export class Wal {
   async #removeUnfinished(): Promise<void> {
     if (this.#unfinished === undefined) return;
     if (this.#unfinished === "tail") {
-      const newest = this.#segments.at(-1);
-      if (newest !== undefined) await this.#file?.truncate(newest.size);
+      const [file, newest] = [this.#file, this.#segments.at(-1)];
+      if (file !== undefined && newest !== undefined) {
+        await file.truncate(newest.size);
+        // Without this a crash could bring back a frame whose append was said to have failed.
+        await this.#syncing(() => file.datasync());
+      }
     } else {
       await unlinkIfPresent(this.#files, this.#unfinished.path);
       // Without this a crash could bring the file back, with a frame whose index is taken by then.
@@ -265,85 +271,9 @@ export class Wal {
    * is one. Reading on where the last call ended is cheap. A frame that was whole once and no
    * longer is: wal-corrupt.
    */
-  read(fromIndex: number, maxBytes: number): Promise<Frame[]> {
-    const done = this.#reads.then(() => this.#read(fromIndex, maxBytes));
-    this.#reads = done.catch(() => undefined);
-    return done;
-  }
-
-  async #read(fromIndex: number, maxBytes: number): Promise<Frame[]> {
+  async read(fromIndex: number, maxBytes: number): Promise<Frame[]> {
     if (this.#poison !== undefined) throw this.#poison;
-    if (fromIndex < this.first) {
-      throw new RangeError(`frame ${fromIndex} read, the oldest kept is ${this.first}`);
-    }
-    const frames: Frame[] = [];
-    let left = maxBytes;
-    let index = fromIndex;
-    while (index < this.#durableNext && (frames.length === 0 || left > 0)) {
-      const reader = await this.#seek(index);
-      const before = { position: reader.position, next: reader.next };
-      const more = await this.#batch(reader, left);
-      const first = more[0];
-      if (first === undefined) break;
-      if (frames.length > 0 && first.bytes.length > left) {
-        // It came alone because a batch never comes empty; it opens the next one.
-        reader.position = before.position;
-        reader.next = before.next;
-        break;
-      }
-      frames.push(...more);
-      for (const frame of more) left -= frame.bytes.length;
-      index += more.length;
-      // What was whole goes out; the next call starts at the fault and says so.
-      if (reader.fault !== undefined) break;
-    }
-    return frames;
-  }
-
-  #endOf(segment: Segment): number {
-    return segment.name === this.#segments.at(-1)?.name ? this.#durableBytes : segment.size;
-  }
-
-  async #batch(reader: SegmentReader, maxBytes: number): Promise<Frame[]> {
-    const segment = this.#segments.find(({ first }) => first === reader.segment.first);
-    const frames = await reader.batch(this.#endOf(segment ?? reader.segment), maxBytes);
-    if (reader.fault !== undefined && frames.length === 0) {
-      const { offset, reason } = reader.fault;
-      const place = segmentPath(this.#dir, reader.segment.name);
-      const text = `the frame at byte ${offset} was whole once and is not any more (${reason})`;
-      throw new SealtailError("wal-corrupt", text, { place });
-    }
-    return frames;
-  }
-
-  /** The cursor, standing before `index`, which is durable and kept. */
-  async #seek(index: number): Promise<SegmentReader> {
-    const segment = this.#segments.findLast(({ first }) => first <= index);
-    if (segment === undefined) throw new RangeError(`frame ${index} is not kept`);
-    const cursor = this.#cursor;
-    if (cursor?.segment.first === segment.first && cursor.next <= index && !cursor.fault) {
-      await this.#skip(cursor, index);
-      return cursor;
-    }
-    this.#cursor = undefined;
-    await cursor?.close();
-    const opened = await SegmentReader.open(this.#files, this.#dir, segment);
-    this.#cursor = opened;
-    await this.#skip(opened, index);
-    return opened;
-  }
-
-  async #skip(reader: SegmentReader, index: number): Promise<void> {
-    while (reader.next < index) {
-      const { position, next } = reader;
-      const frames = await this.#batch(reader, scanBytes);
-      if (frames.length === 0) throw new RangeError(`frame ${index} is not kept`);
-      if (reader.next <= index) continue;
-      // One batch too far: stand before the frame, by what lies in front of it.
-      reader.position = position;
-      reader.next = next;
-      for (const frame of frames.slice(0, index - next)) reader.pass(frame);
-    }
+    return await this.#cursor.read(fromIndex, maxBytes);
   }
 
   /** Durable frames in order, from `fromIndex` (the oldest unless told): for recovery. */
@@ -358,10 +288,10 @@ export class Wal {
 
   /** Lets go of the files, without a sync. */
   async close(): Promise<void> {
-    await Promise.all([this.#queue, this.#reads]);
-    await this.#file?.close();
-    await this.#cursor?.close();
+    await this.#queue;
     this.#poison ??= new TypeError("the log is closed");
+    await this.#file?.close();
+    await this.#cursor.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

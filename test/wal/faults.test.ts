@@ -23,20 +23,29 @@ async function world(): Promise<World> {
   return { disk, files, wal };
 }
 
-/** Opens what a crash leaves, and checks that it is `expected`, as attempts 0, 1, … */
-async function expectFrames(disk: FakeFiles, salts: readonly number[]): Promise<void> {
-  for (const seed of [undefined, 1, 2, 3]) {
-    disk.crash(seed);
-    const wal = await openLog(disk);
-    assert.deepEqual(wal.damage, []);
-    const frames = await allOf(wal);
-    const want = salts.map((salt, index) => textOf(contentOf(index, 100, salt)));
-    assert.deepEqual(
-      frames.map((frame) => textOf(frame.bytes)),
-      want,
-    );
-    await wal.close();
+/** Plays `story` in many worlds, each ended by another crash, and checks what that leaves. */
+async function expectAfterCrash(
+  story: (world: World) => Promise<void>,
+  salts: readonly number[],
+): Promise<void> {
+  for (const seed of [undefined, ...Array.from({ length: 40 }, (_, i) => i)]) {
+    const played = await world();
+    await story(played);
+    played.disk.crash(seed);
+    await expectFrames(played.disk, salts);
   }
+}
+
+/** Opens the log and checks that it holds the frames 0, 1, … of these attempts. */
+async function expectFrames(disk: FakeFiles, salts: readonly number[]): Promise<void> {
+  const wal = await openLog(disk);
+  assert.deepEqual(wal.damage, []);
+  const frames = await allOf(wal);
+  const want = salts.map((salt, index) => textOf(contentOf(index, 100, salt)));
+  assert.deepEqual(
+    frames.map((frame) => textOf(frame.bytes)),
+    want,
+  );
 }
 
 const variants = ["failed", "partly", "persisted"] as const;
@@ -45,23 +54,29 @@ for (const startsSegment of [false, true]) {
   const where = startsSegment ? "the first frame of a segment" : "a frame";
   for (const variant of variants) {
     test(`a disk that fills up at ${where} (${variant}) leaves no trace of it`, async () => {
-      const { disk, files, wal } = await world();
-      files.arm({ call: "write", nth: 1, variant, errno: "ENOSPC" });
-      const options = { startsSegment };
-      await assert.rejects(wal.append(2, [contentOf(2, 100, 1)], options), { code: "disk-full" });
-      assert.equal(wal.next, 2);
-      await wal.append(2, [contentOf(2, 100, 2)]);
-      await wal.append(3, [contentOf(3)], { startsSegment: true });
-      await wal.sync();
-      await expectFrames(disk, [0, 0, 2, 0]);
+      const full = { code: "disk-full" };
+      for (const rolls of [false, true]) {
+        const story = async ({ files, wal }: World): Promise<void> => {
+          files.arm({ call: "write", nth: 1, variant, errno: "ENOSPC" });
+          const lost = wal.append(2, [contentOf(2, 100, 1)], { startsSegment });
+          await assert.rejects(lost, full);
+          assert.equal(wal.next, 2);
+          await wal.append(2, [contentOf(2, 100, 2)]);
+          await wal.append(3, [contentOf(3)], { startsSegment: rolls });
+          await wal.sync();
+        };
+        await expectAfterCrash(story, [0, 0, 2, 0]);
+      }
     });
 
     test(`a crash after ${where} that failed (${variant}) finds what was synced`, async () => {
-      const { disk, files, wal } = await world();
-      files.arm({ call: "write", nth: 1, variant, errno: "EIO" });
-      const append = wal.append(2, [contentOf(2)], { startsSegment });
-      await assert.rejects(append, { code: "io-error" });
-      await expectFrames(disk, [0, 0]);
+      const story = async ({ files, wal }: World): Promise<void> => {
+        files.arm({ call: "write", nth: 1, variant, errno: "EIO" });
+        const append = wal.append(2, [contentOf(2)], { startsSegment });
+        await assert.rejects(append, { code: "io-error" });
+        await wal.sync();
+      };
+      await expectAfterCrash(story, [0, 0]);
     });
   }
 }
@@ -74,6 +89,7 @@ test("a half frame that cannot be cut off yet blocks appends until it can", asyn
   await assert.rejects(wal.append(2, [contentOf(2)]), { code: "io-error" });
   await wal.append(2, [contentOf(2, 100, 1)]);
   await wal.sync();
+  disk.crash();
   await expectFrames(disk, [0, 0, 1]);
 });
 
@@ -86,18 +102,20 @@ for (const variant of ["failed", "persisted"] as const) {
     assert.deepEqual((await disk.list(walDir))?.length, 1);
     await wal.append(2, [contentOf(2, 100, 1)], { startsSegment: true });
     await wal.sync();
+    disk.crash();
     await expectFrames(disk, [0, 0, 1]);
   });
 
   test(`a leftover segment that cannot be deleted yet (${variant}) blocks appends`, async () => {
-    const { disk, files, wal } = await world();
-    files.arm({ call: "write", nth: 1, variant: "persisted", errno: "ENOSPC" });
-    files.arm({ call: "unlink", nth: 1, variant });
-    const first = wal.append(2, [contentOf(2)], { startsSegment: true });
-    await assert.rejects(first, { code: "disk-full" });
-    await wal.append(2, [contentOf(2, 100, 1)]);
-    await wal.sync();
-    await expectFrames(disk, [0, 0, 1]);
+    const story = async ({ files, wal }: World): Promise<void> => {
+      files.arm({ call: "write", nth: 1, variant: "persisted", errno: "ENOSPC" });
+      files.arm({ call: "unlink", nth: 1, variant });
+      const first = wal.append(2, [contentOf(2)], { startsSegment: true });
+      await assert.rejects(first, { code: "disk-full" });
+      await wal.append(2, [contentOf(2, 100, 1)]);
+      await wal.sync();
+    };
+    await expectAfterCrash(story, [0, 0, 1]);
   });
 
   const syncs: { name: string; fault: Fault; startsSegment: boolean }[] = [
@@ -181,6 +199,7 @@ test("a disk that is really full takes whole frames only, and goes on when it ha
   disk.capacity = Number.POSITIVE_INFINITY;
   await wal.append(5, [contentOf(5)]);
   await wal.sync();
+  disk.crash();
   await expectFrames(disk, [0, 0, 0, 0, 0, 0]);
 });
 
