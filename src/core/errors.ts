@@ -97,10 +97,27 @@ export const errorTable = {
     means: "a file is larger than anything that belongs in its place",
     remedy: "check that the path names the file that is meant",
   },
+  "grant-key-missing": {
+    kind: "operating",
+    means: "a new chain has to begin and the grant's private key is not there",
+    remedy:
+      "issue a new grant and put both its files where the configuration says; files stay open until then",
+  },
   "io-error": {
     kind: "operating",
     means: "the operating system refused a file operation",
     remedy: "check the disk and kernel log; the system's own reason stands in brackets",
+  },
+  "key-file-invalid": {
+    kind: "format",
+    means: "a file that should hold a private key does not",
+    remedy: "check that the path names a file that `sealtail key new` made",
+  },
+  "key-state-damaged": {
+    kind: "operating",
+    means: "the chain's key file is not what this program wrote",
+    remedy:
+      "nothing can be signed for this chain any more: restore nothing from backups; the agent begins a new, linked chain when a grant is there",
   },
   "listen-failed": {
     kind: "operating",
@@ -112,6 +129,16 @@ export const errorTable = {
     means: "the file system cannot lock files, so nothing would keep a second process out",
     remedy: "keep the state directory on a local file system, or on NFS with locking",
   },
+  "passphrase-missing": {
+    kind: "operating",
+    means: "a key is encrypted, and nobody is there to ask for its passphrase",
+    remedy: "run it on a terminal, set SEALTAIL_PASSPHRASE, or give --passphrase-file",
+  },
+  "passphrase-wrong": {
+    kind: "operating",
+    means: "the passphrase does not open the key file, or the file was changed",
+    remedy: "try again; a lost passphrase cannot be recovered",
+  },
   "permission-denied": {
     kind: "operating",
     means: "the user that runs this program may not do that to a file",
@@ -121,6 +148,11 @@ export const errorTable = {
     kind: "operating",
     means: "another process listens on that address and port",
     remedy: "stop the other process, or listen on another port",
+  },
+  "seal-refused": {
+    kind: "unsafe",
+    means: "the agent was about to seal something that breaks the format",
+    remedy: "start again; if it returns, report it with the diagnostics: nothing wrong was written",
   },
   "state-locked": {
     kind: "operating",
