@@ -7,7 +7,7 @@
 //
 // The file's text is host/key-file.ts.
 
-import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { equalBytes, utf8 } from "../core/bytes.ts";
 import { timestamped } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
@@ -76,11 +76,6 @@ export function signer(seed: Uint8Array): SeedSigner {
 function publicKeyOf(key: KeyObject): Uint8Array {
   const spki = createPublicKey(key).export({ format: "der", type: "spki" });
   return new Uint8Array(spki.subarray(-32));
-}
-
-/** HKDF-SHA-256 with an empty salt, 32 bytes: one step of key evolution. */
-export function hkdf(key: Uint8Array, info: string): Uint8Array {
-  return new Uint8Array(hkdfSync("sha256", key, new Uint8Array(0), info, 32));
 }
 
 /** A note signer from a seed, which stays the caller's. */

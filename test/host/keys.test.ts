@@ -7,7 +7,6 @@ import { readWhole } from "../../src/host/durable.ts";
 import {
   createKey,
   destroyKey,
-  hkdf,
   loadPublicHalf,
   loadSigningKey,
   noteSigner,
@@ -42,14 +41,6 @@ test("a seed gives the public key and the signature of RFC 8032", () => {
       "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
   );
   assert.throws(() => signer(new Uint8Array(31)), RangeError);
-});
-
-test("hkdf is RFC 5869 with an empty salt", () => {
-  // Appendix A.3 with the first 32 bytes of its output.
-  const key = new Uint8Array(22).fill(0x0b);
-  const want = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d";
-  assert.equal(hex(hkdf(key, "")), want);
-  assert.notEqual(hex(hkdf(key, "a")), want);
 });
 
 test("a plain key file is read again to the same key", async () => {
