@@ -55,6 +55,14 @@ export function countLines(raw: Uint8Array, start: number, end: number): number 
   return count;
 }
 
+/** Where the first `lines` envelopes of raw[start, end) end. */
+export function endOfLines(raw: Uint8Array, start: number, end: number, lines: number): number {
+  const cutter = new Cutter(raw);
+  let at = start;
+  for (let count = 0; count < lines && at < end; count++) at = cutter.next(at, end);
+  return at;
+}
+
 /** Derives all envelopes of a payload. Throws MALFORMED, LIMIT_EXCEEDED or COUNT_MISMATCH. */
 export function deriveEnvelopes(suite: Suite, input: DeriveInput): Derived {
   return new Derivation(suite, input).run();

@@ -1,0 +1,279 @@
+// From closed drafts to durable, signed blocks, in the one order that survives a crash:
+//
+//   1  build header and payload, sign ONCE, keep the bytes
+//   2  append to the log, sync
+//   3  write the next secret to the idle key slot, sync; zero the old slot, sync
+//   4  only now hand the block on
+//
+// - Several blocks may share one round of 2 and 3. Nothing is handed on before its round is done.
+// - A full disk is waited out with the signed bytes in hand: a height is never signed twice.
+// - After any other failure nothing works any more: the caller stops, recovery finds out.
+
+import type { Derived } from "../core/derive.ts";
+import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
+import {
+  type BlockKind,
+  blockHash,
+  encodeHeader,
+  type Header,
+  signedBytes,
+} from "../core/header.ts";
+import type { Clock } from "../host/clock.ts";
+import { failpoint } from "../host/failpoint.ts";
+import { type SeedSigner, signer } from "../host/keys.ts";
+import { advanceHead, type ChainHead } from "./head.ts";
+import { type KeyState, nextSecret, signingSeed } from "./key-state.ts";
+
+/** Where sealed blocks go: the WAL, as far as sealing needs it. */
+export interface BlockLog {
+  readonly wantsSegment: boolean;
+  append(
+    index: number,
+    parts: readonly Uint8Array[],
+    options?: { readonly startsSegment?: boolean },
+  ): Promise<void>;
+  sync(): Promise<void>;
+}
+
+/** A draft that will not grow any more. */
+export interface ClosedDraft {
+  readonly kind: BlockKind;
+  readonly derived: Derived;
+  readonly firstSeq: number;
+  readonly count: number;
+  readonly raw: Uint8Array;
+  /** The compressed payload; the draft's memory is not needed once it is there. */
+  readonly compressed: Promise<Uint8Array>;
+  readonly configHash: Uint8Array;
+  readonly receiptHash: Uint8Array;
+  readonly receiptSize: number;
+  readonly maxSilenceMs: number;
+  readonly runId: Uint8Array;
+  readonly time: number;
+  readonly mono: number;
+  /** It holds a snapshot, so it may be the first of a WAL segment. */
+  readonly hasSnapshot: boolean;
+  /** The draft's memory may be used again. */
+  readonly release: () => void;
+}
+
+/** A block that is durable and may leave the process. */
+export interface SealedBlock {
+  readonly header: Header;
+  readonly hash: Uint8Array;
+  /** header ‖ signature ‖ payload. */
+  readonly length: number;
+}
+
+export interface PipelineOptions {
+  readonly suite: Suite;
+  readonly clock: Clock;
+  readonly log: BlockLog;
+  readonly keys: KeyState;
+  readonly head: ChainHead;
+  /** Signs the genesis: the grant's key. Needed only where the chain does not exist yet. */
+  readonly genesisSigner?: ((message: Uint8Array) => Uint8Array) | undefined;
+  readonly onSealed: (block: SealedBlock) => void;
+  /** The disk is full (true), or not any more (false). */
+  readonly onDiskFull?: (full: boolean) => void;
+}
+
+/** Closed drafts that may wait for the disk; memory is bounded by it. */
+const queueLimit = 2;
+const diskFullRetryMs = 1000;
+
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #queue: ClosedDraft[] = [];
+  #working: Promise<void> | undefined;
+  #failure: unknown;
+  #waiters: (() => void)[] = [];
+  /** Signs the next block; kept, because the block before had to name its public half. */
+  #signer: SeedSigner | undefined;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+  }
+
+  /** Number of the block that the next closed draft becomes. */
+  get nextNo(): number {
+    return this.#options.head.blockNo + this.#queue.length;
+  }
+
+  /** Blocks closed but not durable yet. */
+  get pending(): number {
+    return this.#queue.length;
+  }
+
+  /** Takes a closed draft; returns when there is room for another one. */
+  async push(closed: ClosedDraft): Promise<void> {
+    this.#check();
+    this.#queue.push(closed);
+    this.#working ??= this.#work();
+    while (this.#queue.length >= queueLimit) await this.#progress();
+  }
+
+  /** Returns when everything that was pushed is durable and handed on. */
+  async idle(): Promise<void> {
+    while (this.#queue.length > 0 || this.#working !== undefined) await this.#progress();
+    this.#check();
+  }
+
+  async #progress(): Promise<void> {
+    this.#check();
+    await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  async #work(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) await this.#round();
+    } catch (error) {
+      this.#failure = error;
+    } finally {
+      this.#working = undefined;
+      this.#wake();
+    }
+  }
+
+  // One round: all drafts that are closed by now share its syncs.
+  async #round(): Promise<void> {
+    const { log, head, keys, onSealed } = this.#options;
+    const sealed: SealedBlock[] = [];
+    const limit = this.#queue.length;
+    for (let i = 0; i < limit; i++) {
+      const closed = this.#queue[0] as ClosedDraft;
+      const payload = await this.#payload(closed);
+      sealed.push(await this.#append(closed, payload));
+      this.#queue.shift();
+      closed.release();
+    }
+    failpoint("seal-after-append");
+    await log.sync();
+    // Crash before this: the sources are read again. After: recovery finds the blocks.
+    failpoint("seal-after-sync");
+    const last = sealed.at(-1)?.header;
+    if (last?.kind === "final") await keys.destroy();
+    // The genesis needs no new slot: its first secret was durable before it was signed.
+    else if (last !== undefined && last.blockNo > 0) {
+      await keys.advance({ blockNo: head.blockNo, secret: head.secret });
+    }
+    for (const block of sealed) onSealed(block);
+    this.#wake();
+  }
+
+  async #payload(closed: ClosedDraft): Promise<{ codec: "raw" | "zstd"; bytes: Uint8Array }> {
+    const compressed = await closed.compressed;
+    return compressed.length < closed.raw.length
+      ? { codec: "zstd", bytes: compressed }
+      : { codec: "raw", bytes: closed.raw };
+  }
+
+  async #append(
+    closed: ClosedDraft,
+    payload: { codec: "raw" | "zstd"; bytes: Uint8Array },
+  ): Promise<SealedBlock> {
+    const { suite, head } = this.#options;
+    const { header, bytes, signature } = this.#sign(closed, payload);
+    failpoint("seal-before-append");
+    await this.#appendPatiently(header.blockNo, [bytes, signature, payload.bytes], closed);
+    const hash = blockHash(suite, joined(bytes, signature));
+    advanceHead(head, header, hash);
+    return { header, hash, length: bytes.length + signature.length + payload.bytes.length };
+  }
+
+  async #appendPatiently(
+    index: number,
+    parts: readonly Uint8Array[],
+    closed: ClosedDraft,
+  ): Promise<void> {
+    const { log, clock, onDiskFull } = this.#options;
+    const startsSegment = closed.hasSnapshot && log.wantsSegment;
+    for (let failures = 0; ; failures++) {
+      try {
+        await log.append(index, parts, { startsSegment });
+        if (failures > 0) onDiskFull?.(false);
+        return;
+      } catch (error) {
+        if (!(error instanceof SealtailError && error.code === "disk-full")) throw error;
+        onDiskFull?.(true);
+        await clock.sleep(diskFullRetryMs);
+      }
+    }
+  }
+
+  #sign(
+    closed: ClosedDraft,
+    payload: { codec: "raw" | "zstd"; bytes: Uint8Array },
+  ): { header: Header; bytes: Uint8Array; signature: Uint8Array } {
+    const { suite, head, genesisSigner } = this.#options;
+    const genesis = head.blockNo === 0;
+    const { sign, nextPub } = this.#keys(closed.kind, genesis ? genesisSigner : undefined);
+    const header: Header = {
+      kind: genesis ? "genesis" : closed.kind,
+      codec: payload.codec,
+      chainId: head.chainId,
+      blockNo: head.blockNo,
+      firstSeq: closed.firstSeq,
+      count: closed.count,
+      rawLength: closed.raw.length,
+      storedLength: payload.bytes.length,
+      maxSilenceMs: closed.maxSilenceMs,
+      prevHash: head.prevHash,
+      chainRoot: head.frontier.root(),
+      lastHash: closed.derived.lastHash,
+      envelopeRoot: closed.derived.envelopeRoot,
+      storedHash: suite.sha256(payload.bytes),
+      nextPub,
+      configHash: closed.configHash,
+      receiptHash: closed.receiptHash,
+      receiptSize: closed.receiptSize,
+      runId: closed.runId,
+      time: closed.time,
+      mono: closed.mono,
+      firstTime: closed.derived.firstTime,
+    };
+    const bytes = encodeHeader(header);
+    return { header, bytes, signature: sign(signedBytes(bytes)) };
+  }
+
+  // Steps the secret: from here on this process cannot sign the block again either.
+  #keys(
+    kind: BlockKind,
+    genesisSigner: ((message: Uint8Array) => Uint8Array) | undefined,
+  ): { sign: (message: Uint8Array) => Uint8Array; nextPub: Uint8Array } {
+    const { head } = this.#options;
+    if (head.blockNo === 0) {
+      if (genesisSigner === undefined) {
+        throw new SealtailError("grant-key-missing", "a new chain needs its grant's private key");
+      }
+      this.#signer = signer(signingSeed(head.secret));
+      return { sign: genesisSigner, nextPub: this.#signer.publicKey };
+    }
+    const current = this.#signer ?? signer(signingSeed(head.secret));
+    const secret = nextSecret(head.secret);
+    head.secret.fill(0);
+    head.secret = secret;
+    this.#signer = kind === "final" ? undefined : signer(signingSeed(secret));
+    const nextPub = this.#signer?.publicKey ?? new Uint8Array(32);
+    return { sign: current.sign, nextPub };
+  }
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
+}

@@ -1,0 +1,287 @@
+// The sealer: gathers spans and records into drafts and closes them by size, count or age.
+//
+// - What it gathered, it never gives up: a draft becomes the next block, whole and in order.
+// - The source table says what is sealed or drafted. A span or record that would break a rule of
+//   the format is our own mistake and stops the process: nothing wrong is ever signed.
+// - The first block of a run, every 1,024th and the first of a WAL segment begin with a snapshot:
+//   recovery, the vault and verifiers may begin there.
+//
+// Spec: docs/spec/block.md, docs/spec/record.md.
+
+import { hex } from "../core/bytes.ts";
+import { deriveEnvelopes } from "../core/derive.ts";
+import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
+import type { Fault } from "../core/fault.ts";
+import type { BlockKind } from "../core/header.ts";
+import { encodeJson, type JsonObject } from "../core/json.ts";
+import { seedLength } from "../core/payload.ts";
+import { type AgentRecord, encodeRecord } from "../core/record.ts";
+import type { SourceTable } from "../core/sources.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Random } from "../host/random.ts";
+import { compress } from "../host/zstd.ts";
+import { ClockWatch } from "./clock-watch.ts";
+import { Draft, type SpanPlace } from "./draft.ts";
+import { type BlockLog, Pipeline, type PipelineOptions } from "./pipeline.ts";
+
+export interface SealLimits {
+  readonly maxBytes: number;
+  readonly maxLines: number;
+  readonly maxAgeMs: number;
+  readonly maxSilenceMs: number;
+}
+
+/** What the newest block left: where envelopes and records go on. */
+export interface ChainFacts {
+  /** Seq of the next envelope, and the hash of the one before. */
+  seq: number;
+  lastHash: Uint8Array;
+  config: JsonObject;
+  receiptHash: Uint8Array;
+  receiptSize: number;
+}
+
+export interface SealerOptions extends PipelineOptions {
+  readonly log: BlockLog;
+  readonly random: Random;
+  readonly limits: SealLimits;
+  readonly facts: ChainFacts;
+  readonly sources: SourceTable;
+  /** Hash of the grant; a genesis carries it. */
+  readonly grantHash: Uint8Array;
+  readonly runId: Uint8Array;
+}
+
+export interface RunStart {
+  readonly host: string;
+  readonly version: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The effective configuration, secrets masked. */
+  readonly config: JsonObject;
+  /** Stands behind the snapshot of a genesis. */
+  readonly predecessor?: AgentRecord | undefined;
+}
+
+const snapshotPeriod = 1024;
+/** A draft grows at most this far beyond max_bytes; room for the tail's longest uncut stretch. */
+const overshoot = 524_288;
+/** Never more lines in one room than a block may hold envelopes. */
+const roomLimit = 1_000_000;
+
+export class Sealer {
+  readonly #options: SealerOptions;
+  readonly #suite: Suite;
+  readonly #clock: Clock;
+  readonly #pipeline: Pipeline;
+  readonly #watch: ClockWatch;
+  readonly #facts: ChainFacts;
+  readonly #spare: Draft[] = [];
+  readonly #runStart: number;
+  #draft: Draft;
+  #begun = false;
+  #hasSnapshot = false;
+  #configHash: Uint8Array;
+  /** Monotonic microseconds at which the newest draft was closed. */
+  #closedAt: number;
+
+  constructor(options: SealerOptions) {
+    this.#options = options;
+    this.#suite = options.suite;
+    this.#clock = options.clock;
+    this.#facts = options.facts;
+    this.#configHash = options.suite.sha256(encodeJson(options.facts.config));
+    this.#pipeline = new Pipeline(options);
+    this.#watch = new ClockWatch(options.clock);
+    this.#runStart = options.clock.mono();
+    this.#closedAt = this.#runStart;
+    this.#draft = this.#newDraft();
+  }
+
+  /** Seq of the next envelope, drafted ones included. */
+  get seq(): number {
+    return this.#facts.seq + this.#draft.count;
+  }
+
+  /** Blocks closed but not durable yet. */
+  get pending(): number {
+    return this.#pipeline.pending;
+  }
+
+  /** Begins the run: start, config and snapshot, and in a genesis the predecessor. */
+  async startRun(run: RunStart): Promise<void> {
+    this.#draft.reset(this.#options.random.bytes(seedLength));
+    this.#begun = true;
+    const { host, version, labels, config } = run;
+    this.#put({ type: "start", run: hex(this.#options.runId), version, host, labels });
+    this.#put({ type: "config", config });
+    this.#putSnapshot();
+    if (run.predecessor !== undefined) this.#put(run.predecessor);
+  }
+
+  /** Where the next span's bytes may be put; waits while closed blocks wait for the disk. */
+  async room(): Promise<Uint8Array> {
+    await this.#begin();
+    const room = this.#draft.room();
+    return room.subarray(0, Math.min(room.length, roomLimit));
+  }
+
+  /** Takes the `length` bytes of one span that were put into room(). */
+  async addSpan(place: SpanPlace, length: number): Promise<void> {
+    let span = place;
+    let left = length;
+    for (;;) {
+      await this.#begin();
+      const draft = this.#draft;
+      const free = this.#options.limits.maxLines - draft.count;
+      const lines = draft.linesIn(left);
+      if (lines <= free) {
+        this.#takeSpan(span, left, lines);
+        break;
+      }
+      // More lines than the block may hold: the rest of the span goes into the next one.
+      const bytes = draft.room().slice(0, left);
+      const taken = free > 0 ? draft.bytesOfLines(left, free) : 0;
+      if (taken > 0) this.#takeSpan(span, taken, free);
+      await this.close();
+      await this.#begin();
+      this.#draft.room().set(bytes.subarray(taken));
+      span = { ...span, offset: span.offset + taken };
+      left -= taken;
+    }
+    await this.#closeIfFull();
+  }
+
+  /** Takes records that must stand in one block, in this order. */
+  async addRecords(records: readonly AgentRecord[]): Promise<void> {
+    await this.#begin();
+    const size = records.reduce((sum, record) => sum + encodeRecord(record).length + 16, 0);
+    if (!this.#draft.fits(size)) {
+      await this.close();
+      await this.#begin();
+    }
+    for (const record of records) this.#put(record);
+    await this.#closeIfFull();
+  }
+
+  /** Milliseconds until the draft must be closed for its age; undefined while it is empty. */
+  dueInMs(): number | undefined {
+    const { since } = this.#draft;
+    if (since === undefined) return undefined;
+    const age = (this.#clock.mono() - since) / 1000;
+    return Math.max(0, this.#options.limits.maxAgeMs - age);
+  }
+
+  /** Milliseconds since a draft was last closed, for heartbeats. */
+  quietMs(): number {
+    return (this.#clock.mono() - this.#closedAt) / 1000;
+  }
+
+  /** Closes the draft, if it holds anything; returns when there is room for the next one. */
+  async close(kind: BlockKind = "normal"): Promise<void> {
+    const draft = this.#draft;
+    if (draft.empty) return;
+    const step = this.#watch.step();
+    if (step !== undefined && kind !== "final") this.#put(step);
+    const { count, raw } = draft;
+    const derived = deriveEnvelopes(this.#suite, {
+      raw,
+      prev: this.#facts.lastHash,
+      firstSeq: this.#facts.seq,
+      count,
+    });
+    const closed = {
+      kind,
+      derived,
+      count,
+      raw,
+      firstSeq: this.#facts.seq,
+      compressed: compress(raw),
+      configHash: this.#configHash,
+      ...this.#receiptFields(),
+      maxSilenceMs: kind === "final" ? 0 : this.#options.limits.maxSilenceMs,
+      runId: this.#options.runId,
+      time: this.#clock.now(),
+      mono: this.#clock.mono() - this.#runStart,
+      hasSnapshot: this.#hasSnapshot,
+      release: () => this.#spare.push(draft),
+    };
+    this.#facts.seq += count;
+    this.#facts.lastHash = derived.lastHash;
+    this.#draft = this.#spare.pop() ?? this.#newDraft();
+    this.#begun = false;
+    this.#closedAt = this.#clock.mono();
+    await this.#pipeline.push(closed);
+  }
+
+  /** Closes the draft and returns when all of it is durable and handed on. */
+  async flush(kind: BlockKind = "normal"): Promise<void> {
+    await this.close(kind);
+    await this.#pipeline.idle();
+  }
+
+  #newDraft(): Draft {
+    return new Draft(this.#options.limits.maxBytes + overshoot);
+  }
+
+  // A snapshot lists the tree over all blocks before, so these must be signed first.
+  async #begin(): Promise<void> {
+    if (this.#begun) return;
+    const due = this.#pipeline.nextNo % snapshotPeriod === 0 || this.#options.log.wantsSegment;
+    if (due) await this.#pipeline.idle();
+    this.#draft.reset(this.#options.random.bytes(seedLength));
+    this.#begun = true;
+    this.#hasSnapshot = false;
+    if (due) this.#putSnapshot();
+  }
+
+  #putSnapshot(): void {
+    this.#hasSnapshot = true;
+    this.#put({
+      type: "snapshot",
+      tree: this.#options.head.frontier.hashes().map(hex),
+      config: this.#facts.config,
+      sources: this.#options.sources.positions(),
+    });
+  }
+
+  #put(record: AgentRecord): void {
+    const bytes = encodeRecord(record);
+    if (record.type === "config") {
+      this.#facts.config = record.config;
+      this.#configHash = this.#suite.sha256(encodeJson(record.config));
+    }
+    refuse(this.#options.sources.apply(record.type, record as unknown as JsonObject));
+    this.#draft.addRecord(bytes, this.#clock.now(), this.#clock.mono());
+  }
+
+  /** States a receipt: `size` blocks are covered by it. */
+  async addReceipt(note: string, size: number, hash: Uint8Array): Promise<void> {
+    await this.addRecords([{ type: "receipt", note }]);
+    this.#facts.receiptHash = hash;
+    this.#facts.receiptSize = size;
+  }
+
+  #receiptFields(): { receiptHash: Uint8Array; receiptSize: number } {
+    const { receiptHash, receiptSize } = this.#facts;
+    const genesis = this.#pipeline.nextNo === 0;
+    return { receiptHash: genesis ? this.#options.grantHash : receiptHash, receiptSize };
+  }
+
+  #takeSpan(span: SpanPlace, length: number, lines: number): void {
+    refuse(this.#options.sources.advance(hex(span.source), span.offset, length));
+    this.#draft.addSpan(span, length, lines, this.#clock.mono());
+  }
+
+  async #closeIfFull(): Promise<void> {
+    const { maxBytes, maxLines } = this.#options.limits;
+    if (this.#draft.length >= maxBytes || this.#draft.count >= maxLines) await this.close();
+  }
+}
+
+function refuse(fault: Fault | undefined): void {
+  if (fault === undefined) return;
+  throw new SealtailError("seal-refused", `what was to be sealed breaks a rule: ${fault.message}`, {
+    cause: fault,
+  });
+}
