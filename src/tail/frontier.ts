@@ -1,0 +1,70 @@
+// The frontier: the last bytes before a position, as evidence that the file is still the same.
+//
+// - Identity by inode cannot see a file that was truncated and written again; these bytes can.
+// - They are the bytes as handed over, kept in memory; only their hash ever leaves.
+
+import { hex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+
+/** Bytes kept before the position: more than a usual line, so a timestamp is among them. */
+export const frontierBytes = 512;
+
+/** What an advisory cache may keep over a restart. */
+export interface FrontierMark {
+  /** The position that the bytes end at. */
+  readonly offset: number;
+  readonly length: number;
+  /** SHA-256 of the bytes, in hex. */
+  readonly sha256: string;
+}
+
+export class Frontier {
+  #window: Uint8Array = new Uint8Array(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#window.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** bytes[0, length) follow what is known. */
+  push(bytes: Uint8Array, length: number): void {
+    const whole = this.#length + length;
+    const wanted = Math.min(frontierBytes, whole);
+    if (this.#window.length < wanted) {
+      const grown = new Uint8Array(whole < frontierBytes / 4 ? frontierBytes / 4 : frontierBytes);
+      grown.set(this.bytes);
+      this.#window = grown;
+    }
+    const fresh = Math.min(length, frontierBytes);
+    const kept = wanted - fresh;
+    this.#window.copyWithin(0, this.#length - kept, this.#length);
+    this.#window.set(bytes.subarray(length - fresh, length), kept);
+    this.#length = wanted;
+  }
+
+  /**
+   * Compares with what the file holds there now. Undefined: the same; else the first and one more
+   * than the last differing byte, counted from the window's start.
+   */
+  difference(now: Uint8Array): { first: number; end: number } | undefined {
+    const kept = this.bytes;
+    if (now.length === kept.length && Buffer.compare(now, kept) === 0) return undefined;
+    let first = 0;
+    while (first < now.length && now[first] === kept[first]) first += 1;
+    let end = kept.length;
+    if (now.length === kept.length) while (now[end - 1] === kept[end - 1]) end -= 1;
+    return { first, end };
+  }
+
+  mark(suite: Suite, offset: number): FrontierMark {
+    return { offset, length: this.#length, sha256: hex(suite.sha256(this.bytes)) };
+  }
+}

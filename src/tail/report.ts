@@ -1,0 +1,84 @@
+// Pure. Reports: what is asked about the followed files as a whole.
+
+import type { Suite } from "../core/digest.ts";
+import type { HeartbeatSource } from "../core/record.ts";
+import { shown } from "./byte-path.ts";
+import type { Follow } from "./follow.ts";
+import type { FrontierMark } from "./frontier.ts";
+import type { FileStatus } from "./item.ts";
+import type { TailCounts, TailNumbers } from "./stats.ts";
+
+function stateOf(follow: Follow): FileStatus["state"] {
+  if (follow.unreadable) return "unreadable";
+  if (follow.unlinkedAt !== undefined) return "deleted";
+  if (!follow.located) return "rotated";
+  return follow.caughtUp ? "read" : "reading";
+}
+
+export function statusOf(follow: Follow): FileStatus {
+  return {
+    sourceName: follow.name,
+    path: shown(follow.path),
+    id: follow.ref?.hex,
+    generation: follow.generation,
+    size: follow.emptied ? 0 : follow.seen,
+    offset: follow.position,
+    unreadSince: follow.unread.oldest,
+    open: follow.handle !== undefined,
+    state: stateOf(follow),
+  };
+}
+
+/** One row per configured source, files or not. */
+export function numbersOf(
+  follows: Iterable<Follow>,
+  counts: ReadonlyMap<string, TailCounts>,
+): Map<string, TailNumbers> {
+  const rows = new Map(
+    [...counts].map(([name, count]) => [
+      name,
+      {
+        ...count,
+        bytesBehind: 0,
+        oldestUnreadTime: undefined as number | undefined,
+        files: 0,
+        openFiles: 0,
+        pinnedBytes: 0,
+      },
+    ]),
+  );
+  for (const follow of follows) {
+    const row = rows.get(follow.name);
+    if (row === undefined) continue;
+    row.files += 1;
+    row.bytesBehind += follow.lag;
+    if (follow.handle !== undefined) row.openFiles += 1;
+    if (follow.unlinkedAt !== undefined) row.pinnedBytes += follow.seen;
+    const since = follow.unread.oldest;
+    if (since !== undefined) row.oldestUnreadTime = Math.min(since, row.oldestUnreadTime ?? since);
+  }
+  return rows;
+}
+
+/** Sources that lag, or moved since the last call; sorted by id. */
+export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
+  const rows: HeartbeatSource[] = [];
+  for (const follow of follows) {
+    if (follow.ref === undefined) continue;
+    const size = follow.emptied ? 0 : follow.seen;
+    const { position: offset, reported } = follow;
+    if (follow.lag === 0 && reported?.size === size && reported.offset === offset) continue;
+    follow.reported = { size, offset };
+    rows.push({ source: follow.ref.hex, size, offset });
+  }
+  return rows.sort((a, b) => (a.source < b.source ? -1 : 1));
+}
+
+export function frontiersOf(follows: Iterable<Follow>, suite: Suite): Map<string, FrontierMark> {
+  const marks = new Map<string, FrontierMark>();
+  for (const follow of follows) {
+    if (follow.ref === undefined || follow.frontier.length === 0) continue;
+    marks.set(follow.ref.hex, follow.frontier.mark(suite, follow.position));
+  }
+  return marks;
+}

@@ -1,0 +1,215 @@
+// Roster: every file we follow, by what it is (device and inode) and by where it was last seen.
+//
+// - meet() is the only way in: a path and what stat said of it. It recognises renamed files,
+//   replaced paths, hard links and sources to resume, and follows what is new.
+// - A file that was not met in a sweep has lost its path: it is looked for among all names, and
+//   while it is open it is read to its end whatever it is called.
+
+import type { FileInfo } from "../host/files.ts";
+import type { BytePath } from "./byte-path.ts";
+import { shown } from "./byte-path.ts";
+import type { Discover } from "./discover.ts";
+import { Follow, type FollowBase } from "./follow.ts";
+import { type NodeKey, nodeKey, recordKey, refOf } from "./identity.ts";
+import type { ResumeOptions, SourceOptions } from "./item.ts";
+
+export interface RosterContext {
+  readonly discover: Discover;
+  readonly sources: readonly SourceOptions[];
+  /** Per configured name. */
+  readonly bases: ReadonlyMap<string, FollowBase>;
+  readonly scope: (encodedPath: string) => boolean;
+  /** A followed file turned out to be gone: its inode is another file's now. */
+  readonly onReplaced: (follow: Follow) => void;
+}
+
+interface Newcomer {
+  readonly path: BytePath;
+  readonly info: FileInfo;
+  readonly name: string;
+}
+
+export class Roster {
+  readonly #context: RosterContext;
+  readonly #byNode = new Map<NodeKey, Follow>();
+  readonly #byPath = new Map<BytePath, Follow>();
+  readonly #resume = new Map<NodeKey, ResumeOptions>();
+  readonly #order: ReadonlyMap<string, number>;
+  #newcomers = new Map<NodeKey, Newcomer>();
+  /** Number of the sweep under way. */
+  sweep = 0;
+  /** Until the first sweep of the chain's first start is over, `startAt: "end"` counts. */
+  skipping: boolean;
+
+  constructor(context: RosterContext, resume: readonly ResumeOptions[], firstStart: boolean) {
+    this.#context = context;
+    this.skipping = firstStart;
+    this.#order = new Map(context.sources.map(({ name }, at) => [name, at]));
+    for (const item of resume) {
+      const key = resumeKey(item);
+      // One file cannot be two open sources; the one with the higher generation is the file's.
+      const other = this.#resume.get(key);
+      const older = other && other.record.generation < item.record.generation ? other : item;
+      if (other !== undefined) this.#resume.set(`${key}:${older.id}`, older);
+      if (older !== item || other === undefined) this.#resume.set(key, item);
+    }
+  }
+
+  [Symbol.iterator](): IterableIterator<Follow> {
+    return this.#byNode.values();
+  }
+
+  get size(): number {
+    return this.#byNode.size;
+  }
+
+  at(path: BytePath): Follow | undefined {
+    return this.#byPath.get(path);
+  }
+
+  /** Sources to resume whose files were not met yet. */
+  get awaited(): ResumeOptions[] {
+    return [...this.#resume.values()];
+  }
+
+  /** Gives up on a source to resume. */
+  dismiss(item: ResumeOptions): void {
+    for (const [key, known] of this.#resume) if (known === item) this.#resume.delete(key);
+  }
+
+  /**
+   * A path was looked at and is this file. Returns its follow, if there is one by now; new files
+   * are followed at once with `adopt`, else by adoptNewcomers().
+   */
+  meet(path: BytePath, info: FileInfo, adopt: boolean): Follow | undefined {
+    const key = nodeKey(info);
+    const before = this.#byPath.get(path);
+    if (before !== undefined && nodeKey(before.info) !== key) this.lose(before);
+    let follow = this.#byNode.get(key);
+    if (follow !== undefined && follow.handle === undefined && isOther(follow, info)) {
+      this.#context.onReplaced(follow);
+      follow = undefined;
+    }
+    follow ??= this.#resumed(path, info);
+    if (follow !== undefined) {
+      this.#place(follow, path);
+      follow.observe(info);
+      return follow;
+    }
+    this.#greet(path, info);
+    return adopt ? this.adoptNewcomers().at(0) : undefined;
+  }
+
+  #place(follow: Follow, path: BytePath): void {
+    if (follow.located && follow.path !== path) {
+      // Renamed, or a second name of the same file: that shows when the first one is looked at.
+      follow.alias = path;
+      return;
+    }
+    if (!follow.located) this.#move(follow, path);
+    follow.metInSweep = this.sweep;
+    follow.missedSweeps = 0;
+  }
+
+  #move(follow: Follow, path: BytePath): void {
+    if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
+    if (follow.path !== path) follow.base.counts.rotated += 1;
+    follow.path = path;
+    follow.located = true;
+    follow.alias = undefined;
+    follow.metInSweep = this.sweep;
+    follow.missedSweeps = 0;
+    this.#byPath.set(path, follow);
+  }
+
+  /** The file's path no longer holds it. */
+  lose(follow: Follow): void {
+    if (!follow.located) return;
+    const { alias } = follow;
+    if (alias !== undefined && !this.#byPath.has(alias)) {
+      this.#move(follow, alias);
+      return;
+    }
+    if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
+    follow.located = false;
+    follow.alias = undefined;
+  }
+
+  forget(follow: Follow): void {
+    if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
+    const key = nodeKey(follow.info);
+    if (this.#byNode.get(key) === follow) this.#byNode.delete(key);
+  }
+
+  #add(follow: Follow): Follow {
+    this.#byNode.set(nodeKey(follow.info), follow);
+    this.#byPath.set(follow.path, follow);
+    follow.metInSweep = this.sweep;
+    return follow;
+  }
+
+  #resumed(path: BytePath, info: FileInfo): Follow | undefined {
+    const birth = String(info.birthNs > 0n ? info.birthNs : 0n);
+    const key = `${nodeKey(info)}:${birth}`;
+    const item = this.#resume.get(key);
+    const base = item && this.#context.bases.get(item.record.name);
+    if (item === undefined || base === undefined) return undefined;
+    this.#resume.delete(key);
+    const { record, offset, frontier } = item;
+    const resume = { ref: refOf(base.suite, record), offset, mark: frontier };
+    return this.#add(new Follow(base, { name: record.name, path, info, resume }));
+  }
+
+  #greet(path: BytePath, info: FileInfo): void {
+    const { discover, scope } = this.#context;
+    const claims = discover.claims(path);
+    const name = claims[0];
+    if (name === undefined) return;
+    if (!scope(shown(path))) {
+      discover.once("error", "the grant does not cover this path", path);
+      return;
+    }
+    if (claims.length > 1) discover.once("warn", "several sources match one file", path);
+    const key = nodeKey(info);
+    const known = this.#newcomers.get(key);
+    if (known !== undefined && known.name !== name) {
+      discover.once("warn", "several sources match one file", path);
+    }
+    const rank = (of: string): number => this.#order.get(of) ?? 0;
+    if (known === undefined || rank(name) < rank(known.name)) {
+      this.#newcomers.set(key, { path, info, name });
+    }
+  }
+
+  /** Follows what was met and is new; hard links of one file have been made one by now. */
+  adoptNewcomers(): Follow[] {
+    const added: Follow[] = [];
+    for (const [key, { path, info, name }] of this.#newcomers) {
+      const base = this.#context.bases.get(name);
+      if (base === undefined || this.#byNode.has(key)) continue;
+      const source = this.#context.sources[this.#order.get(name) ?? 0];
+      const skip = this.skipping && source?.startAt === "end" && info.size > 0;
+      base.counts.found += 1;
+      added.push(this.#add(new Follow(base, { name, path, info, skip })));
+    }
+    this.#newcomers = new Map();
+    return added;
+  }
+
+  /** Files that no path led to in this sweep. */
+  missed(): Follow[] {
+    const missed: Follow[] = [];
+    for (const follow of this.#byNode.values()) {
+      if (follow.metInSweep === this.sweep) continue;
+      this.lose(follow);
+      if (follow.metInSweep !== this.sweep) missed.push(follow);
+    }
+    return missed;
+  }
+}
+
+const resumeKey = ({ record }: ResumeOptions): string => `${recordKey(record)}:${record.birth}`;
+
+function isOther(follow: Follow, info: FileInfo): boolean {
+  return follow.info.birthNs !== info.birthNs;
+}

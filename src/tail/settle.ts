@@ -1,0 +1,196 @@
+// Settling a doubt: gathers the evidence about a file that may have changed behind us, lets
+// verdict.ts decide, and turns the verdict into statements and a new place to read from.
+//
+// - The statements returned belong into one block, in this order; the follow's state has moved
+//   on already, so they must not be thrown away.
+// - A new generation is declared in the same statements, unless the file is empty so far: then
+//   its old generation was closed by a gap, and the next one is declared with its first bytes.
+
+import { hex } from "../core/bytes.ts";
+import type { GapCause } from "../core/record.ts";
+import type { OpenFile } from "../host/files.ts";
+import type { Follow } from "./follow.ts";
+import { frontierBytes } from "./frontier.ts";
+import { fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
+import type { SourceRef, Statement } from "./item.ts";
+import { type Evidence, judge, lostBytes } from "./verdict.ts";
+
+async function readAt(file: OpenFile, from: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  return bytes.subarray(0, length === 0 ? 0 : await file.read(bytes, 0, length, from));
+}
+
+const readHead = (file: OpenFile): Promise<Uint8Array> => readAt(file, 0, fingerprintBytes);
+
+/**
+ * States that bytes from the position on will not come: up to `to`, or, without it, nobody knows
+ * how many (and the source is closed). `missing` is how many are known to be missing.
+ */
+export function gapOf(
+  follow: Follow,
+  ref: SourceRef,
+  cause: GapCause,
+  missing: number,
+  to?: number,
+): Statement {
+  const { counts } = follow.base;
+  const from = follow.position;
+  counts.gaps += 1;
+  counts.gapBytes += missing;
+  const gap = { type: "gap", source: ref.hex, from, cause } as const;
+  return to === undefined ? gap : { ...gap, to };
+}
+
+/** Bytes before the position as they are now, and whether they are what they were. */
+async function lookBack(
+  follow: Follow,
+  file: OpenFile,
+): Promise<{ frontier: Sameness; change?: { first: number; end: number }; now: Uint8Array }> {
+  const { position, mark, frontier } = follow;
+  if (frontier.length > 0) {
+    const now = await readAt(file, position - frontier.length, frontier.length);
+    const change = frontier.difference(now);
+    return change === undefined ? { frontier: "same", now } : { frontier: "changed", change, now };
+  }
+  if (mark === undefined || mark.length > position || mark.length === 0) {
+    return { frontier: "unknown", now: new Uint8Array(0) };
+  }
+  const now = await readAt(file, position - mark.length, mark.length);
+  const same = hex(follow.base.suite.sha256(now)) === mark.sha256;
+  return { frontier: same ? "same" : "changed", now };
+}
+
+/**
+ * Whether a whole line outside of the fingerprint and before the change is still in its place:
+ * a file that was written anew would not have it there.
+ */
+function hasWitness(follow: Follow, first: number): boolean {
+  const bytes = follow.frontier.bytes;
+  const start = follow.position - bytes.length;
+  const from = Math.max(0, (follow.print?.fingerprint_len ?? 0) - start);
+  let ends = 0;
+  for (let at = from; at < first; at += 1) if (bytes[at] === 0x0a) ends += 1;
+  return ends > (from > 0 && bytes[from - 1] === 0x0a ? 0 : 1);
+}
+
+async function refill(follow: Follow, file: OpenFile): Promise<void> {
+  const length = Math.min(frontierBytes, follow.position);
+  const bytes = await readAt(file, follow.position - length, length);
+  follow.frontier.clear();
+  if (bytes.length === length) follow.frontier.push(bytes, length);
+  follow.mark = undefined;
+}
+
+async function skip(follow: Follow, file: OpenFile, size: number): Promise<Statement[]> {
+  const to = follow.skipTo;
+  follow.skipTo = 0;
+  // Cut since we saw it: what is there now was written after the start.
+  if (size < to) {
+    follow.settled(size, false);
+    return [];
+  }
+  const ref = follow.declare(await readHead(file));
+  const statements = [ref.record, gapOf(follow, ref, "skipped", to, to)];
+  follow.moveTo(to);
+  await refill(follow, file);
+  return statements;
+}
+
+async function restart(
+  follow: Follow,
+  file: OpenFile,
+  size: number,
+  evidence: Evidence,
+): Promise<Statement[]> {
+  const statements: Statement[] = [];
+  const lost = lostBytes(evidence);
+  // Bytes were seen, but never read: the loss needs a source to be stated of.
+  if (follow.ref === undefined) statements.push(follow.declare(new Uint8Array(0)).record);
+  const ref = follow.ref as SourceRef;
+  if (lost !== undefined) {
+    statements.push(gapOf(follow, ref, "truncated", lost));
+  } else {
+    const size = follow.position;
+    statements.push({ type: "end", source: ref.hex, size, cause: "restarted" });
+  }
+  follow.base.counts.truncated += 1;
+  follow.nextGeneration(size);
+  if (size > 0) statements.push(follow.declare(await readHead(file)).record);
+  return statements;
+}
+
+/** The unread end was cut off, what was read is still there: go on behind it. */
+async function cutBack(
+  follow: Follow,
+  file: OpenFile,
+  size: number,
+  { position, seen, size: least }: Evidence,
+): Promise<Statement[]> {
+  const kept = follow.frontier;
+  const missing = (seen ?? least) - least;
+  const closing = gapOf(follow, follow.ref as SourceRef, "truncated", missing);
+  follow.base.counts.truncated += 1;
+  follow.nextGeneration(size);
+  const ref = follow.declare(await readHead(file));
+  // These bytes are sealed already, under the generation before: nothing is missing.
+  const passed = gapOf(follow, ref, "skipped", 0, position);
+  follow.moveTo(position);
+  follow.frontier = kept;
+  return [closing, ref.record, passed];
+}
+
+/** Resolves the doubt. Returns what must be stated; reads a few bytes, never lines. */
+export async function settle(follow: Follow, file: OpenFile): Promise<Statement[]> {
+  const info = await file.stat();
+  follow.observe(info);
+  if (follow.skipTo > 0) return await skip(follow, file, info.size);
+  const { position, ref, wasDown } = follow;
+  const back = await lookBack(follow, file);
+  const head = await readHead(file);
+  const evidence = {
+    position,
+    seen: wasDown ? undefined : follow.seen,
+    sure: follow.sure,
+    size: Math.min(follow.low, info.size),
+    frontier: back.frontier,
+    head: follow.print === undefined ? "unknown" : sameHead(follow.base.suite, follow.print, head),
+    witness: back.change !== undefined && hasWitness(follow, back.change.first),
+  } as const;
+  const verdict = judge(evidence);
+  follow.settled(info.size, verdict === "wait");
+  switch (verdict) {
+    case "wait":
+      return [];
+    case "go-on":
+      if (follow.frontier.length === 0 && position > 0) await refill(follow, file);
+      return [];
+    case "restart":
+      return await restart(follow, file, info.size, evidence);
+    case "cut-back":
+      return await cutBack(follow, file, info.size, evidence);
+    case "rewritten": {
+      const start = position - follow.frontier.length;
+      // All sealed bytes lie in the frontier and are the same: only unread ones changed.
+      const harmless = back.change === undefined && start === 0;
+      await refill(follow, file);
+      follow.print = { ...fingerprintNow(follow, head) };
+      if (harmless) return [];
+      follow.base.counts.rewritten += 1;
+      const { first, end } = back.change ?? {
+        first: -start,
+        end: Math.min(follow.print.fingerprint_len, position) - start,
+      };
+      const source = (ref as SourceRef).hex;
+      return [{ type: "rewritten", source, from: start + first, to: start + end }];
+    }
+  }
+}
+
+function fingerprintNow(
+  follow: Follow,
+  head: Uint8Array,
+): { fingerprint: string; fingerprint_len: number } {
+  const length = Math.min(head.length, follow.print?.fingerprint_len ?? 0);
+  const fingerprint = hex(follow.base.suite.sha256(head.subarray(0, length)));
+  return { fingerprint, fingerprint_len: length };
+}

@@ -1,0 +1,128 @@
+// Sweep: one complete look at all directories, in slices, so that reading goes on meanwhile.
+//
+// - A sweep finds everything by itself: hints only make it early.
+// - Files that lost their path are looked for among all names of the walked directories, also
+//   those that match no pattern; so are sources to resume.
+// - Only stat and list are called here; nothing is read.
+
+import type { FileInfo, Files } from "../host/files.ts";
+import { type BytePath, pathFromShown, pathToHost } from "./byte-path.ts";
+import type { Discover } from "./discover.ts";
+import type { Follow } from "./follow.ts";
+import type { Roster } from "./roster.ts";
+
+/** Paths looked at together. */
+const slice = 32;
+
+/** Sweeps in which a lost file is searched for among all names. */
+export const searchSweeps = 3;
+
+const statPhrase = "file cannot be looked at, trying again";
+
+export class Sweeper {
+  readonly #files: Files;
+  readonly #discover: Discover;
+  readonly #roster: Roster;
+  readonly #onSeen: (follow: Follow) => void;
+  /** Directories of the last sweep, and how much work it was. */
+  dirs: Set<BytePath> = new Set();
+  looks = 0;
+  names = 0;
+
+  constructor(files: Files, discover: Discover, roster: Roster, onSeen: (follow: Follow) => void) {
+    this.#files = files;
+    this.#discover = discover;
+    this.#roster = roster;
+    this.#onSeen = onSeen;
+  }
+
+  /** Looks at one path. Returns true when it is a directory. */
+  async visit(path: BytePath, adopt: boolean): Promise<boolean> {
+    this.looks += 1;
+    let info: FileInfo | undefined;
+    try {
+      info = await this.#files.stat(pathToHost(path));
+    } catch (cause) {
+      const error = cause instanceof Error ? cause : undefined;
+      // A path that cannot be looked at may still be the file: nothing is concluded.
+      const follow = this.#roster.at(path);
+      if (follow !== undefined) follow.metInSweep = this.#roster.sweep;
+      this.#discover.once("warn", statPhrase, path, { error });
+      return false;
+    }
+    if (info?.kind === "file") {
+      const follow = this.#roster.meet(path, info, adopt);
+      if (follow !== undefined) this.#onSeen(follow);
+      return false;
+    }
+    const lost = this.#roster.at(path);
+    if (lost !== undefined) {
+      this.#roster.lose(lost);
+      this.#onSeen(lost);
+    }
+    return info?.kind === "dir";
+  }
+
+  async *#visitAll(paths: readonly BytePath[]): AsyncGenerator<void> {
+    for (let at = 0; at < paths.length; at += slice) {
+      await Promise.all(paths.slice(at, at + slice).map((path) => this.visit(path, false)));
+      yield;
+    }
+  }
+
+  /** The whole sweep; each step is a slice of it. */
+  async *run(): AsyncGenerator<void> {
+    const roster = this.#roster;
+    roster.sweep += 1;
+    this.looks = 0;
+    this.names = 0;
+    const dirs = new Set<BytePath>();
+    const others: BytePath[] = [];
+    for await (const { dir, names } of this.#discover.walk()) {
+      dirs.add(dir);
+      this.names += names.length + 1;
+      const wanted: BytePath[] = [];
+      for (const path of names) {
+        const known = roster.at(path) !== undefined || this.#discover.wants(path);
+        (known ? wanted : others).push(path);
+      }
+      yield* this.#visitAll(wanted);
+    }
+    yield* this.#visitAll(this.#elsewhere());
+    if (this.#searching()) yield* this.#visitAll(others);
+    await this.#closeBooks();
+    this.dirs = dirs;
+  }
+
+  /** Known paths that the walk did not lead to, and recorded ones of sources to resume. */
+  #elsewhere(): BytePath[] {
+    const paths = this.#roster.awaited.map(({ record }) => pathFromShown(record.path));
+    for (const follow of this.#roster) {
+      if (follow.located && follow.metInSweep !== this.#roster.sweep) paths.push(follow.path);
+    }
+    return paths;
+  }
+
+  #searching(): boolean {
+    const missed = this.#roster.missed();
+    if (this.#roster.awaited.length > 0) return true;
+    return missed.some(({ missedSweeps }) => missedSweeps < searchSweeps);
+  }
+
+  /** Files without a path are looked at through their handle; new ones are followed. */
+  async #closeBooks(): Promise<void> {
+    for (const follow of this.#roster.missed()) {
+      follow.missedSweeps += 1;
+      const { handle } = follow;
+      if (handle !== undefined) {
+        const info = await handle.stat().catch(() => undefined);
+        if (info !== undefined) follow.observe(info);
+        if (info !== undefined && info.nlink > 0 && follow.missedSweeps === 1) {
+          follow.base.counts.rotated += 1;
+        }
+      }
+      this.#onSeen(follow);
+    }
+    for (const follow of this.#roster.adoptNewcomers()) this.#onSeen(follow);
+  }
+}

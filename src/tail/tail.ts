@@ -1,0 +1,419 @@
+// Tail: finds files, follows them, and hands over spans of their bytes when asked.
+//
+// - Pull: nothing is read unless next() is called, and nothing is kept but positions. Discovery,
+//   renames and handles go on in wait() while nobody reads.
+// - Statements and spans come in the order in which they must be sealed.
+// - Positions here run ahead of what is sealed; after a crash `resume` has the sealed ones.
+// - Work is bounded: a slice of a sweep, one poll, one turn; idle files cost one look per sweep,
+//   and sweeps get rarer the more there is to look at.
+//
+// One caller: next() and wait() do not overlap.
+
+import { resolve } from "node:path";
+import type { GapCause, HeartbeatSource } from "../core/record.ts";
+import type { BytePath } from "./byte-path.ts";
+import { Discover } from "./discover.ts";
+import { Drain } from "./drain.ts";
+import { cutBytes, type Follow } from "./follow.ts";
+import type { FrontierMark } from "./frontier.ts";
+import { chokidarHints, type Hints } from "./hints.ts";
+import type { FileStatus, ResumeOptions, Statement, TailItem, TailOptions } from "./item.ts";
+import { OpenFiles } from "./open-files.ts";
+import { frontiersOf, heartbeatOf, numbersOf, statusOf } from "./report.ts";
+import { Roster } from "./roster.ts";
+import { Schedule } from "./schedule.ts";
+import { gapOf } from "./settle.ts";
+import { newCounts, type TailCounts, type TailNumbers } from "./stats.ts";
+import { Sweeper, searchSweeps } from "./sweep.ts";
+
+const msUs = 1_000;
+/** Looks at files that were written to lately. */
+const pollUs = 250 * msUs;
+const pollMax = 256;
+/** A file is looked at that often for so long after it grew. */
+const activeUs = 10_000 * msUs;
+/** A look costs about 20 µs: one every 4 ms is half a percent of a core. */
+const lookEveryUs = 4 * msUs;
+const nameEveryUs = 400;
+/** Hints are gathered for so long, so that a busy writer does not wake us for every line. */
+const hintDelayUs = 20 * msUs;
+const hintsMax = 1_000;
+const retryUs = 1_000 * msUs;
+const openPhrase = "file cannot be read, trying again";
+
+export class Tail {
+  readonly #options: TailOptions;
+  readonly #roster: Roster;
+  readonly #discover: Discover;
+  readonly #sweeper: Sweeper;
+  readonly #schedule = new Schedule();
+  readonly #open: OpenFiles;
+  readonly #hints: Hints | undefined;
+  readonly #counts = new Map<string, TailCounts>();
+  readonly #rescanUs: number;
+  readonly #deletedQuietUs: number;
+  readonly #idleCloseUs: number;
+  #outbox: Statement[][] = [];
+  /** Files that change now or lately did. */
+  readonly #active = new Set<Follow>();
+  /** Files whose last line waits for its LF. */
+  readonly #partials = new Set<Follow>();
+  #hinted = new Set<BytePath>();
+  #hintDue: number | undefined;
+  #sweeping: AsyncGenerator<void> | undefined;
+  #sweepDue = 0;
+  #sweptAt = 0;
+  #pollDue = 0;
+  #wake: AbortController | undefined;
+  #drain: Drain | undefined;
+
+  private constructor(options: TailOptions) {
+    this.#options = options;
+    const { clock, files, diag, suite, sources, resume, firstStart } = options;
+    const refuse = options.refuse.map((path) => resolve(path));
+    this.#rescanUs = (options.rescanMs ?? 2_000) * msUs;
+    this.#deletedQuietUs = (options.deletedQuietMs ?? 10_000) * msUs;
+    this.#idleCloseUs = (options.idleCloseMs ?? 300_000) * msUs;
+    const partialAgeUs = (options.partialAgeMs ?? 5_000) * msUs;
+    for (const { name } of sources) this.#counts.set(name, newCounts());
+    const bases = new Map(
+      [...this.#counts].map(([name, counts]) => [name, { clock, suite, counts, partialAgeUs }]),
+    );
+    this.#discover = new Discover(files, diag, sources, refuse);
+    const context = {
+      discover: this.#discover,
+      sources,
+      bases,
+      scope: options.scope ?? (() => true),
+      onReplaced: (follow: Follow) => this.#bury(follow),
+    };
+    this.#roster = new Roster(context, resume, firstStart);
+    this.#sweeper = new Sweeper(files, this.#discover, this.#roster, (follow) =>
+      this.#seen(follow),
+    );
+    this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512);
+    const source = options.hints ?? chokidarHints;
+    const onHint = (path: BytePath | undefined): void => this.#onHint(path);
+    this.#hints = source === "none" ? undefined : source({ clock, diag, onHint });
+  }
+
+  /** Looks at everything once, so that what is there at the start is known as such. */
+  static async start(options: TailOptions): Promise<Tail> {
+    const tail = new Tail(options);
+    for (const item of tail.#roster.awaited) {
+      if (tail.#counts.has(item.record.name)) continue;
+      // Its configuration is gone: nobody will read it to its end.
+      tail.#abandon(item, "skipped");
+    }
+    await tail.#sweepNow();
+    // A file that is being renamed can escape one sweep, hardly two.
+    if (tail.#roster.awaited.length > 0) await tail.#sweepNow();
+    tail.#abandonMissing();
+    return tail;
+  }
+
+  /**
+   * Hands over the next span or statements; undefined when there is nothing to read now. `room`
+   * takes the span's bytes and must hold more than the longest uncut line (262,144 bytes).
+   */
+  async next(room: Uint8Array): Promise<TailItem | undefined> {
+    if (room.length < cutBytes) throw new RangeError(`room is ${room.length}, want ${cutBytes}`);
+    for (;;) {
+      await this.#lookAround();
+      const statements = this.#outbox.shift();
+      if (statements !== undefined) return { kind: "statements", statements };
+      const follow = this.#schedule.take();
+      if (follow === undefined) return undefined;
+      const item = await this.#turn(follow, room);
+      if (item !== undefined) {
+        this.#drain?.moved();
+        return item;
+      }
+    }
+  }
+
+  /**
+   * Returns as soon as something becomes ready that was not when wait() was called, when the drain
+   * is over, after `ms`, or when `signal` aborts. Discovery and rotation are followed meanwhile.
+   */
+  async wait(ms: number, signal?: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const until = clock.mono() + ms * msUs;
+    const before = this.#schedule.additions;
+    const stated = this.#outbox.length;
+    const wasOver = this.drained;
+    for (;;) {
+      await this.#lookAround();
+      if (this.#schedule.additions > before || this.#outbox.length > stated) return;
+      if (signal?.aborted || this.drained !== wasOver) return;
+      const now = clock.mono();
+      if (now >= until) return;
+      if (this.#sweeping !== undefined) continue;
+      const wake = new AbortController();
+      this.#wake = wake;
+      const signals = signal === undefined ? wake.signal : AbortSignal.any([wake.signal, signal]);
+      await clock.sleep(Math.max(0, Math.min(until, this.#nextDue()) - now) / msUs, signals);
+      this.#wake = undefined;
+    }
+  }
+
+  /** From now on partial last lines are handed over too, and `drained` says when all is read. */
+  drain(): void {
+    this.#drain ??= new Drain(this.#options.clock.mono());
+    for (const follow of this.#roster) this.#enlist(follow);
+    this.#wake?.abort();
+  }
+
+  /** Every file that can be read was read to its end and stayed so for half a second. */
+  get drained(): boolean {
+    return this.#drain?.over === true && this.#outbox.length === 0 && this.#schedule.size === 0;
+  }
+
+  status(): FileStatus[] {
+    return [...this.#roster].map(statusOf);
+  }
+
+  /** Per configured source name. */
+  stats(): Map<string, TailNumbers> {
+    return numbersOf(this.#roster, this.#counts);
+  }
+
+  /** Declared sources that lag, or moved since the last call. */
+  heartbeat(): HeartbeatSource[] {
+    return heartbeatOf(this.#roster);
+  }
+
+  /** By source id: what an advisory cache may keep for the next start. */
+  frontiers(): Map<string, FrontierMark> {
+    return frontiersOf(this.#roster, this.#options.suite);
+  }
+
+  async close(): Promise<void> {
+    await this.#hints?.close();
+    await this.#open.closeAll();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // ---- Looking around.
+
+  #onHint(path: BytePath | undefined): void {
+    if (path === undefined || this.#hinted.size >= hintsMax) this.#sweepSoon();
+    else this.#hinted.add(path);
+    this.#hintDue ??= this.#options.clock.mono() + hintDelayUs;
+    this.#wake?.abort();
+  }
+
+  #sweepSoon(): void {
+    const wait = Math.max(200 * msUs, this.#sweepPeriod() / 8);
+    this.#sweepDue = Math.min(this.#sweepDue, this.#sweptAt + wait);
+  }
+
+  #sweepPeriod(): number {
+    const work = this.#sweeper.looks * lookEveryUs + this.#sweeper.names * nameEveryUs;
+    return Math.max(this.#rescanUs, work);
+  }
+
+  #nextDue(): number {
+    let due = this.#sweepDue;
+    if (this.#active.size > 0) due = Math.min(due, this.#pollDue);
+    if (this.#hintDue !== undefined) due = Math.min(due, this.#hintDue);
+    // What is ready already is not waited for: whoever does not read must not be woken for it.
+    if (this.#drain?.over === false && !this.#busy) due = Math.min(due, this.#drain.lookDue);
+    for (const follow of this.#partials) {
+      if (!this.#schedule.has(follow)) due = Math.min(due, follow.partialDue ?? due);
+    }
+    return due;
+  }
+
+  get #busy(): boolean {
+    return this.#sweeping !== undefined || this.#schedule.size + this.#outbox.length > 0;
+  }
+
+  async #lookAround(): Promise<void> {
+    const now = this.#options.clock.mono();
+    if (this.#hintDue !== undefined && now >= this.#hintDue) await this.#followHints();
+    if (this.#active.size > 0 && now >= this.#pollDue) await this.#poll();
+    if (this.#sweeping !== undefined || now >= this.#sweepDue) await this.#sweepStep();
+    for (const follow of this.#partials) {
+      if (follow.partialDue === undefined) this.#partials.delete(follow);
+      else this.#enlist(follow);
+    }
+    this.#drainStep(now);
+  }
+
+  async #followHints(): Promise<void> {
+    const hinted = this.#hinted;
+    this.#hinted = new Set();
+    this.#hintDue = undefined;
+    for (const path of hinted) {
+      const stranger = this.#roster.at(path) === undefined && this.#discover.wants(path);
+      if (stranger && (await this.#discover.refuses(path))) continue;
+      if (await this.#sweeper.visit(path, true)) this.#sweepSoon();
+      const adopted = this.#roster.at(path);
+      if (adopted !== undefined) await this.#secure(adopted);
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const { clock } = this.#options;
+    const batch = [...this.#active].slice(0, pollMax);
+    for (const follow of batch) {
+      // To the end of the set, so that all get their turn.
+      this.#active.delete(follow);
+      this.#active.add(follow);
+      if (follow.handle !== undefined) {
+        const info = await follow.handle.stat().catch(() => undefined);
+        if (info !== undefined) follow.observe(info);
+        await follow.confirm().catch(() => undefined);
+      } else if (follow.located) await this.#sweeper.visit(follow.path, false);
+      this.#seen(follow);
+      const quiet = clock.mono() - follow.grewAt > activeUs && follow.lag === 0;
+      if (quiet && follow.unlinkedAt === undefined) this.#active.delete(follow);
+    }
+    this.#pollDue = clock.mono() + Math.max(pollUs, batch.length * lookEveryUs);
+  }
+
+  async #sweepNow(): Promise<void> {
+    this.#sweepDue = 0;
+    do await this.#sweepStep();
+    while (this.#sweeping !== undefined);
+  }
+
+  async #sweepStep(): Promise<void> {
+    this.#sweeping ??= this.#sweeper.run();
+    const { done } = await this.#sweeping.next();
+    if (done !== true) return;
+    this.#sweeping = undefined;
+    const now = this.#options.clock.mono();
+    this.#roster.skipping = false;
+    this.#sweptAt = now;
+    this.#sweepDue = now + this.#sweepPeriod();
+    for (const follow of this.#roster) {
+      const lost = !follow.located && follow.missedSweeps >= searchSweeps;
+      if (lost && follow.handle === undefined && !this.#discover.incomplete) this.#bury(follow);
+      else {
+        await this.#secure(follow);
+        this.#enlist(follow);
+      }
+    }
+    if (this.#roster.sweep > 2) this.#abandonMissing();
+    await this.#open.closeIdle(now - this.#idleCloseUs);
+    this.#hints?.watch(this.#sweeper.dirs);
+  }
+
+  #drainStep(now: number): void {
+    const drain = this.#drain;
+    if (drain === undefined || this.#busy) return;
+    const step = drain.step(now);
+    if (step === "look") this.#sweepDue = 0;
+    if (step !== "over") return;
+    // A deleted file cannot be found again after a restart: its end is stated now.
+    for (const follow of this.#roster) {
+      if (follow.unlinkedAt !== undefined && follow.lag === 0) this.#bury(follow);
+    }
+  }
+
+  // ---- Single files.
+
+  /** Something was learnt about a file. */
+  #seen(follow: Follow): void {
+    const now = this.#options.clock.mono();
+    if (follow.lag > 0 || follow.doubt || now - follow.grewAt < activeUs) this.#active.add(follow);
+    if (follow.unlinkedAt !== undefined) {
+      this.#active.add(follow);
+      const quietSince = Math.max(follow.grewAt, follow.unlinkedAt);
+      if (follow.caughtUp && now - quietSince >= this.#deletedQuietUs) this.#bury(follow);
+      if (follow.caughtUp) return;
+    }
+    this.#enlist(follow);
+  }
+
+  #enlist(follow: Follow): void {
+    if (follow.wantsTurn(this.#drain !== undefined)) this.#schedule.add(follow);
+  }
+
+  /** Opens a file with unread bytes, so that it cannot get away. */
+  async #secure(follow: Follow): Promise<void> {
+    if (follow.handle !== undefined || !follow.located) return;
+    const now = this.#options.clock.mono();
+    if (now < follow.blockedUntil) return;
+    // A new, still empty file gets one too, while there are plenty.
+    const fresh = follow.ref === undefined && now - follow.grewAt < activeUs && this.#open.roomy;
+    if (follow.lag === 0 && !fresh) return;
+    const outcome = await this.#open.open(follow, false);
+    if (typeof outcome === "object") this.#unreadable(follow, outcome.cause);
+  }
+
+  async #turn(follow: Follow, room: Uint8Array): Promise<TailItem | undefined> {
+    const now = this.#options.clock.mono();
+    const outcome = await this.#open.open(follow, true);
+    if (typeof outcome === "object") this.#unreadable(follow, outcome.cause);
+    else if (outcome === "no-descriptor") follow.blockedUntil = now + retryUs;
+    else if (outcome === "moved") {
+      this.#roster.lose(follow);
+      follow.blockedUntil = follow.located ? 0 : now + retryUs;
+      this.#sweepSoon();
+      if (follow.located) this.#enlist(follow);
+    }
+    if (outcome !== "open") return undefined;
+    try {
+      const share = this.#schedule.share(room.length);
+      const item = await follow.turn(room, share, this.#drain !== undefined);
+      if (follow.unreadable) this.#discover.forgive(openPhrase, follow.path);
+      follow.unreadable = false;
+      if (follow.more) this.#schedule.add(follow);
+      if (follow.partialDue !== undefined) this.#partials.add(follow);
+      this.#active.add(follow);
+      return item;
+    } catch (cause) {
+      this.#unreadable(follow, cause);
+      return undefined;
+    }
+  }
+
+  #unreadable(follow: Follow, cause: unknown): void {
+    follow.blockedUntil = this.#options.clock.mono() + retryUs;
+    if (follow.unreadable) return;
+    follow.unreadable = true;
+    follow.base.counts.unreadable += 1;
+    const error = cause instanceof Error ? cause : undefined;
+    this.#discover.once("error", openPhrase, follow.path, { error });
+  }
+
+  /** The file is gone for good. States how it ended. */
+  #bury(follow: Follow): void {
+    const statements: Statement[] = [];
+    if (follow.lag > 0 || follow.wasDown) {
+      if (follow.ref === undefined) statements.push(follow.declare(new Uint8Array(0)).record);
+      const cause = follow.unreadable ? "unreadable" : "rotated-away";
+      if (follow.ref) statements.push(gapOf(follow, follow.ref, cause, follow.lag));
+    } else if (follow.ref !== undefined) {
+      const { ref, position: size } = follow;
+      statements.push({ type: "end", source: ref.hex, size, cause: "deleted" });
+      follow.base.counts.deleted += 1;
+    }
+    if (statements.length > 0) this.#outbox.push(statements);
+    this.#roster.forget(follow);
+    this.#schedule.drop(follow);
+    this.#active.delete(follow);
+    this.#partials.delete(follow);
+    // Nothing is read of it any more, and closing a file that was only read cannot lose anything.
+    void this.#open.close(follow);
+  }
+
+  /** Sources whose files are nowhere: what was not sealed of them is lost. */
+  #abandonMissing(): void {
+    if (this.#discover.incomplete) return;
+    for (const item of this.#roster.awaited) this.#abandon(item, "rotated-away");
+  }
+
+  #abandon(item: ResumeOptions, cause: GapCause): void {
+    this.#roster.dismiss(item);
+    const counts = this.#counts.get(item.record.name);
+    if (counts !== undefined) counts.gaps += 1;
+    this.#outbox.push([{ type: "gap", source: item.id, from: item.offset, cause }]);
+  }
+}

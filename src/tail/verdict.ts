@@ -1,0 +1,63 @@
+// Pure. The one decision about an open file whose size or content may have changed behind us.
+//
+// p position; s greatest size seen of this generation; n least size seen since the last verdict
+// (now included); frontier: the bytes just before p; head: the bytes under the fingerprint;
+// sure: the greatest size after which the frontier was still found the same.
+//
+//   | what is seen                                           | verdict   | stated                    |
+//   |--------------------------------------------------------|-----------|---------------------------|
+//   | n = 0 < p, nothing unread was known (s = p)            | wait      | nothing until it has      |
+//   |                                                        |           | bytes again or is gone    |
+//   | n < p                                                  | restart   | see below                 |
+//   | p = 0, n < s, or the head changed                      | restart   | see below                 |
+//   | p <= n, frontier changed, head the same, n >= s, and a | rewritten | rewritten {first, end} of |
+//   |   whole line between head and change is still there    |           | the bytes that differ     |
+//   | p <= n, frontier changed, anything else                | restart   | see below                 |
+//   | p <= n < s, frontier the same                          | cut-back  | gap {from p}, the next    |
+//   |                                                        |           | generation, gap {0 to p}  |
+//   | frontier the same, head changed                        | rewritten | rewritten {0, head}       |
+//   | frontier the same                                      | go-on     | nothing                   |
+//
+// A restart is stated as `gap {from p, cause truncated}` when unread bytes may have been lost
+// (n < s: if s > p; n >= s: if sure > p; always if we were down and s is not known), else as
+// `end {cause restarted, size p}`; then the next generation is read from 0. When in doubt it is a restart: lines sealed twice under
+// two generations are visible, lines taken for old ones would be lost.
+//
+// Not seen: bytes written and truncated between two looks; edits of sealed bytes outside of
+// frontier and head; a restart that repeats the bytes before p exactly.
+
+export interface Evidence {
+  readonly position: number;
+  /** Greatest size seen; undefined when we were down meanwhile. */
+  readonly seen: number | undefined;
+  /** Greatest size known to be of this generation: sizes seen later may be the next one's. */
+  readonly sure: number;
+  readonly size: number;
+  readonly frontier: "same" | "changed" | "unknown";
+  readonly head: "same" | "changed" | "unknown";
+  /** A whole line outside of the fingerprint, before the change, is still in its place. */
+  readonly witness: boolean;
+}
+
+export type Verdict = "go-on" | "wait" | "rewritten" | "cut-back" | "restart";
+
+export function judge(evidence: Evidence): Verdict {
+  const { position, seen, size, frontier, head, witness } = evidence;
+  const most = seen ?? position;
+  if (size === 0 && position > 0 && most === position) return "wait";
+  if (size < position) return "restart";
+  if (position === 0) return size < most || head === "changed" ? "restart" : "go-on";
+  if (frontier === "changed") {
+    return head === "same" && size >= most && witness ? "rewritten" : "restart";
+  }
+  if (size < most) return "cut-back";
+  if (head === "changed") return frontier === "same" ? "rewritten" : "restart";
+  return "go-on";
+}
+
+/** How many unread bytes a restart lost as far as known; undefined: none that we know of. */
+export function lostBytes({ position, seen, sure, size }: Evidence): number | undefined {
+  if (seen === undefined) return 0;
+  const most = size < seen ? seen : sure;
+  return most > position ? most - position : undefined;
+}
