@@ -162,6 +162,7 @@ export class Reader {
   /** All that was read, as lines in the order of reading. */
   lines(): string[] {
     const text = Buffer.concat(this.spans.map(({ bytes }) => bytes)).toString("latin1");
+    if (text === "") return [];
     return text.split("\n").slice(0, text.endsWith("\n") ? -1 : undefined);
   }
 

@@ -1,0 +1,135 @@
+// What a new process makes of the sealed positions, whatever happened to the files meanwhile.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FaultyFiles } from "../fakes/faulty-files.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { AutoClock } from "./auto-clock.ts";
+import { Reader } from "./reader.ts";
+
+const log = "/log/app.log";
+
+async function restarted(
+  before: string,
+  change: (files: FakeFiles) => void | Promise<void>,
+  withFrontiers = false,
+): Promise<{ files: FakeFiles; reader: Reader }> {
+  const files = new FakeFiles();
+  files.put(log, before);
+  const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+  await reader.pull();
+  const frontiers = withFrontiers ? reader.tail.frontiers() : undefined;
+  await reader.tail.close();
+  await change(files);
+  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.pull();
+  await reader.pullFor(7_000);
+  return { files, reader };
+}
+
+test("reading goes on at the exact byte, in silence, and a partial line is completed once", async () => {
+  const { reader } = await restarted("one\ntw", (files) => files.append(log, "o\nthree\n"));
+  assert.deepEqual(reader.said(), ["source"]);
+  assert.equal(reader.textAt(log), "one\ntwo\nthree\n");
+});
+
+test("a file renamed out of the pattern is found by what it is and read on", async () => {
+  const { reader } = await restarted("one\n", async (files) => {
+    files.append(log, "two\n");
+    await files.rename(log, "/log/app.old");
+    files.put(log, "new\n");
+  });
+  assert.deepEqual(reader.said(), ["source", "source"]);
+  assert.deepEqual([...reader.lines()].sort(), ["new", "one", "two"]);
+});
+
+test("a file that is nowhere leaves a gap of unknown length", async () => {
+  const { reader } = await restarted("one\n", async (files) => {
+    files.append(log, "two\n");
+    await files.unlink(log);
+    files.put(log, "new\n");
+  });
+  assert.deepEqual(reader.said(), ["source", "gap rotated-away", "source"]);
+  assert.deepEqual([...reader.holes.values()].flat(), [
+    { from: 4, to: undefined, cause: "rotated-away" },
+  ]);
+});
+
+test("a file shorter than its position was cut, and what was unread of it is unknown", async () => {
+  const { reader } = await restarted("one\ntwo\n", (files) => files.put(log, "new\n"));
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.deepEqual(reader.lines(), ["one", "two", "new"]);
+});
+
+test("other first bytes are another generation, however long the file is", async () => {
+  const { reader } = await restarted("one\n", (files) => files.put(log, "1st\n2nd\n3rd\n"));
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.deepEqual(reader.lines(), ["one", "1st", "2nd", "3rd"]);
+});
+
+test("with a known frontier, the same first bytes do not hide another content", async () => {
+  const head = `${"h".repeat(1_100)}\n`;
+  const change = (files: FakeFiles): void => files.put(log, `${head}1st\n2nd\n`);
+  const { reader } = await restarted(`${head}one\n`, change, true);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  const blind = await restarted(`${head}one\n`, change, false);
+  assert.deepEqual(blind.reader.said(), ["source"]);
+});
+
+test("a file emptied meanwhile starts again with its next bytes", async () => {
+  const { files, reader } = await restarted("one\n", (f) => f.cut(log, 0));
+  assert.deepEqual(reader.said(), ["source"]);
+  files.append(log, "new\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+});
+
+test("a source that is no longer configured is closed as skipped", async () => {
+  const files = new FakeFiles();
+  files.put(log, "one\n");
+  const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+  await reader.pull();
+  const sources = [
+    { name: "other", include: ["/log/*.txt"], exclude: [], startAt: "beginning" as const },
+  ];
+  await reader.open({ sources });
+  await reader.pull();
+  assert.deepEqual(reader.said(), ["source", "gap skipped"]);
+});
+
+test("a directory that cannot be listed at the start condemns no source", async () => {
+  const files = new FakeFiles();
+  files.put(log, "one\n");
+  const faulty = new FaultyFiles(files);
+  const clock = new AutoClock();
+  const reader = await Reader.start({ files: faulty, clock, include: ["/log/*.log"] });
+  await reader.pull();
+  await files.rename(log, "/log/app.old");
+  faulty.arm({ call: "list", nth: 1, variant: "failed", errno: "EACCES", times: 6 });
+  files.append("/log/app.old", "two\n");
+  await reader.open();
+  await reader.pull();
+  assert.deepEqual(reader.said(), ["source"]);
+  await reader.pullFor(30_000);
+  assert.deepEqual(reader.said(), ["source"]);
+  assert.deepEqual(reader.lines(), ["one", "two"]);
+});
+
+test("a file that cannot be opened is told of once, and read when it can be", async () => {
+  const files = new FakeFiles();
+  files.put(log, "one\n");
+  const faulty = new FaultyFiles(files, {
+    call: "open",
+    nth: 1,
+    variant: "failed",
+    errno: "EACCES",
+    times: 5,
+  });
+  const clock = new AutoClock();
+  const reader = await Reader.start({ files: faulty, clock, include: ["/log/*.log"] });
+  await reader.pullFor(60_000);
+  assert.deepEqual(reader.lines(), ["one"]);
+  const told = reader.diag.phrases("error").filter((phrase) => phrase.includes("cannot be read"));
+  assert.equal(told.length, 1);
+  assert.equal(reader.tail.stats().get("app")?.unreadable, 1);
+});
