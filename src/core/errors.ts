@@ -26,10 +26,35 @@ export const errorTable = {
     means: "the address to listen on does not belong to this machine",
     remedy: "listen on an address of this machine, on 127.0.0.1 or on 0.0.0.0",
   },
+  "argument-invalid": {
+    kind: "usage",
+    means: "a word on the command line is not what its place takes",
+    remedy: "correct it; `sealtail COMMAND --help` shows what each option takes",
+  },
+  "argument-missing": {
+    kind: "usage",
+    means: "the command line lacks something that the command needs",
+    remedy: "add it; `sealtail COMMAND --help` shows an example",
+  },
+  "bundle-invalid": {
+    kind: "format",
+    means: "a file that should be a bundle is none, or was cut short",
+    remedy: "fetch the bundle again, or export it anew",
+  },
   "certificate-expired": {
     kind: "config",
     means: "the TLS certificate is past its last day or before its first one",
     remedy: "renew the certificate, or correct the machine's clock",
+  },
+  "chain-ambiguous": {
+    kind: "usage",
+    means: "more than one chain fits the word that should name one",
+    remedy: "give the chain's id, or more digits of it",
+  },
+  "chain-unknown": {
+    kind: "operating",
+    means: "no chain of that id, prefix or subject is there",
+    remedy: "`sealtail verify SOURCE` lists the chains that are there",
   },
   "config-env-missing": {
     kind: "config",
@@ -103,6 +128,12 @@ export const errorTable = {
     remedy:
       "issue a new grant and put both its files where the configuration says; files stay open until then",
   },
+  "grant-unusable": {
+    kind: "config",
+    means: "the grant cannot begin a chain of this agent",
+    remedy:
+      "issue a grant for this subject, vault and role write, and put both its files where the configuration says",
+  },
   "io-error": {
     kind: "operating",
     means: "the operating system refused a file operation",
@@ -118,6 +149,11 @@ export const errorTable = {
     means: "the chain's key file is not what this program wrote",
     remedy:
       "nothing can be signed for this chain any more: restore nothing from backups; the agent begins a new, linked chain when a grant is there",
+  },
+  "lines-left-out": {
+    kind: "operating",
+    means: "some lines of the chain are missing, unreadable or not authenticated",
+    remedy: "`sealtail verify` says which; --unauthenticated prints what nobody vouches for",
   },
   "listen-failed": {
     kind: "operating",
@@ -149,15 +185,56 @@ export const errorTable = {
     means: "another process listens on that address and port",
     remedy: "stop the other process, or listen on another port",
   },
+  "proof-impossible": {
+    kind: "operating",
+    means: "the line cannot be proved from what is stored",
+    remedy: "`sealtail verify` says what the chain holds and what receipts cover",
+  },
+  "public-key-invalid": {
+    kind: "usage",
+    means: "what should be a public key is none",
+    remedy: "give a file that `sealtail key new` wrote, or the line in it: name+id+base64",
+  },
   "seal-refused": {
     kind: "unsafe",
     means: "the agent was about to seal something that breaks the format",
     remedy: "start again; if it returns, report it with the diagnostics: nothing wrong was written",
   },
+  "source-changed": {
+    kind: "operating",
+    means: "the chain was changed while it was read",
+    remedy: "try again; if it stays, the place that holds the chain cannot be trusted",
+  },
+  "source-unusable": {
+    kind: "usage",
+    means: "what was named holds no chains that this version can read",
+    remedy: "give a vault's address, a store directory or a bundle file",
+  },
   "state-locked": {
     kind: "operating",
     means: "another process uses the state directory",
     remedy: "stop the other process, or give this one a state directory of its own",
+  },
+  "state-unwritable": {
+    kind: "config",
+    means: "this user cannot write to the state directory",
+    remedy:
+      "give the directory to the user that runs the program, or name another one as state_dir",
+  },
+  "store-cut-short": {
+    kind: "operating",
+    means: "the store holds less of a chain than it should",
+    remedy: "run `sealtail verify` on the store: it says what is missing",
+  },
+  "store-damaged": {
+    kind: "operating",
+    means: "what the store holds of a chain cannot be what was stored",
+    remedy: "run `sealtail verify` on the store, check the disk, and keep what the agent still has",
+  },
+  "store-reopen": {
+    kind: "operating",
+    means: "an earlier write to a chain failed, and what is stored must be looked at first",
+    remedy: "nothing: the vault opens the chain anew at the next request",
   },
   "sync-failed": {
     kind: "unsafe",
@@ -178,6 +255,22 @@ export const errorTable = {
     kind: "operating",
     means: "the limit on open files is reached",
     remedy: "raise it (ulimit -n, LimitNOFILE=), or follow fewer files",
+  },
+  "vault-answer-invalid": {
+    kind: "operating",
+    means: "the vault answered with something that is no answer to the question",
+    remedy: "check the address; something between here and the vault may be answering instead",
+  },
+  "vault-refused": {
+    kind: "operating",
+    means: "the vault refused the request",
+    remedy:
+      "its reason stands in brackets; reading may need a role, or a path by which you are let in",
+  },
+  "vault-unreachable": {
+    kind: "operating",
+    means: "no connection to the vault could be made, or it broke",
+    remedy: "check address, name, port, certificates and that the vault runs",
   },
   "wal-corrupt": {
     kind: "unsafe",

@@ -47,8 +47,14 @@ export class Draft {
     return this.#raw.subarray(0, this.#at);
   }
 
-  reset(seed: Uint8Array): void {
+  /** Begins anew with a fresh seed. */
+  begin(seed: Uint8Array): void {
+    this.clear();
     this.#raw.set(seed, 0);
+  }
+
+  /** Forgets everything; the memory stays. */
+  clear(): void {
     this.#at = seedLength;
     this.count = 0;
     this.firstTime = Number.POSITIVE_INFINITY;

@@ -11,6 +11,7 @@
 import { hex } from "../core/bytes.ts";
 import { deriveEnvelopes } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
+import { firstPrev } from "../core/envelope.ts";
 import { SealtailError } from "../core/errors.ts";
 import type { Fault } from "../core/fault.ts";
 import type { BlockKind } from "../core/header.ts";
@@ -90,6 +91,9 @@ export class Sealer {
     this.#suite = options.suite;
     this.#clock = options.clock;
     this.#facts = options.facts;
+    if (options.head.blockNo === 0) {
+      this.#facts.lastHash = firstPrev(options.suite, options.grantHash, options.runId);
+    }
     this.#configHash = options.suite.sha256(encodeJson(options.facts.config));
     this.#pipeline = new Pipeline(options);
     this.#watch = new ClockWatch(options.clock);
@@ -108,9 +112,28 @@ export class Sealer {
     return this.#pipeline.pending;
   }
 
+  /** The next byte of a source to be sealed; undefined if it is not open. Drafted bytes count. */
+  positionOf(source: string): number | undefined {
+    return this.#options.sources.get(source)?.expected;
+  }
+
+  /** The source id, in hex, of a source record. */
+  idOf(record: JsonObject): string {
+    return this.#options.sources.idOf(record);
+  }
+
+  /** Whether a record about a source follows from what is sealed or drafted. */
+  accepts(type: string, value: JsonObject): boolean {
+    if (type === "source") return true;
+    const position = this.positionOf(String(value["source"]));
+    if (position === undefined) return false;
+    if (type === "rewritten") return Number(value["to"]) <= position;
+    return position === (type === "end" ? value["size"] : value["from"]);
+  }
+
   /** Begins the run: start, config and snapshot, and in a genesis the predecessor. */
   async startRun(run: RunStart): Promise<void> {
-    this.#draft.reset(this.#options.random.bytes(seedLength));
+    this.#draft.begin(this.#options.random.bytes(seedLength));
     this.#begun = true;
     const { host, version, labels, config } = run;
     this.#put({ type: "start", run: hex(this.#options.runId), version, host, labels });
@@ -204,7 +227,7 @@ export class Sealer {
       time: this.#clock.now(),
       mono: this.#clock.mono() - this.#runStart,
       hasSnapshot: this.#hasSnapshot,
-      release: () => this.#spare.push(draft),
+      release: () => this.#recycle(draft),
     };
     this.#facts.seq += count;
     this.#facts.lastHash = derived.lastHash;
@@ -224,12 +247,17 @@ export class Sealer {
     return new Draft(this.#options.limits.maxBytes + overshoot);
   }
 
+  #recycle(draft: Draft): void {
+    draft.clear();
+    this.#spare.push(draft);
+  }
+
   // A snapshot lists the tree over all blocks before, so these must be signed first.
   async #begin(): Promise<void> {
     if (this.#begun) return;
     const due = this.#pipeline.nextNo % snapshotPeriod === 0 || this.#options.log.wantsSegment;
     if (due) await this.#pipeline.idle();
-    this.#draft.reset(this.#options.random.bytes(seedLength));
+    this.#draft.begin(this.#options.random.bytes(seedLength));
     this.#begun = true;
     this.#hasSnapshot = false;
     if (due) this.#putSnapshot();

@@ -1,0 +1,276 @@
+// The agent's chain: opened from its folder, or begun with a grant.
+//
+// - Order of a beginning: first secret, key file synced → genesis in the WAL, synced → shipped →
+//   receipt → the grant's private key destroyed. A crash before the genesis is durable begins anew.
+// - A chain whose keys or blocks were lost, that was rolled back or forked, is never gone on with:
+//   the next one names it as its predecessor.
+
+import { hex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { maxGrantLength, parseGrant } from "../core/grant.ts";
+import { maxReceiptLength, parseCheckpoint } from "../core/checkpoint.ts";
+import { headLength } from "../core/block.ts";
+import { headerLength, magic } from "../core/header.ts";
+import { SourceTable } from "../core/sources.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
+import { makeDirDurably, readWhole, writeFileDurably } from "../host/durable.ts";
+import { failpoint } from "../host/failpoint.ts";
+import type { Files } from "../host/files.ts";
+import { maskedConfig } from "../host/config.ts";
+import type { Random } from "../host/random.ts";
+import { newHead } from "../seal/head.ts";
+import { KeyState } from "../seal/key-state.ts";
+import type { SealedBlock } from "../seal/pipeline.ts";
+import { recoverChain, type SealedTail } from "../seal/recovery.ts";
+import { type ChainFacts, type RunStart, Sealer, type SealerOptions } from "../seal/sealer.ts";
+import { Wal } from "../wal/wal.ts";
+import type { AgentConfig } from "./config.ts";
+import type { UsableGrant } from "./grant-files.ts";
+import { type ChainDir, StateDir } from "./state-dir.ts";
+import { describeOld, endedSources, type OldChain, sealAgain } from "./succession.ts";
+
+export interface ChainContext {
+  readonly config: AgentConfig;
+  readonly version: string;
+  readonly host: string;
+  readonly suite: Suite;
+  readonly clock: Clock;
+  readonly files: Files;
+  readonly random: Random;
+  readonly diag: Diag;
+  readonly state: StateDir;
+  readonly onSealed: (block: SealedBlock) => void;
+  readonly onDiskFull: (full: boolean) => void;
+  readonly onSync: (micros: number) => void;
+}
+
+export interface LiveChain {
+  readonly id: string;
+  readonly dir: ChainDir;
+  readonly wal: Wal;
+  readonly sealer: Sealer;
+  readonly sources: SourceTable;
+  readonly head: SealerOptions["head"];
+  readonly keys: KeyState;
+  readonly grantBytes: Uint8Array;
+  readonly maxChains: number;
+  /** Newest receipt note, if there is one. */
+  readonly receipt: Uint8Array | undefined;
+  readonly tails: ReadonlyMap<string, SealedTail>;
+  /** This is the first chain of this state directory and its first run. */
+  readonly firstStart: boolean;
+}
+
+/** needed: a new chain has to begin; `old` is what it goes on for. */
+export type ChainOpening =
+  | { readonly live: LiveChain }
+  | { readonly needed: { readonly dir: ChainDir; readonly old: OldChain | undefined } };
+
+/** Opens the current chain and begins a new run on it, or says that a new chain is needed. */
+export async function openChain(context: ChainContext): Promise<ChainOpening> {
+  const { state, files, diag } = context;
+  const dir = await state.newest();
+  if (dir === undefined) return { needed: { dir: state.chain(0), old: undefined } };
+  const receipt = await readWhole(files, dir.receipt, maxReceiptLength);
+  const wal = await openWal(context, dir);
+  const replaced = await state.replacedBecause(dir);
+  const next = state.chain(dir.number + 1);
+  if (replaced !== undefined) return { needed: { dir: next, old: { wal, receipt, reason: replaced } } };
+  if (wal.next === wal.first) {
+    await wal.close();
+    if (receipt !== undefined) return lose(context, dir, undefined, receipt, "the buffer was deleted");
+    diag.info("a chain that never began is begun anew", { chain: dir.number });
+    await state.clear(dir);
+    return { needed: { dir, old: await olderChain(context, dir) } };
+  }
+  const recovery = await recoverChain({
+    suite: context.suite,
+    files,
+    keyPath: dir.keys,
+    blocks: wal.scan(wal.firstIndexOfNewestSegment),
+  });
+  if ("lost" in recovery) return lose(context, dir, wal, receipt, recovery.lost);
+  const { chain } = recovery;
+  if (chain.final) return lose(context, dir, wal, receipt, "retired");
+  const grantBytes = await readWhole(files, dir.grant, maxGrantLength);
+  if (grantBytes === undefined) return lose(context, dir, wal, receipt, "the grant was deleted");
+  const grant = parseGrant(context.suite, grantBytes);
+  const sealer = newSealer(context, wal, chain, grant.hash, grant.maxSilenceMs, undefined);
+  await sealer.startRun(runStart(context));
+  await finishSuccession(context, dir, wal, sealer);
+  return {
+    live: {
+      id: hex(chain.head.chainId),
+      dir,
+      wal,
+      sealer,
+      sources: chain.sources,
+      head: chain.head,
+      keys: chain.keys,
+      grantBytes,
+      maxChains: grant.maxChains,
+      receipt,
+      tails: chain.tails,
+      firstStart: false,
+    },
+  };
+}
+
+async function lose(
+  context: ChainContext,
+  dir: ChainDir,
+  wal: Wal | undefined,
+  receipt: Uint8Array | undefined,
+  why: string,
+): Promise<ChainOpening> {
+  context.diag.error("this chain cannot be gone on with, a new one has to begin", { reason: why });
+  await context.state.markReplaced(dir, why);
+  const old = { wal, receipt, reason: why };
+  return { needed: { dir: context.state.chain(dir.number + 1), old } };
+}
+
+// The chain before one that never began.
+async function olderChain(context: ChainContext, dir: ChainDir): Promise<OldChain | undefined> {
+  if (dir.number === 0) return undefined;
+  const older = context.state.chain(dir.number - 1);
+  const reason = (await context.state.replacedBecause(older)) ?? "unknown";
+  return {
+    wal: await openWal(context, older),
+    receipt: await readWhole(context.files, older.receipt, maxReceiptLength),
+    reason,
+  };
+}
+
+/** Begins a chain: returns when its genesis, and what is sealed again, is durable. */
+export async function beginChain(
+  context: ChainContext,
+  dir: ChainDir,
+  old: OldChain | undefined,
+  usable: UsableGrant,
+): Promise<LiveChain> {
+  const { files, suite, random } = context;
+  const { grant } = usable;
+  await makeDirDurably(files, dir.wal, 0o700);
+  await writeFileDurably(files, dir.grant, usable.bytes);
+  const secret = random.bytes(32);
+  const keys = await KeyState.create(files, suite, dir.keys, { blockNo: 1, secret });
+  failpoint("enrol-after-key");
+  const wal = await openWal(context, dir);
+  const head = newHead(suite, secret);
+  const sources = new SourceTable(suite);
+  const facts: ChainFacts = {
+    seq: 0,
+    lastHash: new Uint8Array(32),
+    config: {},
+    receiptHash: new Uint8Array(32),
+    receiptSize: 0,
+  };
+  const sealer = newSealer(context, wal, { head, facts, sources, keys }, grant.hash, grant.maxSilenceMs, (message) =>
+    usable.signer.sign(message),
+  );
+  const predecessor = old === undefined ? undefined : await describeOld(suite, old, grant);
+  await sealer.startRun({ ...runStart(context), predecessor });
+  await sealer.flush();
+  failpoint("enrol-after-genesis");
+  await old?.wal?.close();
+  await finishSuccession(context, dir, wal, sealer);
+  return {
+    id: hex(head.chainId),
+    dir,
+    wal,
+    sealer,
+    sources,
+    head,
+    keys,
+    grantBytes: usable.bytes,
+    maxChains: grant.maxChains,
+    receipt: undefined,
+    tails: new Map(),
+    firstStart: old === undefined,
+  };
+}
+
+// Seals again what the chain before this one still holds; after a crash it goes on where it was.
+async function finishSuccession(
+  context: ChainContext,
+  dir: ChainDir,
+  own: Wal,
+  sealer: Sealer,
+): Promise<void> {
+  if (dir.number === 0 || (await context.files.stat(dir.succeeded)) !== undefined) return;
+  const older = context.state.chain(dir.number - 1);
+  const wal = await openWal(context, older);
+  const receipt = await readWhole(context.files, older.receipt, maxReceiptLength);
+  const from = receipt === undefined ? 0 : parseCheckpoint(receipt).size;
+  const ended = await endedSources(context.suite, own);
+  await sealAgain(context.suite, wal, from, sealer, context.diag, ended);
+  await sealer.flush();
+  await wal.close();
+  await writeFileDurably(context.files, dir.succeeded, new Uint8Array(0));
+  // Everything in it is receipted, or sealed and synced in this chain.
+  await context.state.clearWal(older);
+}
+
+function newSealer(
+  context: ChainContext,
+  wal: Wal,
+  chain: Pick<SealerOptions, "head" | "facts" | "sources" | "keys">,
+  grantHash: Uint8Array,
+  maxSilenceMs: number,
+  genesisSigner: ((message: Uint8Array) => Uint8Array) | undefined,
+): Sealer {
+  const { seal } = context.config;
+  return new Sealer({
+    suite: context.suite,
+    clock: context.clock,
+    random: context.random,
+    log: wal,
+    head: chain.head,
+    facts: chain.facts,
+    sources: chain.sources,
+    keys: chain.keys,
+    grantHash,
+    genesisSigner,
+    runId: context.random.bytes(16),
+    limits: {
+      maxBytes: seal.max_bytes,
+      maxLines: seal.max_lines,
+      maxAgeMs: seal.max_age,
+      maxSilenceMs: Math.min(seal.max_silence, maxSilenceMs),
+    },
+    onSealed: context.onSealed,
+    onDiskFull: context.onDiskFull,
+  });
+}
+
+function runStart(context: ChainContext): RunStart {
+  const { config, version, host } = context;
+  return { host, version, labels: config.labels, config: maskedConfig(config) };
+}
+
+const maxSegment = 16 * 1024 * 1024;
+
+async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal> {
+  await makeDirDurably(context.files, dir.wal, 0o700);
+  const { files, diag, clock, onSync } = context;
+  return Wal.open({
+    files,
+    diag,
+    clock,
+    onSync,
+    dir: dir.wal,
+    // Small enough that freeing whole segments gives space back long before the buffer is full.
+    segmentBytes: Math.min(maxSegment, Math.floor(context.config.buffer.max_bytes / 16)),
+    scrub: scrubSignatures,
+  });
+}
+
+/** What is kept aside of a broken log must not hold live signatures. */
+function scrubSignatures(bytes: Uint8Array): void {
+  const first = magic.charCodeAt(0);
+  for (let at = bytes.indexOf(first); at !== -1; at = bytes.indexOf(first, at + 1)) {
+    const found = String.fromCharCode(...bytes.subarray(at, at + magic.length));
+    if (found === magic) bytes.fill(0, at + headerLength, at + headLength);
+  }
+}

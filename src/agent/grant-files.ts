@@ -1,0 +1,65 @@
+// The grant that the configuration names: read, checked as far as the agent can, destroyed once
+// used.
+//
+// - Dates and uses are the vault's to judge; signature, role, audience and key are judged here, so
+//   that a mistake is told at once and no chain begins that a vault would refuse.
+
+import { equalBytes } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
+import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
+import { readWhole } from "../host/durable.ts";
+import type { Files } from "../host/files.ts";
+import { destroyKey, loadSigningKey, type NoteSigner } from "../host/keys.ts";
+import type { AgentConfig } from "./config.ts";
+
+export interface UsableGrant {
+  readonly grant: Grant;
+  readonly bytes: Uint8Array;
+  readonly signer: NoteSigner;
+}
+
+/**
+ * The grant and its private key; undefined if a file is not there (state needs-grant).
+ * Throws grant-… for one that cannot begin a chain of this agent.
+ */
+export async function readGrant(
+  files: Files,
+  suite: Suite,
+  config: AgentConfig,
+  audiences: readonly string[],
+  warn: (message: string) => void,
+): Promise<UsableGrant | undefined> {
+  const { file, key } = config.grant;
+  const bytes = await readWhole(files, file, maxGrantLength);
+  if (bytes === undefined || (await files.stat(key)) === undefined) return undefined;
+  const grant = parse(suite, bytes, file);
+  const refuse = (why: string): never => {
+    throw new SealtailError("grant-unusable", `grant ${why}`, { place: file });
+  };
+  if (grant.role !== "write") refuse(`is for role ${grant.role}, want write`);
+  if (grant.subject !== config.name) {
+    refuse(`is for subject ${grant.subject}, want ${config.name}, the configuration's name`);
+  }
+  if (!audiences.includes(grant.audience)) {
+    refuse(`is for vault ${grant.audience}, and no key of that vault is trusted`);
+  }
+  const signer = await loadSigningKey({ files, path: key, warn });
+  if (!equalBytes(signer.key.publicKey, grant.key)) refuse(`does not belong to the key in ${key}`);
+  return { grant, bytes, signer };
+}
+
+function parse(suite: Suite, bytes: Uint8Array, place: string): Grant {
+  try {
+    return parseGrant(suite, bytes);
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    throw new SealtailError("grant-unusable", cause.message, { place, cause });
+  }
+}
+
+/** Destroys a one-time grant's private key: a thief who comes later cannot begin a new chain. */
+export async function destroyGrantKey(files: Files, config: AgentConfig): Promise<void> {
+  await destroyKey(files, config.grant.key);
+}

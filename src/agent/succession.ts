@@ -1,0 +1,156 @@
+// A chain that goes on for another one: what the new genesis says of the old, and what is sealed
+// again because the vault never had it.
+//
+// - The old chain is quoted up to the newest receipt; every block behind it is sealed again from
+//   the WAL, so that no line is lost and none that was receipted is sealed twice.
+
+import { headLength, openPayload } from "../core/block.ts";
+import { fromHex, hex } from "../core/bytes.ts";
+import { parseCheckpoint } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { type Grant, inScope } from "../core/grant.ts";
+import { decodeHeader } from "../core/header.ts";
+import type { JsonObject } from "../core/json.ts";
+import { payloadItems } from "../core/payload.ts";
+import { type AgentRecord, decodeRecord, type PredecessorRecord } from "../core/record.ts";
+import { SourceTable } from "../core/sources.ts";
+import type { Diag } from "../host/diag.ts";
+import type { Sealer } from "../seal/sealer.ts";
+import type { Wal } from "../wal/wal.ts";
+
+export interface OldChain {
+  /** Undefined where nothing of it is left to read. */
+  readonly wal: Wal | undefined;
+  readonly receipt: Uint8Array | undefined;
+  readonly reason: string;
+}
+
+const resealed = new Set(["source", "end", "gap", "rewritten"]);
+
+/** What the new genesis says of the old chain. A chain without anything left has no successor. */
+export async function describeOld(
+  suite: Suite,
+  old: OldChain,
+  grant: Grant,
+): Promise<PredecessorRecord | undefined> {
+  const receipt = old.receipt === undefined ? undefined : parseCheckpoint(old.receipt);
+  const quoted = receipt?.size ?? 0;
+  const { chainId, positions } = await positionsAt(suite, old.wal, quoted);
+  const chain = receipt?.chainId ?? chainId;
+  if (chain === undefined) return undefined;
+  const inside = positions.filter(({ record }) => inScope(grant, String(record["path"])));
+  return {
+    type: "predecessor",
+    chain,
+    size: quoted,
+    root: hex(receipt?.root ?? suite.sha256(new Uint8Array(0))),
+    reason: old.reason,
+    positions: inside,
+  };
+}
+
+async function positionsAt(
+  suite: Suite,
+  wal: Wal | undefined,
+  size: number,
+): Promise<{ chainId: string | undefined; positions: PredecessorRecord["positions"] }> {
+  const sources = new SourceTable(suite);
+  let chainId: string | undefined;
+  if (wal === undefined) return { chainId, positions: [] };
+  for await (const { index, bytes } of wal.scan()) {
+    const header = decodeHeader(bytes);
+    chainId ??= header.blockNo === 0 ? undefined : hex(header.chainId);
+    if (index >= size) break;
+    for (const record of recordsAndSpans(suite, bytes, sources)) applyRecord(sources, record);
+  }
+  return { chainId, positions: sources.positions() };
+}
+
+function applyRecord(sources: SourceTable, { type, value }: { type: string; value: JsonObject }): void {
+  if (type === "snapshot") sources.restore(value["sources"] as unknown as PredecessorRecord["positions"]);
+  else sources.apply(type, value);
+}
+
+function* recordsAndSpans(
+  suite: Suite,
+  block: Uint8Array,
+  sources: SourceTable,
+): Generator<{ type: string; value: JsonObject }> {
+  const raw = openPayload(suite, decodeHeader(block), block.subarray(headLength));
+  for (const item of payloadItems(raw)) {
+    if (item.kind === "record") yield decodeRecord(raw.subarray(item.start, item.end));
+    else sources.advance(item.source, item.offset, item.end - item.start);
+  }
+}
+
+/** Sources that a chain, begun not long ago, has closed already: an earlier try got that far. */
+export async function endedSources(suite: Suite, wal: Wal): Promise<Set<string>> {
+  const ended = new Set<string>();
+  const sources = new SourceTable(suite);
+  for await (const { bytes } of wal.scan()) {
+    for (const { type, value } of recordsAndSpans(suite, bytes, sources)) {
+      if (type === "end" || (type === "gap" && value["to"] === undefined)) {
+        ended.add(String(value["source"]));
+      }
+    }
+  }
+  return ended;
+}
+
+/** Seals again what the old chain's blocks from `from` on hold. A damaged block ends it, aloud. */
+export async function sealAgain(
+  suite: Suite,
+  wal: Wal,
+  from: number,
+  sealer: Sealer,
+  diag: Diag,
+  ended: ReadonlySet<string>,
+): Promise<void> {
+  let blocks = 0;
+  try {
+    for await (const { index, bytes } of wal.scan()) {
+      if (index < from) continue;
+      await resealBlock(suite, bytes, sealer, ended);
+      blocks += 1;
+    }
+  } catch (caught) {
+    if (!(caught instanceof Fault)) throw caught;
+    diag.error("a buffered block is damaged, the rest is read from the sources again", {
+      code: caught.code,
+    });
+  }
+  diag.info("sealed again what the vault never had", { blocks });
+}
+
+// What the new chain has sealed already, before a crash, is not sealed twice.
+async function resealBlock(
+  suite: Suite,
+  block: Uint8Array,
+  sealer: Sealer,
+  ended: ReadonlySet<string>,
+): Promise<void> {
+  const raw = openPayload(suite, decodeHeader(block), block.subarray(headLength));
+  for (const item of payloadItems(raw)) {
+    if (item.kind === "record") {
+      const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
+      const over = type === "source" && ended.has(sealer.idOf(value));
+      if (!over && resealed.has(type) && sealer.accepts(type, value)) {
+        await sealer.addRecords([value as unknown as AgentRecord]);
+      }
+      continue;
+    }
+    const next = sealer.positionOf(item.source);
+    if (next === undefined) continue;
+    const done = Math.max(0, next - item.offset);
+    for (let at = item.start + done; at < item.end; ) {
+      // A span may be longer than the room of a block that is half full.
+      const room = await sealer.room();
+      const part = raw.subarray(at, Math.min(item.end, at + room.length));
+      room.set(part);
+      const offset = item.offset + (at - item.start);
+      await sealer.addSpan({ source: fromHex(item.source, 16), offset, time: item.time }, part.length);
+      at += part.length;
+    }
+  }
+}
