@@ -57,9 +57,12 @@ export function verdictOf(code: FindingCode): Verdict {
   return verdictOfClass[findingClasses[code]];
 }
 
-/** Whether a finding of this code makes a block unfit to be stored. */
+/**
+ * Whether a finding of this code makes a block unfit to be stored. A silence that lasted too long
+ * is evidence of what happened: refusing it would end the chain and hide why.
+ */
 export function isRefusal(code: FindingCode): boolean {
-  return findingClasses[code] !== "finding";
+  return findingClasses[code] !== "finding" && code !== "SILENCE_EXCEEDED";
 }
 
 export function worse(a: Verdict, b: Verdict): Verdict {

@@ -28,6 +28,8 @@ export interface PayloadContext {
   readonly grant: Grant | undefined;
   readonly grantHash: Uint8Array | undefined;
   readonly receipts: ReceiptContext;
+  /** Envelopes were judged before: only what items and records change is carried over. */
+  readonly itemsOnly: boolean;
   /** What is wrong, and in which envelope. */
   readonly report: (fault: Fault, seq?: number) => void;
   /** For readers: every item with its first seq, after it was judged. */
@@ -85,6 +87,7 @@ export function judgePayload(
   const items = new ItemJudge(context, header, raw, run);
   const lastHashes = [header.lastHash];
   try {
+    if (context.itemsOnly) return applied(header, raw, items);
     const { derived, linked } = derive(context, header, raw, items);
     if (linked && !equalBytes(derived.lastHash, header.lastHash)) {
       context.report(new Fault("LINK_MISMATCH", "last_hash is not the hash of the last envelope"));
@@ -100,6 +103,15 @@ export function judgePayload(
     const counted = caught instanceof Fault && caught.code === "COUNT_MISMATCH";
     return { ...unread(context, header), count: counted ? itemsCounted(raw) : undefined };
   }
+  return outcome(header, items, lastHashes);
+}
+
+function applied(header: Header, raw: Uint8Array, items: ItemJudge): PayloadOutcome {
+  for (const item of payloadItems(raw)) items.judge(item, header.firstSeq, 0);
+  return outcome(header, items, [header.lastHash]);
+}
+
+function outcome(header: Header, items: ItemJudge, lastHashes: Uint8Array[]): PayloadOutcome {
   items.finish();
   return {
     count: header.count,

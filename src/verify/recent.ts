@@ -17,10 +17,21 @@ interface Remembered {
 
 export class RecentBlocks {
   readonly #blocks = new Map<number, Remembered>();
+  readonly #limit: number;
+  #learned: { readonly size: number; readonly root: Uint8Array } | undefined;
+
+  constructor(limit: number = remembered) {
+    this.#limit = limit;
+  }
 
   add(blockNo: number, block: Remembered): void {
     this.#blocks.set(blockNo, block);
-    this.#blocks.delete(blockNo - remembered);
+    this.#blocks.delete(blockNo - this.#limit);
+  }
+
+  /** A root that was looked up elsewhere; the next one that is learned takes its place. */
+  learn(size: number, root: Uint8Array): void {
+    this.#learned = { size, root };
   }
 
   get(blockNo: number): Remembered | undefined {
@@ -29,6 +40,7 @@ export class RecentBlocks {
 
   /** Root of the tree over the first `size` blocks, if it is still known. */
   rootAt(size: number): Uint8Array | undefined {
-    return this.#blocks.get(size - 1)?.root;
+    const root = this.#blocks.get(size - 1)?.root;
+    return root ?? (this.#learned?.size === size ? this.#learned.root : undefined);
   }
 }

@@ -44,6 +44,10 @@ export interface WalkOptions {
   readonly grantHash: Uint8Array | undefined;
   readonly vaults: readonly VaultKeys[];
   readonly forks?: ForkProofs;
+  /** Blocks remembered; a vault, which can look older ones up, remembers few. */
+  readonly remember?: number;
+  /** Payloads were judged before: their items are applied, their envelopes not derived again. */
+  readonly itemsOnly?: boolean;
   /** Sizes at which the tree's root is wanted afterwards. */
   readonly rootsAt?: ReadonlySet<number>;
   readonly report: (finding: Finding) => void;
@@ -60,7 +64,7 @@ export type NoPayload = "missing" | "not-read";
 export class ChainWalk {
   readonly thread: Thread;
   readonly sources: SourceTable;
-  readonly recent: RecentBlocks = new RecentBlocks();
+  readonly recent: RecentBlocks;
   readonly tally: Tally = new Tally();
   /** What could not be judged; never changes the verdict. */
   readonly unchecked: Set<string> = new Set();
@@ -83,6 +87,7 @@ export class ChainWalk {
     this.#chainId = fromHex(options.chain, 32);
     this.thread = firstThread(options.suite, options.grant);
     this.sources = new SourceTable(options.suite);
+    this.recent = new RecentBlocks(options.remember);
     this.#holes = new Holes();
     this.#times = new TimeJudge(this.recent, (block, message) =>
       this.report("TIME_SKEW", message, { block }),
@@ -122,14 +127,23 @@ export class ChainWalk {
     return judgeHead(this.#context(), head);
   }
 
-  /** Takes the next stored block. Returns its header if it is now part of the thread. */
+  /** Runs of this chain that began before the walk did; their ids may not come again. */
+  knowRuns(runIds: Iterable<string>): void {
+    for (const id of runIds) this.#runIds.add(id);
+  }
+
+  /**
+   * Takes the next stored block. Returns its header if it is now part of the thread. `known` is
+   * what judge() said about this head just before, to spare a second look at its signature.
+   */
   block(
     head: Uint8Array,
     payload: Uint8Array | NoPayload,
     place: BlockPlace = {},
+    known?: HeadJudgement,
   ): Header | undefined {
     this.#place = place;
-    const first = judgeHead(this.#context(), head);
+    const first = known ?? judgeHead(this.#context(), head);
     const judged = first.place === "gap" ? this.#skip(first) : first;
     const { header, hash } = judged;
     if (judged.place === "aside" || judged.place === "lost" || header === undefined) {
@@ -278,11 +292,12 @@ export class ChainWalk {
     said: readonly Fault[],
   ): PayloadOutcome {
     const faulty = said.some(isHard);
-    const { suite, grant, grantHash, onItem, onEnvelope } = this.#options;
+    const { suite, grant, grantHash, itemsOnly = false, onItem, onEnvelope } = this.#options;
     const context: PayloadContext = {
       suite,
       grant,
       grantHash,
+      itemsOnly,
       thread: this.thread,
       sources: this.sources,
       receipts: this.receipts,
