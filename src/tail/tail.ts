@@ -14,31 +14,31 @@ import type { GapCause, HeartbeatSource } from "../core/record.ts";
 import type { BytePath } from "./byte-path.ts";
 import { Discover } from "./discover.ts";
 import { Drain } from "./drain.ts";
+import { abandoned, lastWords } from "./ending.ts";
 import { cutBytes, type Follow } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, ResumeOptions, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
+import {
+  activeUs,
+  hintDelayUs,
+  hintsMax,
+  lookEveryUs,
+  msUs,
+  type Pace,
+  paceOf,
+  pollMax,
+  pollUs,
+  retryUs,
+  sweepPeriod,
+} from "./pace.ts";
 import { frontiersOf, heartbeatOf, numbersOf, statusOf } from "./report.ts";
 import { Roster } from "./roster.ts";
 import { Schedule } from "./schedule.ts";
-import { gapOf } from "./settle.ts";
 import { newCounts, type TailCounts, type TailNumbers } from "./stats.ts";
 import { Sweeper, searchSweeps } from "./sweep.ts";
 
-const msUs = 1_000;
-/** Looks at files that were written to lately. */
-const pollUs = 250 * msUs;
-const pollMax = 256;
-/** A file is looked at that often for so long after it grew. */
-const activeUs = 10_000 * msUs;
-/** A look costs about 20 µs: one every 4 ms is half a percent of a core. */
-const lookEveryUs = 4 * msUs;
-const nameEveryUs = 400;
-/** Hints are gathered for so long, so that a busy writer does not wake us for every line. */
-const hintDelayUs = 20 * msUs;
-const hintsMax = 1_000;
-const retryUs = 1_000 * msUs;
 const openPhrase = "file cannot be read, trying again";
 
 export class Tail {
@@ -50,9 +50,7 @@ export class Tail {
   readonly #open: OpenFiles;
   readonly #hints: Hints | undefined;
   readonly #counts = new Map<string, TailCounts>();
-  readonly #rescanUs: number;
-  readonly #deletedQuietUs: number;
-  readonly #idleCloseUs: number;
+  readonly #pace: Pace;
   #outbox: Statement[][] = [];
   /** Files that change now or lately did. */
   readonly #active = new Set<Follow>();
@@ -71,10 +69,8 @@ export class Tail {
     this.#options = options;
     const { clock, files, diag, suite, sources, resume, firstStart } = options;
     const refuse = options.refuse.map((path) => resolve(path));
-    this.#rescanUs = (options.rescanMs ?? 2_000) * msUs;
-    this.#deletedQuietUs = (options.deletedQuietMs ?? 10_000) * msUs;
-    this.#idleCloseUs = (options.idleCloseMs ?? 300_000) * msUs;
-    const partialAgeUs = (options.partialAgeMs ?? 5_000) * msUs;
+    this.#pace = paceOf(options);
+    const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
     const bases = new Map(
       [...this.#counts].map(([name, counts]) => [name, { clock, suite, counts, partialAgeUs }]),
@@ -207,13 +203,8 @@ export class Tail {
   }
 
   #sweepSoon(): void {
-    const wait = Math.max(200 * msUs, this.#sweepPeriod() / 8);
+    const wait = Math.max(200 * msUs, sweepPeriod(this.#pace, this.#sweeper) / 8);
     this.#sweepDue = Math.min(this.#sweepDue, this.#sweptAt + wait);
-  }
-
-  #sweepPeriod(): number {
-    const work = this.#sweeper.looks * lookEveryUs + this.#sweeper.names * nameEveryUs;
-    return Math.max(this.#rescanUs, work);
   }
 
   #nextDue(): number {
@@ -290,7 +281,7 @@ export class Tail {
     const now = this.#options.clock.mono();
     this.#roster.skipping = false;
     this.#sweptAt = now;
-    this.#sweepDue = now + this.#sweepPeriod();
+    this.#sweepDue = now + sweepPeriod(this.#pace, this.#sweeper);
     for (const follow of this.#roster) {
       const lost = !follow.located && follow.missedSweeps >= searchSweeps;
       if (lost && follow.handle === undefined && !this.#discover.incomplete) this.#bury(follow);
@@ -300,7 +291,7 @@ export class Tail {
       }
     }
     if (this.#roster.sweep > 2) this.#abandonMissing();
-    await this.#open.closeIdle(now - this.#idleCloseUs);
+    await this.#open.closeIdle(now - this.#pace.idleCloseUs);
     this.#hints?.watch(this.#sweeper.dirs);
   }
 
@@ -325,7 +316,7 @@ export class Tail {
     if (follow.unlinkedAt !== undefined) {
       this.#active.add(follow);
       const quietSince = Math.max(follow.grewAt, follow.unlinkedAt);
-      if (follow.caughtUp && now - quietSince >= this.#deletedQuietUs) this.#bury(follow);
+      if (follow.caughtUp && now - quietSince >= this.#pace.deletedQuietUs) this.#bury(follow);
       if (follow.caughtUp) return;
     }
     this.#enlist(follow);
@@ -385,16 +376,7 @@ export class Tail {
 
   /** The file is gone for good. States how it ended. */
   #bury(follow: Follow): void {
-    const statements: Statement[] = [];
-    if (follow.lag > 0 || follow.wasDown) {
-      if (follow.ref === undefined) statements.push(follow.declare(new Uint8Array(0)).record);
-      const cause = follow.unreadable ? "unreadable" : "rotated-away";
-      if (follow.ref) statements.push(gapOf(follow, follow.ref, cause, follow.lag));
-    } else if (follow.ref !== undefined) {
-      const { ref, position: size } = follow;
-      statements.push({ type: "end", source: ref.hex, size, cause: "deleted" });
-      follow.base.counts.deleted += 1;
-    }
+    const statements = lastWords(follow);
     if (statements.length > 0) this.#outbox.push(statements);
     this.#roster.forget(follow);
     this.#schedule.drop(follow);
@@ -413,7 +395,6 @@ export class Tail {
   #abandon(item: ResumeOptions, cause: GapCause): void {
     this.#roster.dismiss(item);
     const counts = this.#counts.get(item.record.name);
-    if (counts !== undefined) counts.gaps += 1;
-    this.#outbox.push([{ type: "gap", source: item.id, from: item.offset, cause }]);
+    this.#outbox.push([abandoned(item, cause, counts)]);
   }
 }

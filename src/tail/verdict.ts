@@ -4,24 +4,25 @@
 // (now included); frontier: the bytes just before p; head: the bytes under the fingerprint;
 // sure: the greatest size after which the frontier was still found the same.
 //
-//   | what is seen                                           | verdict   | stated                    |
-//   |--------------------------------------------------------|-----------|---------------------------|
-//   | n = 0 < p, nothing unread was known (s = p)            | wait      | nothing until it has      |
-//   |                                                        |           | bytes again or is gone    |
-//   | n < p                                                  | restart   | see below                 |
-//   | p = 0, n < s, or the head changed                      | restart   | see below                 |
-//   | p <= n, frontier changed, head the same, n >= s, and a | rewritten | rewritten {first, end} of |
-//   |   whole line between head and change is still there    |           | the bytes that differ     |
-//   | p <= n, frontier changed, anything else                | restart   | see below                 |
-//   | p <= n < s, frontier the same                          | cut-back  | gap {from p}, the next    |
-//   |                                                        |           | generation, gap {0 to p}  |
-//   | frontier the same, head changed                        | rewritten | rewritten {0, head}       |
-//   | frontier the same                                      | go-on     | nothing                   |
+//   | what is seen                                  | verdict   | stated                     |
+//   |-----------------------------------------------|-----------|----------------------------|
+//   | n = 0 < p and s = p (no unread byte known)    | wait      | nothing, until it has      |
+//   |                                               |           | bytes again or is gone     |
+//   | n < p                                         | restart   | see below                  |
+//   | p = 0, and n < s or the head changed          | restart   | see below                  |
+//   | frontier changed, head the same, n >= s, and  | rewritten | rewritten {first, end} of  |
+//   |   a whole line between head and change stands |           | the bytes that differ      |
+//   | frontier changed, anything else               | restart   | see below                  |
+//   | p <= n < s, frontier the same                 | cut-back  | gap {from p}, the next     |
+//   |                                               |           | generation, gap {0 to p}   |
+//   | frontier the same, head changed               | rewritten | rewritten {0, head}        |
+//   | frontier the same                             | go-on     | nothing                    |
 //
 // A restart is stated as `gap {from p, cause truncated}` when unread bytes may have been lost
 // (n < s: if s > p; n >= s: if sure > p; always if we were down and s is not known), else as
-// `end {cause restarted, size p}`; then the next generation is read from 0. When in doubt it is a restart: lines sealed twice under
-// two generations are visible, lines taken for old ones would be lost.
+// `end {cause restarted, size p}`; then the next generation is read from 0. When in doubt it is a
+// restart: lines sealed twice under two generations are visible, lines taken for old ones would
+// be lost.
 //
 // Not seen: bytes written and truncated between two looks; edits of sealed bytes outside of
 // frontier and head; a restart that repeats the bytes before p exactly.

@@ -1,0 +1,41 @@
+// Pure. Pace: how often the tail stage looks at what, so that idle files cost next to nothing.
+//
+// - The more there is to look at, the rarer the looks; hints make up for it.
+
+import type { TailOptions } from "./item.ts";
+
+export const msUs = 1_000;
+/** Looks at files that were written to lately. */
+export const pollUs: number = 250 * msUs;
+export const pollMax = 256;
+/** A file is looked at that often for so long after it grew. */
+export const activeUs: number = 10_000 * msUs;
+/** A look costs about 20 µs: one every 4 ms is half a percent of a core. */
+export const lookEveryUs: number = 4 * msUs;
+export const nameEveryUs = 400;
+/** Hints are gathered for so long, so that a busy writer does not wake us for every line. */
+export const hintDelayUs: number = 20 * msUs;
+export const hintsMax = 1_000;
+export const retryUs: number = 1_000 * msUs;
+
+/** What is configured, in µs. */
+export interface Pace {
+  readonly rescanUs: number;
+  readonly partialAgeUs: number;
+  readonly deletedQuietUs: number;
+  readonly idleCloseUs: number;
+}
+
+export function paceOf(options: TailOptions): Pace {
+  return {
+    rescanUs: (options.rescanMs ?? 2_000) * msUs,
+    partialAgeUs: (options.partialAgeMs ?? 5_000) * msUs,
+    deletedQuietUs: (options.deletedQuietMs ?? 10_000) * msUs,
+    idleCloseUs: (options.idleCloseMs ?? 300_000) * msUs,
+  };
+}
+
+/** µs from one sweep to the next, given how many paths the last one looked at and listed. */
+export function sweepPeriod(pace: Pace, last: { looks: number; names: number }): number {
+  return Math.max(pace.rescanUs, last.looks * lookEveryUs + last.names * nameEveryUs);
+}
