@@ -57,6 +57,7 @@ export class Discover {
   readonly #sources: readonly SourcePatterns[];
   readonly #refuse: readonly string[];
   #refused: BytePath[] | undefined;
+  #refusedComplete = false;
   readonly #said = new Set<string>();
   /** Whether the last walk could not see everything. */
   incomplete = false;
@@ -128,14 +129,16 @@ export class Discover {
       found.push(pathFromText(text));
       if (real !== undefined) found.push(pathFromHost(real));
     }
-    // What does not exist yet may be made as a link later: ask again until it is there.
-    if (complete) this.#refused = found;
+    this.#refused = found;
+    this.#refusedComplete = complete;
     return found;
   }
 
   /** All names that the include patterns' directories hold, one listing per directory. */
   async *walk(): AsyncGenerator<Listing> {
     this.incomplete = false;
+    // What did not exist may have been made as a link since: ask again until all is there.
+    if (!this.#refusedComplete) this.#refused = undefined;
     const patterns = this.#sources.flatMap(({ include }) => include);
     const steps: Step[] = [];
     for (const dir of new Set(patterns.map(({ base }) => base))) {
