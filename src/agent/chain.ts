@@ -5,19 +5,19 @@
 // - A chain whose keys or blocks were lost, that was rolled back or forked, is never gone on with:
 //   the next one names it as its predecessor.
 
+import { headLength } from "../core/block.ts";
 import { hex } from "../core/bytes.ts";
+import { maxReceiptLength, parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { maxGrantLength, parseGrant } from "../core/grant.ts";
-import { maxReceiptLength, parseCheckpoint } from "../core/checkpoint.ts";
-import { headLength } from "../core/block.ts";
 import { headerLength, magic } from "../core/header.ts";
 import { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
+import { maskedConfig } from "../host/config.ts";
 import type { Diag } from "../host/diag.ts";
 import { makeDirDurably, readWhole, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { Files } from "../host/files.ts";
-import { maskedConfig } from "../host/config.ts";
 import type { Random } from "../host/random.ts";
 import { newHead } from "../seal/head.ts";
 import { KeyState } from "../seal/key-state.ts";
@@ -27,7 +27,7 @@ import { type ChainFacts, type RunStart, Sealer, type SealerOptions } from "../s
 import { Wal } from "../wal/wal.ts";
 import type { AgentConfig } from "./config.ts";
 import type { UsableGrant } from "./grant-files.ts";
-import { type ChainDir, StateDir } from "./state-dir.ts";
+import type { ChainDir, StateDir } from "./state-dir.ts";
 import { describeOld, endedSources, type OldChain, sealAgain } from "./succession.ts";
 
 export interface ChainContext {
@@ -55,6 +55,8 @@ export interface LiveChain {
   readonly keys: KeyState;
   readonly grantBytes: Uint8Array;
   readonly maxChains: number;
+  /** What every header promises. */
+  readonly maxSilenceMs: number;
   /** Newest receipt note, if there is one. */
   readonly receipt: Uint8Array | undefined;
   readonly tails: ReadonlyMap<string, SealedTail>;
@@ -76,10 +78,12 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   const wal = await openWal(context, dir);
   const replaced = await state.replacedBecause(dir);
   const next = state.chain(dir.number + 1);
-  if (replaced !== undefined) return { needed: { dir: next, old: { wal, receipt, reason: replaced } } };
+  if (replaced !== undefined)
+    return { needed: { dir: next, old: { wal, receipt, reason: replaced } } };
   if (wal.next === wal.first) {
     await wal.close();
-    if (receipt !== undefined) return lose(context, dir, undefined, receipt, "the buffer was deleted");
+    if (receipt !== undefined)
+      return lose(context, dir, undefined, receipt, "the buffer was deleted");
     diag.info("a chain that never began is begun anew", { chain: dir.number });
     await state.clear(dir);
     return { needed: { dir, old: await olderChain(context, dir) } };
@@ -110,6 +114,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
       keys: chain.keys,
       grantBytes,
       maxChains: grant.maxChains,
+      maxSilenceMs: Math.min(context.config.seal.max_silence, grant.maxSilenceMs),
       receipt,
       tails: chain.tails,
       firstStart: false,
@@ -166,8 +171,13 @@ export async function beginChain(
     receiptHash: new Uint8Array(32),
     receiptSize: 0,
   };
-  const sealer = newSealer(context, wal, { head, facts, sources, keys }, grant.hash, grant.maxSilenceMs, (message) =>
-    usable.signer.sign(message),
+  const sealer = newSealer(
+    context,
+    wal,
+    { head, facts, sources, keys },
+    grant.hash,
+    grant.maxSilenceMs,
+    (message) => usable.signer.sign(message),
   );
   const predecessor = old === undefined ? undefined : await describeOld(suite, old, grant);
   await sealer.startRun({ ...runStart(context), predecessor });
@@ -185,6 +195,7 @@ export async function beginChain(
     keys,
     grantBytes: usable.bytes,
     maxChains: grant.maxChains,
+    maxSilenceMs: Math.min(context.config.seal.max_silence, grant.maxSilenceMs),
     receipt: undefined,
     tails: new Map(),
     firstStart: old === undefined,

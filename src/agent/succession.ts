@@ -67,8 +67,12 @@ async function positionsAt(
   return { chainId, positions: sources.positions() };
 }
 
-function applyRecord(sources: SourceTable, { type, value }: { type: string; value: JsonObject }): void {
-  if (type === "snapshot") sources.restore(value["sources"] as unknown as PredecessorRecord["positions"]);
+function applyRecord(
+  sources: SourceTable,
+  { type, value }: { type: string; value: JsonObject },
+): void {
+  if (type === "snapshot")
+    sources.restore(value["sources"] as unknown as PredecessorRecord["positions"]);
   else sources.apply(type, value);
 }
 
@@ -149,7 +153,10 @@ async function resealBlock(
       const part = raw.subarray(at, Math.min(item.end, at + room.length));
       room.set(part);
       const offset = item.offset + (at - item.start);
-      await sealer.addSpan({ source: fromHex(item.source, 16), offset, time: item.time }, part.length);
+      await sealer.addSpan(
+        { source: fromHex(item.source, 16), offset, time: item.time },
+        part.length,
+      );
       at += part.length;
     }
   }

@@ -19,19 +19,22 @@ export interface ChainHead {
   /** In the genesis zero; then the chain id. */
   chainId: Uint8Array;
   prevHash: Uint8Array;
-  /** Tree over all blocks so far. */
+  /** Tree over all blocks so far, and its root. */
   frontier: Frontier;
+  root: Uint8Array;
   /** The secret that signs the next block; in the genesis the first one, s_1. */
   secret: Uint8Array;
 }
 
 /** The head of a chain that does not exist yet; `secret` is s_1. */
 export function newHead(suite: Suite, secret: Uint8Array): ChainHead {
+  const frontier = new Frontier(suite);
   return {
     blockNo: 0,
     chainId: new Uint8Array(32),
     prevHash: new Uint8Array(32),
-    frontier: new Frontier(suite),
+    frontier,
+    root: frontier.root(),
     secret,
   };
 }
@@ -42,4 +45,5 @@ export function advanceHead(head: ChainHead, header: Header, hash: Uint8Array): 
   head.blockNo = header.blockNo + 1;
   head.prevHash = hash;
   head.frontier.append(hash);
+  head.root = head.frontier.root();
 }

@@ -61,7 +61,8 @@ export interface ClosedDraft {
 /** A block that is durable and may leave the process. */
 export interface SealedBlock {
   readonly header: Header;
-  readonly hash: Uint8Array;
+  /** Root of the tree over this block and all before it. */
+  readonly root: Uint8Array;
   /** header ‖ signature ‖ payload. */
   readonly length: number;
 }
@@ -190,7 +191,7 @@ export class Pipeline {
     await this.#appendPatiently(header.blockNo, [bytes, signature, payload.bytes], closed);
     const hash = blockHash(suite, joined(bytes, signature));
     advanceHead(head, header, hash);
-    return { header, hash, length: bytes.length + signature.length + payload.bytes.length };
+    return { header, root: head.root, length: bytes.length + signature.length + payload.bytes.length };
   }
 
   async #appendPatiently(
@@ -231,7 +232,7 @@ export class Pipeline {
       storedLength: payload.bytes.length,
       maxSilenceMs: closed.maxSilenceMs,
       prevHash: head.prevHash,
-      chainRoot: head.frontier.root(),
+      chainRoot: head.root,
       lastHash: closed.derived.lastHash,
       envelopeRoot: closed.derived.envelopeRoot,
       storedHash: suite.sha256(payload.bytes),

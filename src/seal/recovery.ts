@@ -120,6 +120,7 @@ class Replay {
         chainId: this.#chainId,
         prevHash: this.#hash,
         frontier: this.#frontier as Frontier,
+        root: (this.#frontier as Frontier).root(),
         secret,
       },
       facts: {

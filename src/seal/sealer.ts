@@ -16,7 +16,7 @@ import { SealtailError } from "../core/errors.ts";
 import type { Fault } from "../core/fault.ts";
 import type { BlockKind } from "../core/header.ts";
 import { encodeJson, type JsonObject } from "../core/json.ts";
-import { seedLength } from "../core/payload.ts";
+import { seedLength, spanHeadLength } from "../core/payload.ts";
 import { type AgentRecord, encodeRecord } from "../core/record.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
@@ -65,8 +65,8 @@ export interface RunStart {
 }
 
 const snapshotPeriod = 1024;
-/** A draft grows at most this far beyond max_bytes; room for the tail's longest uncut stretch. */
-const overshoot = 524_288;
+/** A draft grows at most this far beyond max_bytes: room for the tail's longest uncut stretch. */
+const overshoot = 307_200;
 /** Never more lines in one room than a block may hold envelopes. */
 const roomLimit = 1_000_000;
 
@@ -146,7 +146,9 @@ export class Sealer {
   async room(): Promise<Uint8Array> {
     await this.#begin();
     const room = this.#draft.room();
-    return room.subarray(0, Math.min(room.length, roomLimit));
+    const left = this.#options.limits.maxBytes - this.#draft.length;
+    const wanted = Math.min(roomLimit, Math.max(left, overshoot - spanHeadLength));
+    return room.subarray(0, wanted);
   }
 
   /** Takes the `length` bytes of one span that were put into room(). */

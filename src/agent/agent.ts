@@ -1,0 +1,214 @@
+// The agent: builds everything from a configuration, runs sessions, and ends cleanly.
+//
+// - A session ends because it was told to stop, or because its chain cannot be gone on with; then
+//   the next chain begins, if a grant is there, and otherwise waits for one (needs-grant).
+// - Errors of our own state are never survived in half: they end the agent, and the next start
+//   recovers from what is really on the disk.
+
+import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { parseVerifierKey } from "../core/note.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
+import type { Files } from "../host/files.ts";
+import type { HttpListener } from "../host/http-listener.ts";
+import { lockStateDir } from "../host/lock.ts";
+import type { Random } from "../host/random.ts";
+import type { Sink } from "../ship/sink.ts";
+import { VaultSink } from "../ship/vault-sink.ts";
+import { beginChain, type ChainContext, type LiveChain, openChain } from "./chain.ts";
+import type { AgentConfig } from "./config.ts";
+import { Feed } from "./feed.ts";
+import { FrontierCache } from "./frontier-cache.ts";
+import { Gauge } from "./gauge.ts";
+import { readGrant } from "./grant-files.ts";
+import { AgentMetrics } from "./metrics.ts";
+import { openOperations } from "./operations.ts";
+import { Session } from "./session.ts";
+import { type ChainDir, StateDir } from "./state-dir.ts";
+import type { OldChain } from "./succession.ts";
+
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly version: string;
+  /** Name of this host, for the start record. */
+  readonly host: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly suite: Suite;
+  readonly clock: Clock;
+  readonly files: Files;
+  readonly random: Random;
+  readonly diag: Diag;
+  /** More paths never to be tailed: a store beside us, the file that our diagnostics go to. */
+  readonly refuse?: readonly string[];
+}
+
+export interface AgentEnd {
+  /** Blocks that the vault has not receipted. */
+  readonly unsent: number;
+}
+
+/** How often a missing grant is looked for, in ms. */
+const grantLookMs = 2000;
+
+export class Agent {
+  readonly gauge: Gauge = new Gauge();
+  readonly #options: AgentOptions;
+  readonly #context: ChainContext;
+  readonly #vaults: readonly VaultKeys[];
+  readonly #sink: Sink;
+  readonly #metrics: AgentMetrics;
+  readonly #stopping = new AbortController();
+  #stopReason: string | undefined;
+  #session: Session | undefined;
+  #feed: Feed | undefined;
+  #operations: HttpListener | undefined;
+
+  private constructor(options: AgentOptions, state: StateDir) {
+    const { config, suite, clock, files, random, diag, version, host, env } = options;
+    this.#options = options;
+    this.#vaults = pairVaultKeys(
+      config.trust.vault_keys.map((text) => parseVerifierKey(suite, text)),
+    );
+    this.#sink = new VaultSink({
+      env,
+      files,
+      clock,
+      diag,
+      url: config.sink.url,
+      tls: config.sink.tls,
+      userAgent: `sealtail/${version}`,
+    });
+    this.#metrics = new AgentMetrics(this.gauge, version, () => this.#session, config);
+    this.#context = {
+      config,
+      version,
+      host,
+      suite,
+      clock,
+      files,
+      random,
+      diag,
+      state,
+      onSealed: (block) => {
+        this.#feed?.handOver(block);
+        this.#metrics.sealed(block);
+      },
+      onDiskFull: (full) => {
+        if (full) this.gauge.state = "disk-full";
+      },
+      onSync: (micros) => this.#metrics.synced(micros),
+    };
+  }
+
+  /** Locks the state directory and opens the metrics listener; run() does the work. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const state = new StateDir(options.files, options.config.state_dir);
+    await state.prepare();
+    const agent = new Agent(options, state);
+    agent.#operations = await openOperations(
+      options,
+      agent.gauge,
+      agent.#metrics,
+      () => agent.#session,
+    );
+    return agent;
+  }
+
+  /** Where metrics and health are served. */
+  get operationsUrl(): string | undefined {
+    return this.#operations?.url;
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Begins a clean stop; a second call skips to the sync. */
+  stop(reason: string): void {
+    this.#stopReason ??= reason;
+    this.#stopping.abort();
+    this.#session?.stop(reason);
+  }
+
+  /** Runs until stopped. Rejects with what made going on impossible. */
+  async run(): Promise<AgentEnd> {
+    const lock = await lockStateDir(this.#options.config.state_dir);
+    try {
+      for (;;) {
+        const live = await this.#chain();
+        if (live === undefined) return { unsent: 0 };
+        const end = await this.#runOn(live);
+        if ("stopped" in end) return { unsent: end.unsent };
+        this.gauge.chainsReplaced += 1;
+      }
+    } finally {
+      await this.#sink.close();
+      await this.#operations?.close(1000);
+      lock.release();
+    }
+  }
+
+  async #runOn(live: LiveChain): ReturnType<Session["run"]> {
+    const { clock, files, diag, config } = this.#options;
+    const { state } = this.#context;
+    this.gauge.chain = live.id;
+    const feed = this.#feed ?? new Feed(live.wal, live.head.blockNo, live.head.root);
+    this.#feed = feed;
+    const frontiers = await FrontierCache.open(files, clock, state.frontiers, diag);
+    const session = await Session.open({
+      context: this.#context,
+      live,
+      feed,
+      frontiers,
+      sink: this.#sink,
+      vaults: this.#vaults,
+      observer: this.#metrics.ship,
+      gauge: this.gauge,
+      refuse: [config.state_dir, ...(this.#options.refuse ?? [])],
+    });
+    this.#session = session;
+    if (this.#stopReason !== undefined) session.stop(this.#stopReason);
+    try {
+      return await session.run();
+    } finally {
+      this.#feed = undefined;
+      await live.wal.close();
+      await live.keys.close();
+    }
+  }
+
+  // The chain to go on with, or a new one; undefined when told to stop while waiting for a grant.
+  async #chain(): Promise<LiveChain | undefined> {
+    const opening = await openChain(this.#context);
+    if ("live" in opening) return opening.live;
+    const { dir, old } = opening.needed;
+    return this.#newChain(dir, old);
+  }
+
+  async #newChain(dir: ChainDir, old: OldChain | undefined): Promise<LiveChain | undefined> {
+    const { files, suite, config, diag, clock } = this.#options;
+    const audiences = this.#vaults.map(({ receipt }) => receipt.name);
+    const warn = (message: string): void => diag.warn(message, {});
+    for (let said = false; this.#stopReason === undefined; said = true) {
+      const usable = await readGrant(files, suite, config, audiences, warn);
+      if (usable !== undefined) {
+        const live = await beginChain(this.#context, dir, old, usable);
+        this.gauge.chainsBegun += 1;
+        diag.info("chain begun", { chain: live.id });
+        return live;
+      }
+      this.gauge.state = "needs-grant";
+      if (!said) {
+        diag.error("a new chain needs a grant; files stay where they are until it is there", {
+          code: "needs-grant",
+          grant: config.grant.file,
+          key: config.grant.key,
+        });
+      }
+      await clock.sleep(grantLookMs, this.#stopping.signal);
+    }
+    await old?.wal?.close();
+    return undefined;
+  }
+}

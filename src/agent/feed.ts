@@ -1,0 +1,56 @@
+// What the shipper sees of the chain: the WAL's blocks, but only those that were handed over.
+//
+// - A block is handed over after its sync and after the key that signed it was destroyed (law,
+//   step 4). What the WAL holds beyond that does not exist for the shipper.
+
+import type { SealedBlock } from "../seal/pipeline.ts";
+import type { BlockFeed, FeedBlock } from "../ship/batch.ts";
+import type { TreeView } from "../ship/contract.ts";
+import type { Wal } from "../wal/wal.ts";
+
+export class Feed implements BlockFeed, TreeView {
+  readonly #wal: Wal;
+  #next: number;
+  #root: Uint8Array;
+  #waiters: (() => void)[] = [];
+
+  /** `next` and `root`: what was handed over before, in an earlier run. */
+  constructor(wal: Wal, next: number, root: Uint8Array) {
+    this.#wal = wal;
+    this.#next = next;
+    this.#root = root;
+  }
+
+  get first(): number {
+    return this.#wal.first;
+  }
+
+  get next(): number {
+    return this.#next;
+  }
+
+  handOver({ header, root }: SealedBlock): void {
+    this.#next = header.blockNo + 1;
+    this.#root = root;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  async read(fromBlock: number, maxBytes: number): Promise<readonly FeedBlock[]> {
+    const frames = await this.#wal.read(fromBlock, maxBytes);
+    return frames.map(({ index, bytes }) => ({ blockNo: index, bytes }));
+  }
+
+  changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  /** Older roots are stated in the headers of the blocks that the feed still holds. */
+  rootAt(size: number): Uint8Array | undefined {
+    return size === this.#next ? this.#root : undefined;
+  }
+}

@@ -1,0 +1,71 @@
+// What the agent knows about itself: one place that health, metrics and status read.
+//
+// - Counters only grow. No path, chain id or line content is ever a label.
+
+import type { GapCause } from "../core/record.ts";
+
+export const agentStates = [
+  "starting",
+  "needs-grant",
+  "running",
+  "buffer-full",
+  "disk-full",
+  "draining",
+  "stopped",
+] as const;
+export type AgentState = (typeof agentStates)[number];
+
+export const gapCauses: readonly GapCause[] = [
+  "truncated",
+  "rotated-away",
+  "unreadable",
+  "skipped",
+];
+
+export class Gauge {
+  state: AgentState = "starting";
+  /** The chain's id in hex; undefined before there is one. */
+  chain: string | undefined;
+  blocks = 0;
+  envelopes = 0;
+  sealedBytes = 0;
+  storedBytes = 0;
+  /** Seq after the newest sealed envelope, and number of the next block. */
+  headSeq = 0;
+  headBlock = 0;
+  lastSealedTime: number | undefined;
+  /** WAL bytes, and how many it may take. */
+  walBytes = 0;
+  walLimit = 0;
+  syncs = 0;
+  syncSeconds = 0;
+  gaps: Record<GapCause, { count: number; bytes: number; unknown: number }>;
+  clockSteps = 0;
+  chainsBegun = 0;
+  chainsReplaced = 0;
+  damagedSegments = 0;
+  blockedMicros = 0;
+  /** Monotonic microseconds at which the main loop last turned. */
+  lastTurn = 0;
+
+  constructor() {
+    const none = (): { count: number; bytes: number; unknown: number } => ({
+      count: 0,
+      bytes: 0,
+      unknown: 0,
+    });
+    this.gaps = {
+      truncated: none(),
+      "rotated-away": none(),
+      unreadable: none(),
+      skipped: none(),
+    };
+  }
+
+  gap(cause: GapCause, bytes: number | undefined): void {
+    const gap = this.gaps[cause];
+    gap.count += 1;
+    if (bytes === undefined) gap.unknown += 1;
+    else gap.bytes += bytes;
+  }
+}

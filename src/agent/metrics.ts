@@ -1,0 +1,278 @@
+// The agent's Prometheus metrics, under sealtail_agent_.
+//
+// - Labels are closed sets: configured source names, gap causes, states. Never a path, a chain, a
+//   key or content.
+// - Every series is there from the start, so that an alert on its absence means something.
+// - Gauges are read when somebody scrapes; times are Unix seconds, 0 for never or none.
+//
+// Reference: docs/reference/metrics.md.
+
+import {
+  Counter,
+  collectDefaultMetrics,
+  Histogram,
+  Gauge as PromGauge,
+  Registry,
+} from "prom-client";
+import type { SealedBlock } from "../seal/pipeline.ts";
+import { registerShipMetrics } from "../ship/metrics.ts";
+import type { ShipObserver } from "../ship/status.ts";
+import type { TailNumbers } from "../tail/stats.ts";
+import type { AgentConfig } from "./config.ts";
+import { agentStates, type Gauge, gapCauses } from "./gauge.ts";
+import type { Session } from "./session.ts";
+
+const prefix = "sealtail_agent_";
+const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
+type SourceReading = readonly [name: string, help: string, read: (numbers: TailNumbers) => number];
+
+const sourceGauges: readonly SourceReading[] = [
+  [
+    "source_unread_bytes",
+    "Bytes seen in files that are not handed to sealing yet.",
+    (n) => n.bytesBehind,
+  ],
+  [
+    "source_oldest_unread_timestamp_seconds",
+    "When the oldest of those bytes was first seen; 0 when there is none.",
+    (n) => (n.oldestUnreadTime ?? 0) / 1e6,
+  ],
+  ["source_files", "Files followed.", (n) => n.files],
+  ["source_open_files", "Files held open.", (n) => n.openFiles],
+  ["source_pinned_bytes", "Bytes of deleted files that are kept until read.", (n) => n.pinnedBytes],
+];
+
+const sourceCounters: readonly SourceReading[] = [
+  ["source_read_bytes_total", "Bytes handed to sealing.", (n) => n.readBytes],
+  ["source_found_total", "Files newly followed.", (n) => n.found],
+  ["source_rotated_total", "Files seen under another name, or under none.", (n) => n.rotated],
+  ["source_truncated_total", "Files cut and written again.", (n) => n.truncated],
+  ["source_deleted_total", "Files that ended because they were deleted.", (n) => n.deleted],
+  ["source_rewritten_total", "Times that sealed bytes were found changed.", (n) => n.rewritten],
+  [
+    "source_unreadable_total",
+    "Times that a file could not be opened or read.",
+    (n) => n.unreadable,
+  ],
+  ["source_partial_total", "Last lines handed over without their end.", (n) => n.partials],
+];
+
+type AgentReading = readonly [name: string, help: string, read: (gauge: Gauge) => number];
+
+const agentGauges: readonly AgentReading[] = [
+  ["head_seq", "Number of envelopes sealed in the chain.", (g) => g.headSeq],
+  ["head_block", "Number of blocks sealed in the chain.", (g) => g.headBlock],
+  [
+    "last_seal_timestamp_seconds",
+    "When the newest block was sealed; 0 for never.",
+    (g) => (g.lastSealedTime ?? 0) / 1e6,
+  ],
+  ["wal_size_bytes", "Bytes that the buffer takes on disk.", (g) => g.walBytes],
+  ["wal_limit_bytes", "Bytes that it may take.", (g) => g.walLimit],
+  [
+    "backpressure_active",
+    "1 while reading waits for room.",
+    (g) => (g.state === "buffer-full" || g.state === "disk-full" ? 1 : 0),
+  ],
+  [
+    "needs_grant",
+    "1 while a new chain waits for a grant.",
+    (g) => (g.state === "needs-grant" ? 1 : 0),
+  ],
+];
+
+const agentCounters: readonly AgentReading[] = [
+  [
+    "blocked_seconds_total",
+    "Time for which reading waited for room.",
+    (g) => g.blockedMicros / 1e6,
+  ],
+  [
+    "wal_damaged_segments_total",
+    "Damaged buffer segments found at start.",
+    (g) => g.damagedSegments,
+  ],
+  ["chains_begun_total", "Chains begun.", (g) => g.chainsBegun],
+  ["chains_replaced_total", "Chains that could not be gone on with.", (g) => g.chainsReplaced],
+];
+
+export class AgentMetrics {
+  readonly #registry = new Registry();
+  readonly #gauge: Gauge;
+  readonly #session: () => Session | undefined;
+  readonly #config: AgentConfig;
+  readonly #sync: Histogram;
+  readonly #blocks: Counter;
+  readonly #envelopes: Counter;
+  readonly #rawBytes: Counter;
+  readonly #storedBytes: Counter;
+  readonly ship: ShipObserver;
+
+  constructor(
+    gauge: Gauge,
+    version: string,
+    session: () => Session | undefined,
+    config: AgentConfig,
+  ) {
+    this.#gauge = gauge;
+    this.#session = session;
+    this.#config = config;
+    const registers = [this.#registry];
+    const counter = (name: string, help: string): Counter =>
+      new Counter({ name: prefix + name, help, registers });
+    collectDefaultMetrics({ register: this.#registry });
+    new PromGauge({
+      name: `${prefix}build_info`,
+      help: "Always 1; the labels say what is running.",
+      labelNames: ["version", "node_version"],
+      registers,
+    }).set({ version, node_version: process.version }, 1);
+    this.#sync = new Histogram({
+      name: `${prefix}wal_sync_duration_seconds`,
+      help: "Time that one sync of the buffer took.",
+      buckets: syncBuckets,
+      registers,
+    });
+    this.#blocks = counter("blocks_sealed_total", "Blocks sealed and synced.");
+    this.#envelopes = counter("envelopes_sealed_total", "Envelopes (lines and records) in them.");
+    this.#rawBytes = counter(
+      "sealed_raw_bytes_total",
+      "Bytes of their payloads before compression.",
+    );
+    this.#storedBytes = counter("sealed_stored_bytes_total", "Bytes of the blocks as stored.");
+    this.ship = registerShipMetrics(this.#registry, () => session()?.shipper.status());
+    this.#registerAgent();
+    this.#registerSources();
+    this.#registerGaps();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  sealed({ header, length }: SealedBlock): void {
+    const gauge = this.#gauge;
+    gauge.headBlock = header.blockNo + 1;
+    gauge.headSeq = header.firstSeq + header.count;
+    gauge.lastSealedTime = header.time;
+    gauge.blocks += 1;
+    gauge.envelopes += header.count;
+    this.#blocks.inc();
+    this.#envelopes.inc(header.count);
+    this.#rawBytes.inc(header.rawLength);
+    this.#storedBytes.inc(length);
+  }
+
+  synced(micros: number): void {
+    this.#sync.observe(micros / 1e6);
+  }
+
+  #registerAgent(): void {
+    const registers = [this.#registry];
+    const gauge = this.#gauge;
+    for (const [name, help, read] of agentGauges) {
+      new PromGauge({
+        name: prefix + name,
+        help,
+        registers,
+        collect() {
+          this.set(read(gauge));
+        },
+      });
+    }
+    for (const [name, help, read] of agentCounters) {
+      new Counter({
+        name: prefix + name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read(gauge));
+        },
+      });
+    }
+    new PromGauge({
+      name: `${prefix}state`,
+      help: "1 for the state that the agent is in.",
+      labelNames: ["state"],
+      registers,
+      collect() {
+        for (const state of agentStates) this.set({ state }, state === gauge.state ? 1 : 0);
+      },
+    });
+  }
+
+  #registerSources(): void {
+    const registers = [this.#registry];
+    const names = this.#config.sources.map(({ name }) => name);
+    const read = (): Map<string, TailNumbers> => this.#session()?.tail.stats() ?? new Map();
+    for (const [name, help, value] of sourceGauges) {
+      new PromGauge({
+        name: prefix + name,
+        help,
+        labelNames: ["source"],
+        registers,
+        collect() {
+          const stats = read();
+          for (const source of names) {
+            const numbers = stats.get(source);
+            this.set({ source }, numbers === undefined ? 0 : value(numbers));
+          }
+        },
+      });
+    }
+    for (const [name, help, value] of sourceCounters) {
+      new Counter({
+        name: prefix + name,
+        help,
+        labelNames: ["source"],
+        registers,
+        collect() {
+          const stats = read();
+          this.reset();
+          for (const source of names) {
+            const numbers = stats.get(source);
+            this.inc({ source }, numbers === undefined ? 0 : value(numbers));
+          }
+        },
+      });
+    }
+  }
+
+  #registerGaps(): void {
+    const registers = [this.#registry];
+    const gauge = this.#gauge;
+    const perCause = (
+      name: string,
+      help: string,
+      read: (gap: { count: number; bytes: number; unknown: number }) => number,
+    ): void => {
+      new Counter({
+        name: prefix + name,
+        help,
+        labelNames: ["cause"],
+        registers,
+        collect() {
+          this.reset();
+          for (const cause of gapCauses) this.inc({ cause }, read(gauge.gaps[cause]));
+        },
+      });
+    };
+    perCause("gaps_total", "Gaps declared in the chain.", (gap) => gap.count);
+    perCause(
+      "gap_bytes_total",
+      "Bytes in those gaps, where it is known how many.",
+      (gap) => gap.bytes,
+    );
+    perCause(
+      "gaps_unbounded_total",
+      "Gaps of which nobody knows the length.",
+      (gap) => gap.unknown,
+    );
+  }
+}

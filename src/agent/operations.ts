@@ -1,0 +1,101 @@
+// The operations listener: metrics, health and status, apart from everything else.
+//
+// - /livez is about this process only: a dead network must not restart it.
+// - /startupz turns green once the configuration, the WAL and a chain are there; /readyz goes red
+//   when somebody has to act (needs-grant), not when the vault is away.
+
+import { type HttpListener, openHttpListener } from "../host/http-listener.ts";
+import type { AgentOptions } from "./agent.ts";
+import type { Gauge } from "./gauge.ts";
+import type { AgentMetrics } from "./metrics.ts";
+import type { Session } from "./session.ts";
+
+/** The main loop turns twice a second; longer than this and it hangs. */
+const stuckMicros = 60_000_000;
+
+export interface Probe {
+  readonly ok: boolean;
+  readonly checks: Readonly<Record<string, boolean | string>>;
+}
+
+export function liveness(gauge: Gauge, mono: number): Probe {
+  const turning = gauge.lastTurn === 0 || mono - gauge.lastTurn < stuckMicros;
+  return { ok: turning, checks: { loop: turning } };
+}
+
+export function startup(gauge: Gauge): Probe {
+  const begun = gauge.chain !== undefined;
+  return { ok: begun, checks: { chain: begun, state: gauge.state } };
+}
+
+export function readiness(gauge: Gauge): Probe {
+  const chain = gauge.chain !== undefined && gauge.state !== "needs-grant";
+  const undamaged = gauge.damagedSegments === 0;
+  return { ok: chain && undamaged, checks: { chain, buffer: undamaged, state: gauge.state } };
+}
+
+/** Per-file detail and the state of shipping, as JSON for `sealtail status`. */
+export function statusOf(gauge: Gauge, session: Session | undefined): unknown {
+  return {
+    state: gauge.state,
+    chain: gauge.chain ?? null,
+    head: { block: gauge.headBlock, seq: gauge.headSeq, time: gauge.lastSealedTime ?? null },
+    buffer: { bytes: gauge.walBytes, limit: gauge.walLimit },
+    gaps: gauge.gaps,
+    ship: session?.shipper.status() ?? null,
+    files: session?.tail.status() ?? [],
+  };
+}
+
+/** Opens the listener that the configuration names. */
+export async function openOperations(
+  options: AgentOptions,
+  gauge: Gauge,
+  metrics: AgentMetrics,
+  session: () => Session | undefined,
+): Promise<HttpListener> {
+  const { clock, config, diag } = options;
+  const routes: Record<string, () => Promise<Reply> | Reply> = {
+    "/metrics": async () => ({
+      status: 200,
+      type: metrics.contentType,
+      body: await metrics.text(),
+    }),
+    "/livez": () => probe(liveness(gauge, clock.mono())),
+    "/readyz": () => probe(readiness(gauge)),
+    "/startupz": () => probe(startup(gauge)),
+    "/status": () => json(200, statusOf(gauge, session())),
+  };
+  return openHttpListener({
+    clock,
+    listen: config.metrics.listen,
+    onFault: (fault) => diag.debug("operations listener fault", { fault: String(fault) }),
+    handler: {
+      node: async (request, response) => {
+        const path = (request.url ?? "/").split("?")[0] ?? "/";
+        const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+        const reply = route === undefined ? json(404, { error: "not-found" }) : await route();
+        response.writeHead(reply.status, {
+          "content-type": reply.type,
+          "cache-control": "no-store",
+        });
+        response.end(reply.body);
+      },
+    },
+  });
+}
+
+interface Reply {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+function json(status: number, value: unknown): Reply {
+  const body = JSON.stringify(value, (_, each) => (typeof each === "bigint" ? String(each) : each));
+  return { status, type: "application/json", body: `${body}\n` };
+}
+
+function probe({ ok, checks }: Probe): Reply {
+  return json(ok ? 200 : 503, { ok, checks });
+}

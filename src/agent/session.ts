@@ -1,0 +1,296 @@
+// One session: one run on one chain, from its start to its stop or until the chain is unusable.
+//
+// - The main loop asks the tail for bytes, gives them to the sealer, and closes blocks in time.
+//   It alone adds to the chain; the shipper beside it only asks for records to be stated.
+// - A full buffer stops the reading and nothing else: files stay open, heartbeats and gaps go on.
+// - A stop reads every file to its end, seals, ships, and states the stop; a second one skips to
+//   the sync.
+
+import { fromUtf8 } from "../core/bytes.ts";
+import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
+import { inScope, parseGrant } from "../core/grant.ts";
+import type { AgentRecord, SourceRecord } from "../core/record.ts";
+import { failpoint } from "../host/failpoint.ts";
+import type { UnusableReason } from "../ship/course.ts";
+import { Shipper } from "../ship/shipper.ts";
+import type { Sink } from "../ship/sink.ts";
+import type { SinkReport } from "../ship/standing.ts";
+import type { ShipObserver } from "../ship/status.ts";
+import type { Statement, TailItem } from "../tail/item.ts";
+import { Tail } from "../tail/tail.ts";
+import type { ChainContext, LiveChain } from "./chain.ts";
+import type { Feed } from "./feed.ts";
+import type { FrontierCache } from "./frontier-cache.ts";
+import type { Gauge } from "./gauge.ts";
+import { destroyGrantKey } from "./grant-files.ts";
+import { ReceiptFile } from "./receipts.ts";
+import { Room } from "./room.ts";
+
+export interface SessionOptions {
+  readonly context: ChainContext;
+  readonly live: LiveChain;
+  readonly feed: Feed;
+  readonly sink: Sink;
+  readonly vaults: readonly VaultKeys[];
+  readonly observer: ShipObserver;
+  readonly gauge: Gauge;
+  readonly frontiers: FrontierCache;
+  /** Paths that are never tailed: our own data. */
+  readonly refuse: readonly string[];
+}
+
+/** stopped: told to. replaced: the chain cannot be gone on with; a new one has to begin. */
+export type SessionEnd =
+  | { readonly stopped: true; readonly unsent: number }
+  | { readonly replaced: string };
+
+const receiptPeriodMicros = 60_000_000;
+/** The longest that the loop sleeps without looking at its duties, in ms. */
+const turnMs = 500;
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #tail: Tail;
+  readonly #shipper: Shipper;
+  readonly #receipts: ReceiptFile;
+  readonly #room: Room;
+  readonly #wake = new AbortController();
+  #shipping: Promise<void> | undefined;
+  #shipFailure: unknown;
+  #stopReason: string | undefined;
+  #hurry = false;
+  #unusable: UnusableReason | undefined;
+  /** Records that the shipper wants stated. */
+  readonly #wanted: AgentRecord[] = [];
+  #newReceipt: { note: string; size: number; hash: Uint8Array } | undefined;
+  #receiptStatedAt: number | undefined;
+  #grantDestroyed = false;
+
+  private constructor(options: SessionOptions, tail: Tail) {
+    const { context, live, feed, sink, vaults, observer } = options;
+    this.#options = options;
+    this.#tail = tail;
+    this.#receipts = new ReceiptFile(context.files, live.dir.receipt, live.receipt);
+    this.#room = new Room(context, live, options.gauge);
+    this.#shipper = new Shipper({
+      chainId: live.id,
+      feed,
+      tree: feed,
+      receipts: this.#receipts,
+      sink,
+      vaults,
+      observer,
+      suite: context.suite,
+      clock: context.clock,
+      random: context.random,
+      diag: context.diag,
+      maxDelayMs: context.config.sink.max_delay,
+      grant: live.receipt === undefined ? live.grantBytes : undefined,
+      onReceipt: (receipt, note) => this.#onReceipt(receipt, note),
+      onSink: (report) => this.#onSink(report),
+      onChainUnusable: (reason) => this.#onUnusable(reason),
+    });
+  }
+
+  /** Finds the files; nothing is read before run(). */
+  static async open(options: SessionOptions): Promise<Session> {
+    const { context, live, frontiers } = options;
+    const { config, clock, files, diag, suite } = context;
+    const grant = parseGrant(suite, live.grantBytes);
+    const tail = await Tail.start({
+      clock,
+      files,
+      diag,
+      suite,
+      sources: config.sources.map(({ name, include, exclude, start_at }) => ({
+        name,
+        include,
+        exclude,
+        startAt: start_at,
+      })),
+      resume: [...live.sources].map(({ id, record, expected }) => ({
+        id,
+        record: record as unknown as SourceRecord,
+        offset: expected ?? 0,
+        frontier: frontiers.markFor(suite, id, expected ?? 0, live.tails.get(id)),
+      })),
+      firstStart: live.firstStart,
+      refuse: options.refuse,
+      scope: (path) => inScope(grant, path),
+      partialAgeMs: config.seal.partial_age,
+    });
+    return new Session(options, tail);
+  }
+
+  get tail(): Tail {
+    return this.#tail;
+  }
+
+  get shipper(): Shipper {
+    return this.#shipper;
+  }
+
+  /** Begins a clean stop; called again it skips to the sync. */
+  stop(reason: string): void {
+    if (this.#stopReason !== undefined) this.#hurry = true;
+    this.#stopReason ??= reason;
+    this.#wake.abort();
+  }
+
+  async run(): Promise<SessionEnd> {
+    this.#shipping = this.#shipper.run().catch((error) => {
+      this.#shipFailure = error;
+      this.#wake.abort();
+    });
+    try {
+      while (this.#stopReason === undefined && this.#unusable === undefined) await this.#turn();
+      if (this.#unusable !== undefined) return await this.#giveUp(this.#unusable);
+      return await this.#drain(this.#stopReason as string);
+    } finally {
+      await this.#shipper.close();
+      await this.#shipping;
+      await this.#tail.close();
+    }
+  }
+
+  // One look at everything that may be due, then the next bytes.
+  async #turn(): Promise<void> {
+    if (this.#shipFailure !== undefined) throw this.#shipFailure;
+    await this.#duties();
+    const { sealer } = this.#options.live;
+    if (await this.#room.isFull()) {
+      this.#options.gauge.state = this.#room.why;
+      await this.#tail.wait(turnMs, this.#wake.signal);
+      return;
+    }
+    this.#options.gauge.state = "running";
+    const item = await this.#tail.next(await sealer.room());
+    if (item !== undefined) return this.#take(item);
+    const due = Math.min(turnMs, sealer.dueInMs() ?? turnMs);
+    if (due > 0) await this.#tail.wait(due, this.#wake.signal);
+  }
+
+  async #take(item: TailItem): Promise<void> {
+    const { sealer } = this.#options.live;
+    if (item.kind === "statements") {
+      for (const statement of item.statements) this.#count(statement);
+      await sealer.addRecords(item.statements);
+      return;
+    }
+    const { source, offset, time, length } = item;
+    await sealer.addSpan({ source: source.id, offset, time }, length);
+  }
+
+  #count(statement: Statement): void {
+    if (statement.type !== "gap") return;
+    const { from, to, cause } = statement;
+    this.#options.gauge.gap(cause, to === undefined ? undefined : to - from);
+    this.#options.context.diag.warn("gap declared", {
+      cause,
+      from,
+      ...(to === undefined ? {} : { to }),
+    });
+  }
+
+  async #duties(): Promise<void> {
+    const { live, gauge, context } = this.#options;
+    const { sealer } = live;
+    gauge.lastTurn = context.clock.mono();
+    gauge.walBytes = live.wal.bytes;
+    const quiet = sealer.quietMs() >= this.#maxSilenceMs() / 2;
+    if (quiet && sealer.dueInMs() === undefined) {
+      await sealer.addRecords([{ type: "heartbeat", sources: this.#tail.heartbeat() }]);
+    }
+    if (sealer.dueInMs() !== undefined || this.#receiptStatedAt === undefined)
+      await this.#stateReceipt();
+    for (let record = this.#wanted.shift(); record !== undefined; record = this.#wanted.shift()) {
+      await sealer.addRecords([record]);
+    }
+    if (quiet || (sealer.dueInMs() ?? 1) <= 0) await sealer.close();
+    this.#options.frontiers.keep(this.#tail);
+  }
+
+  #maxSilenceMs(): number {
+    return this.#options.live.maxSilenceMs;
+  }
+
+  // The first receipt at once, then at most one a minute, in a block that is there anyway.
+  async #stateReceipt(): Promise<void> {
+    const receipt = this.#newReceipt;
+    if (receipt === undefined) return;
+    const now = this.#options.context.clock.mono();
+    if (this.#receiptStatedAt !== undefined && now - this.#receiptStatedAt < receiptPeriodMicros)
+      return;
+    this.#receiptStatedAt = now;
+    this.#newReceipt = undefined;
+    await this.#options.live.sealer.addReceipt(receipt.note, receipt.size, receipt.hash);
+  }
+
+  async #onReceipt(receipt: Receipt, note: Uint8Array): Promise<void> {
+    const { context, live } = this.#options;
+    const { suite, diag } = context;
+    this.#newReceipt = { note: fromUtf8(note), size: receipt.size, hash: suite.sha256(note) };
+    await live.wal.freeBelow(receipt.size);
+    failpoint("free-after-unlink");
+    this.#room.freed();
+    if (live.maxChains > 1 || this.#grantDestroyed) return;
+    this.#grantDestroyed = true;
+    failpoint("enrol-after-receipt");
+    try {
+      await destroyGrantKey(context.files, context.config);
+      failpoint("enrol-after-destroy");
+    } catch (cause) {
+      diag.warn("couldn't destroy the grant's private key", { cause: String(cause) });
+    }
+  }
+
+  #onSink({ event, since, detail }: SinkReport): void {
+    this.#wanted.push({ type: "sink", event, since, detail });
+  }
+
+  #onUnusable(reason: UnusableReason): void {
+    this.#unusable ??= reason;
+    this.#wake.abort();
+  }
+
+  // Whatever is drafted is sealed: the next chain takes it over from the WAL.
+  async #giveUp(reason: UnusableReason): Promise<SessionEnd> {
+    const { live, context } = this.#options;
+    await live.sealer.flush();
+    await context.state.markReplaced(live.dir, reason);
+    return { replaced: reason };
+  }
+
+  async #drain(reason: string): Promise<SessionEnd> {
+    const { live, context, gauge, feed } = this.#options;
+    const { clock, config } = context;
+    gauge.state = "draining";
+    const deadline = clock.mono() + config.drain.deadline * 1000;
+    const left = (): number => Math.max(0, (deadline - clock.mono()) / 1000);
+    this.#tail.drain();
+    while (!this.#tail.drained && left() > 0 && !this.#hurry && this.#unusable === undefined) {
+      if (await this.#room.isFull()) break;
+      const item = await this.#tail.next(await live.sealer.room());
+      if (item !== undefined) await this.#take(item);
+      else await this.#tail.wait(Math.min(50, left()));
+    }
+    await this.#stateReceipt();
+    await live.sealer.addRecords([{ type: "stop", reason }]);
+    await live.sealer.flush(config.drain.final ? "final" : "normal");
+    await this.#options.frontiers.save(this.#tail);
+    if (!this.#hurry) await this.#shipUntil(left());
+    gauge.state = "stopped";
+    return { stopped: true, unsent: feed.next - (this.#receipts.newest?.size ?? 0) };
+  }
+
+  async #shipUntil(deadlineMs: number): Promise<void> {
+    const hurried = (async (): Promise<void> => {
+      while (!this.#hurry && this.#shipFailure === undefined)
+        await this.#options.context.clock.sleep(50);
+    })();
+    await Promise.race([this.#shipper.drain(deadlineMs), hurried]);
+    this.#hurry = true;
+    await hurried;
+    if (this.#shipFailure !== undefined) throw this.#shipFailure;
+  }
+}
