@@ -266,6 +266,8 @@ export class Follow {
       return sameHead(suite, this.print, room.subarray(0, got)) !== "changed";
     }
     const { length } = this.frontier;
+    // Nothing to compare with, because the file was cut while we looked: not to be trusted.
+    if (length === 0) return false;
     const now = new Uint8Array(length);
     const back = await handle.read(now, 0, length, this.position - length);
     return this.frontier.difference(now.subarray(0, back)) === undefined;

@@ -152,6 +152,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
     seen: wasDown ? undefined : follow.seen,
     sure: follow.sure,
     size: Math.min(follow.low, info.size),
+    now: info.size,
     frontier: back.frontier,
     head: follow.print === undefined ? "unknown" : sameHead(follow.base.suite, follow.print, head),
     witness: back.change !== undefined && hasWitness(follow, back.change.first),

@@ -6,7 +6,7 @@
 //
 //   | what is seen                                  | verdict   | stated                     |
 //   |-----------------------------------------------|-----------|----------------------------|
-//   | n = 0 < p and s = p (no unread byte known)    | wait      | nothing, until it has      |
+//   | empty now, 0 < p = s (no unread byte known)   | wait      | nothing, until it has      |
 //   |                                               |           | bytes again or is gone     |
 //   | n < p                                         | restart   | see below                  |
 //   | p = 0, and n < s or the head changed          | restart   | see below                  |
@@ -34,6 +34,8 @@ export interface Evidence {
   /** Greatest size known to be of this generation: sizes seen later may be the next one's. */
   readonly sure: number;
   readonly size: number;
+  /** The size at this moment. */
+  readonly now: number;
   readonly frontier: "same" | "changed" | "unknown";
   readonly head: "same" | "changed" | "unknown";
   /** A whole line outside of the fingerprint, before the change, is still in its place. */
@@ -43,9 +45,9 @@ export interface Evidence {
 export type Verdict = "go-on" | "wait" | "rewritten" | "cut-back" | "restart";
 
 export function judge(evidence: Evidence): Verdict {
-  const { position, seen, size, frontier, head, witness } = evidence;
+  const { position, seen, size, now, frontier, head, witness } = evidence;
   const most = seen ?? position;
-  if (size === 0 && position > 0 && most === position) return "wait";
+  if (now === 0 && position > 0 && most === position) return "wait";
   if (size < position) return "restart";
   if (position === 0) return size < most || head === "changed" ? "restart" : "go-on";
   if (frontier === "changed") {

@@ -194,3 +194,8 @@ test("whatever writers do, each byte is read once or lies in a gap", async () =>
   const count = process.env["SEALTAIL_SEED"] === undefined ? 150 : 1;
   for (let seed = first; seed < first + count; seed += 1) await run(seed, 120);
 });
+
+// A file resumed, seen empty, and written again before the verdict was once read on as the old one.
+test("a world that was once read wrongly is read rightly", async () => {
+  for (const seed of [1361]) await run(seed, 120);
+});

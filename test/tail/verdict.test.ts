@@ -9,6 +9,7 @@ const calm: Evidence = {
   seen: 100,
   sure: 100,
   size: 100,
+  now: 100,
   frontier: "same",
   head: "same",
   witness: false,
@@ -17,8 +18,9 @@ const calm: Evidence = {
 const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
   ["nothing changed", {}, "go-on", undefined],
   ["it grew", { seen: 150, size: 150 }, "go-on", undefined],
-  ["emptied, all read", { size: 0 }, "wait", undefined],
-  ["emptied with unread bytes", { seen: 120, size: 0 }, "restart", 20],
+  ["emptied, all read", { size: 0, now: 0 }, "wait", undefined],
+  ["emptied, and written again since", { size: 0, now: 140 }, "restart", undefined],
+  ["emptied with unread bytes", { seen: 120, size: 0, now: 0 }, "restart", 20],
   ["shorter than the position, all read", { size: 50 }, "restart", undefined],
   ["shorter than the position, unread bytes", { seen: 130, size: 50 }, "restart", 30],
   ["unread end cut off", { seen: 150, size: 120 }, "cut-back", 50],
@@ -68,7 +70,7 @@ const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
     "restart",
     0,
   ],
-  ["after a restart of ours, empty", { seen: undefined, size: 0 }, "wait", 0],
+  ["after a restart of ours, empty", { seen: undefined, size: 0, now: 0 }, "wait", 0],
 ];
 
 for (const [name, change, verdict, lost] of rows) {
