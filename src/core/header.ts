@@ -5,7 +5,7 @@
 //
 // Spec: docs/spec/block.md, "Header".
 
-import { concat, isZero, readU32, readU64, utf8, writeU32, writeU64 } from "./bytes.ts";
+import { concat, isZero, maxInteger, readU32, readU64, utf8, writeU32, writeU64 } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
 import { leafHash } from "./tree.ts";
@@ -117,8 +117,21 @@ export function decodeHeader(bytes: Uint8Array): Header {
     mono: readU64(bytes, 368),
     firstTime: readU64(bytes, 376),
   };
+  checkSums(header);
   checkKind(header);
+  // The sequence number behind the block, too, must be one.
+  if (header.firstSeq + header.count > maxInteger) {
+    throw new Fault("LIMIT_EXCEEDED", "first_seq + count is above 2^53 - 1", 56);
+  }
   return header;
+}
+
+// The numbers that come after this block must exist, too.
+function checkSums({ blockNo, firstSeq, count }: Header): void {
+  if (blockNo >= maxInteger) throw new Fault("LIMIT_EXCEEDED", "block_no is above 2^53 - 2", 48);
+  if (firstSeq > maxInteger - count) {
+    throw new Fault("LIMIT_EXCEEDED", "first_seq and count are above 2^53 - 1", 56);
+  }
 }
 
 function checkFixedBytes(bytes: Uint8Array): void {

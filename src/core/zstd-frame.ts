@@ -6,7 +6,7 @@
 // - What blocks hold and whether the checksum is right is for the decoder to say.
 // - Time is linear in the input, and no byte outside of it is read.
 //
-// Spec: docs/spec/block.md, "Payload"; RFC 8878 section 3.1.1.
+// Spec: docs/spec/payload.md, "The zstd frame"; RFC 8878 section 3.1.1.
 
 import { Fault } from "./fault.ts";
 
