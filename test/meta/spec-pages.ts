@@ -30,7 +30,7 @@ export function withExamples(text: string): string {
 export function tableRows(text: string): string[][] {
   return text
     .split("\n")
-    .filter((line) => line.startsWith("| "))
+    .filter((line) => line.startsWith("| ") && !line.startsWith("| --"))
     .map((line) =>
       line
         .slice(1, line.lastIndexOf("|"))
