@@ -69,6 +69,7 @@ export interface AgentConfig {
   /** Paths. Whether the files are there is the agent's affair: it destroys the key once it is used. */
   readonly grant: { readonly file: string; readonly key: string };
   readonly metrics: { readonly listen: string };
+  readonly diagnostics: { readonly level: "error" | "warn" | "info" | "debug" };
 }
 
 const KiB = 1024;
@@ -124,6 +125,15 @@ export const agentConfig: ConfigSchema<AgentConfig> = {
           listen: a.described(
             a.withDefault(a.listen(), "127.0.0.1:9464"),
             "Where /metrics, /livez, /readyz and /startupz are served.",
+          ),
+        }),
+        {},
+      ),
+      diagnostics: a.withDefault(
+        a.object<AgentConfig["diagnostics"]>({
+          level: a.described(
+            a.withDefault(a.oneOf(["error", "warn", "info", "debug"]), "info"),
+            "The least that is told on stderr, one JSON object a line. Never any line content.",
           ),
         }),
         {},

@@ -61,6 +61,7 @@ export interface ClosedDraft {
 /** A block that is durable and may leave the process. */
 export interface SealedBlock {
   readonly header: Header;
+  readonly hash: Uint8Array;
   /** Root of the tree over this block and all before it. */
   readonly root: Uint8Array;
   /** header ‖ signature ‖ payload. */
@@ -191,7 +192,12 @@ export class Pipeline {
     await this.#appendPatiently(header.blockNo, [bytes, signature, payload.bytes], closed);
     const hash = blockHash(suite, joined(bytes, signature));
     advanceHead(head, header, hash);
-    return { header, root: head.root, length: bytes.length + signature.length + payload.bytes.length };
+    return {
+      header,
+      hash,
+      root: head.root,
+      length: bytes.length + signature.length + payload.bytes.length,
+    };
   }
 
   async #appendPatiently(

@@ -48,6 +48,7 @@ export interface VaultConfig {
   readonly trust: { readonly root_keys: readonly string[] };
   readonly retention: readonly RetentionConfig[];
   readonly metrics: { readonly listen: string };
+  readonly diagnostics: { readonly level: "error" | "warn" | "info" | "debug" };
 }
 
 const day = 86_400_000;
@@ -95,6 +96,15 @@ export const vaultConfig: ConfigSchema<VaultConfig> = {
           listen: a.described(
             a.withDefault(a.listen(), "127.0.0.1:9465"),
             "Where /metrics, /livez, /readyz and /startupz are served.",
+          ),
+        }),
+        {},
+      ),
+      diagnostics: a.withDefault(
+        a.object<VaultConfig["diagnostics"]>({
+          level: a.described(
+            a.withDefault(a.oneOf(["error", "warn", "info", "debug"]), "info"),
+            "The least that is told on stderr, one JSON object a line. Never any line content.",
           ),
         }),
         {},

@@ -2,9 +2,9 @@
 
 import { concat, hex, utf8 } from "../../src/core/bytes.ts";
 import { formatGrant, parseGrant } from "../../src/core/grant.ts";
-import { formatNote, verifierKey, type VerifierKey } from "../../src/core/note.ts";
+import { formatNote, type VerifierKey, verifierKey } from "../../src/core/note.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
-import { sourceIdOf, encodeRecord } from "../../src/core/record.ts";
+import { encodeRecord, sourceIdOf } from "../../src/core/record.ts";
 import { SourceTable } from "../../src/core/sources.ts";
 import { silentDiag } from "../../src/host/diag.ts";
 import { signer } from "../../src/host/keys.ts";
@@ -13,7 +13,7 @@ import { newHead } from "../../src/seal/head.ts";
 import { KeyState } from "../../src/seal/key-state.ts";
 import type { SealedBlock } from "../../src/seal/pipeline.ts";
 import { recoverChain } from "../../src/seal/recovery.ts";
-import { Sealer, type SealLimits, type SealerOptions } from "../../src/seal/sealer.ts";
+import { Sealer, type SealerOptions, type SealLimits } from "../../src/seal/sealer.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import type { ChainReport } from "../../src/verify/report.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
@@ -154,7 +154,12 @@ export async function reopen(
   const wal = await openWal(world);
   if (wal.next === wal.first) return "empty";
   const blocks = wal.scan(wal.firstIndexOfNewestSegment);
-  const recovery = await recoverChain({ suite, files: world.files, keyPath: "/state/keys", blocks });
+  const recovery = await recoverChain({
+    suite,
+    files: world.files,
+    keyPath: "/state/keys",
+    blocks,
+  });
   if ("lost" in recovery) return "lost";
   const sealer = sealerOn(world, wal, recovery.chain, over);
   await sealer.startRun(run);
@@ -222,4 +227,3 @@ export async function verifyWal(
   );
   return { report, findings, lines: concat(...lines) };
 }
-

@@ -11,7 +11,9 @@ test("what is sealed verifies and gives the same bytes back", async () => {
   const world = newWorld();
   const { sealer, wal } = await begin(world);
   await sealer.addRecords([app]);
-  const text = Array.from({ length: 3000 }, (_, i) => `line ${i} ${"x".repeat(i % 90)}\n`).join("");
+  const text = Array.from({ length: 20_000 }, (_, i) => `line ${i} ${"x".repeat(i % 90)}\n`).join(
+    "",
+  );
   await addLines(sealer, app, 0, text);
   await sealer.flush();
   const { report, findings, lines } = await verifyWal(world, wal);

@@ -1,0 +1,43 @@
+// `sealtail vault`: receives, checks, stores write-once and signs receipts, until told to stop.
+
+import type { Command } from "commander";
+import { loadConfigFile } from "../host/config.ts";
+import { vaultConfig } from "../vault/config.ts";
+import { startVault } from "../vault/vault.ts";
+import { packageVersion } from "./package-version.ts";
+import { pathOf } from "./paths.ts";
+import { onStopSignals, ownDiag, ownMachine } from "./running.ts";
+import type { Ui } from "./ui.ts";
+
+const about = `
+SIGTERM or SIGINT: finishes the requests under way, writes the newest receipts, stops.
+
+Example:
+  $ sealtail vault --config /etc/sealtail/vault.yaml`;
+
+const closeMs = 10_000;
+
+export function register(program: Command, ui: Ui): void {
+  program
+    .command("vault")
+    .description("receive, verify, store write-once and sign receipts")
+    .requiredOption("--config <file>", "vault.yaml")
+    .addHelpText("after", about)
+    .action((options: { config: string }) => runVault(ui, options.config));
+}
+
+async function runVault(ui: Ui, file: string): Promise<void> {
+  const machine = ownMachine();
+  const path = pathOf(ui, file);
+  const { config, warnings } = await loadConfigFile(vaultConfig, path, machine.env, machine.files);
+  const diag = ownDiag(config.diagnostics.level, warnings);
+  const version = await packageVersion();
+  const vault = await startVault(config, { ...machine, diag, version });
+  const stopped = new Promise<void>((resolve) => {
+    onStopSignals(() => resolve());
+  });
+  diag.info("vault started", { version, url: vault.url, operations: vault.operationsUrl });
+  await Promise.race([stopped, vault.failed]);
+  await vault.close(closeMs);
+  diag.info("vault stopped");
+}

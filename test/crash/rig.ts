@@ -1,0 +1,279 @@
+// A real vault and a real agent as processes over loopback, and the verifier as their judge.
+//
+// - Everything lies in one temporary directory, removed at the end.
+// - kill -9 is the crash; what the kernel holds survives it (power cuts are another test).
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { utf8 } from "../../src/core/bytes.ts";
+import { pairVaultKeys } from "../../src/core/checkpoint.ts";
+import { formatGrant } from "../../src/core/grant.ts";
+import { formatNote, formatVerifierKey, type VerifierKey } from "../../src/core/note.ts";
+import { systemFiles as files } from "../../src/host/files.ts";
+import { createKey } from "../../src/host/keys.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { systemRandom as random } from "../../src/host/random.ts";
+import { readDirStore } from "../../src/store/dir.ts";
+import type { Finding } from "../../src/verify/finding.ts";
+import type { ChainReport } from "../../src/verify/report.ts";
+import { verifyChain } from "../../src/verify/verify.ts";
+
+const bin = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
+
+export interface RigOptions {
+  readonly maxChains?: number;
+  readonly agentYaml?: string;
+}
+
+export interface Sealed {
+  readonly reports: ChainReport[];
+  readonly findings: Finding[];
+  /** Sealed bytes by path and generation, joined in order. */
+  readonly bytes: Map<string, Uint8Array[]>;
+}
+
+export class Rig {
+  readonly dir: string;
+  readonly logs: string;
+  root!: VerifierKey;
+  vaultKeys!: VerifierKey[];
+  vaultUrl = "";
+  agentUrl = "";
+  vault: ChildProcess | undefined;
+  agent: ChildProcess | undefined;
+  /** Diagnostics of all processes so far. */
+  said = "";
+
+  private constructor() {
+    this.dir = mkdtempSync(join(tmpdir(), "sealtail-rig-"));
+    this.logs = join(this.dir, "logs");
+    mkdirSync(this.logs);
+  }
+
+  static async make(options: RigOptions = {}): Promise<Rig> {
+    const rig = new Rig();
+    const key = (file: string, name: string, type: 1 | 4) =>
+      createKey({ files, random, path: join(rig.dir, file), name, type });
+    const root = await key("root.key", "rig-root", 1);
+    const vault = await key("vault.key", "rig-vault", 1);
+    const time = await key("vault-time.key", "rig-vault/time", 4);
+    const granted = await key("grant.key", "rig", 1);
+    rig.root = root.key;
+    rig.vaultKeys = [vault.key, time.key];
+    const now = Math.floor(Date.now() / 1000);
+    const text = formatGrant({
+      id: random.bytes(16),
+      role: "write",
+      subject: "rig",
+      audience: "rig-vault",
+      sources: [],
+      notBefore: now - 100_000,
+      notAfter: now + 100_000,
+      maxChains: options.maxChains ?? 1,
+      maxSilenceMs: 60_000,
+      key: granted.key.publicKey,
+    });
+    writeFileSync(join(rig.dir, "grant"), formatNote(text, [root.signNote(text)]));
+    writeFileSync(
+      join(rig.dir, "vault.yaml"),
+      `version: 1
+name: rig-vault
+state_dir: vault
+keys: { receipt: vault.key, time: vault-time.key }
+listen: 127.0.0.1:0
+store: { type: dir, path: store }
+trust: { root_keys: ["${formatVerifierKey(root.key)}"] }
+metrics: { listen: "127.0.0.1:0" }
+`,
+    );
+    rig.#agentYaml = options.agentYaml ?? "";
+    return rig;
+  }
+
+  #agentYaml = "";
+
+  get storeDir(): string {
+    return join(this.dir, "store");
+  }
+
+  get stateDir(): string {
+    return join(this.dir, "agent");
+  }
+
+  writeAgentConfig(): void {
+    const keys = this.vaultKeys.map((key) => `"${formatVerifierKey(key)}"`).join(", ");
+    writeFileSync(
+      join(this.dir, "agent.yaml"),
+      `version: 1
+name: rig
+state_dir: agent
+sources: [{ name: app, include: ["logs/*.log"] }]
+sink: { url: "${this.vaultUrl}", max_delay: 50ms }
+trust: { vault_keys: [${keys}] }
+grant: { file: grant, key: grant.key }
+metrics: { listen: "127.0.0.1:0" }
+${this.#agentYaml || "seal: { max_age: 50ms }"}
+`,
+    );
+  }
+
+  append(name: string, bytes: string | Uint8Array): void {
+    appendFileSync(join(this.logs, name), bytes);
+  }
+
+  log(name: string): Buffer {
+    return readFileSync(join(this.logs, name));
+  }
+
+  async startVault(env: Record<string, string> = {}): Promise<void> {
+    if (this.vaultUrl !== "") {
+      // The same address again, so that a running agent finds it.
+      const yaml = readFileSync(join(this.dir, "vault.yaml"), "utf8");
+      const at = new URL(this.vaultUrl).host;
+      writeFileSync(join(this.dir, "vault.yaml"), yaml.replace(/^listen: .*$/m, `listen: ${at}`));
+    }
+    const started = this.#spawn("vault", env);
+    this.vault = started.child;
+    const fields = await started.ready;
+    this.vaultUrl = fields["url"] as string;
+  }
+
+  async startAgent(env: Record<string, string> = {}): Promise<void> {
+    this.writeAgentConfig();
+    const started = this.#spawn("agent", env);
+    this.agent = started.child;
+    const fields = await started.ready;
+    this.agentUrl = (fields["operations"] as string) ?? "";
+  }
+
+  #spawn(
+    command: string,
+    env: Record<string, string>,
+  ): { child: ChildProcess; ready: Promise<Record<string, unknown>> } {
+    const child = spawn(
+      process.execPath,
+      [bin, command, "--config", join(this.dir, `${command}.yaml`)],
+      { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] },
+    );
+    const ready = new Promise<Record<string, unknown>>((resolve) => {
+      let text = "";
+      child.stderr?.on("data", (piece: Buffer) => {
+        this.said += piece.toString();
+        text += piece.toString();
+        for (const line of text.split("\n")) {
+          if (!line.includes(`"${command} started"`)) continue;
+          try {
+            resolve(JSON.parse(line));
+          } catch {
+            // A line cut in two: the next piece completes it.
+          }
+        }
+      });
+      child.once("exit", () => resolve({}));
+    });
+    return { child, ready };
+  }
+
+  /** Sends a signal and returns the exit code, or the signal's name. */
+  async stop(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | string> {
+    if (child === undefined) return "none";
+    if (child.exitCode !== null) return child.exitCode;
+    if (child.signalCode !== null) return child.signalCode;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    const [code, by] = await exited;
+    return code ?? by;
+  }
+
+  /** Waits until a process ended by itself (a failpoint), at most `ms`. */
+  async ended(child: ChildProcess | undefined, ms: number): Promise<boolean> {
+    for (let left = ms; left > 0; left -= 10) {
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return true;
+      await pause(10);
+    }
+    return false;
+  }
+
+  async status(): Promise<Record<string, any>> {
+    const answer = await fetch(`${this.agentUrl}/status`);
+    return (await answer.json()) as Record<string, any>;
+  }
+
+  /** Waits until everything written so far is sealed and receipted. */
+  async caughtUp(ms = 30_000): Promise<void> {
+    for (let left = ms; left > 0; left -= 50) {
+      await pause(50);
+      try {
+        const { files: seen, ship } = await this.status();
+        const all = seen.every(
+          (file: { size: number; offset: number }) => file.offset >= file.size,
+        );
+        if (all && ship?.unreceiptedBlocks === 0 && ship.receiptedSize > 0) return;
+      } catch {
+        // Not up yet.
+      }
+    }
+    throw new Error(`agent did not catch up\n${this.said.slice(-4000)}`);
+  }
+
+  /** Verifies the store and gathers what is sealed. */
+  async verify(): Promise<Sealed> {
+    const source = readDirStore(files, this.storeDir);
+    const findings: Finding[] = [];
+    const reports: ChainReport[] = [];
+    const bytes = new Map<string, Uint8Array[]>();
+    for (const chain of await source.chains()) {
+      const names = new Map<string, string>();
+      reports.push(
+        await verifyChain(chain, {
+          suite,
+          roots: [this.root],
+          vaults: pairVaultKeys(this.vaultKeys),
+          report: (finding) => findings.push(finding),
+          onItem: (item, raw) => {
+            if (item.kind === "span") {
+              const name = names.get(item.source) ?? item.source;
+              const list = bytes.get(name) ?? [];
+              list.push(raw.slice(item.start, item.end));
+              bytes.set(name, list);
+              return;
+            }
+            const text = Buffer.from(raw.subarray(item.start, item.end)).toString();
+            collectNames(JSON.parse(text), names);
+          },
+        }),
+      );
+    }
+    return { reports, findings, bytes };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop(this.agent, "SIGKILL");
+    await this.stop(this.vault, "SIGKILL");
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function collectNames(record: any, names: Map<string, string>): void {
+  const note = (source: any): void => {
+    const bytes = utf8(JSON.stringify(source));
+    const input = new Uint8Array(bytes.length + 1);
+    input[0] = 3;
+    input.set(bytes, 1);
+    const id = Buffer.from(suite.sha256(input).subarray(0, 16)).toString("hex");
+    names.set(id, `${source.path.split("/").at(-1)}#${source.ino}.${source.generation}`);
+  };
+  if (record.type === "source") note(record);
+  for (const item of record.positions ?? []) note(item.record);
+}
