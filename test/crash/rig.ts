@@ -16,10 +16,18 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { utf8 } from "../../src/core/bytes.ts";
+import { hex } from "../../src/core/bytes.ts";
 import { pairVaultKeys } from "../../src/core/checkpoint.ts";
 import { formatGrant } from "../../src/core/grant.ts";
+import type { JsonObject } from "../../src/core/json.ts";
 import { formatNote, formatVerifierKey, type VerifierKey } from "../../src/core/note.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  type SourceRecord,
+  sourceIdOf,
+} from "../../src/core/record.ts";
+import { positionsIn } from "../../src/core/sources.ts";
 import { systemFiles as files } from "../../src/host/files.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
@@ -34,6 +42,12 @@ const bin = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
 export interface RigOptions {
   readonly maxChains?: number;
   readonly agentYaml?: string;
+}
+
+export interface AgentStatus {
+  readonly state: string;
+  readonly files: readonly { readonly size: number; readonly offset: number }[];
+  readonly ship: { readonly unreceiptedBlocks: number; readonly receiptedSize: number } | null;
 }
 
 export interface Sealed {
@@ -205,9 +219,9 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     return false;
   }
 
-  async status(): Promise<Record<string, any>> {
+  async status(): Promise<AgentStatus> {
     const answer = await fetch(`${this.agentUrl}/status`);
-    return (await answer.json()) as Record<string, any>;
+    return (await answer.json()) as AgentStatus;
   }
 
   /** Waits until everything written so far is sealed and receipted. */
@@ -249,8 +263,7 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
               bytes.set(name, list);
               return;
             }
-            const text = Buffer.from(raw.subarray(item.start, item.end)).toString();
-            collectNames(JSON.parse(text), names);
+            collectNames(raw.subarray(item.start, item.end), names);
           },
         }),
       );
@@ -265,15 +278,13 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
   }
 }
 
-function collectNames(record: any, names: Map<string, string>): void {
-  const note = (source: any): void => {
-    const bytes = utf8(JSON.stringify(source));
-    const input = new Uint8Array(bytes.length + 1);
-    input[0] = 3;
-    input.set(bytes, 1);
-    const id = Buffer.from(suite.sha256(input).subarray(0, 16)).toString("hex");
-    names.set(id, `${source.path.split("/").at(-1)}#${source.ino}.${source.generation}`);
+function collectNames(bytes: Uint8Array, names: Map<string, string>): void {
+  const { type, value } = decodeRecord(bytes);
+  const note = (record: JsonObject): void => {
+    const { path, ino, generation } = record as unknown as SourceRecord;
+    const id = hex(sourceIdOf(suite, encodeRecord(record)));
+    names.set(id, `${path.split("/").at(-1)}#${ino}.${generation}`);
   };
-  if (record.type === "source") note(record);
-  for (const item of record.positions ?? []) note(item.record);
+  if (type === "source") note(value);
+  for (const { record } of positionsIn(value["positions"])) note(record);
 }

@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hex } from "../../src/core/bytes.ts";
+import { blockHash } from "../../src/core/header.ts";
+import { nativeSuite } from "../../src/host/native-suite.ts";
 import { seededNumbers } from "../fakes/random.ts";
 import {
   addLines,
   begin,
   newWorld,
   reopen,
+  sourceIdFor,
   sourceRecord,
   verifyWal,
   type World,
 } from "./harness.ts";
 
 const app = sourceRecord("app.log");
-const idOf = async (): Promise<string> => {
-  const { sourceIdFor } = await import("./harness.ts");
-  return hex(sourceIdFor(app));
-};
+const appId = hex(sourceIdFor(app));
 
 /** A power cut at the n-th file call from now on: it and all later ones fail. */
 function cutPowerAt(world: World, n: number): { cut: boolean } {
@@ -35,13 +35,11 @@ const lineOf = (n: number): string => `line ${n} ${"y".repeat(n % 50)}\n`;
 
 /** Writes until the power is cut; returns what had been handed over by then. */
 async function writeUntilCut(
-  world: World,
   chain: { sealer: Parameters<typeof addLines>[0] },
   random: () => number,
 ): Promise<void> {
-  const id = await idOf();
   for (let i = 0; i < 60; i++) {
-    const at = chain.sealer.positionOf(id);
+    const at = chain.sealer.positionOf(appId);
     if (at === undefined) await chain.sealer.addRecords([app]);
     else await addLines(chain.sealer, app, at, lineOf(i));
     if (random() < 0.3) await chain.sealer.flush();
@@ -57,7 +55,7 @@ for (let seed = 1; seed <= 60; seed++) {
     let chain: { sealer: typeof first.sealer; wal: typeof first.wal } = first;
     for (let life = 0; life < 4; life++) {
       const state = cutPowerAt(world, 5 + Math.floor(random() * 150));
-      await writeUntilCut(world, chain, random).catch((error) => {
+      await writeUntilCut(chain, random).catch((error) => {
         if (!state.cut) throw error;
       });
       world.files.hook = undefined;
@@ -78,8 +76,6 @@ async function assertHandedOverIsKept(
   world: World,
   wal: Parameters<typeof verifyWal>[1],
 ): Promise<void> {
-  const { nativeSuite } = await import("../../src/host/native-suite.ts");
-  const { blockHash } = await import("../../src/core/header.ts");
   const hashes = new Map<number, string>();
   for await (const { index, bytes } of wal.scan()) {
     hashes.set(index, hex(blockHash(nativeSuite, bytes)));

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addLines, begin, limits, newWorld, reopen, sourceRecord, verifyWal } from "./harness.ts";
+import {
+  addLines,
+  begin,
+  limits,
+  newWorld,
+  reopen,
+  sourceIdFor,
+  sourceRecord,
+  verifyWal,
+} from "./harness.ts";
 
 const app = sourceRecord("app.log");
 
@@ -33,18 +42,13 @@ test("a run goes on where the one before was stopped", async () => {
   await first.wal.close();
   const second = await reopen(world);
   assert.ok(typeof second === "object");
-  assert.equal(second.sealer.positionOf(await idOf()), 8);
+  assert.equal(second.sealer.positionOf(Buffer.from(sourceIdFor(app)).toString("hex")), 8);
   await addLines(second.sealer, app, 8, "three\n");
   await second.sealer.flush();
   const { findings, lines } = await verifyWal(world, second.wal);
   assert.deepEqual(codes(findings), ["DOWNTIME", "TAIL_UNCONFIRMED"]);
   assert.equal(Buffer.from(lines).toString(), "one\ntwo\nthree\n");
 });
-
-async function idOf(): Promise<string> {
-  const { sourceIdFor } = await import("./harness.ts");
-  return Buffer.from(sourceIdFor(app)).toString("hex");
-}
 
 test("max_lines of one signs every line on its own", async () => {
   const world = newWorld();
