@@ -1,0 +1,71 @@
+// Pure. How long to wait before the next attempt: exponential with full jitter, for ever.
+//
+// - Never zero: a peer that fails at once cannot make us spin.
+// - A peer that names a time gets at least that long, up to a limit; jitter is added to it, so that
+//   many agents told the same do not come back together.
+
+export interface BackoffPlan {
+  /** Ceiling of the first wait; it doubles with each failure. */
+  readonly baseMs: number;
+  readonly capMs: number;
+}
+
+export type BackoffName = "soon" | "slow" | "drain";
+
+export const backoffPlans: Readonly<Record<BackoffName, BackoffPlan>> = {
+  /** The sink cannot be reached or asks for patience. */
+  soon: { baseMs: 250, capMs: 30_000 },
+  /** The sink refuses; only people or time change that. */
+  slow: { baseMs: 1000, capMs: 60_000 },
+  /** The process is about to end. */
+  drain: { baseMs: 250, capMs: 2000 },
+};
+
+/** The least wait: enough not to spin, short enough for a connection that was only stale. */
+export const leastDelayMs = 50;
+
+/** The longest wait that a peer may ask for. */
+export const retryAfterMsMax = 600_000;
+
+/**
+ * Milliseconds to wait after `failures` failed attempts in a row (1 or more); `chance` is uniform
+ * in [0, 1). `askedMs` is what the peer asked for; while draining it counts up to the plan's cap.
+ */
+export function retryDelayMs(
+  name: BackoffName,
+  failures: number,
+  chance: number,
+  askedMs = 0,
+): number {
+  const { baseMs, capMs } = backoffPlans[name];
+  // 2^32 is past every cap; without the limit the power would become infinite.
+  const ceiling = Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 32));
+  const own = Math.max(leastDelayMs, chance * ceiling);
+  if (askedMs <= 0) return own;
+  const most = name === "drain" ? capMs : retryAfterMsMax;
+  const asked = Math.min(askedMs, most);
+  const jitter = chance * Math.min(asked / 10, capMs);
+  return Math.min(Math.max(own, asked + jitter), most + jitter);
+}
+
+const imfDate =
+  /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+
+/** Unix milliseconds of an HTTP date (RFC 9110 IMF-fixdate); undefined for anything else. */
+export function parseHttpDate(text: string): number | undefined {
+  if (!imfDate.test(text)) return undefined;
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) || ms < 0 ? undefined : ms;
+}
+
+/**
+ * Milliseconds that a Retry-After asks for, 0 … retryAfterMsMax; undefined when it says nothing
+ * usable. `nowMs` is the peer's clock where it is known, else ours.
+ */
+export function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
+  const value = text?.trim() ?? "";
+  if (/^[0-9]{1,15}$/.test(value)) return Math.min(Number(value) * 1000, retryAfterMsMax);
+  const at = parseHttpDate(value);
+  if (at === undefined) return undefined;
+  return Math.min(Math.max(0, at - nowMs), retryAfterMsMax);
+}
