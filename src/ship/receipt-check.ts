@@ -1,0 +1,31 @@
+// Pure. Judges what claims to be a receipt, before anything is believed or freed.
+//
+// - Only configured vault keys count, and only for the chain that we ship.
+// - What a genuine receipt means for us (progress, rollback, fork) is the shipper's to decide.
+
+import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+
+export type ReceiptCheck =
+  | { readonly genuine: true; readonly receipt: Receipt }
+  | { readonly genuine: false; readonly code: string };
+
+const bad = (code: string): ReceiptCheck => ({ genuine: false, code });
+
+/** Codes: receipt-malformed, receipt-forged, receipt-untrusted (another vault's), receipt-foreign. */
+export function checkReceipt(
+  suite: Suite,
+  vaults: readonly VaultKeys[],
+  chainId: string,
+  note: Uint8Array,
+): ReceiptCheck {
+  try {
+    const receipt = openReceipt(suite, note, vaults);
+    if (receipt === undefined) return bad("receipt-untrusted");
+    return receipt.chainId === chainId ? { genuine: true, receipt } : bad("receipt-foreign");
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return bad(error.code === "RECEIPT_BAD_SIGNATURE" ? "receipt-forged" : "receipt-malformed");
+  }
+}
