@@ -28,6 +28,16 @@ export function checkPublicKey(bytes: Uint8Array): void {
   }
 }
 
+/** Whether `bytes` is a public key that the format allows. */
+export function isPublicKey(bytes: Uint8Array): boolean {
+  try {
+    checkPublicKey(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Whether 32 bytes that stand for a point are not canonical in y, or of small order. On these,
  * libraries differ from each other and from one release to the next. About a microsecond.

@@ -12,7 +12,7 @@ import { addNumbers, compareBytes, fromHex, hex } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault, type FindingCode } from "./fault.ts";
 import type { Json, JsonObject } from "./json.ts";
-import { encodeRecord, type SourcePosition, sourceIdOf } from "./record.ts";
+import { encodeRecord, maxRecordLength, type SourcePosition, sourceIdOf } from "./record.ts";
 
 /** An open source: its declaration and the offset of the next byte to be sealed. */
 export interface OpenSource {
@@ -27,6 +27,8 @@ const fault = (code: FindingCode, message: string): Fault => new Fault(code, mes
 export class SourceTable {
   readonly #suite: Suite;
   readonly #open = new Map<string, OpenSource>();
+  /** Bytes of all open declarations: what a snapshot must hold. */
+  #weight = 0;
   #loose = false;
 
   constructor(suite: Suite) {
@@ -62,6 +64,7 @@ export class SourceTable {
   /** Takes over what a snapshot lists, whatever was known before. */
   restore(positions: readonly SourcePosition[]): void {
     this.#open.clear();
+    this.#weight = 0;
     this.#loose = false;
     for (const { record, offset } of positions) this.declare(record, offset);
   }
@@ -73,9 +76,17 @@ export class SourceTable {
 
   /** Opens a source and returns its id; declaring identical bytes again changes nothing. */
   declare(record: JsonObject, offset = 0): string {
-    const id = this.idOf(record);
-    if (!this.#open.has(id)) this.#open.set(id, { id, record, expected: offset });
+    const bytes = encodeRecord(record);
+    const id = hex(sourceIdOf(this.#suite, bytes));
+    if (!this.#open.has(id)) {
+      this.#open.set(id, { id, record, expected: offset });
+      this.#weight += bytes.length;
+    }
     return id;
+  }
+
+  #close(source: OpenSource): void {
+    if (this.#open.delete(source.id)) this.#weight -= encodeRecord(source.record).length;
   }
 
   /** Bytes [offset, offset + length) of a source were sealed. Returns what is wrong with that. */
@@ -100,8 +111,7 @@ export class SourceTable {
   apply(type: string, value: JsonObject): Fault | undefined {
     switch (type) {
       case "source":
-        this.declare(value);
-        return undefined;
+        return this.#applySource(value);
       case "predecessor":
         for (const { record, offset } of positionsIn(value["positions"])) {
           this.declare(record, offset);
@@ -116,6 +126,14 @@ export class SourceTable {
       default:
         return undefined;
     }
+  }
+
+  // Bounds the table: sources that fit in no snapshot can't all be open.
+  #applySource(record: JsonObject): Fault | undefined {
+    const source = this.#open.get(this.declare(record));
+    if (source === undefined || this.#weight <= maxRecordLength) return undefined;
+    this.#close(source);
+    return fault("LIMIT_EXCEEDED", "open sources are more than a snapshot can hold");
   }
 
   #applyHeartbeat(list: Json | undefined): Fault | undefined {
@@ -136,14 +154,14 @@ export class SourceTable {
     if (type === "rewritten") return wrongRewrite(source, value);
     const { expected } = source;
     if (type === "end") {
-      this.#open.delete(source.id);
+      this.#close(source);
       const size = value["size"];
       return expected === undefined || size === expected
         ? undefined
         : fault("MALFORMED", `end record has size ${size}, want ${expected}`);
     }
     const { from, to } = value;
-    if (to === undefined) this.#open.delete(source.id);
+    if (to === undefined) this.#close(source);
     else if (typeof to === "number") source.expected = to;
     if (typeof from === "number" && typeof to === "number" && to <= from) {
       return fault("MALFORMED", `gap record ends at ${to}, before it begins at ${from}`);

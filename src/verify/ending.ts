@@ -22,8 +22,8 @@ export function judgeReceipt(walk: ChainWalk, receipt: Uint8Array | undefined): 
     return;
   }
   const confirmed = walk.tally.confirmedSize;
-  if (confirmed >= length || walk.tally.counts.has("TAIL_TRUNCATED")) return;
-  const blocks = length - confirmed;
+  const blocks = walk.thread.blockNo - confirmed;
+  if (blocks <= 0 || walk.tally.counts.has("TAIL_TRUNCATED")) return;
   walk.report("TAIL_UNCONFIRMED", `no receipt covers the newest ${blocks} blocks`, {
     block: confirmed,
     blocks,
@@ -55,6 +55,10 @@ export function judgeDates(walk: ChainWalk, grant: Grant | undefined): void {
     return;
   }
   const fault = judgeGrantDates(grant, time);
+  if (fault?.code === "GRANT_EXPIRED" && !walk.tally.firstReceiptKnown) {
+    walk.unchecked.add("the grant's not-after: the chain's first receipt was not read");
+    return;
+  }
   if (fault !== undefined) walk.report(fault.code, fault.message, { object: "grant" });
 }
 

@@ -6,7 +6,7 @@
 //
 // Spec: docs/spec/verification.md, "D: each header".
 
-import { equalBytes, hex, isZero } from "../core/bytes.ts";
+import { equalBytes } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
@@ -20,6 +20,7 @@ import {
 } from "../core/header.ts";
 import { checkPublicKey } from "../core/public-key.ts";
 import type { RecentBlocks } from "./recent.ts";
+import type { RunLog } from "./run-log.ts";
 import { agree, type Thread } from "./thread.ts";
 
 /** next: goes on. gap: goes on after a loss. aside: is no part of the thread. lost: cannot be used. */
@@ -41,8 +42,9 @@ export interface HeadContext {
   readonly chainId: Uint8Array;
   readonly thread: Thread;
   readonly recent: RecentBlocks;
+  /** A genuine grant. */
   readonly grant: Grant | undefined;
-  readonly runIds: ReadonlySet<string>;
+  readonly runs: RunLog;
 }
 
 /** Judges header ‖ signature. Never throws. */
@@ -67,15 +69,19 @@ export function judgeHead(context: HeadContext, head: Uint8Array): HeadJudgement
     return { ...unusable, place: "gap", header, faults: [] };
   }
   if (thread.key === undefined) {
-    const faults = [...linkFaults(context, header)];
-    return { ...unusable, place: "next", header, faults };
+    return { ...unusable, place: "next", header, faults: [...linkFaults(context, header)] };
   }
   if (!suite.verifyEd25519(thread.key, signedBytes(head), head.subarray(headerLength))) {
     const fault = new Fault("BAD_SIGNATURE", "signature is not by the key that must sign", 384);
     return { ...unusable, header, faults: [fault] };
   }
-  const faults = [...linkFaults(context, header)];
-  return { ...unusable, place: "next", header, authenticated: true, faults };
+  return {
+    ...unusable,
+    place: "next",
+    header,
+    authenticated: true,
+    faults: [...linkFaults(context, header)],
+  };
 }
 
 function own(caught: unknown): Fault {
@@ -97,9 +103,9 @@ function strayFault(
   const { suite, thread, recent, chainId } = context;
   if (thread.final) return new Fault("EXTENDED_AFTER_FINAL", "block follows a final one");
   if (linked(thread, header)) return undefined;
-  const names =
-    header.kind === "genesis" ? isZero(header.chainId) : equalBytes(header.chainId, chainId);
-  if (!names && (thread.prevHash !== undefined || header.kind !== "genesis")) {
+  // A genesis names its chain by being it.
+  const named = header.kind === "genesis" ? hash : header.chainId;
+  if (!equalBytes(named, chainId)) {
     return new Fault("WRONG_CHAIN", "block belongs to another chain", 16);
   }
   if (header.blockNo >= thread.blockNo) return undefined;
@@ -170,11 +176,11 @@ function* keyFaults({ thread }: HeadContext, header: Header): Generator<Fault> {
   }
 }
 
-function* runFaults({ thread, runIds }: HeadContext, header: Header): Generator<Fault> {
+function* runFaults({ thread, runs }: HeadContext, header: Header): Generator<Fault> {
   const { run } = thread;
   if (run === undefined) return;
   if (!equalBytes(run.id, header.runId)) {
-    if (runIds.has(hex(header.runId))) {
+    if (runs.has(header.runId)) {
       yield new Fault("RUN_ID_REUSED", "run_id was used by an earlier run", 344);
     }
     return;

@@ -2,20 +2,29 @@
 //
 // - Plain data, the same for people and as JSON.
 
+import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
 import type { VerifierKey } from "../core/note.ts";
 import { type Verdict, worse } from "./finding.ts";
-import type { ChainWalk } from "./walk.ts";
+import type { ChainWalk, Predecessor } from "./walk.ts";
 
 export interface ChainReport {
   readonly chain: string;
   readonly verdict: Verdict;
   readonly subject: string | undefined;
   readonly audience: string | undefined;
-  /** Grant id and root, by which uses of a grant are counted. */
+  /** Id of the genesis that was found under this name. */
+  readonly genesis: string;
+  /** The genesis was there and signed by the grant's key: the grant was used. */
+  readonly begun: boolean;
+  /** Root key and grant id, by which uses are counted; undefined unless a trusted root signed it. */
   readonly grant: string | undefined;
   readonly maxChains: number | undefined;
+  readonly predecessor: Predecessor | undefined;
+  /** Blocks that must be there: the newest one's number and one. */
+  readonly length: number;
+  /** Blocks that are there and were walked. */
   readonly blocks: number;
   readonly envelopes: number;
   readonly runs: number;
@@ -24,6 +33,7 @@ export interface ChainReport {
   readonly lastTime: number | undefined;
   /** Blocks confirmed by the newest receipt, and its time in Unix seconds. */
   readonly receiptedBlocks: number;
+  readonly firstReceiptTime: number | undefined;
   readonly receiptTime: number | undefined;
   readonly openSources: number;
   /** Number of findings by code. */
@@ -33,31 +43,42 @@ export interface ChainReport {
   readonly roots: ReadonlyMap<number, string>;
 }
 
-export function chainReport(
-  chain: string,
-  walk: ChainWalk,
-  grant: Grant | undefined,
-  root: VerifierKey | undefined,
-): ChainReport {
+/** What is known of a chain besides its walk. */
+export interface ChainFacts {
+  readonly grant: Grant | undefined;
+  /** The trusted root that signed the grant. */
+  readonly root: VerifierKey | undefined;
+  readonly unchecked: readonly string[];
+  readonly unreadable: boolean;
+}
+
+export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): ChainReport {
   const { tally } = walk;
+  const { grant, root, unchecked } = facts;
+  // Nothing to judge, or not all of it, is never a pass.
+  const least = tally.blocks === 0 || facts.unreadable ? "INDETERMINATE" : "VALID";
   return {
     chain,
-    // Nothing to judge is never a pass.
-    verdict: tally.blocks === 0 ? worse(tally.verdict, "INDETERMINATE") : tally.verdict,
+    verdict: worse(tally.verdict, least),
     subject: grant?.subject,
     audience: grant?.audience,
-    grant: grant && root ? `${root.name} ${[...grant.id].join(".")}` : undefined,
+    genesis: walk.chainId,
+    begun: walk.begun,
+    grant: grant && root ? `${root.name}+${hex(root.keyId)} ${hex(grant.id)}` : undefined,
     maxChains: grant?.maxChains,
+    predecessor: walk.predecessor,
+    length: walk.length,
     blocks: tally.blocks,
     envelopes: tally.envelopes,
-    runs: tally.runs,
+    runs: walk.runs.count,
     firstTime: tally.firstTime,
     lastTime: tally.lastTime,
     receiptedBlocks: tally.confirmedSize,
+    firstReceiptTime: tally.firstReceiptTime,
     receiptTime: tally.lastReceiptTime,
     openSources: [...walk.sources].length,
     findings: Object.fromEntries(tally.counts),
-    unchecked: [...walk.unchecked],
+    unchecked,
     roots: walk.roots,
   };
 }

@@ -8,7 +8,7 @@
 // Spec: docs/spec/verification.md, "Beginning at a snapshot".
 
 import { hex } from "../core/bytes.ts";
-import { blockHash, decodeHeader } from "../core/header.ts";
+import { decodeHeader } from "../core/header.ts";
 import { ChainWalk, type WalkOptions } from "./walk.ts";
 
 /**
@@ -16,19 +16,9 @@ import { ChainWalk, type WalkOptions } from "./walk.ts";
  * snapshot is read, tree and sources are unknown. Throws Fault for what is no header.
  */
 export function resumeWalk(options: WalkOptions, before: Uint8Array): ChainWalk {
-  const header = decodeHeader(before);
   const walk = new ChainWalk(options);
-  const { thread } = walk;
-  thread.frontier = undefined;
-  thread.seqs = [];
-  thread.advance(header, blockHash(options.suite, before));
-  thread.lastHashes = [header.lastHash];
-  // The header does not say whether its block ended in a `stop`.
-  thread.stopped = undefined;
-  thread.receiptSize = header.receiptSize;
-  walk.sources.loosen();
-  walk.knowRuns([hex(header.runId)]);
-  walk.unchecked.add(`blocks before ${header.blockNo + 1}: the walk began there`);
+  walk.beginBehind(before);
+  walk.runs.know([hex(decodeHeader(before).runId)]);
   return walk;
 }
 

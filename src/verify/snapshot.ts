@@ -66,17 +66,17 @@ function judgeConfig(
 }
 
 function judgeSources(sources: SourceTable, listed: readonly SourcePosition[]): Fault | undefined {
-  const order = listed.map(({ record, offset }) => `${sources.idOf(record)} ${offset}`);
-  const sorted = order.every(
-    (each, at) => at === 0 || (order[at - 1] as string).slice(0, 32) < each.slice(0, 32),
-  );
+  const found = listed.map(({ record, offset }) => ({ id: sources.idOf(record), offset }));
+  const sorted = found.every(({ id }, at) => at === 0 || (found[at - 1]?.id as string) < id);
   if (!sorted) return new Fault("SNAPSHOT_MISMATCH", "snapshot's sources are not sorted by id");
   if (sources.loose) {
     sources.restore(listed);
     return undefined;
   }
-  const open = sources.positions().map(({ record, offset }) => `${sources.idOf(record)} ${offset}`);
-  const same = open.length === order.length && open.every((each, at) => each === order[at]);
+  const open = [...sources].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const same =
+    open.length === found.length &&
+    open.every(({ id, expected }, at) => found[at]?.id === id && found[at]?.offset === expected);
   return same
     ? undefined
     : new Fault("SNAPSHOT_MISMATCH", "snapshot's sources are not those that are open");

@@ -2,16 +2,19 @@
 //
 // - A vault, a directory, a bundle and a bucket all look like this; the verifier trusts none.
 // - Implementations read lazily: no call may need memory that grows with a chain.
+// - What can't be read is thrown, by any call or while pieces are read: the verifier then says that
+//   it could not judge (INDETERMINATE), never that something is wrong.
 //
 // Spec: docs/spec/store.md.
 
 /** Bytes in pieces of any size, in order. */
 export type Pieces = AsyncIterable<Uint8Array>;
 
-/** One stored object that holds blocks (or heads) from `firstBlock` on. */
+/** One stored object. */
 export interface StoredObject {
   /** For findings: its name in the layout, or the address it was read from. */
   readonly name: string;
+  /** The block number in its name: the first block (or head) that it holds, or the fork's. */
   readonly firstBlock: number;
   readonly open: () => Pieces;
 }
@@ -19,16 +22,19 @@ export interface StoredObject {
 export interface ChainSource {
   /** Chain id in hex, as the place calls it. */
   readonly id: string;
-  /** The grant note as stored; undefined if there is none. */
+  /** The grant note as stored; undefined if there is none. More than 4 KiB need not be read. */
   readonly grant: () => Promise<Uint8Array | undefined>;
-  /** The newest receipt. Read before the blocks, so that a living place never seems cut off. */
+  /**
+   * The newest receipt; more than 16 KiB need not be read. It is asked for before the blocks, so
+   * that a living place never seems cut off.
+   */
   readonly receipt: () => Promise<Uint8Array | undefined>;
   /** `.blocks` objects in order of their first block. The last one may still grow. */
   readonly blocks: () => Promise<readonly StoredObject[]>;
   /** `headers/` objects in order; empty where the place has none. */
   readonly headers: () => Promise<readonly StoredObject[]>;
-  /** Fork proofs: block number and both heads. */
-  readonly forks: () => Promise<readonly { readonly block: number; readonly proof: Uint8Array }[]>;
+  /** `forks/` objects: both heads of a block number each. */
+  readonly forks: () => Promise<readonly StoredObject[]>;
 }
 
 export interface VerifiableSource {

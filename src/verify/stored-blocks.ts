@@ -1,10 +1,8 @@
 // The blocks of a chain as stored, in order: from `.blocks` objects, and where these were deleted
 // from the `headers/` objects that outlive them.
 
-import { headLength } from "../core/block.ts";
-import { concat } from "../core/bytes.ts";
 import type { StoredObject } from "./source.ts";
-import { type StoredBlock, splitBlocks, splitHeads } from "./splitter.ts";
+import { type Believes, type StoredBlock, splitBlocks, splitHeads } from "./splitter.ts";
 import type { NoPayload } from "./walk.ts";
 
 /** Blocks in one complete `headers/` object. */
@@ -14,8 +12,8 @@ export interface FoundBlock {
   readonly stored: StoredBlock;
   readonly payload: Uint8Array | NoPayload;
   readonly object: string;
-  /** The stretch ends its object; `newest` if that is the chain's last one. */
-  readonly ends: "object" | "newest" | undefined;
+  /** The number in the object's name, for the first stretch of it. */
+  readonly named: number | undefined;
   /** First block of the object behind this one. */
   readonly nextObject: number | undefined;
 }
@@ -25,104 +23,85 @@ export interface StoredChain {
   readonly headers: readonly StoredObject[];
 }
 
-/** `position` tells which block number comes next; `headersOnly` prefers headers objects. */
+/** What the reading of a chain must know of its walk. */
+export interface WalkSoFar {
+  /** Number of the block that comes next. */
+  readonly position: () => number;
+  readonly believes: Believes;
+}
+
+/** Reads a chain; `headersOnly` prefers headers objects. Throws Unreadable. */
 export async function* storedBlocks(
   chain: StoredChain,
-  position: () => number,
+  walk: WalkSoFar,
   headersOnly: boolean,
 ): AsyncGenerator<FoundBlock, void, undefined> {
-  const { blocks, headers } = chain;
-  const why: NoPayload = headersOnly ? "not-read" : "missing";
-  for (const [index, object] of blocks.entries()) {
-    const next = blocks[index + 1]?.firstBlock;
-    if (headersOnly) yield* headsBetween(headers, position(), Number.POSITIVE_INFINITY, why);
-    else yield* headsBetween(headers, position(), object.firstBlock, why);
-    if (headersOnly && next !== undefined && next <= position()) continue;
-    yield* blocksOf(object, next, headersOnly ? position() : 0, headersOnly);
+  const heads = new Heads(chain.headers, headersOnly ? "not-read" : "missing");
+  for (const [index, object] of chain.blocks.entries()) {
+    const next = chain.blocks[index + 1]?.firstBlock;
+    const to = headersOnly ? Number.POSITIVE_INFINITY : object.firstBlock;
+    yield* heads.between(walk.position, to);
+    if (headersOnly && next !== undefined && next <= walk.position()) continue;
+    yield* blocksOf(object, next, walk, headersOnly);
   }
-  yield* headsBetween(headers, position(), Number.POSITIVE_INFINITY, why);
+  yield* heads.between(walk.position, Number.POSITIVE_INFINITY);
 }
 
 async function* blocksOf(
   object: StoredObject,
   nextObject: number | undefined,
-  from: number,
+  walk: WalkSoFar,
   headersOnly: boolean,
 ): AsyncGenerator<FoundBlock, void, undefined> {
-  let held: StoredBlock | undefined;
+  const from = headersOnly ? walk.position() : 0;
   let number = object.firstBlock;
-  const found = (stored: StoredBlock, last: boolean): FoundBlock => ({
-    stored,
-    payload: headersOnly ? "not-read" : stored.payload,
-    object: object.name,
-    ends: last ? (nextObject === undefined ? "newest" : "object") : undefined,
-    nextObject,
-  });
-  for await (const stored of splitBlocks(object.open())) {
-    if (held !== undefined && number++ >= from) yield found(held, false);
-    held = stored;
+  for await (const stored of splitBlocks(object, walk.believes)) {
+    const named = stored.at === 0 ? object.firstBlock : undefined;
+    const payload = headersOnly ? "not-read" : stored.payload;
+    if (number >= from) yield { stored, payload, object: object.name, named, nextObject };
+    number += 1;
   }
-  if (held !== undefined && number >= from) yield found(held, true);
 }
 
-async function* headsBetween(
-  headers: readonly StoredObject[],
-  from: number,
-  to: number,
-  why: NoPayload,
-): AsyncGenerator<FoundBlock, void, undefined> {
-  for (const object of headers) {
+// Headers objects are asked for in rising order, so each is passed once.
+class Heads {
+  readonly #objects: readonly StoredObject[];
+  readonly #why: NoPayload;
+  #index = 0;
+
+  constructor(objects: readonly StoredObject[], why: NoPayload) {
+    this.#objects = objects;
+    this.#why = why;
+  }
+
+  /** Heads of the blocks from where the walk stands up to `to`. */
+  async *between(position: () => number, to: number): AsyncGenerator<FoundBlock, void, undefined> {
+    for (; position() < to; this.#index += 1) {
+      const object = this.#objects[this.#index];
+      if (object === undefined || object.firstBlock >= to) return;
+      const end = object.firstBlock + headsPerObject;
+      if (end <= position()) continue;
+      yield* this.#headsOf(object, position(), to);
+      // The rest of it may be wanted later.
+      if (end > to) return;
+    }
+  }
+
+  async *#headsOf(
+    object: StoredObject,
+    from: number,
+    to: number,
+  ): AsyncGenerator<FoundBlock, void, undefined> {
     const end = object.firstBlock + headsPerObject;
-    if (end <= from || object.firstBlock >= to) continue;
     let number = object.firstBlock;
-    for await (const stored of splitHeads(object.open())) {
-      if (number >= from && number < to) {
-        yield { stored, payload: why, object: object.name, ends: undefined, nextObject: undefined };
+    for await (const stored of splitHeads(object)) {
+      const found = { payload: this.#why, object: object.name, named: undefined, nextObject: end };
+      if (number === end) {
+        yield { ...found, stored: { ...stored, shape: "junk" } };
+        return;
       }
+      if (number >= from && number < to) yield { ...found, stored };
       number += 1;
     }
-  }
-}
-
-/** The second copies of heads, in `headers/` objects: one object is held at a time. */
-export class HeadCopies {
-  readonly #objects: readonly StoredObject[];
-  readonly #report: (object: string, message: string) => void;
-  #held: { object: StoredObject; bytes: Uint8Array } | undefined;
-
-  constructor(objects: readonly StoredObject[], report: (object: string, message: string) => void) {
-    this.#objects = objects;
-    this.#report = report;
-  }
-
-  /** The copy of block `number`'s head, if there is one. */
-  async at(
-    number: number,
-  ): Promise<{ head: Uint8Array; object: string; byte: number } | undefined> {
-    const start = number - (number % headsPerObject);
-    if (this.#held?.object.firstBlock !== start) {
-      const object = this.#objects.find(({ firstBlock }) => firstBlock === start);
-      if (object === undefined) return undefined;
-      this.#held = { object, bytes: await this.#read(object) };
-    }
-    const byte = (number - start) * headLength;
-    const head = this.#held.bytes.subarray(byte, byte + headLength);
-    if (head.length < headLength) return undefined;
-    return { head, object: this.#held.object.name, byte };
-  }
-
-  async #read(object: StoredObject): Promise<Uint8Array> {
-    const want = headsPerObject * headLength;
-    const pieces: Uint8Array[] = [];
-    let length = 0;
-    for await (const piece of object.open()) {
-      pieces.push(piece);
-      length += piece.length;
-      if (length > want) break;
-    }
-    if (length !== want) {
-      this.#report(object.name, `headers object is not ${headsPerObject} heads long`);
-    }
-    return concat(...pieces).subarray(0, want);
   }
 }

@@ -8,7 +8,6 @@ import { type Verdict, verdictOf, worse } from "./finding.ts";
 export class Tally {
   blocks = 0;
   envelopes = 0;
-  runs = 0;
   /** Unix microseconds of the first and the newest block. */
   firstTime: number | undefined;
   lastTime: number | undefined;
@@ -18,6 +17,9 @@ export class Tally {
   /** Unix seconds of the first and the newest genuine receipt. */
   firstReceiptTime: number | undefined;
   lastReceiptTime: number | undefined;
+  /** No earlier receipt can stand in a payload that was not read. */
+  firstReceiptKnown = false;
+  #allRead = true;
   readonly counts: Map<FindingCode, number> = new Map();
   verdict: Verdict = "VALID";
 
@@ -26,9 +28,11 @@ export class Tally {
     this.verdict = worse(this.verdict, verdictOf(code));
   }
 
-  block(header: Header, envelopes: number): void {
+  /** `envelopes` is undefined where the payload could not be read. */
+  block(header: Header, envelopes: number | undefined): void {
     this.blocks += 1;
-    this.envelopes += envelopes;
+    this.envelopes += envelopes ?? header.count;
+    this.#allRead &&= envelopes !== undefined && header.blockNo === this.blocks - 1;
     this.firstTime ??= header.time;
     this.lastTime = header.time;
     this.lastHeader = header;
@@ -36,7 +40,10 @@ export class Tally {
 
   confirm(receipt: Receipt): void {
     this.confirmedSize = Math.max(this.confirmedSize, receipt.size);
-    this.firstReceiptTime ??= receipt.time;
+    if (this.firstReceiptTime === undefined) {
+      this.firstReceiptTime = receipt.time;
+      this.firstReceiptKnown = this.#allRead;
+    }
     this.lastReceiptTime = receipt.time;
   }
 }

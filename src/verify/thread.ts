@@ -7,11 +7,11 @@
 //
 // Spec: docs/spec/verification.md, "After a fault".
 
-import { equalBytes } from "../core/bytes.ts";
+import { equalBytes, maxInteger } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { firstPrev } from "../core/envelope.ts";
-import type { Grant } from "../core/grant.ts";
 import type { Header } from "../core/header.ts";
+import { isPublicKey } from "../core/public-key.ts";
 import { Frontier } from "../core/tree.ts";
 
 export interface RunState {
@@ -43,6 +43,7 @@ export class Thread {
   receiptHash: Uint8Array | undefined = new Uint8Array(32);
   receiptSize = 0;
 
+  /** A genesis must be signed by the grant's key. */
   constructor(suite: Suite, grantKey: Uint8Array | undefined) {
     this.#suite = suite;
     this.key = grantKey;
@@ -76,9 +77,11 @@ export class Thread {
     const ends = this.seqs.map((seq) => seq + (actualCount ?? header.count));
     this.seqs = unique([header.firstSeq + header.count, ...ends]);
     this.blockNo = header.blockNo + 1;
-    this.key = header.kind === "final" ? undefined : header.nextPub;
+    // What is no key can't have signed anything: the next block is not authenticated.
+    this.key = header.kind === "final" || !isPublicKey(header.nextPub) ? undefined : header.nextPub;
     this.prevHash = hash;
-    this.frontier?.append(hash);
+    if (this.frontier !== undefined && this.frontier.size < maxInteger) this.frontier.append(hash);
+    else this.frontier = undefined;
     this.run = {
       id: header.runId,
       mono: header.mono,
@@ -86,18 +89,22 @@ export class Thread {
       maxSilenceMs: header.maxSilenceMs,
     };
     this.final = header.kind === "final";
+  }
+
+  /** Begins behind a block whose head is vouched for by someone else. */
+  beginBehind(header: Header, hash: Uint8Array): void {
+    this.skipTo(header);
+    this.frontier = undefined;
+    this.advance(header, hash);
+    this.lastHashes = [header.lastHash];
     this.configHash = header.configHash;
-    if (header.blockNo > 0) this.receiptHash = header.receiptHash;
+    this.receiptHash = header.blockNo > 0 ? header.receiptHash : new Uint8Array(32);
+    this.receiptSize = header.receiptSize;
   }
 }
 
 function unique(numbers: number[]): number[] {
   return [...new Set(numbers)];
-}
-
-/** A chain's first thread: the genesis must be signed by the grant's key. */
-export function firstThread(suite: Suite, grant: Grant | undefined): Thread {
-  return new Thread(suite, grant?.key);
 }
 
 /** Equal, or one of both is not known. */

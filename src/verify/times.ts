@@ -4,7 +4,7 @@
 
 import type { Receipt } from "../core/checkpoint.ts";
 import type { Header } from "../core/header.ts";
-import type { RecentBlocks } from "./recent.ts";
+import { type RecentBlocks, remembered } from "./recent.ts";
 import type { RunState } from "./thread.ts";
 
 /** A clock may stand this far from the vault's before it is a finding, in seconds. */
@@ -35,7 +35,8 @@ export class TimeJudge {
   receipt(receipt: Receipt): void {
     const from = this.#compared;
     this.#compared = Math.max(from, receipt.size);
-    for (let block = from; block < receipt.size; block++) {
+    const oldest = Math.max(from, receipt.size - remembered);
+    for (let block = oldest; block < receipt.size; block++) {
       const time = this.#recent.get(block)?.time;
       if (time === undefined) continue;
       const ahead = time / 1e6 - receipt.time;

@@ -1,34 +1,38 @@
-// Verifies chains: reads them from any source, walks them, and sums up.
+// Verifies one chain: reads it from any source, walks it, judges its end, and sums up.
 //
-// - Chains are judged one by one, and then against each other: predecessors and grants' uses.
 // - Trusts keys that it was given and nothing else.
+// - Never throws on bad data. What can't be read ends the walk: INDETERMINATE, with what was seen.
 //
 // Spec: docs/spec/verification.md.
 
-import { headLength } from "../core/block.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
+import { parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import type { Grant } from "../core/grant.ts";
+import { Fault } from "../core/fault.ts";
 import { type Header, headerLength, signedBytes } from "../core/header.ts";
 import type { VerifierKey } from "../core/note.ts";
 import type { PayloadItem } from "../core/payload.ts";
 import { judgeAge, judgeDates, judgeReceipt } from "./ending.ts";
 import type { Finding } from "./finding.ts";
-import type { ForkProofs } from "./forks.ts";
+import { readForks } from "./forks.ts";
 import { audiencesOf, type JudgedGrant, judgeGrant } from "./grant.ts";
-import type { ChainReport } from "./report.ts";
-import { chainReport } from "./report.ts";
+import { HeadCopies } from "./head-copies.ts";
+import { type ChainReport, chainReport } from "./report.ts";
 import type { ChainSource } from "./source.ts";
-import { type FoundBlock, HeadCopies, storedBlocks } from "./stored-blocks.ts";
-import { ChainWalk, type WalkOptions } from "./walk.ts";
+import { type FoundBlock, storedBlocks } from "./stored-blocks.ts";
+import { ask, Unreadable } from "./unreadable.ts";
+import { ChainWalk } from "./walk.ts";
 
 export interface VerifyOptions {
   readonly suite: Suite;
   readonly roots: readonly VerifierKey[];
+  /** None: audiences are not judged, and no receipt confirms anything. */
   readonly vaults: readonly VaultKeys[];
   /** Unix microseconds at which the age of heads is judged; undefined: it is not. */
   readonly at?: number | undefined;
+  /** Reads no payloads; and where there are headers objects, nothing else. */
   readonly headersOnly?: boolean;
+  /** Called with every finding, in the order in which they are made. */
   readonly report: (finding: Finding) => void;
   /** Called per stored block; for progress. */
   readonly onBlock?: (chain: string, bytes: number) => void;
@@ -45,120 +49,166 @@ export async function verifyChain(
   chain: ChainSource,
   options: VerifyOptions,
 ): Promise<ChainReport> {
-  const receipt = await chain.receipt();
-  const judged = judgeGrant(
-    { suite: options.suite, roots: options.roots, audiences: audiencesOf(options.vaults) },
-    await chain.grant(),
-  );
-  const run = await walkBlocks(chain, options, judged);
-  const { walk } = run;
-  if (judged.fault !== undefined) {
-    walk.report(judged.fault.code, judged.fault.message, { object: "grant" });
+  const verification = new ChainVerification(chain, options);
+  try {
+    await verification.run();
+  } catch (caught) {
+    if (!(caught instanceof Unreadable)) throw caught;
+    verification.unreadable = caught.message;
   }
-  judgeReceipt(walk, receipt);
-  judgeDates(walk, judged.grant);
-  walk.finish();
-  if (options.at !== undefined) judgeAge(walk, options.at);
-  walk.unchecked.add("revocations: no list was given");
-  return chainReport(chain.id, walk, judged.grant, judged.root);
+  return verification.summary();
 }
 
-async function walkBlocks(
-  chain: ChainSource,
-  options: VerifyOptions,
-  judged: JudgedGrant,
-): Promise<{ walk: ChainWalk }> {
-  const forks = await forkProofs(chain);
-  const [blocks, headers] = [await chain.blocks(), await chain.headers()];
-  let walk: ChainWalk | undefined;
-  const begin = (grant: Grant | undefined): ChainWalk =>
-    new ChainWalk(walkOptions(chain, options, judged, grant, forks));
-  const position = (): number => walk?.length ?? 0;
-  const copies = new HeadCopies(headers, (object, message) =>
-    walk?.report("MALFORMED", message, { object }),
-  );
-  for await (const found of storedBlocks(
-    { blocks, headers },
-    position,
-    options.headersOnly === true,
-  )) {
-    walk ??= begin(usableGrant(options.suite, judged, found.stored.head));
-    options.onBlock?.(chain.id, found.stored.head.length + found.stored.payload.length);
-    const header = feed(walk, found);
-    if (header === undefined) continue;
-    options.onAccepted?.(header, walk, found.stored.head);
-    const copy = found.payload instanceof Uint8Array ? await copies.at(header.blockNo) : undefined;
-    if (copy !== undefined) {
-      walk.copy(header.blockNo, copy.head, found.stored.head, {
-        object: copy.object,
-        byte: copy.byte,
-      });
+// The steps of one chain, so that what was seen is kept when its source fails midway.
+class ChainVerification {
+  readonly #chain: ChainSource;
+  readonly #options: VerifyOptions;
+  readonly #unchecked = new Set<string>(["revocations: no list was given"]);
+  #judged: JudgedGrant = { grant: undefined, fault: undefined, root: undefined };
+  #walk: ChainWalk;
+  /** What of the source could not be read. */
+  unreadable: string | undefined;
+
+  constructor(chain: ChainSource, options: VerifyOptions) {
+    this.#chain = chain;
+    this.#options = options;
+    this.#walk = this.#begin(new Map(), undefined, undefined);
+  }
+
+  async run(): Promise<void> {
+    const { suite, roots, vaults, at } = this.#options;
+    const receipt = await ask("the newest receipt", this.#chain.receipt);
+    const bytes = await ask("the grant", this.#chain.grant);
+    const policy = { suite, roots, audiences: audiencesOf(vaults) };
+    if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
+    this.#judged = judgeGrant(policy, bytes);
+    await this.#blocks(claimedSize(receipt));
+    const walk = this.#walk;
+    const { fault, grant } = this.#judged;
+    walk.end();
+    if (fault !== undefined) walk.report(fault.code, fault.message, { object: "grant" });
+    judgeReceipt(walk, receipt);
+    judgeDates(walk, fault === undefined ? grant : undefined);
+    walk.finish();
+    if (at !== undefined) judgeAge(walk, at);
+  }
+
+  summary(): ChainReport {
+    const { grant, root } = this.#judged;
+    for (const each of this.#walk.unchecked) this.#unchecked.add(each);
+    if (this.unreadable !== undefined) this.#unchecked.add(this.unreadable);
+    const unreadable = this.unreadable !== undefined;
+    const unchecked = [...this.#unchecked];
+    return chainReport(this.#chain.id, this.#walk, { grant, root, unchecked, unreadable });
+  }
+
+  async #blocks(receiptSize: number | undefined): Promise<void> {
+    const { headersOnly = false, onBlock, onAccepted } = this.#options;
+    const chain = this.#chain;
+    const forks = await readForks(chain, (what) => this.#unchecked.add(what));
+    const blocks = await ask("the list of blocks", chain.blocks);
+    const headers = await ask("the list of headers", chain.headers);
+    let walk = this.#begin(forks, undefined, receiptSize);
+    this.#walk = walk;
+    const copies = new HeadCopies(headers, (object, message) =>
+      walk.report("MALFORMED", message, { object }),
+    );
+    const soFar = {
+      position: () => walk.thread.blockNo,
+      believes: (head: Uint8Array) => believes(walk, head),
+    };
+    let begun = false;
+    for await (const found of storedBlocks({ blocks, headers }, soFar, headersOnly)) {
+      if (!begun) {
+        begun = true;
+        walk = this.#begin(forks, found.stored.head, receiptSize);
+        this.#walk = walk;
+      }
+      const { head, payload } = found.stored;
+      onBlock?.(chain.id, head.length + payload.length);
+      const header = feed(walk, found);
+      if (header === undefined) continue;
+      onAccepted?.(header, walk, head);
+      const copy =
+        found.payload instanceof Uint8Array ? await copies.at(header.blockNo) : undefined;
+      if (copy !== undefined) walk.copy(header.blockNo, copy.head, head, copy);
     }
   }
-  return { walk: walk ?? begin(judged.grant) };
+
+  // A grant that was bent may name a bent key: then the genesis is not judged by it.
+  #begin(
+    forks: Awaited<ReturnType<typeof readForks>>,
+    head: Uint8Array | undefined,
+    receiptSize: number | undefined,
+  ): ChainWalk {
+    const { suite, vaults, report, onItem, onEnvelope, rootsAt = [] } = this.#options;
+    const { grant, fault } = this.#judged;
+    const terms = fault === undefined ? grant : undefined;
+    const signed =
+      terms === undefined &&
+      grant !== undefined &&
+      head !== undefined &&
+      suite.verifyEd25519(grant.key, signedBytes(head), head.subarray(headerLength));
+    return new ChainWalk({
+      suite,
+      vaults,
+      report,
+      forks,
+      chain: this.#chain.id,
+      grant: { key: terms?.key ?? (signed ? grant.key : undefined), terms },
+      rootsAt: new Set([0, ...rootsAt, ...(receiptSize === undefined ? [] : [receiptSize])]),
+      ...(onItem === undefined ? {} : { onItem }),
+      ...(onEnvelope === undefined ? {} : { onEnvelope }),
+    });
+  }
 }
 
-function walkOptions(
-  chain: ChainSource,
-  options: VerifyOptions,
-  judged: JudgedGrant,
-  grant: Grant | undefined,
-  forks: ForkProofs,
-): WalkOptions {
-  const { suite, vaults, report, onItem, onEnvelope, rootsAt } = options;
-  return {
-    suite,
-    vaults,
-    report,
-    grant,
-    forks,
-    chain: chain.id,
-    grantHash: judged.fault === undefined ? grant?.hash : undefined,
-    ...(onItem === undefined ? {} : { onItem }),
-    ...(onEnvelope === undefined ? {} : { onEnvelope }),
-    ...(rootsAt === undefined ? {} : { rootsAt }),
-  };
+// The newest receipt may lie so far back that the walk has forgotten that root.
+function claimedSize(receipt: Uint8Array | undefined): number | undefined {
+  try {
+    return receipt === undefined ? undefined : parseCheckpoint(receipt).size;
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
+  }
 }
 
-// A grant that was bent may name a bent key: then the genesis is not judged by it.
-function usableGrant(suite: Suite, judged: JudgedGrant, head: Uint8Array): Grant | undefined {
-  const { grant, fault } = judged;
-  if (grant === undefined || fault === undefined) return grant;
-  const signed = suite.verifyEd25519(grant.key, signedBytes(head), head.subarray(headerLength));
-  return signed ? grant : undefined;
+function believes(walk: ChainWalk, head: Uint8Array): boolean {
+  const judged = walk.judge(head);
+  return judged.authenticated && judged.place === "next";
 }
 
 function feed(walk: ChainWalk, found: FoundBlock): Header | undefined {
-  const { stored, object, payload } = found;
+  const { stored, object, payload, named } = found;
   const place = { object, byte: stored.at };
-  if (found.ends === "newest" && stored.shape === "cut" && isTorn(walk, stored.head))
-    return undefined;
-  const extra =
-    stored.shape === "junk" &&
-    (found.ends === "newest"
-      ? stored.head.length < headLength
-      : found.ends === "object" && found.nextObject === walk.thread.blockNo);
-  if (extra) {
-    walk.report("NON_CANONICAL", "bytes follow the last block", place);
+  if (isTorn(walk, found)) return undefined;
+  if (isExtra(walk, found)) {
+    walk.report("NON_CANONICAL", "bytes follow the last block", {
+      ...place,
+      block: Math.max(0, walk.length - 1),
+    });
     return undefined;
   }
-  return walk.block(stored.head, payload, place);
+  const expected = walk.thread.blockNo;
+  const header = walk.block(stored.head, payload, place);
+  const misnamed = named !== undefined && named !== header?.blockNo && named !== expected;
+  if (header !== undefined && misnamed) {
+    const message = `object is named for block ${named} and begins with ${header.blockNo}`;
+    walk.report("NON_CANONICAL", message, { ...place, block: header.blockNo });
+  }
+  return header;
 }
 
 // An incomplete newest block is no fault: its writer may be at it, or was cut off by a crash.
-function isTorn(walk: ChainWalk, head: Uint8Array): boolean {
-  if (head.length < headLength) return true;
-  const judged = walk.judge(head);
-  return judged.place === "next" && judged.faults.length === 0;
+function isTorn(walk: ChainWalk, { stored, nextObject }: FoundBlock): boolean {
+  if (stored.shape !== "cut" || !stored.last || nextObject !== undefined) return false;
+  if (stored.head.length < 448) return true;
+  const judged = walk.judge(stored.head);
+  return (judged.place === "next" || judged.place === "gap") && judged.faults.length === 0;
 }
 
-// More proofs than this prove nothing more.
-const maxForks = 1000;
-
-async function forkProofs(chain: ChainSource): Promise<ForkProofs> {
-  const proofs = new Map<number, Uint8Array[]>();
-  for (const { block, proof } of (await chain.forks()).slice(0, maxForks)) {
-    proofs.set(block, [...(proofs.get(block) ?? []), proof]);
-  }
-  return proofs;
+// Junk behind the last block of an object, where no block is missing.
+function isExtra(walk: ChainWalk, { stored, nextObject }: FoundBlock): boolean {
+  if (stored.shape !== "junk" || !stored.last) return false;
+  return nextObject === undefined ? stored.head.length < 448 : nextObject === walk.length;
 }

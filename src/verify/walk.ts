@@ -3,46 +3,41 @@
 // - It never stops at the first fault and never throws on bad data.
 // - After a bad or missing block the thread is taken up from the next header's own numbers.
 //   What follows is unauthenticated until a receipt confirms the tree (re-anchors it).
-// - Constant memory, whatever the chain's length.
+// - Bounded memory, whatever the chain's length.
 //
 // Spec: docs/spec/verification.md.
 
 import { headLength } from "../core/block.ts";
-import { equalBytes, fromHex, hex } from "../core/bytes.ts";
+import { equalBytes, hex } from "../core/bytes.ts";
 import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import type { Fault, FindingCode } from "../core/fault.ts";
-import { findingClasses } from "../core/fault.ts";
+import { type Fault, type FindingCode, findingClasses } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
-import { blockHash, type Header } from "../core/header.ts";
+import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import type { PayloadItem } from "../core/payload.ts";
+import type { PredecessorRecord } from "../core/record.ts";
 import { SourceTable } from "../core/sources.ts";
 import { type Finding, finding, type Place } from "./finding.ts";
 import { type ForkProofs, judgeForks } from "./forks.ts";
 import { type HeadContext, type HeadJudgement, judgeHead } from "./head.ts";
 import { Holes } from "./holes.ts";
-import {
-  judgePayload,
-  type PayloadContext,
-  type PayloadOutcome,
-  type RunPlace,
-  unread,
-} from "./payload.ts";
+import { judgePayload, type PayloadContext, type PayloadOutcome, unread } from "./payload.ts";
 import type { ReceiptContext } from "./receipts.ts";
 import { RecentBlocks } from "./recent.ts";
+import { RunLog, type RunPlace } from "./run-log.ts";
+import { MissingPayloads, Unauthenticated } from "./stretches.ts";
 import { Tally } from "./tally.ts";
-import { firstThread, type Thread } from "./thread.ts";
+import { Thread } from "./thread.ts";
 import { TimeJudge } from "./times.ts";
 
 export interface WalkOptions {
   readonly suite: Suite;
   /** The chain id, in hex, under which the chain is stored or asked for. */
   readonly chain: string;
-  /** The grant, if it could be read; a bad one is reported by whoever read it. */
-  readonly grant: Grant | undefined;
-  /** Hash of the grant as stored; undefined where a finding about it was made already. */
-  readonly grantHash: Uint8Array | undefined;
+  /** What may be believed of the grant: a bad one is reported by whoever read it. */
+  readonly grant: WalkGrant;
   readonly vaults: readonly VaultKeys[];
+  /** Taken over and emptied as blocks are walked. */
   readonly forks?: ForkProofs;
   /** Blocks remembered; a vault, which can look older ones up, remembers few. */
   readonly remember?: number;
@@ -55,40 +50,61 @@ export interface WalkOptions {
   readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
 }
 
+export interface WalkGrant {
+  /** The key that must sign the genesis; undefined if it is not known. */
+  readonly key: Uint8Array | undefined;
+  /** A genuine grant, whose terms bind. */
+  readonly terms: Grant | undefined;
+}
+
 /** Where a block was found. */
 export type BlockPlace = Pick<Place, "object" | "byte">;
 
 /** Why a block comes without payload. */
 export type NoPayload = "missing" | "not-read";
 
+/** What another chain's genesis says about the chain before it, and in which envelope. */
+export interface Predecessor {
+  readonly record: PredecessorRecord;
+  readonly seq: number;
+}
+
 export class ChainWalk {
   readonly thread: Thread;
   readonly sources: SourceTable;
   readonly recent: RecentBlocks;
   readonly tally: Tally = new Tally();
+  readonly runs: RunLog;
   /** What could not be judged; never changes the verdict. */
   readonly unchecked: Set<string> = new Set();
   /** Roots that were asked for by `rootsAt`, in hex. */
   readonly roots: Map<number, string> = new Map();
   readonly receipts: ReceiptContext;
+  /** The genesis' `predecessor` record. */
+  predecessor: Predecessor | undefined;
+  /** Whether the genesis was there and signed by the grant's key. */
+  begun = false;
   readonly #options: WalkOptions;
-  readonly #holes: Holes;
-  readonly #runIds = new Set<string>();
+  readonly #holes: Holes = new Holes();
   readonly #times: TimeJudge;
+  readonly #missing: MissingPayloads;
+  readonly #unauthenticated: Unauthenticated;
   #chainId: Uint8Array;
   #place: Place = {};
-  /** First block of the stretch that is not authenticated. */
-  #unauthenticatedFrom: number | undefined;
   #extended = false;
-  #missing: { from: number; count: number } | undefined;
+  /** The newest block that could not be used is of a version that is not known. */
+  #unsupported = false;
 
   constructor(options: WalkOptions) {
+    const report = this.report.bind(this);
     this.#options = options;
-    this.#chainId = fromHex(options.chain, 32);
-    this.thread = firstThread(options.suite, options.grant);
+    this.#chainId = idBytes(options.chain);
+    this.thread = new Thread(options.suite, options.grant.key);
     this.sources = new SourceTable(options.suite);
     this.recent = new RecentBlocks(options.remember);
-    this.#holes = new Holes();
+    this.runs = new RunLog((what) => this.unchecked.add(what));
+    this.#missing = new MissingPayloads(report);
+    this.#unauthenticated = new Unauthenticated(report);
     this.#times = new TimeJudge(this.recent, (block, message) =>
       this.report("TIME_SKEW", message, { block }),
     );
@@ -96,10 +112,11 @@ export class ChainWalk {
       suite: options.suite,
       vaults: options.vaults,
       chain: () => hex(this.#chainId),
-      recent: this.recent,
+      rootAt: (size) => this.#rootAt(size),
       onVerified: (receipt) => this.#confirmed(receipt),
       unchecked: (what) => this.unchecked.add(what),
     };
+    this.#noteRoot();
   }
 
   /** The id that the chain's blocks name: the genesis' hash, or what it is stored under. */
@@ -107,19 +124,19 @@ export class ChainWalk {
     return hex(this.#chainId);
   }
 
-  /** Whether the newest block is authenticated by its chain of keys or by a receipt. */
-  get authenticated(): boolean {
-    return this.#unauthenticatedFrom === undefined;
-  }
-
   /** Blocks known to be there, those included that could not be used. */
   get length(): number {
     return this.thread.blockNo + this.#holes.excusedFrom(this.thread.blockNo);
   }
 
-  /** Blocks that count as authenticated must not reach this number. */
+  /** Whether a chain of keys, or a receipt, vouches for all blocks so far. */
+  get authenticated(): boolean {
+    return this.#unauthenticated.from === undefined;
+  }
+
+  /** First block that neither a chain of keys nor, so far, a receipt vouches for. */
   get unauthenticatedFrom(): number | undefined {
-    return this.#unauthenticatedFrom;
+    return this.#unauthenticated.from;
   }
 
   /** Judges a head without changing anything: what a vault asks before it believes a block. */
@@ -127,9 +144,15 @@ export class ChainWalk {
     return judgeHead(this.#context(), head);
   }
 
-  /** Runs of this chain that began before the walk did; their ids may not come again. */
-  knowRuns(runIds: Iterable<string>): void {
-    for (const id of runIds) this.#runIds.add(id);
+  /**
+   * Begins behind a block whose head someone vouches for: the next one must hold a snapshot.
+   * Throws Fault for a head that is none.
+   */
+  beginBehind(head: Uint8Array): void {
+    const header = decodeHeader(head);
+    this.unchecked.add(`blocks 0 to ${header.blockNo}`);
+    this.thread.beginBehind(header, blockHash(this.#options.suite, head));
+    this.sources.loosen();
   }
 
   /**
@@ -143,16 +166,17 @@ export class ChainWalk {
     known?: HeadJudgement,
   ): Header | undefined {
     this.#place = place;
-    const first = known ?? judgeHead(this.#context(), head);
+    const first = known ?? this.judge(head);
     const judged = first.place === "gap" ? this.#skip(first) : first;
-    const { header, hash } = judged;
+    const { header } = judged;
     if (judged.place === "aside" || judged.place === "lost" || header === undefined) {
       this.#refuse(judged);
       return undefined;
     }
     for (const fault of judged.faults) this.#fault(fault, header.blockNo);
-    if (header.blockNo === 0) this.#genesis(header, hash);
-    if (!judged.authenticated) this.#unauthenticatedFrom ??= header.blockNo;
+    if (!judged.authenticated) this.#unauthenticated.add(header.blockNo, this.#unsupported);
+    this.#unsupported = false;
+    if (header.blockNo === 0) this.#genesis(header, judged);
     this.#accept(judged, header, payload);
     return header;
   }
@@ -164,25 +188,30 @@ export class ChainWalk {
     this.report("BAD_SIGNATURE", "copy of the header is not what was signed", { block: blockNo });
   }
 
+  /** Reports at the place of the block that is being walked, unless told otherwise. */
   report(code: FindingCode, message: string, place: Place = {}): void {
     this.tally.note(code);
-    this.#options.report(
-      finding(code, message, { chain: this.#options.chain, ...this.#place, ...place }),
-    );
+    const here = "object" in place ? {} : this.#place;
+    this.#options.report(finding(code, message, { chain: this.#options.chain, ...here, ...place }));
   }
 
-  /** All blocks were given: what is missing, and what nobody vouches for. */
-  finish(): void {
+  /** No more blocks come: what is said from now on is about the chain. */
+  end(): void {
     this.#place = {};
-    this.#reportMissingPayloads();
+    this.#missing.close();
+  }
+
+  /** After the newest receipt was judged: what is missing, and what nobody vouches for. */
+  finish(): void {
     for (const { from, to } of this.#holes.open()) {
       const blocks = to - from;
       const what = blocks === 1 ? `block ${from} is` : `blocks ${from} to ${to - 1} are`;
       this.report("BLOCK_MISSING", `${what} not there`, { block: from, blocks });
     }
-    if (this.#unauthenticatedFrom === undefined) return;
-    const block = this.#unauthenticatedFrom;
-    this.report("UNAUTHENTICATED", `nothing vouches for the blocks from ${block} on`, { block });
+    this.#unauthenticated.close();
+    if ((this.#options.forks?.size ?? 0) > 0) {
+      this.unchecked.add("fork proofs for blocks that could not be used");
+    }
   }
 
   #context(): HeadContext {
@@ -191,8 +220,8 @@ export class ChainWalk {
       chainId: this.#chainId,
       thread: this.thread,
       recent: this.recent,
-      grant: this.#options.grant,
-      runIds: this.#runIds,
+      grant: this.#options.grant.terms,
+      runs: this.runs,
     };
   }
 
@@ -204,85 +233,69 @@ export class ChainWalk {
   #skip(first: HeadJudgement): HeadJudgement {
     const header = first.header as Header;
     this.#holes.add(this.thread.blockNo, header.blockNo);
-    this.#reportMissingPayloads();
+    this.#missing.close();
     this.thread.skipTo(header);
     this.sources.loosen();
     return this.judge(first.head);
   }
 
-  #refuse(judged: HeadJudgement): void {
-    const { header } = judged;
+  #refuse({ place, header, faults }: HeadJudgement): void {
+    const [fault] = faults;
+    if (fault === undefined) return;
     const expected = this.thread.blockNo;
-    for (const fault of judged.faults) {
-      const old = judged.place === "aside" && fault.code !== "WRONG_CHAIN";
-      if (fault.code === "EXTENDED_AFTER_FINAL") {
-        if (this.#extended) return;
-        this.#extended = true;
-      }
-      this.#fault(
-        fault,
-        old && header !== undefined ? header.blockNo : expected + this.#holes.excusedFrom(expected),
-      );
-      if (fault.code === "BLOCK_ORDER" && header !== undefined) this.#holes.fill(header.blockNo);
-      if (old) return;
+    // A block that stands aside of the thread is named by its own number, others by their place.
+    if (place === "aside" && header !== undefined && fault.code !== "WRONG_CHAIN") {
+      if (fault.code === "EXTENDED_AFTER_FINAL" && this.#extended) return;
+      this.#extended ||= fault.code === "EXTENDED_AFTER_FINAL";
+      this.#fault(fault, header.blockNo);
+      if (fault.code === "BLOCK_ORDER") this.#holes.fill(header.blockNo);
+      return;
     }
+    this.#fault(fault, expected + this.#holes.excusedFrom(expected));
+    this.#unsupported = fault.code === "UNSUPPORTED";
     this.#holes.excuse(expected);
   }
 
-  #genesis(header: Header, hash: Uint8Array): void {
+  #genesis(header: Header, { hash, authenticated }: HeadJudgement): void {
     this.thread.beginAt(header);
-    if (!equalBytes(hash, this.#chainId)) {
-      this.report("WRONG_CHAIN", `genesis is that of chain ${hex(hash)}`, { block: 0 });
-      this.#chainId = hash;
-    }
+    this.begun = authenticated;
+    if (equalBytes(hash, this.#chainId)) return;
+    this.report("WRONG_CHAIN", `genesis is that of chain ${hex(hash)}`, { block: 0 });
+    this.#chainId = hash;
   }
 
   #accept(judged: HeadJudgement, header: Header, payload: Uint8Array | NoPayload): void {
-    const { thread } = this;
+    const { thread, recent } = this;
     const { head, hash } = judged;
-    const run = this.#runPlace(header);
-    const key = thread.key;
-    judgeForks(this.#options.forks, { suite: this.#options.suite, key, header, head }, (message) =>
-      this.report("FORK", message, { block: header.blockNo }),
-    );
+    const { key } = thread;
+    const run = this.runs.placeOf(thread, header);
+    this.#forks(header, head, key);
     const outcome = this.#payload(header, payload, run, judged.faults);
-    const receiptSize = Math.max(thread.receiptSize, outcome.receiptSize);
-    if (run !== "same") this.#newRun(header);
+    if (run !== "same") {
+      const fault = this.runs.begin(thread, header);
+      if (fault !== undefined) this.#fault(fault, header.blockNo);
+    }
     this.#times.block(header, thread.run, run === "same" && !outcome.clockStepped);
     thread.advance(header, hash, outcome.count);
     thread.lastHashes = outcome.lastHashes;
     thread.stopped = outcome.stopped;
     thread.configHash = outcome.configHash;
     if (header.blockNo > 0) thread.receiptHash = outcome.receiptHash;
-    thread.receiptSize = receiptSize;
+    thread.receiptSize = outcome.receiptSize;
     const root = thread.frontier?.root();
-    this.recent.add(header.blockNo, { leaf: hash, root, key, time: header.time });
-    this.tally.block(header, outcome.count ?? header.count);
-    if (root !== undefined && this.#options.rootsAt?.has(thread.blockNo)) {
-      this.roots.set(thread.blockNo, hex(root));
-    }
+    recent.add(header.blockNo, { leaf: hash, root, key, time: header.time });
+    this.tally.block(header, outcome.count);
+    this.#noteRoot();
   }
 
-  #runPlace(header: Header): RunPlace {
-    const { run } = this.thread;
-    if (header.blockNo === 0) return "new";
-    if (run === undefined) return "unknown";
-    return equalBytes(run.id, header.runId) ? "same" : "new";
-  }
-
-  #newRun(header: Header): void {
-    const { run, stopped } = this.thread;
-    this.#runIds.add(hex(header.runId));
-    this.tally.runs += 1;
-    if (run === undefined || stopped === undefined) return;
-    const seconds = ((header.time - run.time) / 1e6).toFixed(1);
-    if (stopped)
-      this.report("DOWNTIME", `agent was stopped for ${seconds} s`, { block: header.blockNo });
-    else {
-      this.report("RESTART_UNCLEAN", `agent began again after ${seconds} s without a stop`, {
-        block: header.blockNo,
-      });
-    }
+  #forks(header: Header, head: Uint8Array, key: Uint8Array | undefined): void {
+    const proofs = this.#options.forks?.get(header.blockNo);
+    if (proofs === undefined || key === undefined) return;
+    const { suite, forks } = this.#options;
+    forks?.delete(header.blockNo);
+    judgeForks(proofs, { suite, key, head }, (code, message, object) =>
+      this.report(code, message, { block: header.blockNo, object }),
+    );
   }
 
   #payload(
@@ -291,12 +304,23 @@ export class ChainWalk {
     run: RunPlace,
     said: readonly Fault[],
   ): PayloadOutcome {
+    const context = this.#payloadContext(header, said);
+    if (payload instanceof Uint8Array) {
+      this.#missing.close();
+      return judgePayload(context, header, payload, run);
+    }
+    if (payload === "missing") this.#missing.add(header.blockNo);
+    else this.unchecked.add("payloads: only headers were read");
+    return unread(context, header);
+  }
+
+  #payloadContext(header: Header, said: readonly Fault[]): PayloadContext {
+    const { suite, grant, itemsOnly = false, onItem, onEnvelope } = this.#options;
     const faulty = said.some(isHard);
-    const { suite, grant, grantHash, itemsOnly = false, onItem, onEnvelope } = this.#options;
-    const context: PayloadContext = {
+    return {
       suite,
-      grant,
-      grantHash,
+      grant: grant.terms,
+      grantHash: grant.terms?.hash,
       itemsOnly,
       thread: this.thread,
       sources: this.sources,
@@ -307,42 +331,31 @@ export class ChainWalk {
         if (said.some(({ code }) => code === fault.code)) return;
         this.#fault(fault, header.blockNo, seq);
       },
+      unchecked: (what) => this.unchecked.add(what),
+      onPredecessor: (record, seq) => {
+        this.predecessor ??= { record, seq };
+      },
       ...(onItem === undefined ? {} : { onItem }),
       ...(onEnvelope === undefined ? {} : { onEnvelope }),
     };
-    if (payload instanceof Uint8Array) {
-      this.#reportMissingPayloads();
-      return judgePayload(context, header, payload, run);
-    }
-    if (payload === "missing") this.#missingPayload(header.blockNo);
-    else this.unchecked.add("payloads: only headers were read");
-    return unread(context, header);
   }
 
-  #missingPayload(blockNo: number): void {
-    this.#missing ??= { from: blockNo, count: 0 };
-    this.#missing.count += 1;
+  #noteRoot(): void {
+    const { blockNo, frontier } = this.thread;
+    if (frontier === undefined || this.#options.rootsAt?.has(blockNo) !== true) return;
+    this.roots.set(blockNo, hex(frontier.root()));
   }
 
-  #reportMissingPayloads(): void {
-    if (this.#missing === undefined) return;
-    const { from, count } = this.#missing;
-    this.#missing = undefined;
-    const what = count === 1 ? `block ${from}` : `blocks ${from} to ${from + count - 1}`;
-    this.report("PAYLOAD_MISSING", `only the header is left of ${what}`, {
-      block: from,
-      blocks: count,
-    });
+  #rootAt(size: number): string | undefined {
+    const root = this.recent.rootAt(size);
+    return root === undefined ? this.roots.get(size) : hex(root);
   }
 
   // A genuine receipt agrees with our tree: it vouches for every block that it covers.
   #confirmed(receipt: Receipt): void {
     this.tally.confirm(receipt);
     this.#times.receipt(receipt);
-    const from = this.#unauthenticatedFrom;
-    if (from === undefined || receipt.size <= from) return;
-    this.#unauthenticatedFrom = undefined;
-    this.report("REANCHORED", `a receipt vouches for the blocks from ${from} on`, { block: from });
+    this.#unauthenticated.confirmed(receipt.size);
   }
 }
 
@@ -351,7 +364,9 @@ function isHard(fault: Fault): boolean {
   return kind === "structure" || kind === "encoding";
 }
 
-/** The chain id that a genesis has. */
-export function chainIdOf(suite: Suite, genesisHead: Uint8Array): string {
-  return hex(blockHash(suite, genesisHead));
+// A name that is no chain id is no genesis' hash either.
+function idBytes(name: string): Uint8Array {
+  const bytes = new Uint8Array(32);
+  if (!/^[0-9a-f]{64}$/.test(name)) return bytes;
+  return bytes.map((_, at) => Number.parseInt(name.slice(2 * at, 2 * at + 2), 16));
 }

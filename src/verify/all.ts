@@ -1,0 +1,167 @@
+// Verifies a whole source: every chain for itself, then chains against each other, then the sum.
+//
+// - A bad chain changes nothing about another one; the worst verdict is the whole's.
+// - Findings are all counted, and the first of each code kept: a hostile source can't fill memory.
+//
+// Spec: docs/spec/verification.md.
+
+import type { FindingCode } from "../core/fault.ts";
+import { type Finding, finding, type Verdict, verdictOf, worse } from "./finding.ts";
+import { FoundList } from "./found-list.ts";
+import { judgePredecessor, wantedRoots } from "./predecessors.ts";
+import type { ChainReport } from "./report.ts";
+import type { ChainSource, VerifiableSource } from "./source.ts";
+import { ask, Unreadable } from "./unreadable.ts";
+import { type VerifyOptions, verifyChain } from "./verify.ts";
+
+export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt"> {
+  readonly report?: (finding: Finding) => void;
+  /** Ids of the chains to verify; without it, all. */
+  readonly only?: ReadonlySet<string>;
+  /** Findings of one code that are kept; 100 unless told otherwise. */
+  readonly keptPerCode?: number;
+  /** Called when a chain was walked, before chains are judged against each other. */
+  readonly onChain?: (report: ChainReport) => void;
+}
+
+export interface SourceReport {
+  readonly source: string;
+  readonly verdict: Verdict;
+  readonly chains: readonly ChainReport[];
+  /** The first findings of each code. */
+  readonly findings: readonly Finding[];
+  readonly counts: Readonly<Partial<Record<FindingCode, number>>>;
+  readonly blocks: number;
+  readonly envelopes: number;
+  /** What could not be judged about the source as a whole. */
+  readonly unchecked: readonly string[];
+}
+
+/** Verifies the chains of a source. Never throws on bad data or for an unreadable source. */
+export async function verifySource(
+  source: VerifiableSource,
+  options: SourceOptions,
+): Promise<SourceReport> {
+  const found = new FoundList(options.keptPerCode ?? 100);
+  const unchecked = new Set<string>();
+  const report = (each: Finding): void => {
+    found.add(each);
+    options.report?.(each);
+  };
+  const listed = await chainsOf(source, unchecked);
+  const chains = (listed ?? []).filter(({ id }) => options.only?.has(id) ?? true);
+  const whole = listed !== undefined && chains.length === listed.length;
+  const walked = await walkAll(chains, options, report);
+  const reports = judgeTogether(walked, whole, report, (what) => unchecked.add(what));
+  // What belongs to no chain that is there counts for the whole only.
+  const verdict = found.counts.has("CHAIN_MISSING") ? "INCOMPLETE" : "VALID";
+  const complete = listed !== undefined && reports.length > 0;
+  return {
+    source: source.name,
+    verdict: [verdict, complete ? "VALID" : "INDETERMINATE", ...reports.map((each) => each.verdict)]
+      .map((each) => each as Verdict)
+      .reduce(worse),
+    chains: reports,
+    findings: found.kept,
+    counts: Object.fromEntries(found.counts),
+    blocks: reports.reduce((sum, each) => sum + each.blocks, 0),
+    envelopes: reports.reduce((sum, each) => sum + each.envelopes, 0),
+    unchecked: [...unchecked],
+  };
+}
+
+async function chainsOf(
+  source: VerifiableSource,
+  unchecked: Set<string>,
+): Promise<readonly ChainSource[] | undefined> {
+  try {
+    return await ask("the list of chains", source.chains);
+  } catch (caught) {
+    if (!(caught instanceof Unreadable)) throw caught;
+    unchecked.add(caught.message);
+    return undefined;
+  }
+}
+
+async function walkAll(
+  chains: readonly ChainSource[],
+  options: SourceOptions,
+  report: (finding: Finding) => void,
+): Promise<ChainReport[]> {
+  const { only: _, keptPerCode: __, onChain, ...each } = options;
+  const wanted = await wantedRoots(options.suite, chains);
+  const reports: ChainReport[] = [];
+  for (const chain of chains) {
+    const rootsAt = wanted.get(chain.id);
+    const done = await verifyChain(chain, {
+      ...each,
+      report,
+      ...(rootsAt === undefined ? {} : { rootsAt }),
+    });
+    reports.push(done);
+    onChain?.(done);
+  }
+  return reports;
+}
+
+function judgeTogether(
+  walked: readonly ChainReport[],
+  whole: boolean,
+  report: (finding: Finding) => void,
+  unchecked: (what: string) => void,
+): ChainReport[] {
+  const byId = new Map(walked.map((each) => [each.chain, each]));
+  if (!whole) unchecked("how often grants were used: not all chains were verified");
+  const found = [
+    ...walked.map((each) => judgePredecessor(each, byId, whole, unchecked)),
+    ...grantUses(walked),
+  ].filter((each) => each !== undefined);
+  const byChain = new Map<string, Finding[]>();
+  for (const each of found) {
+    report(each);
+    const chain = each.chain as string;
+    byChain.set(chain, [...(byChain.get(chain) ?? []), each]);
+  }
+  return walked.map((each) => withFindings(each, byChain.get(each.chain) ?? []));
+}
+
+// The chains that a vault saw first are those that the grant was for.
+function grantUses(reports: readonly ChainReport[]): Finding[] {
+  const uses = new Map<string, Map<string, ChainReport>>();
+  for (const each of reports) {
+    if (each.grant === undefined || !each.begun) continue;
+    const chains = uses.get(each.grant) ?? new Map<string, ChainReport>();
+    // The same chain under two names is one use.
+    if (!chains.has(each.genesis) || each.genesis === each.chain) chains.set(each.genesis, each);
+    uses.set(each.grant, chains);
+  }
+  return [...uses.values()].flatMap((chains) => {
+    const most = Math.min(...[...chains.values()].map(({ maxChains = 1 }) => maxChains));
+    return [...chains.values()]
+      .sort(byBeginning)
+      .slice(most)
+      .map(({ chain }) =>
+        finding("GRANT_REUSED", `grant was used for ${chains.size} chains, at most ${most}`, {
+          chain,
+          object: "grant",
+        }),
+      );
+  });
+}
+
+function byBeginning(a: ChainReport, b: ChainReport): number {
+  const never = Number.POSITIVE_INFINITY;
+  const [first, second] = [a.firstReceiptTime ?? never, b.firstReceiptTime ?? never];
+  if (first !== second) return first < second ? -1 : 1;
+  const time = (a.firstTime ?? 0) - (b.firstTime ?? 0);
+  if (time !== 0) return time;
+  return a.chain < b.chain ? -1 : 1;
+}
+
+function withFindings(report: ChainReport, found: readonly Finding[]): ChainReport {
+  if (found.length === 0) return report;
+  const findings = { ...report.findings };
+  for (const { code } of found) findings[code] = (findings[code] ?? 0) + 1;
+  const verdict = found.map(({ code }) => verdictOf(code)).reduce(worse, report.verdict);
+  return { ...report, findings, verdict };
+}

@@ -1,0 +1,105 @@
+// Predecessors: a chain that goes on for an earlier one says where that one stood.
+//
+// - What a genesis claims is looked at first only to know which roots to keep; it is judged by what
+//   the walks of both chains found.
+//
+// Spec: docs/spec/verification.md, "Chains against each other".
+
+import { headLength, openPayload } from "../core/block.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { decodeHeader, limits } from "../core/header.ts";
+import { payloadItems } from "../core/payload.ts";
+import { decodeRecord, type PredecessorRecord } from "../core/record.ts";
+import { type Finding, finding } from "./finding.ts";
+import { PieceReader } from "./piece-reader.ts";
+import type { ChainReport } from "./report.ts";
+import type { ChainSource } from "./source.ts";
+import { ask, Unreadable } from "./unreadable.ts";
+
+/** Sizes at which roots are wanted, by chain id. */
+export type WantedRoots = ReadonlyMap<string, ReadonlySet<number>>;
+
+/** Reads every chain's genesis for the predecessor it names. Believes nothing. */
+export async function wantedRoots(
+  suite: Suite,
+  chains: readonly ChainSource[],
+): Promise<WantedRoots> {
+  const wanted = new Map<string, Set<number>>();
+  for (const chain of chains) {
+    const named = await namedBy(suite, chain);
+    if (named === undefined) continue;
+    wanted.set(named.chain, (wanted.get(named.chain) ?? new Set()).add(named.size));
+  }
+  return wanted;
+}
+
+async function namedBy(suite: Suite, chain: ChainSource): Promise<PredecessorRecord | undefined> {
+  try {
+    const [object] = await ask("the list of blocks", chain.blocks);
+    if (object === undefined) return undefined;
+    const reader = new PieceReader(object);
+    try {
+      await reader.has(headLength);
+      const header = decodeHeader(reader.peek(headLength));
+      if (header.storedLength > limits.storedLength) return undefined;
+      await reader.has(headLength + header.storedLength);
+      const stored = reader.peek(headLength + header.storedLength).subarray(headLength);
+      return predecessorIn(openPayload(suite, header, stored));
+    } finally {
+      await reader.close();
+    }
+  } catch (caught) {
+    // Whatever is wrong is found, and said, when the chain is walked.
+    if (caught instanceof Fault || caught instanceof Unreadable) return undefined;
+    throw caught;
+  }
+}
+
+function predecessorIn(raw: Uint8Array): PredecessorRecord | undefined {
+  for (const item of payloadItems(raw)) {
+    if (item.kind === "span") continue;
+    const { type, value, problem } = decodeRecord(raw.subarray(item.start, item.end));
+    if (type === "predecessor" && problem?.code !== "MALFORMED") return value as PredecessorRecord;
+  }
+  return undefined;
+}
+
+/** Judges the predecessor that a chain names. `whole`: every chain of the source was verified. */
+export function judgePredecessor(
+  report: ChainReport,
+  all: ReadonlyMap<string, ChainReport>,
+  whole: boolean,
+  unchecked: (what: string) => void,
+): Finding | undefined {
+  if (report.predecessor === undefined) return undefined;
+  const { record, seq } = report.predecessor;
+  const old = all.get(record.chain);
+  if (old === undefined) {
+    if (whole) {
+      const message = `chain is not there; chain ${report.chain} goes on for it`;
+      return finding("CHAIN_MISSING", message, { chain: record.chain });
+    }
+    unchecked(`chain ${record.chain}, which chain ${report.chain} goes on for`);
+    return undefined;
+  }
+  const why = disagreement(report, old, record, unchecked);
+  if (why === undefined) return undefined;
+  return finding("CHAIN_REPLACED_UNLINKED", why, { chain: report.chain, block: 0, seq });
+}
+
+function disagreement(
+  report: ChainReport,
+  old: ChainReport,
+  { chain, size, root }: PredecessorRecord,
+  unchecked: (what: string) => void,
+): string | undefined {
+  if (old.audience !== report.audience) return "the chain that it names is kept by another vault";
+  if (size > old.length) return `the chain that it names has ${old.length} blocks, not ${size}`;
+  const found = old.roots.get(size);
+  if (found !== undefined) {
+    return found === root ? undefined : "the chain that it names has another root at that size";
+  }
+  unchecked(`the root over the first ${size} blocks of chain ${chain}`);
+  return undefined;
+}

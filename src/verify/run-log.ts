@@ -1,0 +1,53 @@
+// The runs of a chain: which ids were used, and how one run followed another.
+
+import { equalBytes, hex } from "../core/bytes.ts";
+
+import { Fault } from "../core/fault.ts";
+import type { Header } from "../core/header.ts";
+import type { Thread } from "./thread.ts";
+
+/** Whether a block begins a run; unknown behind a block that was lost. */
+export type RunPlace = "new" | "same" | "unknown";
+
+// A run a minute for two years; an id costs some 80 bytes.
+const maxRemembered = 1_000_000;
+
+export class RunLog {
+  readonly #ids = new Set<string>();
+  readonly #unchecked: (what: string) => void;
+  /** Runs so far. */
+  count = 0;
+
+  constructor(unchecked: (what: string) => void) {
+    this.#unchecked = unchecked;
+  }
+
+  /** Runs that began before the walk did, in hex: their ids may not come again. */
+  know(runIds: Iterable<string>): void {
+    for (const id of runIds) this.#ids.add(id);
+  }
+
+  has(runId: Uint8Array): boolean {
+    return this.#ids.has(hex(runId));
+  }
+
+  placeOf(thread: Thread, header: Header): RunPlace {
+    if (header.blockNo === 0) return "new";
+    if (thread.run === undefined) return "unknown";
+    return equalBytes(thread.run.id, header.runId) ? "same" : "new";
+  }
+
+  /** Takes note of a block that does not go on with the run before it; says how that run ended. */
+  begin(thread: Thread, header: Header): Fault | undefined {
+    const id = hex(header.runId);
+    if (!this.#ids.has(id) || thread.run !== undefined) this.count += 1;
+    if (this.#ids.size < maxRemembered) this.#ids.add(id);
+    else this.#unchecked(`run ids used again after the first ${maxRemembered} runs`);
+    const { run, stopped } = thread;
+    if (run === undefined || stopped === undefined) return undefined;
+    const seconds = ((header.time - run.time) / 1e6).toFixed(1);
+    return stopped
+      ? new Fault("DOWNTIME", `agent was stopped for ${seconds} s`)
+      : new Fault("RESTART_UNCLEAN", `agent began again after ${seconds} s without a stop`);
+  }
+}
