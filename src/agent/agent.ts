@@ -16,6 +16,7 @@ import { lockStateDir } from "../host/lock.ts";
 import type { Random } from "../host/random.ts";
 import type { Sink } from "../ship/sink.ts";
 import { VaultSink } from "../ship/vault-sink.ts";
+import type { Tail } from "../tail/tail.ts";
 import { beginChain, type ChainContext, type LiveChain, openChain } from "./chain.ts";
 import type { AgentConfig } from "./config.ts";
 import { Feed } from "./feed.ts";
@@ -27,6 +28,7 @@ import { openOperations } from "./operations.ts";
 import { Session } from "./session.ts";
 import { type ChainDir, StateDir } from "./state-dir.ts";
 import type { OldChain } from "./succession.ts";
+import { holdFiles } from "./tailing.ts";
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -61,6 +63,7 @@ export class Agent {
   readonly #stopping = new AbortController();
   #stopReason: string | undefined;
   #session: Session | undefined;
+  #held: Tail | undefined;
   #feed: Feed | undefined;
   #operations: HttpListener | undefined;
 
@@ -150,7 +153,7 @@ export class Agent {
   }
 
   async #runOn(live: LiveChain): ReturnType<Session["run"]> {
-    const { clock, files, diag, config } = this.#options;
+    const { clock, files, diag } = this.#options;
     const { state } = this.#context;
     this.gauge.chain = live.id;
     const feed = this.#feed ?? new Feed(live.wal, live.head.blockNo, live.head.root);
@@ -165,8 +168,10 @@ export class Agent {
       vaults: this.#vaults,
       observer: this.#metrics.ship,
       gauge: this.gauge,
-      refuse: [config.state_dir, ...(this.#options.refuse ?? [])],
+      held: this.#held,
+      refuse: this.#refused(),
     });
+    this.#held = undefined;
     this.#session = session;
     if (this.#stopReason !== undefined) session.stop(this.#stopReason);
     try {
@@ -187,7 +192,7 @@ export class Agent {
   }
 
   async #newChain(dir: ChainDir, old: OldChain | undefined): Promise<LiveChain | undefined> {
-    const { files, suite, config, diag, clock } = this.#options;
+    const { files, suite, config, diag } = this.#options;
     const audiences = this.#vaults.map(({ receipt }) => receipt.name);
     const warn = (message: string): void => diag.warn(message, {});
     for (let said = false; this.#stopReason === undefined; said = true) {
@@ -206,9 +211,15 @@ export class Agent {
           key: config.grant.key,
         });
       }
-      await clock.sleep(grantLookMs, this.#stopping.signal);
+      this.#held ??= await holdFiles(this.#context, old, this.#refused());
+      await this.#held.wait(grantLookMs, this.#stopping.signal);
     }
+    await this.#held?.close();
     await old?.wal?.close();
     return undefined;
+  }
+
+  #refused(): string[] {
+    return [this.#options.config.state_dir, ...(this.#options.refuse ?? [])];
   }
 }

@@ -10,6 +10,7 @@ import { fromUtf8 } from "../core/bytes.ts";
 import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
 import { inScope, parseGrant } from "../core/grant.ts";
 import type { AgentRecord, SourceRecord } from "../core/record.ts";
+import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { UnusableReason } from "../ship/course.ts";
 import { Shipper } from "../ship/shipper.ts";
@@ -17,7 +18,7 @@ import type { Sink } from "../ship/sink.ts";
 import type { SinkReport } from "../ship/standing.ts";
 import type { ShipObserver } from "../ship/status.ts";
 import type { Statement, TailItem } from "../tail/item.ts";
-import { Tail } from "../tail/tail.ts";
+import type { Tail } from "../tail/tail.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
 import type { Feed } from "./feed.ts";
 import type { FrontierCache } from "./frontier-cache.ts";
@@ -25,6 +26,7 @@ import type { Gauge } from "./gauge.ts";
 import { destroyGrantKey } from "./grant-files.ts";
 import { ReceiptFile } from "./receipts.ts";
 import { Room } from "./room.ts";
+import { openTail } from "./tailing.ts";
 
 export interface SessionOptions {
   readonly context: ChainContext;
@@ -37,12 +39,25 @@ export interface SessionOptions {
   readonly frontiers: FrontierCache;
   /** Paths that are never tailed: our own data. */
   readonly refuse: readonly string[];
+  /** Files opened while a grant was waited for. */
+  readonly held: Tail | undefined;
 }
 
 /** stopped: told to. replaced: the chain cannot be gone on with; a new one has to begin. */
 export type SessionEnd =
   | { readonly stopped: true; readonly unsent: number }
   | { readonly replaced: string };
+
+/** A snapshot is at most 7,000,000 bytes; the rest is for its configuration and one more source. */
+const declarationsMax = 6_500_000;
+
+function mayDeclare(live: LiveChain, diag: Diag): boolean {
+  if (live.sources.snapshotBytes < declarationsMax) return true;
+  diag.error("too many files are followed, new ones wait until others end", {
+    code: "sources-full",
+  });
+  return false;
+}
 
 const receiptPeriodMicros = 60_000_000;
 /** The longest that the loop sleeps without looking at its duties, in ms. */
@@ -92,32 +107,25 @@ export class Session {
     });
   }
 
-  /** Finds the files; nothing is read before run(). */
+  /** Finds the files, unless they are held already; nothing is read before run(). */
   static async open(options: SessionOptions): Promise<Session> {
     const { context, live, frontiers } = options;
-    const { config, clock, files, diag, suite } = context;
+    const { suite } = context;
     const grant = parseGrant(suite, live.grantBytes);
-    const tail = await Tail.start({
-      clock,
-      files,
-      diag,
-      suite,
-      sources: config.sources.map(({ name, include, exclude, start_at }) => ({
-        name,
-        include,
-        exclude,
-        startAt: start_at,
-      })),
-      resume: [...live.sources].map(({ id, record, expected }) => ({
-        id,
-        record: record as unknown as SourceRecord,
-        offset: expected ?? 0,
-        frontier: frontiers.markFor(suite, id, expected ?? 0, live.tails.get(id)),
-      })),
+    // Files that were held without a grant may lie outside of the one that came.
+    if (grant.sources.length > 0) await options.held?.close();
+    else if (options.held !== undefined) return new Session(options, options.held);
+    const resume = [...live.sources].map(({ id, record, expected }) => ({
+      id,
+      record: record as unknown as SourceRecord,
+      offset: expected ?? 0,
+      frontier: frontiers.markFor(suite, id, expected ?? 0, live.tails.get(id)),
+    }));
+    const tail = await openTail(context, {
+      resume,
       firstStart: live.firstStart,
       refuse: options.refuse,
-      scope: (path) => inScope(grant, path),
-      partialAgeMs: config.seal.partial_age,
+      scope: (path) => inScope(grant, path) && mayDeclare(live, context.diag),
     });
     return new Session(options, tail);
   }

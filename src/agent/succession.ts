@@ -36,7 +36,8 @@ export async function describeOld(
 ): Promise<PredecessorRecord | undefined> {
   const receipt = old.receipt === undefined ? undefined : parseCheckpoint(old.receipt);
   const quoted = receipt?.size ?? 0;
-  const { chainId, positions } = await positionsAt(suite, old.wal, quoted);
+  const { chainId, sources } = await positionsAt(suite, old.wal, quoted);
+  const positions = sources.positions();
   const chain = receipt?.chainId ?? chainId;
   if (chain === undefined) return undefined;
   const inside = positions.filter(({ record }) => inScope(grant, String(record["path"])));
@@ -50,21 +51,22 @@ export async function describeOld(
   };
 }
 
-async function positionsAt(
+/** What an old chain's first `size` blocks say of the sources, as far as they are still there. */
+export async function positionsAt(
   suite: Suite,
   wal: Wal | undefined,
   size: number,
-): Promise<{ chainId: string | undefined; positions: PredecessorRecord["positions"] }> {
+): Promise<{ chainId: string | undefined; sources: SourceTable }> {
   const sources = new SourceTable(suite);
   let chainId: string | undefined;
-  if (wal === undefined) return { chainId, positions: [] };
+  if (wal === undefined) return { chainId, sources };
   for await (const { index, bytes } of wal.scan()) {
     const header = decodeHeader(bytes);
     chainId ??= header.blockNo === 0 ? undefined : hex(header.chainId);
     if (index >= size) break;
     for (const record of recordsAndSpans(suite, bytes, sources)) applyRecord(sources, record);
   }
-  return { chainId, positions: sources.positions() };
+  return { chainId, sources };
 }
 
 function applyRecord(

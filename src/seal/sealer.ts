@@ -179,14 +179,16 @@ export class Sealer {
 
   /** Takes records that must stand in one block, in this order. */
   async addRecords(records: readonly AgentRecord[]): Promise<void> {
-    await this.#begin();
-    const size = records.reduce((sum, record) => sum + encodeRecord(record).length + 16, 0);
-    if (!this.#draft.fits(size)) {
-      await this.close();
-      await this.#begin();
-    }
+    await this.#makeRoom(records.reduce((sum, each) => sum + encodeRecord(each).length + 16, 0));
     for (const record of records) this.#put(record);
     await this.#closeIfFull();
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    await this.#begin();
+    if (this.#draft.fits(bytes)) return;
+    await this.close();
+    await this.#begin();
   }
 
   /** Milliseconds until the draft must be closed for its age; undefined while it is empty. */
@@ -287,9 +289,11 @@ export class Sealer {
 
   /** States a receipt: `size` blocks are covered by it. */
   async addReceipt(note: string, size: number, hash: Uint8Array): Promise<void> {
-    await this.addRecords([{ type: "receipt", note }]);
+    // The block that holds the record, and no earlier one, carries its hash.
+    await this.#makeRoom(note.length + 64);
     this.#facts.receiptHash = hash;
     this.#facts.receiptSize = size;
+    await this.addRecords([{ type: "receipt", note }]);
   }
 
   #receiptFields(): { receiptHash: Uint8Array; receiptSize: number } {

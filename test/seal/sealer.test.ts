@@ -102,3 +102,14 @@ test("a record that breaks a rule is refused and stops the sealer", async () => 
   const { sealer } = await begin(world);
   await assert.rejects(addLines(sealer, app, 0, "undeclared\n"), { code: "seal-refused" });
 });
+
+test("a receipt's hash is in the header of the block that states it, also when that block is full", async () => {
+  const world = newWorld();
+  const { sealer } = await begin(world, { limits: { ...limits, maxLines: 1 } });
+  const hash = new Uint8Array(32).fill(9);
+  await sealer.addReceipt("a note\n", 1, hash);
+  await sealer.flush();
+  const { header } = world.sealed.at(-1) ?? assert.fail("nothing sealed");
+  assert.deepEqual(header.receiptHash, hash);
+  assert.equal(header.receiptSize, 1);
+});
