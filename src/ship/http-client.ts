@@ -1,0 +1,89 @@
+// One origin's HTTP connection: keep-alive, limits on every wait, proxies where the environment
+// says so.
+//
+// - One connection, HTTP/1.1, no redirects followed, no retries: the shipper decides those.
+// - The name is resolved again for every connection, and a connection lives ten minutes at most,
+//   so a vault that moves is followed.
+// - Proxies come from the environment that is handed over, never from the process; what listens on
+//   this machine is reached without one.
+
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
+import { SealtailError } from "../core/errors.ts";
+import { isLoopback } from "../host/listen-address.ts";
+import type { ClientTlsMaterial } from "./client-tls.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface HttpClientLimits {
+  readonly connectTimeoutMs: number;
+  /** From the start of the request to the answer's headers: upload, verification, storing. */
+  readonly headersTimeoutMs: number;
+  /** Between two pieces of the answer. */
+  readonly bodyTimeoutMs: number;
+  /** Largest answer that is read. */
+  readonly answerBytesMax: number;
+}
+
+export const httpClientLimits: HttpClientLimits = {
+  connectTimeoutMs: 10_000,
+  headersTimeoutMs: 120_000,
+  bodyTimeoutMs: 15_000,
+  answerBytesMax: 65_536,
+};
+
+/** Idle connections are given up before the vault gives them up, at 65 s. */
+const keepAliveMs = 55_000;
+const connectionMs = 600_000;
+
+export interface ProxySettings {
+  readonly proxy: string;
+  readonly noProxy: string;
+}
+
+/**
+ * The proxy for `url` as curl would choose it: https_proxy or http_proxy, in either case, for the
+ * scheme of `url`. Throws config-invalid when the address is none; it is not shown, it may hold a
+ * password.
+ */
+export function proxyFor(url: URL, env: Environment): ProxySettings | undefined {
+  if (isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) return undefined;
+  const name = url.protocol === "https:" ? "https_proxy" : "http_proxy";
+  const value = (env[name] ?? env[name.toUpperCase()] ?? "").trim();
+  if (value === "") return undefined;
+  const proxy = value.includes("://") ? value : `http://${value}`;
+  if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
+    const hint = `correct ${name} or ${name.toUpperCase()} in the environment`;
+    const message = "the proxy's address is not an http or https address";
+    throw new SealtailError("config-invalid", message, { place: name, hint });
+  }
+  return { proxy, noProxy: env.no_proxy ?? env.NO_PROXY ?? "" };
+}
+
+export function openHttpClient(
+  proxy: ProxySettings | undefined,
+  tls: ClientTlsMaterial,
+  limits: HttpClientLimits,
+): Dispatcher {
+  const secured = { ...tls, minVersion: "TLSv1.2" } as const;
+  const options = {
+    connections: 1,
+    pipelining: 1,
+    allowH2: false,
+    connectTimeout: limits.connectTimeoutMs,
+    headersTimeout: limits.headersTimeoutMs,
+    bodyTimeout: limits.bodyTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveMaxTimeout: keepAliveMs,
+    clientTtl: connectionMs,
+    connect: secured,
+  };
+  if (proxy === undefined) return new Agent(options);
+  return new EnvHttpProxyAgent({
+    ...options,
+    // Both given, so that the library does not look into the process's own environment.
+    httpProxy: proxy.proxy,
+    httpsProxy: proxy.proxy,
+    noProxy: proxy.noProxy,
+    requestTls: secured,
+  });
+}
