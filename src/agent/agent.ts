@@ -109,8 +109,9 @@ export class Agent {
     const state = new StateDir(options.files, options.config.state_dir);
     await state.prepare();
     const agent = new Agent(options, state);
+    const { clock, diag, config } = options;
     agent.#operations = await openOperations(
-      options,
+      { clock, diag, listen: config.metrics.listen },
       agent.gauge,
       agent.#metrics,
       () => agent.#session,

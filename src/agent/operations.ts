@@ -4,8 +4,9 @@
 // - /startupz turns green once the configuration, the WAL and a chain are there; /readyz goes red
 //   when somebody has to act (needs-grant), not when the vault is away.
 
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
 import { type HttpListener, openHttpListener } from "../host/http-listener.ts";
-import type { AgentOptions } from "./agent.ts";
 import type { Gauge } from "./gauge.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { Session } from "./session.ts";
@@ -47,14 +48,20 @@ export function statusOf(gauge: Gauge, session: Session | undefined): unknown {
   };
 }
 
-/** Opens the listener that the configuration names. */
+export interface OperationsOptions {
+  readonly listen: string;
+  readonly clock: Clock;
+  readonly diag: Diag;
+}
+
+/** Opens the listener. Throws port-in-use and the like. */
 export async function openOperations(
-  options: AgentOptions,
+  options: OperationsOptions,
   gauge: Gauge,
   metrics: AgentMetrics,
   session: () => Session | undefined,
 ): Promise<HttpListener> {
-  const { clock, config, diag } = options;
+  const { clock, listen, diag } = options;
   const routes: Record<string, () => Promise<Reply> | Reply> = {
     "/metrics": async () => ({
       status: 200,
@@ -68,7 +75,7 @@ export async function openOperations(
   };
   return openHttpListener({
     clock,
-    listen: config.metrics.listen,
+    listen,
     onFault: (fault) => diag.debug("operations listener fault", { fault: String(fault) }),
     handler: {
       node: async (request, response) => {
