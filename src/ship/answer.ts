@@ -33,18 +33,18 @@ export function readAnswer(answer: HttpAnswer, nowMs: number): Answer {
 
 function readStatus(status: number, answer: HttpAnswer): Answer {
   if (status === 200) return readSuccess(answer);
-  const code = `http-${status}`;
+  const problem = readProblem(answer);
+  const said = problem.finding ?? problem.code;
+  const code = said === undefined ? `http-${status}` : `http-${status} ${said}`;
   if (throttling.includes(status)) return { outcome: "throttled", code };
   if (status >= 500) return { outcome: "server-error", code };
   if (status < 300) return { outcome: "bad-answer", code };
-  const problem = readProblem(answer);
   if (status === 409) return readConflict(problem);
   // A vault that lost the chain altogether: its head is at nothing.
   if (status === 404 && problem.code === "unknown-chain") {
     return { outcome: "wrong-head", code: "unknown-chain", size: 0 };
   }
-  const said = problem.finding ?? problem.code;
-  return { outcome: "refused", code: said === undefined ? code : `${code} ${said}` };
+  return { outcome: "refused", code };
 }
 
 function readSuccess({ contentType, body }: HttpAnswer): Answer {

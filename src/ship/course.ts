@@ -66,6 +66,10 @@ export class Course {
   /** A single block to send again, to learn from its receipt how far the vault is. */
   #probe: number | undefined;
   #probes = 0;
+  /** The newest receipted block goes once more at the start: what does the vault hold by now? */
+  #greeting = false;
+  /** The answer being judged is the one to the greeting. */
+  #greeted = false;
   #suspicion: { readonly reason: UnusableReason; readonly count: number } | undefined;
   #halted = false;
 
@@ -74,6 +78,15 @@ export class Course {
     this.#receipted = options.newest?.size ?? 0;
     this.#receiptTime = options.newest?.time ?? 0;
     this.#position = this.#receipted;
+    if (this.#receipted > 0) {
+      this.#greeting = true;
+      this.#probe = this.#receipted - 1;
+    }
+  }
+
+  /** The vault has not yet said how far it is since we started. */
+  get greeting(): boolean {
+    return this.#greeting;
   }
 
   /** Blocks below are covered by a saved receipt. */
@@ -117,6 +130,11 @@ export class Course {
   async judge(answer: Answer, ground: Ground): Promise<Judgement> {
     const { outcome, code } = answer;
     this.#probe = undefined;
+    if (outcome === "receipt" || outcome === "wrong-head" || outcome === "fork") {
+      // It answered: a mere transport error leaves the question open, but holds nobody up.
+      this.#greeted = this.#greeting;
+      this.#greeting = false;
+    }
     switch (outcome) {
       case "receipt":
         return this.#judgeReceipt(answer.note, ground);
@@ -161,6 +179,10 @@ export class Course {
   #judgeOldReceipt({ size, time }: Receipt, ground: Ground): Judgement {
     const done = { outcome: "receipt", code: "receipt", retry: "now" } as const;
     const catchingUp = this.#position < this.#receipted;
+    if (this.#greeted && size === this.#receipted) {
+      this.#clear();
+      return { ...done, state: "ok" };
+    }
     if (catchingUp && size > ground.from) {
       this.#clear();
       this.#position = size;

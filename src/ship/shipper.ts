@@ -90,6 +90,25 @@ export class Shipper {
     return this.#running;
   }
 
+  /**
+   * Resolves once the vault has said how far it is since run() began, or after `ms`. Until then a
+   * chain that was restored from an old copy does not know that it must not be gone on with.
+   */
+  async greeted(ms: number): Promise<void> {
+    const over = new AbortController();
+    const answered = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (this.#course.greeting && !this.#ended) return;
+        this.#progress.delete(look);
+        resolve();
+      };
+      this.#progress.add(look);
+      look();
+    });
+    await Promise.race([answered, this.#options.clock.sleep(ms, over.signal)]);
+    over.abort();
+  }
+
   /** Sends everything handed over so far without collecting more. */
   flush(): void {
     this.#flushTo = this.#options.feed.next;

@@ -2,7 +2,8 @@
 //
 // - A sink record is told once per outage, and of one kind at most once a minute: a sink that
 //   comes and goes must not fill the chain.
-// - "unreachable" is told only after it lasted; a single lost connection is daily life.
+// - "unreachable" is told only after it lasted; a single lost connection is daily life. A sink that
+//   only ever asks for patience takes no blocks either: to the chain that is the same.
 
 import type { Clock } from "../host/clock.ts";
 
@@ -32,7 +33,13 @@ export interface SinkReport {
 const tellAfterUs = 30_000_000;
 const tellAgainUs = 60_000_000;
 
-const reported: readonly SinkState[] = ["unreachable", "rollback", "fork", "refused"];
+const factOf: Readonly<Partial<Record<SinkState, SinkFact>>> = {
+  unreachable: "unreachable",
+  throttled: "unreachable",
+  refused: "refused",
+  rollback: "rollback",
+  fork: "fork",
+};
 
 export class Standing {
   readonly #clock: Clock;
@@ -40,7 +47,8 @@ export class Standing {
   #state: SinkState = "ok";
   #code = "";
   #since: number;
-  #sinceMono: number;
+  /** What of it a record could state, and since when, by both clocks. */
+  #fact: { readonly fact: SinkFact; readonly since: number; readonly mono: number } | undefined;
   /** Kind → when it was last told, by the monotonic clock. */
   readonly #told = new Map<SinkFact, number>();
   /** Kinds told since the sink was last fine. */
@@ -50,7 +58,6 @@ export class Standing {
     this.#clock = clock;
     this.#tell = tell;
     this.#since = clock.now();
-    this.#sinceMono = clock.mono();
   }
 
   get state(): SinkState {
@@ -70,25 +77,29 @@ export class Standing {
   /** Takes note of an attempt's outcome. Returns whether the state is another one now. */
   set(state: SinkState, code: string): boolean {
     const changed = state !== this.#state;
-    if (changed) {
-      this.#since = this.#clock.now();
-      this.#sinceMono = this.#clock.mono();
-    }
+    if (changed) this.#since = this.#clock.now();
     this.#state = state;
     this.#code = code;
+    const fact = factOf[state];
+    if (fact !== this.#fact?.fact) {
+      const times = { since: this.#clock.now(), mono: this.#clock.mono() };
+      this.#fact = fact && { fact, ...times };
+    }
     if (state === "ok") this.#pending.clear();
-    else if (reported.includes(state)) this.#consider(state as SinkFact, code);
+    this.#consider(code);
     return changed;
   }
 
-  #consider(event: SinkFact, detail: string): void {
+  #consider(detail: string): void {
+    if (this.#fact === undefined) return;
+    const { fact, since, mono } = this.#fact;
     const now = this.#clock.mono();
-    if (this.#pending.has(event)) return;
-    if (event === "unreachable" && now - this.#sinceMono < tellAfterUs) return;
-    const last = this.#told.get(event);
+    if (this.#pending.has(fact)) return;
+    if (fact === "unreachable" && now - mono < tellAfterUs) return;
+    const last = this.#told.get(fact);
     if (last !== undefined && now - last < tellAgainUs) return;
-    this.#pending.add(event);
-    this.#told.set(event, now);
-    this.#tell({ event, since: this.#since, detail });
+    this.#pending.add(fact);
+    this.#told.set(fact, now);
+    this.#tell({ event: fact, since, detail });
   }
 }

@@ -81,6 +81,8 @@ test("fork, unknown chain and findings are told apart", () => {
   const refused = problem(422, { code: "refused", finding: "BAD_SIGNATURE" });
   assert.deepEqual([refused.outcome, refused.code], ["refused", "http-422 BAD_SIGNATURE"]);
   assert.equal(problem(403, { code: "grant-expired" }).code, "http-403 grant-expired");
+  const full = problem(503, { code: "disk-full" });
+  assert.deepEqual([full.outcome, full.code], ["throttled", "http-503 disk-full"]);
 });
 
 test("what a peer writes reaches nobody unless it is a plain word", () => {

@@ -1,4 +1,4 @@
-// A real HTTP server in front of a model vault, which can misbehave in every way that a network has.
+// A real HTTP server in front of a model vault, which can misbehave in every way networks know.
 
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import https from "node:https";

@@ -173,6 +173,19 @@ test("a peer's Retry-After is waited for, and visible as throttled", async () =>
   assert.deepEqual(all.freed, [1]);
 });
 
+test("a vault that asks for patience for long, with outages between, is told as one outage", async () => {
+  const chain = new TestChain(1);
+  const vault = new VaultModel();
+  vault.script = [transport, transport];
+  vault.always = { outcome: "throttled", code: "http-503 disk-full", retryAfterMs: 10_000 };
+  await using all = ship(chain, vault);
+  const began = all.clock.now();
+  await all.clock.advance(120_000);
+  assert.deepEqual(all.reports, [
+    { event: "unreachable", since: began, detail: "http-503 disk-full" },
+  ]);
+});
+
 test("a refusal frees nothing, is told once, and ends when the vault changes its mind", async () => {
   const chain = new TestChain(1);
   const vault = new VaultModel();
