@@ -36,7 +36,8 @@ export async function main(args: readonly string[]): Promise<number> {
 
 const overview = `
 Examples:
-  $ sealtail verify https://vault.example:8443 --root root.pub --vault-key vault.pub --vault-key vault-time.pub
+  $ sealtail verify https://vault.example:8443 \\
+      --root root.pub --vault-key vault.pub --vault-key vault-time.pub
   $ sealtail verify --data ./sealtail-data
   $ sealtail lines --data ./sealtail-data payments-api --grep refund
 

@@ -1,0 +1,141 @@
+// SOURCE on the command line: a vault's address, a store directory or a bundle file; and CHAIN,
+// which names one chain in it.
+
+import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
+import { parseGrant } from "../core/grant.ts";
+import { systemFiles } from "../host/files.ts";
+import { nativeSuite } from "../host/native-suite.ts";
+import { openBundle } from "../store/bundle.ts";
+import { readDirStore } from "../store/dir.ts";
+import { chainsFolder } from "../store/layout.ts";
+import type { ChainReader } from "../store/store.ts";
+import { dataDir, pathOf } from "./paths.ts";
+import { remoteSource } from "./remote-source.ts";
+import { printable, type Ui, usage } from "./ui.ts";
+
+/** A chain as every SOURCE gives it: to be verified, read and exported. */
+export type OpenedChain = Pick<
+  ChainReader,
+  "id" | "grant" | "receipt" | "blocks" | "headers" | "forks"
+>;
+
+export interface OpenedSource {
+  readonly name: string;
+  /** A vault that runs now, so that the age of what it holds means something. */
+  readonly live: boolean;
+  readonly chains: () => Promise<readonly OpenedChain[]>;
+  /** One chain by its whole id, without asking for the others. */
+  readonly chain: (id: string) => OpenedChain;
+  readonly close: () => Promise<void>;
+}
+
+export interface SourceOptions {
+  readonly data?: string;
+  readonly ca?: string;
+}
+
+/** The words left when --data stands for SOURCE: then the first one is CHAIN. */
+export function sourceWords(
+  ui: Ui,
+  options: SourceOptions,
+  words: readonly (string | undefined)[],
+): { source: string; rest: (string | undefined)[] } {
+  if (options.data !== undefined) {
+    if (words.at(-1) !== undefined) {
+      throw usage("argument-invalid", "there is a word too many: --data stands for SOURCE");
+    }
+    return { source: dataDir(pathOf(ui, options.data)).store, rest: words.slice(0, -1) };
+  }
+  const [source, ...rest] = words;
+  if (source === undefined) {
+    const hint = "give a vault's address, a store directory or a bundle file, or --data DIR";
+    throw usage("argument-missing", "there is no SOURCE", hint);
+  }
+  return { source, rest };
+}
+
+/** Opens SOURCE. Throws source-unusable, file-missing or what the place itself says. */
+export async function openSource(
+  ui: Ui,
+  source: string,
+  options: SourceOptions = {},
+): Promise<OpenedSource> {
+  if (/^https?:\/\//i.test(source)) {
+    const ca = options.ca === undefined ? undefined : pathOf(ui, options.ca);
+    return await remoteSource(source, ca);
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(source)) {
+    const message = "couldn't open the source: this version reads vaults, directories and bundles";
+    throw new SealtailError("source-unusable", message, { place: printable(source) });
+  }
+  const path = pathOf(ui, source);
+  const info = await systemFiles.stat(path);
+  if (info === undefined) {
+    throw new SealtailError("file-missing", "couldn't find the source", { place: path });
+  }
+  if (info.kind === "file") {
+    const bundle = await openBundle(systemFiles, path);
+    return { ...opened(bundle), close: () => bundle.close() };
+  }
+  if ((await systemFiles.stat(`${path}/${chainsFolder}`))?.kind === "dir") {
+    return { ...opened(readDirStore(systemFiles, path)), close: async () => {} };
+  }
+  const nested = (await systemFiles.stat(`${path}/store/${chainsFolder}`))?.kind === "dir";
+  const hint = nested ? `give ${path}/store, or --data ${path}` : undefined;
+  throw new SealtailError("source-unusable", "the directory is no store: it has no chains", {
+    place: path,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+type Readable = ReturnType<typeof readDirStore>;
+
+function opened(store: Readable): Omit<OpenedSource, "close"> {
+  return {
+    name: store.name,
+    live: false,
+    chains: () => store.chains(),
+    chain: (id) => store.reader(id),
+  };
+}
+
+/** The chain that `word` names: an id, a unique prefix of at least 6 digits, or a subject. */
+export async function chooseChain(source: OpenedSource, word: string): Promise<OpenedChain> {
+  const chains = await source.chains();
+  const exact = chains.find(({ id }) => id === word);
+  if (exact !== undefined) return exact;
+  const byPrefix = /^[0-9a-f]{6,63}$/.test(word)
+    ? chains.filter(({ id }) => id.startsWith(word))
+    : [];
+  const found = byPrefix.length > 0 ? byPrefix : await bySubject(chains, word);
+  const [only, ...others] = found;
+  if (only === undefined) {
+    const short = /^[0-9a-f]{1,5}$/.test(word);
+    const detail = short ? { hint: "a prefix of an id needs at least 6 digits" } : {};
+    throw new SealtailError("chain-unknown", `there is no chain ${printable(word)}`, detail);
+  }
+  if (others.length === 0) return only;
+  const ids = found.slice(0, 8).map(({ id }) => id.slice(0, 16));
+  const more = found.length > 8 ? " …" : "";
+  throw new SealtailError("chain-ambiguous", `${found.length} chains are called ${word}`, {
+    hint: `give one of ${ids.join(", ")}${more}`,
+  });
+}
+
+async function bySubject(chains: readonly OpenedChain[], word: string): Promise<OpenedChain[]> {
+  const found: OpenedChain[] = [];
+  for (const chain of chains) if ((await subjectOf(chain)) === word) found.push(chain);
+  return found;
+}
+
+/** The subject of a chain's grant, if it has one that can be read. Nobody vouches for it. */
+export async function subjectOf(chain: OpenedChain): Promise<string | undefined> {
+  try {
+    const grant = await chain.grant();
+    return grant && parseGrant(nativeSuite, grant).subject;
+  } catch (caught) {
+    if (caught instanceof Fault || caught instanceof SealtailError) return undefined;
+    throw caught;
+  }
+}

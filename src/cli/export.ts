@@ -1,0 +1,88 @@
+// `sealtail export`: one chain as a bundle, for auditors without a network.
+//
+// - Objects are copied as they are stored, damage and all: a bundle is evidence, not a judgement.
+
+import type { Command } from "commander";
+import { parentOf, unlinkIfPresent } from "../host/durable.ts";
+import { systemFiles } from "../host/files.ts";
+import { writeBundle } from "../store/bundle.ts";
+import {
+  chooseChain,
+  type OpenedChain,
+  openSource,
+  type SourceOptions,
+  sourceWords,
+} from "./chains-source.ts";
+import { refuseExisting } from "./key.ts";
+import { pathOf } from "./paths.ts";
+import { type Ui, usage } from "./ui.ts";
+
+interface ExportOptions extends SourceOptions {
+  readonly output: string;
+}
+
+const examples = `
+The bundle is a tar of the store's layout. It is copied as it is, not judged: verify it, and give
+auditors the public keys by another way than the bundle.
+
+Examples:
+  $ sealtail export --data ./sealtail-data payments-api -o evidence.tar
+  $ sealtail verify evidence.tar --root root.pub --vault-key vault.pub --vault-key vault-time.pub`;
+
+export function register(program: Command, ui: Ui): void {
+  const command = program
+    .command("export")
+    .description("write a chain into a bundle file, for offline auditors")
+    .argument("[source]", "vault address, store directory or bundle file")
+    .argument("[chain]", "id, prefix of it, or subject")
+    .option("--data <dir>", "directory that `sealtail up` made: stands for SOURCE")
+    .option("--ca <file>", "PEM file: who may have signed the vault's certificate")
+    .requiredOption("-o, --output <file>", "the bundle to create")
+    .addHelpText("after", examples);
+  command.action((source?: string, chain?: string) =>
+    run(ui, [source, chain], command.opts<ExportOptions>()),
+  );
+}
+
+async function run(
+  ui: Ui,
+  words: readonly (string | undefined)[],
+  options: ExportOptions,
+): Promise<void> {
+  const { source: place, rest } = sourceWords(ui, options, words);
+  const [word] = rest;
+  if (word === undefined) throw usage("argument-missing", "there is no CHAIN");
+  const path = pathOf(ui, options.output);
+  await refuseExisting(path);
+  const source = await openSource(ui, place, options);
+  try {
+    const chain = await chooseChain(source, word);
+    const bytes = await writeChain(ui, chain, path);
+    ui.note(`wrote chain ${chain.id} to ${path}: ${bytes} bytes`);
+  } finally {
+    await source.close();
+  }
+}
+
+async function writeChain(ui: Ui, chain: OpenedChain, path: string): Promise<number> {
+  const file = await systemFiles.open(path, "create", 0o644);
+  let at = 0;
+  try {
+    for await (const piece of writeBundle([chain])) {
+      await file.write(piece, at);
+      if (Math.floor(at / 4e6) !== Math.floor((at + piece.length) / 4e6)) {
+        ui.progress(`${Math.floor(at / 1e6)} MB written`);
+      }
+      at += piece.length;
+    }
+    await file.sync();
+  } catch (error) {
+    // Half a bundle would look like a chain that was cut off.
+    await file.close();
+    await unlinkIfPresent(systemFiles, path);
+    throw error;
+  }
+  await file.close();
+  await systemFiles.syncDir(parentOf(path));
+  return at;
+}

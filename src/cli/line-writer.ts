@@ -1,0 +1,88 @@
+// How lines are printed: for people, as JSON, or as the exact bytes that the file held.
+//
+// - For people: control characters made visible, pieces of one long line joined.
+// - As JSON: one envelope a line, with everything that is needed to hash it again.
+// - Raw: the bytes and their line ends, nothing added, nothing left away.
+
+import { base64, hex } from "../core/bytes.ts";
+import { decodeEnvelope, type Envelope } from "../core/envelope.ts";
+import type { FoundLine } from "./line-reader.ts";
+import { isoTime } from "./times.ts";
+import { printable, type Ui } from "./ui.ts";
+
+export type LineFormat = "text" | "json" | "raw";
+
+const lf: Uint8Array = Uint8Array.of(0x0a);
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export class LineWriter {
+  readonly #ui: Ui;
+  readonly #format: LineFormat;
+  readonly #chain: string;
+  /** Where the line that is being printed goes on, if it was not ended yet. */
+  #open: { source: string; offset: number } | undefined;
+  /** Raw: the next byte of the source. */
+  #expected: number | undefined;
+
+  constructor(ui: Ui, format: LineFormat, chain: string) {
+    this.#ui = ui;
+    this.#format = format;
+    this.#chain = chain;
+  }
+
+  write(line: FoundLine): void {
+    const envelope = decodeEnvelope(line.envelope);
+    if (this.#format === "json") this.#ui.print(this.#json(line, envelope));
+    else if (this.#format === "raw") this.#raw(envelope);
+    else this.#text(line, envelope);
+  }
+
+  /** Ends a line that nothing continued. */
+  end(): void {
+    if (this.#open !== undefined) this.#ui.write("\n");
+    this.#open = undefined;
+  }
+
+  #text({ source }: FoundLine, envelope: Envelope): void {
+    const { seq, time, offset, bytes } = envelope;
+    const continues = this.#open?.source === source?.id && this.#open?.offset === offset;
+    if (!continues || source === undefined) {
+      this.end();
+      const where = source === undefined ? "-" : source.path || `id:${source.id}`;
+      this.#ui.write(`${seq}  ${isoTime(time)}  ${printable(where)}  `);
+    }
+    this.#ui.write(printable(Buffer.from(bytes).toString("utf8")).replaceAll("\n", "\\n"));
+    this.#open = { source: source?.id ?? "", offset: offset + bytes.length };
+    if (envelope.endedByLf || source === undefined) this.end();
+  }
+
+  #raw({ offset, bytes, endedByLf }: Envelope): void {
+    if (this.#expected !== undefined && this.#expected !== offset) {
+      this.#ui.warn(`bytes ${this.#expected} to ${offset} of the file are not among these lines`);
+    }
+    this.#ui.write(bytes);
+    if (endedByLf) this.#ui.write(lf);
+    this.#expected = offset + bytes.length + (endedByLf ? 1 : 0);
+  }
+
+  #json({ block, hash, source }: FoundLine, envelope: Envelope): string {
+    const { kind, seq, time, offset, endedByLf, prev, salt, bytes } = envelope;
+    const from =
+      source === undefined
+        ? {}
+        : { source: source.id, name: source.name, path: source.path, offset, lf: endedByLf };
+    return JSON.stringify({
+      ...{ chain: this.#chain, block, seq, kind, time, ...from },
+      ...{ hash: hex(hash), prev: hex(prev), salt: hex(salt), ...content(bytes) },
+    });
+  }
+}
+
+/** The bytes as text where they are UTF-8, else as base64: never anything in between. */
+function content(bytes: Uint8Array): { text: string } | { base64: string } {
+  try {
+    return { text: strict.decode(bytes) };
+  } catch {
+    return { base64: base64(bytes) };
+  }
+}

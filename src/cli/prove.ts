@@ -1,0 +1,67 @@
+// `sealtail prove`: writes the proof of one line, which anyone can check offline.
+
+import type { Command } from "commander";
+import { formatProof } from "../core/proof.ts";
+import { systemFiles } from "../host/files.ts";
+import { createDurably } from "../host/keys.ts";
+import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chains-source.ts";
+import { pathOf } from "./paths.ts";
+import { makeProof } from "./proof-maker.ts";
+import { addKeyOptions, type KeyOptions, trustedKeys } from "./trusted-keys.ts";
+import { type Ui, usage } from "./ui.ts";
+
+interface ProveOptions extends KeyOptions, SourceOptions {
+  readonly data?: string;
+  readonly output?: string;
+}
+
+const examples = `
+SEQ is the number of the line in its chain: \`sealtail lines\` shows it.
+The proof holds grant, signatures, hashes, the one line and the receipt: nothing of other lines.
+With --root and --vault-key (or --data) the proof is checked against them before it is written.
+
+Examples:
+  $ sealtail prove --data ./sealtail-data payments-api 3417 -o line-3417.proof
+  $ sealtail verify-proof line-3417.proof \\
+      --root root.pub --vault-key vault.pub --vault-key vault-time.pub`;
+
+export function register(program: Command, ui: Ui): void {
+  const command = program
+    .command("prove")
+    .description("write the proof of one line: a file that anyone can check offline")
+    .argument("[source]", "vault address, store directory or bundle file")
+    .argument("[chain]", "id, prefix of it, or subject")
+    .argument("[seq]", "number of the line");
+  addKeyOptions(command)
+    .option("--ca <file>", "PEM file: who may have signed the vault's certificate")
+    .option("-o, --output <file>", "write to a new file instead of stdout")
+    .addHelpText("after", examples)
+    .action((source?: string, chain?: string, seq?: string) =>
+      run(ui, [source, chain, seq], command.opts<ProveOptions>()),
+    );
+}
+
+async function run(
+  ui: Ui,
+  words: readonly (string | undefined)[],
+  options: ProveOptions,
+): Promise<void> {
+  const { source: place, rest } = sourceWords(ui, options, words);
+  const [word, text] = rest;
+  if (word === undefined || text === undefined) {
+    throw usage("argument-missing", `there is no ${word === undefined ? "CHAIN" : "SEQ"}`);
+  }
+  if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) {
+    throw usage("argument-invalid", `SEQ is ${text}, want a whole number`);
+  }
+  const keys = await trustedKeys(ui, options);
+  const source = await openSource(ui, place, options);
+  try {
+    const chain = await chooseChain(source, word);
+    const proof = formatProof(await makeProof(chain, Number(text), keys));
+    if (options.output === undefined) return ui.write(proof);
+    await createDurably(systemFiles, pathOf(ui, options.output), Buffer.from(proof), 0o644);
+  } finally {
+    await source.close();
+  }
+}

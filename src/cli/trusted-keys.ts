@@ -1,0 +1,99 @@
+// The public keys that someone trusts: --root and --vault-key, each a file or the key itself.
+//
+// - A key in text is a C2SP verifier key, name+id+base64; a key file holds one line of it.
+// - A private key file will do as well: its public half is taken, no passphrase is asked for.
+
+import type { Command } from "commander";
+import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
+import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
+import { parseVerifierKey, type VerifierKey } from "../core/note.ts";
+import { readWhole } from "../host/durable.ts";
+import { systemFiles } from "../host/files.ts";
+import { keyFileBytesMax } from "../host/key-file.ts";
+import { loadPublicHalf } from "../host/keys.ts";
+import { nativeSuite } from "../host/native-suite.ts";
+import { dataDir, pathOf } from "./paths.ts";
+import { type Ui, usage } from "./ui.ts";
+
+export interface KeyOptions {
+  readonly root?: readonly string[];
+  readonly vaultKey?: readonly string[];
+  readonly data?: string;
+}
+
+export interface TrustedKeys {
+  readonly roots: readonly VerifierKey[];
+  readonly vaults: readonly VaultKeys[];
+}
+
+const collect = (value: string, before: readonly string[] | undefined): string[] => [
+  ...(before ?? []),
+  value,
+];
+
+/** Adds --root, --vault-key and --data. */
+export function addKeyOptions(command: Command): Command {
+  return command
+    .option("--root <key>", "trusted root key: file or name+id+base64 (repeatable)", collect)
+    .option("--vault-key <key>", "trusted vault key, receipt or time (repeatable)", collect)
+    .option("--data <dir>", "directory that `sealtail up` made: stands for SOURCE and all keys");
+}
+
+/** The keys that were given, from the --data directory where none were. */
+export async function trustedKeys(ui: Ui, options: KeyOptions): Promise<TrustedKeys> {
+  const data = options.data === undefined ? undefined : dataDir(pathOf(ui, options.data));
+  const rootTexts = options.root ?? (data === undefined ? [] : [data.root]);
+  const vaultTexts = options.vaultKey ?? data?.vaultKeys ?? [];
+  const roots = await Promise.all(rootTexts.map((text) => publicKey(ui, text)));
+  const keys = await Promise.all(vaultTexts.map((text) => publicKey(ui, text)));
+  const wrong = roots.find(({ type }) => type !== 1);
+  if (wrong !== undefined) {
+    throw new SealtailError("public-key-invalid", `key ${wrong.name} is no root key`);
+  }
+  try {
+    return { roots, vaults: pairVaultKeys(keys) };
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    const hint = "give --vault-key twice: the vault's key and its /time key";
+    throw new SealtailError("public-key-invalid", cause.message, { hint });
+  }
+}
+
+/** The same, where a root key must be among them. */
+export async function requiredKeys(ui: Ui, options: KeyOptions): Promise<TrustedKeys> {
+  if (options.root === undefined && options.data === undefined) {
+    const hint =
+      "give --root FILE, the public key of whoever issued the grants, or --data DIR; " +
+      "a copy that brings its own root proves nothing";
+    throw usage("argument-missing", "there is no root key to trust", hint);
+  }
+  return await trustedKeys(ui, options);
+}
+
+async function publicKey(ui: Ui, text: string): Promise<VerifierKey> {
+  if (/^[^/+\s]\S*\+[0-9a-f]{8}\+\S+$/.test(text)) return parse(text, "on the command line");
+  const path = pathOf(ui, text);
+  const bytes = await readWhole(systemFiles, path, keyFileBytesMax);
+  if (bytes === undefined) {
+    throw new SealtailError("file-missing", "couldn't find the public key", { place: path });
+  }
+  const content = Buffer.from(bytes.subarray(0, 14)).toString("latin1");
+  if (content === "sealtail/1 key") return await loadPublicHalf(systemFiles, path);
+  return parse(
+    Buffer.from(bytes)
+      .toString("utf8")
+      .replace(/\r?\n$/, ""),
+    path,
+  );
+}
+
+function parse(text: string, place: string): VerifierKey {
+  try {
+    return parseVerifierKey(nativeSuite, text);
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    const message = `couldn't read the public key: ${cause.message}`;
+    throw new SealtailError("public-key-invalid", message, { place });
+  }
+}

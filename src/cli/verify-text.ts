@@ -1,0 +1,134 @@
+// What `sealtail verify` prints: for people, the verdict first; as JSON, one document.
+
+import type { Finding, Verdict } from "../verify/finding.ts";
+import { verdictExitCodes } from "../verify/finding.ts";
+import type { ChainReport } from "../verify/report.ts";
+import { isoTime } from "./times.ts";
+import { type Colour, printable, type Ui } from "./ui.ts";
+import type { Judged, JudgedChain } from "./verify.ts";
+
+const colours: Readonly<Record<Verdict, Colour>> = {
+  VALID: "green",
+  VALID_WITH_FINDINGS: "green",
+  INCOMPLETE: "yellow",
+  INDETERMINATE: "yellow",
+  INVALID: "red",
+};
+
+/** Findings of one code that are shown to people one by one. */
+const sameCodeMax = 20;
+
+export function* reportLines(ui: Ui, judged: Judged): Generator<string> {
+  const { report, at, chains, findings } = judged;
+  const { verdict, source, blocks, envelopes } = report;
+  yield ui.paint(colours[verdict], verdict);
+  const parts = [count(chains.length, "chain"), count(blocks, "block")];
+  yield `${[...parts, count(envelopes, "envelope")].join(", ")} in ${printable(source)}`;
+  if (at !== undefined) yield `age judged at ${isoTime(at)}`;
+  if (chains.length === 0 && report.unchecked.length === 0) yield "there is no chain to verify";
+  yield* allFindings(ui, findings);
+  yield* uncheckedLines(report.unchecked, "");
+  for (const chain of chains) {
+    yield "";
+    yield* chainLines(ui, chain);
+  }
+}
+
+function* chainLines(
+  ui: Ui,
+  { report, findings, authenticatedBlocks }: JudgedChain,
+): Generator<string> {
+  const { chain, verdict } = report;
+  const subject = report.subject === undefined ? "" : ` ${printable(report.subject)}`;
+  yield `chain ${chain}${subject}: ${ui.paint(colours[verdict], verdict)}`;
+  yield* allFindings(ui, findings);
+  yield* summaryLines(report, authenticatedBlocks);
+  yield* uncheckedLines(report.unchecked, "  ");
+}
+
+function* allFindings(ui: Ui, findings: readonly Finding[]): Generator<string> {
+  const shown = new Map<string, number>();
+  for (const finding of findings) {
+    const before = shown.get(finding.code) ?? 0;
+    shown.set(finding.code, before + 1);
+    if (before < sameCodeMax) yield* findingLines(ui, finding);
+  }
+  for (const [code, times] of shown) {
+    if (times > sameCodeMax) yield `  ${code}: ${times - sameCodeMax} more or so, see --json`;
+  }
+}
+
+function* uncheckedLines(unchecked: readonly string[], indent: string): Generator<string> {
+  for (const [index, text] of unchecked.entries()) {
+    yield `${indent}${index === 0 ? "not checked  " : "             "}  ${printable(text)}`;
+  }
+}
+
+function* findingLines(ui: Ui, finding: Finding): Generator<string> {
+  const { code, block, blocks, seq, object, byte, message } = finding;
+  const where = [
+    ...(block === undefined ? [] : [`block ${block}`]),
+    ...(blocks === undefined || blocks === 1 || block === undefined
+      ? []
+      : [`to ${block + blocks - 1}`]),
+    ...(seq === undefined ? [] : [`seq ${seq}`]),
+  ];
+  const place = where.length === 0 ? "" : ` ${where.join(" ")}`;
+  const level = finding.class === "finding" ? "bold" : colours[levelOf(finding)];
+  yield `  ${ui.paint(level, code)}${place}: ${printable(message)}`;
+  if (object === undefined) return;
+  const at = byte === undefined ? "" : `, byte ${byte}`;
+  yield `    ${ui.paint("dim", `in ${printable(object)}${at}`)}`;
+}
+
+function levelOf(finding: Finding): Verdict {
+  if (finding.class === "incomplete") return "INCOMPLETE";
+  return finding.class === "cannot-judge" ? "INDETERMINATE" : "INVALID";
+}
+
+function* summaryLines(report: ChainReport, authenticated: number): Generator<string> {
+  const { blocks, receiptedBlocks, receiptTime, findings } = report;
+  const span =
+    report.firstTime === undefined || report.lastTime === undefined
+      ? ""
+      : `, ${isoTime(report.firstTime)} to ${isoTime(report.lastTime)}`;
+  const numbers = `${count(report.envelopes, "envelope")}, ${count(report.runs, "run")}${span}`;
+  yield `  read           ${count(blocks, "block")}: ${numbers}`;
+  yield `  authenticated  ${stretch(authenticated)}`;
+  yield receiptTime === undefined
+    ? "  receipted      nothing"
+    : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${isoTime(receiptTime * 1e6)}`;
+  const declared = findings.GAP_DECLARED ?? 0;
+  const undeclared = findings.GAP_UNDECLARED ?? 0;
+  yield `  gaps           ${declared} declared, ${undeclared} undeclared`;
+}
+
+function stretch(blocks: number): string {
+  if (blocks === 0) return "nothing";
+  return blocks === 1 ? "block 0" : `blocks 0 to ${blocks - 1}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Everything, for programs. Fields are only added. */
+export function reportJson({ report, at, chains, findings }: Judged): string {
+  const { verdict, source, blocks, envelopes, counts, unchecked } = report;
+  const document = {
+    ...{ verdict, exitCode: verdictExitCodes[verdict], source },
+    ...(at === undefined ? {} : { at }),
+    ...{ blocks, envelopes, counts, unchecked, findings },
+    chains: chains.map((each) => ({
+      ...summary(each.report),
+      authenticatedBlocks: each.authenticatedBlocks,
+      findings: each.findings,
+    })),
+  };
+  return JSON.stringify(document, undefined, 2);
+}
+
+function summary(report: ChainReport): Record<string, unknown> {
+  const { findings, roots: _, ...rest } = report;
+  return { ...rest, counts: findings };
+}

@@ -1,0 +1,216 @@
+// `sealtail verify`: walks chains and says what they are worth.
+//
+// - The verdict comes first, then what was found and where, then what is certain and what is not.
+// - A place that cannot be read is INDETERMINATE, never a crash.
+
+import type { Command } from "commander";
+import type { FindingCode } from "../core/fault.ts";
+import { systemClock } from "../host/clock.ts";
+import { nativeSuite } from "../host/native-suite.ts";
+import { type SourceReport, verifySource } from "../verify/all.ts";
+import { type Finding, verdictExitCodes } from "../verify/finding.ts";
+import type { ChainReport } from "../verify/report.ts";
+import type { ChainWalk } from "../verify/walk.ts";
+import {
+  chooseChain,
+  type OpenedChain,
+  type OpenedSource,
+  openSource,
+  type SourceOptions,
+  sourceWords,
+} from "./chains-source.ts";
+import { timeOf } from "./times.ts";
+import { addKeyOptions, type KeyOptions, requiredKeys, type TrustedKeys } from "./trusted-keys.ts";
+import { errorText, type Ui } from "./ui.ts";
+import { reportJson, reportLines } from "./verify-text.ts";
+
+interface VerifyCommandOptions extends KeyOptions, SourceOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+  readonly headersOnly?: boolean;
+  readonly at?: string;
+}
+
+/** Findings of one code that are kept for each chain; all are counted. */
+const keptPerCode = 1000;
+
+export interface JudgedChain {
+  readonly report: ChainReport;
+  /** Blocks from the first on that keys or a receipt vouch for, under a grant that is trusted. */
+  readonly authenticatedBlocks: number;
+  readonly findings: readonly Finding[];
+}
+
+export interface Judged {
+  readonly report: SourceReport;
+  /** Unix microseconds at which the age of heads was judged. */
+  readonly at: number | undefined;
+  readonly chains: readonly JudgedChain[];
+  /** Findings that belong to no chain that is there. */
+  readonly findings: readonly Finding[];
+}
+
+const examples = `
+SOURCE is a vault's address, a store directory or a bundle file. CHAIN is an id, a unique prefix of
+at least 6 digits, or a subject with a single chain; left out, all chains are verified.
+
+Examples:
+  $ sealtail verify --data ./sealtail-data
+  $ sealtail verify https://vault.example:8443 payments-api \\
+      --root root.pub --vault-key vault.pub --vault-key vault-time.pub
+  $ sealtail verify evidence.tar --json \\
+      --root root.pub --vault-key vault.pub --vault-key vault-time.pub
+
+Without the vault's keys its receipts are not believed, and a cut-off end cannot be noticed.
+Exit codes: 0 VALID, 3 VALID_WITH_FINDINGS, 4 INCOMPLETE, 5 INVALID, 6 INDETERMINATE.`;
+
+export function register(program: Command, ui: Ui): void {
+  const command = program
+    .command("verify")
+    .description("check chains: who wrote them, that nothing was changed, what is missing")
+    .argument("[source]", "vault address, store directory or bundle file")
+    .argument("[chain]", "one chain; all of them if left out");
+  addKeyOptions(command)
+    .option("--ca <file>", "PEM file: who may have signed the vault's certificate")
+    .option("--at <time>", "judge the age of chains at this time (a vault's: now)")
+    .option("--headers-only", "check signatures and links, do not read the lines")
+    .option("--json", "print one JSON document")
+    .addHelpText("after", examples)
+    .action((source: string | undefined, chain: string | undefined, options) =>
+      run(ui, [source, chain], options as VerifyCommandOptions),
+    );
+}
+
+async function run(
+  ui: Ui,
+  words: readonly (string | undefined)[],
+  options: VerifyCommandOptions,
+): Promise<void> {
+  const { source: place, rest } = sourceWords(ui, options, words);
+  const keys = await requiredKeys(ui, options);
+  const now = systemClock.now();
+  const asked = options.at === undefined ? undefined : timeOf(options.at, "--at", now, -1);
+  const source = watched(ui, await openSource(ui, place, options));
+  try {
+    const at = asked ?? (source.live ? now : undefined);
+    const only = rest[0] === undefined ? undefined : (await chooseChain(source, rest[0])).id;
+    const judged = await judge(ui, source, only, { keys, at, options });
+    if (options.json === true) ui.print(reportJson(judged));
+    else for (const line of reportLines(ui, judged)) ui.print(line);
+    ui.exitCode = verdictExitCodes[judged.report.verdict];
+  } finally {
+    await source.close();
+  }
+}
+
+/** Verifies what `up` keeps under `dir`, prints the report and sets the exit code. */
+export async function verifyStore(ui: Ui, dir: string): Promise<void> {
+  await run(ui, [undefined, undefined], { data: dir });
+}
+
+interface Asked {
+  readonly keys: TrustedKeys;
+  readonly at: number | undefined;
+  readonly options: Pick<VerifyCommandOptions, "headersOnly">;
+}
+
+async function judge(
+  ui: Ui,
+  source: OpenedSource,
+  only: string | undefined,
+  { keys, at, options }: Asked,
+): Promise<Judged> {
+  const kept = new Kept();
+  const authenticated = new Map<string, number>();
+  let walk: ChainWalk | undefined;
+  let bytes = 0;
+  const report = await verifySource(source, {
+    ...{ suite: nativeSuite, ...keys, at, headersOnly: options.headersOnly === true },
+    ...{ keptPerCode: 0, ...(only === undefined ? {} : { only: new Set([only]) }) },
+    report: (each) => kept.add(each),
+    onAccepted: (_header, accepting) => {
+      walk = accepting;
+    },
+    onChain: ({ chain, grant }) => {
+      const end = walk?.unauthenticatedFrom ?? walk?.length ?? 0;
+      authenticated.set(chain, grant === undefined ? 0 : end);
+      walk = undefined;
+    },
+    onBlock: (id, length) => {
+      const before = bytes;
+      bytes += length;
+      if (Math.floor(before / 4e6) === Math.floor(bytes / 4e6)) return;
+      ui.progress(`chain ${id.slice(0, 16)}: ${Math.floor(bytes / 1e6)} MB read`);
+    },
+  });
+  const chains = report.chains.map((each) => ({
+    report: each,
+    authenticatedBlocks: authenticated.get(each.chain) ?? 0,
+    findings: kept.of(each.chain),
+  }));
+  const ids = new Set(report.chains.map(({ chain }) => chain));
+  return { report, at, chains, findings: kept.ofOthers(ids) };
+}
+
+// The first findings of each code and chain: a hostile source can't fill memory.
+class Kept {
+  readonly #byChain = new Map<string | undefined, Map<FindingCode, Finding[]>>();
+
+  add(finding: Finding): void {
+    const byCode = this.#byChain.get(finding.chain) ?? new Map<FindingCode, Finding[]>();
+    this.#byChain.set(finding.chain, byCode);
+    const same = byCode.get(finding.code) ?? [];
+    byCode.set(finding.code, same);
+    if (same.length < keptPerCode) same.push(finding);
+  }
+
+  of(chain: string | undefined): Finding[] {
+    return [...(this.#byChain.get(chain)?.values() ?? [])].flat().sort(byPlace);
+  }
+
+  ofOthers(chains: ReadonlySet<string>): Finding[] {
+    const others = [...this.#byChain.keys()].filter((id) => id === undefined || !chains.has(id));
+    return others.flatMap((id) => this.of(id));
+  }
+}
+
+function byPlace(a: Finding, b: Finding): number {
+  const [none, left, right] = [Number.POSITIVE_INFINITY, a.block, b.block];
+  return (left ?? none) === (right ?? none) ? 0 : (left ?? none) - (right ?? none);
+}
+
+/** The same source; whoever watches is told why something of it cannot be read. */
+function watched(ui: Ui, source: OpenedSource): OpenedSource {
+  const tell = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      ui.warn(errorText(error));
+      throw error;
+    }
+  };
+  const pieces = async function* (from: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* from;
+    } catch (error) {
+      ui.warn(errorText(error));
+      throw error;
+    }
+  };
+  type Objects = Awaited<ReturnType<OpenedChain["blocks"]>>;
+  const objects = async (list: Promise<Objects>): Promise<Objects> =>
+    (await tell(list)).map((each) => ({ ...each, open: (range) => pieces(each.open(range)) }));
+  const chain = (each: OpenedChain): OpenedChain => ({
+    id: each.id,
+    grant: () => tell(each.grant()),
+    receipt: () => tell(each.receipt()),
+    blocks: () => objects(each.blocks()),
+    headers: () => objects(each.headers()),
+    forks: () => objects(each.forks()),
+  });
+  return {
+    ...source,
+    chains: async () => (await tell(source.chains())).map(chain),
+    chain: (id) => chain(source.chain(id)),
+  };
+}

@@ -1,0 +1,82 @@
+// Runs the real command in a process of its own, in a directory of its own.
+
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { formatVerifierKey } from "../../src/core/note.ts";
+import { type ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
+import { type StoreFiles, type StoreOptions, storeChain } from "../fakes/chain-store.ts";
+
+const bin = join(import.meta.dirname, "../../src/cli/bin.ts");
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  readonly bytes: Buffer;
+}
+
+export class CommandDir implements Disposable {
+  readonly dir: string = mkdtempSync(join(tmpdir(), "sealtail-cli-"));
+
+  [Symbol.dispose](): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  /** Runs `sealtail` with these words; resolves when it has ended. */
+  run(words: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+    const { PATH = "", HOME = "" } = process.env;
+    const child = spawn(process.execPath, [bin, ...words], {
+      cwd: this.dir,
+      env: { PATH, HOME, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [out, err]: [Buffer[], Buffer[]] = [[], []];
+    child.stdout.on("data", (piece: Buffer) => out.push(piece));
+    child.stderr.on("data", (piece: Buffer) => err.push(piece));
+    return new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => {
+        const bytes = Buffer.concat(out);
+        const text = (pieces: Buffer[]): string =>
+          Buffer.concat(pieces).toString("utf8").replaceAll(this.dir, "DIR");
+        resolve({ code, out: text(out), err: text(err), bytes });
+      });
+    });
+  }
+
+  write(name: string, content: string | Uint8Array): void {
+    mkdirSync(dirname(this.path(name)), { recursive: true });
+    writeFileSync(this.path(name), content);
+  }
+
+  /** Writes chains as `up` keeps them: data/store and data/keys. */
+  store(chain: ChainBuilder, options: StoreOptions = {}): StoreFiles {
+    const files = storeChain(new Map(), chain, options);
+    for (const [name, bytes] of files) this.write(`data/store/${name}`, bytes);
+    this.keys();
+    return files;
+  }
+
+  keys(): void {
+    const { receipt, time } = testVault.keys;
+    for (const [name, key] of [
+      ["root", testRoot.key],
+      ["vault", receipt],
+      ["vault-time", time],
+    ] as const) {
+      this.write(`data/keys/${name}.pub`, `${formatVerifierKey(key)}\n`);
+    }
+  }
+}
+
+/** The options that say which keys are trusted. */
+export const keyWords: readonly string[] = [
+  ...["--root", "data/keys/root.pub"],
+  ...["--vault-key", "data/keys/vault.pub", "--vault-key", "data/keys/vault-time.pub"],
+];

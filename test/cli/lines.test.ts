@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ChainBuilder } from "../fakes/chain-builder.ts";
+import { lines, say } from "../fakes/chain-items.ts";
+import { CommandDir } from "./command.ts";
+
+const binary = Buffer.from([0x66, 0xff, 0x00, 0x0d, 0x0a, 0xc3, 0x28, 0x0a]);
+const long = Buffer.alloc(300_000, 0x61);
+const first = Buffer.concat([
+  Buffer.from("one\ntwo refund\n\n"),
+  binary,
+  long,
+  Buffer.from("\nend"),
+]);
+
+interface Made {
+  readonly chain: ChainBuilder;
+  readonly app: string;
+  readonly web: string;
+}
+
+/** Two files; the first holds what is hard to print. */
+function made(): Made {
+  const chain = new ChainBuilder("payments");
+  chain.begin();
+  const [app, web] = [chain.source("/var/log/app.log"), chain.source("/var/log/web 1.log")];
+  const encoded = { ...web.record, path: "/var/log/web%201.log", name: "web" };
+  const webId = chain.sources.idOf(encoded);
+  chain.seal([say(app.record), say(encoded), lines(app.id, first.subarray(0, 24))]);
+  chain.seal([lines(webId, "GET /\nrefund \x1b[31m\n"), lines(app.id, first.subarray(24))]);
+  chain.seal([lines(webId, "GET /later\n")]);
+  return { chain, app: app.id, web: webId };
+}
+
+test("lines are shown with number, time and path, and nothing in them moves the cursor", async () => {
+  using dir = new CommandDir();
+  dir.store(made().chain);
+  const { code, out, err } = await dir.run(["lines", "--data", "data", "payments"]);
+  assert.deepEqual([code, err], [0, ""]);
+  const shown = out.split("\n");
+  assert.equal(shown.length, 11);
+  assert.equal(shown[0], "5  2026-01-01T00:00:01.000Z  /var/log/app.log  one");
+  assert.equal(shown[2], "7  2026-01-01T00:00:01.000Z  /var/log/app.log  ");
+  assert.equal(shown[3], "8  2026-01-01T00:00:01.000Z  /var/log/app.log  f\ufffd\\x00\\x0d");
+  assert.equal(shown[6], "11  2026-01-01T00:00:02.000Z  /var/log/web%201.log  refund \\x1b[31m");
+  assert.match(shown[7] as string, /app\.log {2}a{300000}$/);
+  assert.match(shown[8] as string, /app\.log {2}end$/);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not be there
+  assert.ok(!/[\x00-\x08\x0b-\x1f\x7f]/.test(out));
+});
+
+test("raw output is the file, byte by byte, and of one file only", async () => {
+  using dir = new CommandDir();
+  const { chain, app } = made();
+  dir.store(chain);
+  const raw = ["lines", "--data", "data", "payments", "--raw"];
+  for (const source of ["name:app", `id:${app}`, `id:${app.slice(0, 8)}`, "/var/*/app.log"]) {
+    const { code, bytes, err } = await dir.run([...raw, "--source", source]);
+    assert.deepEqual([code, err], [0, ""]);
+    assert.ok(bytes.equals(first), source);
+  }
+  const both = await dir.run(raw);
+  assert.deepEqual([both.code, both.out], [2, ""]);
+  assert.match(both.err, new RegExp(`id:${app.slice(0, 12)} \\(/var/log/app.log\\)`));
+  const part = await dir.run([...raw, "--source", "name:app", "--to-seq", "6"]);
+  assert.equal(part.out, "one\ntwo refund\n");
+});
+
+test("JSON output is one envelope a line, with text only where it is text", async () => {
+  using dir = new CommandDir();
+  const { chain, app } = made();
+  dir.store(chain);
+  const { out } = await dir.run(["lines", "--data", "data", "payments", "--json"]);
+  const all = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    all.map(({ seq }) => seq),
+    [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+  );
+  const [one, , , bent, , , , cut, rest] = all;
+  assert.deepEqual([one.text, one.kind, one.lf, one.source], ["one", "line", true, app]);
+  assert.deepEqual([one.chain, one.block, one.offset], [chain.name, 1, 0]);
+  assert.equal(bent.text, undefined);
+  assert.equal(bent.base64, binary.subarray(0, 4).toString("base64"));
+  assert.deepEqual([cut.lf, cut.text.length, rest.lf], [false, 262_144, true]);
+  for (let at = 1; at < all.length; at++) assert.equal(all[at].prev, all[at - 1].hash);
+  const withRecords = await dir.run(["lines", "--data", "data", "payments", "--json", "--records"]);
+  const kinds = withRecords.out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line).kind);
+  assert.equal(kinds.filter((kind) => kind === "record").length, 5);
+});
+
+const filters: readonly (readonly [words: string[], seqs: number[]])[] = [
+  [
+    ["--from-seq", "6", "--to-seq", "7"],
+    [6, 7],
+  ],
+  [["--since", "2026-01-01T00:00:03Z"], [15]],
+  [
+    ["--until", "2026-01-01T00:00:01Z"],
+    [5, 6, 7, 8, 9],
+  ],
+  [
+    ["--since", "@1767225602", "--until", "@1767225602"],
+    [10, 11, 12, 13, 14],
+  ],
+  [
+    ["--grep", "refund"],
+    [6, 11],
+  ],
+  [["--grep", "refund", "--source", "/var/log/web*"], [11]],
+  [
+    ["--source", "name:web"],
+    [10, 11, 15],
+  ],
+  [["--source", "/var/*"], []],
+  [
+    ["--source", "/var/**"],
+    [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+  ],
+  [
+    ["--records", "--to-seq", "2"],
+    [0, 1, 2],
+  ],
+];
+
+test("what is asked for is what is printed", async () => {
+  using dir = new CommandDir();
+  dir.store(made().chain);
+  for (const [words, seqs] of filters) {
+    const ran = await dir.run(["lines", "--data", "data", "payments", "--json", ...words]);
+    const found = ran.out.split("\n").filter((line) => line !== "");
+    assert.deepEqual(
+      found.map((line) => JSON.parse(line).seq),
+      seqs,
+      words.join(" "),
+    );
+    assert.equal(ran.code, 0);
+  }
+});
+
+test("what nobody vouches for is left out unless it is asked for", async () => {
+  using dir = new CommandDir();
+  const { chain } = made();
+  const blocks = chain.blocks.map(({ bytes }) => bytes.slice());
+  const second = blocks[2] as Uint8Array;
+  second[400] = (second[400] as number) ^ 1;
+  dir.store(chain, { blocks, receipt: undefined });
+  const words = ["lines", "--data", "data", "payments"];
+  const safe = await dir.run(words);
+  assert.equal(safe.code, 1);
+  assert.equal(safe.out.trimEnd().split("\n").length, 5);
+  assert.match(safe.err, /\[lines-left-out\]/);
+  const all = await dir.run([...words, "--unauthenticated"]);
+  assert.match(all.out, /GET \/later\n$/);
+  assert.equal(all.code, 1);
+  const before = await dir.run([...words, "--to-seq", "7"]);
+  assert.deepEqual([before.code, before.err], [0, ""]);
+});
+
+test("a reader that has seen enough ends the command without a complaint", async () => {
+  using dir = new CommandDir();
+  const chain = new ChainBuilder("payments");
+  chain.begin();
+  const { id, record } = chain.source("/var/log/app.log");
+  chain.seal([say(record)]);
+  for (let block = 0; block < 40; block++) chain.seal([lines(id, "x\n".repeat(5000))]);
+  dir.store(chain);
+  const { spawnSync } = await import("node:child_process");
+  const bin = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
+  const command = `"${process.execPath}" "${bin}" lines --data data payments | head -n 2`;
+  const ran = spawnSync("bash", ["-o", "pipefail", "-c", command], {
+    cwd: dir.dir,
+    encoding: "utf8",
+  });
+  assert.equal(ran.stderr, "");
+  assert.equal(ran.stdout.split("\n").length, 3);
+  assert.equal(ran.status, 0);
+});

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { parseGrant } from "../../src/core/grant.ts";
+import { nativeSuite } from "../../src/host/native-suite.ts";
+import { ChainBuilder } from "../fakes/chain-builder.ts";
+import { lines, say } from "../fakes/chain-items.ts";
+import { CommandDir, keyWords } from "./command.ts";
+
+/** Six blocks: start, four with lines, a declared gap. */
+function chainOf(label: string): ChainBuilder {
+  const chain = new ChainBuilder(label, { codec: "zstd" });
+  chain.begin();
+  const { id, record } = chain.source("/var/log/app.log");
+  chain.seal([say(record), lines(id, "one\ntwo\n")]);
+  for (let block = 2; block < 5; block += 1) chain.seal([lines(id, `block ${block}\n`)]);
+  const from = chain.sources.get(id)?.expected as number;
+  const gap = { type: "gap", source: id, from, to: from + 100, cause: "truncated" } as const;
+  chain.seal([say(gap)]);
+  return chain;
+}
+
+test("a sound chain is verified from data directory, store, and bundle", async () => {
+  using dir = new CommandDir();
+  const chain = chainOf("payments");
+  dir.store(chain);
+  const first = await dir.run(["verify", "--data", "data"]);
+  assert.deepEqual([first.code, first.err], [3, ""]);
+  assert.equal(
+    first.out,
+    `VALID_WITH_FINDINGS
+1 chain, 6 blocks, 10 envelopes in DIR/data/store
+
+chain ${chain.name} payments: VALID_WITH_FINDINGS
+  GAP_DECLARED block 5 seq 9: 100 bytes from offset 32, truncated
+    in chains/${chain.name}/0000000000000004.blocks, byte 595
+  read           6 blocks: 10 envelopes, 1 run, 2026-01-01T00:00:00.000Z to 2026-01-01T00:00:05.000Z
+  authenticated  blocks 0 to 5
+  receipted      blocks 0 to 5, newest receipt 2026-01-01T00:00:06.000Z
+  gaps           1 declared, 0 undeclared
+  not checked    revocations: no list was given
+`.replace("byte 595", /byte \d+/.exec(first.out)?.[0] ?? ""),
+  );
+  for (const word of ["payments", chain.name, chain.name.slice(0, 6)]) {
+    const { code, out } = await dir.run(["verify", "data/store", word, ...keyWords]);
+    assert.deepEqual([code, out], [3, first.out]);
+  }
+  const made = await dir.run(["export", "--data", "data", "payments", "-o", "b.tar"]);
+  assert.deepEqual([made.code, made.out], [0, ""]);
+  const bundle = await dir.run(["verify", "b.tar", ...keyWords]);
+  assert.equal(bundle.code, 3);
+  assert.equal(bundle.out.replaceAll("b.tar", "data/store"), first.out);
+  const again = await dir.run(["export", "--data", "data", "payments", "-o", "b.tar"]);
+  assert.match(again.err, /\[file-exists\]/);
+});
+
+test("the report as JSON says the same to programs", async () => {
+  using dir = new CommandDir();
+  const chain = chainOf("payments");
+  dir.store(chain);
+  const { code, out } = await dir.run(["verify", "--data", "data", "--json"]);
+  assert.equal(code, 3);
+  const report = JSON.parse(out);
+  assert.equal(report.verdict, "VALID_WITH_FINDINGS");
+  assert.equal(report.exitCode, 3);
+  const [judged, ...others] = report.chains;
+  assert.deepEqual(others, []);
+  assert.equal(judged.chain, chain.name);
+  assert.deepEqual([judged.blocks, judged.authenticatedBlocks, judged.receiptedBlocks], [6, 6, 6]);
+  assert.deepEqual(judged.counts, { GAP_DECLARED: 1 });
+  const [finding] = judged.findings;
+  assert.deepEqual([finding.code, finding.block, finding.seq], ["GAP_DECLARED", 5, 9]);
+  assert.equal(typeof finding.byte, "number");
+});
+
+test("the exit code says how bad it is, the worst chain deciding", async () => {
+  using dir = new CommandDir();
+  const good = new ChainBuilder("good");
+  good.begin();
+  good.seal([say({ type: "stop", reason: "sigterm" })]);
+  dir.store(good);
+  assert.equal((await dir.run(["verify", "--data", "data"])).code, 0);
+  const late = ["verify", "--data", "data", "--at", "2026-01-02T00:00:00Z"];
+  const stopped = await dir.run(late);
+  assert.equal(stopped.code, 3);
+  assert.match(stopped.out, /^ {2}STOPPED block 1: /m);
+
+  const cut = chainOf("cut");
+  const blocks = cut.blocks.map(({ bytes }) => bytes);
+  dir.store(cut, { blocks: blocks.slice(0, 4) });
+  const truncated = await dir.run(["verify", "--data", "data"]);
+  assert.equal(truncated.code, 4);
+  assert.match(truncated.out, /^INCOMPLETE\n2 chains/);
+  assert.match(truncated.out, /TAIL_TRUNCATED/);
+  assert.equal((await dir.run(["verify", "--data", "data", "good"])).code, 0);
+
+  const bent = chainOf("bent");
+  const bytes = bent.blocks.map((block) => block.bytes.slice());
+  const third = bytes[3] as Uint8Array;
+  third[400] = (third[400] as number) ^ 1;
+  dir.store(bent, { blocks: bytes });
+  const broken = await dir.run(["verify", "--data", "data"]);
+  assert.equal(broken.code, 5);
+  assert.match(broken.out, /^INVALID\n3 chains/);
+  assert.match(broken.out, /BAD_SIGNATURE block 3: /);
+});
+
+test("without the vault's keys nothing is called receipted", async () => {
+  using dir = new CommandDir();
+  dir.store(chainOf("payments"));
+  const words = ["verify", "data/store", "--root", "data/keys/root.pub"];
+  const { code, out } = await dir.run(words);
+  assert.equal(code, 3);
+  assert.match(out, /TAIL_UNCONFIRMED/);
+  assert.match(out, /^ {2}receipted {6}nothing$/m);
+  assert.match(out, /receipts of vault vault\.example: its keys were not given/);
+  const half = await dir.run([...words, "--vault-key", "data/keys/vault.pub"]);
+  assert.equal(half.code, 2);
+  assert.match(half.err, /has no partner.*\n.*give --vault-key twice/);
+});
+
+test("a chain of an untrusted root is not authenticated", async () => {
+  using dir = new CommandDir();
+  dir.store(chainOf("payments"));
+  await dir.run(["key", "new", "root.example", "-o", "other.key", "--no-passphrase"]);
+  const [, , ...vaultWords] = keyWords;
+  const words = ["verify", "data/store", "--root", "other.key", ...vaultWords];
+  const { code, out } = await dir.run(words);
+  assert.equal(code, 5);
+  assert.match(out, /UNKNOWN_ROOT/);
+  assert.match(out, /^ {2}authenticated {2}nothing$/m);
+});
+
+test("an empty store and a damaged bundle cannot be judged or opened", async () => {
+  using dir = new CommandDir();
+  dir.keys();
+  dir.write("data/store/chains/.keep", "");
+  const none = await dir.run(["verify", "--data", "data"]);
+  assert.equal(none.code, 6);
+  assert.match(none.out, /^INDETERMINATE\n.*\nthere is no chain to verify\n$/);
+  dir.write("b.tar", Buffer.alloc(2000, 7));
+  const damaged = await dir.run(["verify", "b.tar", ...keyWords]);
+  assert.deepEqual([damaged.code, damaged.out], [1, ""]);
+  assert.match(damaged.err, /\[bundle-invalid\]/);
+});
+
+test("a subject of several chains, and a prefix that is too short, are not guessed at", async () => {
+  using dir = new CommandDir();
+  const two = ["a", "b"].map((key) => {
+    const chain = new ChainBuilder("twin", { grantKey: key });
+    chain.begin();
+    dir.store(chain);
+    return chain;
+  });
+  assert.equal(new Set(two.map(({ name }) => name)).size, 2);
+  assert.equal(parseGrant(nativeSuite, two[0]!.grant).subject, "twin");
+  const both = await dir.run(["verify", "--data", "data", "twin"]);
+  assert.equal(both.code, 2);
+  for (const { name } of two) assert.ok(both.err.includes(name.slice(0, 16)));
+  const short = await dir.run(["verify", "--data", "data", two[0]!.name.slice(0, 5)]);
+  assert.equal(short.code, 1);
+  assert.match(short.err, /\[chain-unknown\]\nsealtail: hint: .*at least 6 digits/);
+});
+
+test("what a terminal would obey in names from outside is made visible", async () => {
+  using dir = new CommandDir();
+  const { code, err } = await dir.run(["verify", "--root", "r", "\x1b[2Jdata"]);
+  assert.equal(code, 1);
+  assert.ok(!err.includes("\x1b"));
+});
