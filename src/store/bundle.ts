@@ -1,0 +1,192 @@
+// Bundles: chains in one file, a tar of the store's layout, for auditors without a network.
+//
+// - Written in one pass, front to back, in constant memory; the same chains make the same bytes.
+// - Read by position: one pass over the headers makes an index, contents are read where they lie.
+// - A bundle may come from anyone. What it holds is never written to disk, so no path in it can
+//   lead anywhere; what is not of the layout is passed over.
+//
+// Spec: docs/spec/store.md, "Bundle".
+
+import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
+import type { Files, OpenFile } from "../host/files.ts";
+import { ShelfChain } from "./chain-reader.ts";
+import { type ChainFolder, grantPath, placeOf, receiptPath } from "./layout.ts";
+import { readAll, type Shelf, type ShelfObject } from "./shelf.ts";
+import type { ChainReader, ReadableStore, StoredObject } from "./store.ts";
+import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock } from "./tar.ts";
+
+/** Objects in a bundle; more than any store of this layout needs for years. */
+export const bundleObjectsMax = 2_000_000;
+
+const endBytes = 2 * tarBlock;
+
+type Streamed = Pick<StoredObject, "name" | "size" | "open">;
+
+/** What a bundle needs of a chain; a ChainReader has it, and so has a vault seen from afar. */
+export interface BundleChain {
+  readonly id: string;
+  readonly grant: () => Promise<Uint8Array | undefined>;
+  readonly receipt: () => Promise<Uint8Array | undefined>;
+  readonly blocks: () => Promise<readonly Streamed[]>;
+  readonly headers: () => Promise<readonly Streamed[]>;
+  readonly forks: () => Promise<readonly Streamed[]>;
+}
+
+/** The bytes of a bundle of `chains`. Throws store-cut-short where an object shrank meanwhile. */
+export async function* writeBundle(
+  chains: readonly BundleChain[],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const chain of [...chains].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    // The receipt is read before the blocks, so that the blocks cover it.
+    const receipt = await chain.receipt();
+    const grant = await chain.grant();
+    if (grant !== undefined) yield* whole(grantPath(chain.id), grant);
+    for (const object of await chain.blocks()) yield* streamed(object);
+    for (const object of await chain.headers()) yield* streamed(object);
+    for (const object of await chain.forks()) yield* streamed(object);
+    if (receipt !== undefined) yield* whole(receiptPath(chain.id), receipt);
+  }
+  yield new Uint8Array(endBytes);
+}
+
+function* whole(path: string, bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
+  yield encodeTarHeader(path, bytes.length);
+  yield bytes;
+  if (paddingOf(bytes.length) > 0) yield new Uint8Array(paddingOf(bytes.length));
+}
+
+// A growing object goes in as long as it was when its header was written.
+async function* streamed(object: Streamed): AsyncGenerator<Uint8Array, void, undefined> {
+  const size = await object.size();
+  yield encodeTarHeader(object.name, size);
+  let left = size;
+  for await (const piece of object.open({ start: 0, end: size })) {
+    const part = piece.length > left ? piece.subarray(0, left) : piece;
+    left -= part.length;
+    yield part;
+  }
+  if (left > 0) {
+    const text = `stored object ends ${left} bytes before its end`;
+    throw new SealtailError("store-cut-short", text, { place: object.name });
+  }
+  if (paddingOf(size) > 0) yield new Uint8Array(paddingOf(size));
+}
+
+/** An open bundle. Close it when nothing reads from it any more. */
+export interface Bundle extends ReadableStore {
+  close(): Promise<void>;
+}
+
+/** Reads a bundle's index. Throws bundle-invalid for what is no whole bundle. */
+export async function openBundle(files: Files, path: string): Promise<Bundle> {
+  const file = await files.open(path, "read");
+  try {
+    const { size, kind } = await file.stat();
+    if (kind !== "file") throw invalid(path, "it is no plain file");
+    const shelf = new BundleShelf(path, file, await readIndex(path, file, size));
+    const reader = (chain: string): ChainReader => new ShelfChain(shelf, chain);
+    return {
+      name: path,
+      chainIds: () => shelf.chainIds(),
+      chains: async () => (await shelf.chainIds()).map(reader),
+      reader,
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+interface Place {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** By chain, then by "folder/name". */
+type Index = Map<string, Map<string, Place>>;
+
+async function readIndex(path: string, file: OpenFile, size: number): Promise<Index> {
+  const index: Index = new Map();
+  const block = new Uint8Array(tarBlock);
+  let count = 0;
+  for (let at = 0; ; ) {
+    if ((await readAll(file, block, at)) < tarBlock) {
+      throw invalid(path, `it ends at byte ${at} without its end mark: it was cut short`);
+    }
+    const header = headerAt(path, block, at);
+    if (header === undefined) return index;
+    const start = at + tarBlock;
+    at = start + header.size + paddingOf(header.size);
+    if (at > size) throw invalid(path, `an object at byte ${start} is cut short`);
+    count += 1;
+    if (count > bundleObjectsMax) throw invalid(path, `it holds more than ${bundleObjectsMax}`);
+    if (header.kind === "file") add(index, path, header, start);
+  }
+}
+
+function headerAt(path: string, block: Uint8Array, at: number): TarHeader | undefined {
+  try {
+    return decodeTarHeader(block);
+  } catch (caught) {
+    if (!(caught instanceof Fault)) throw caught;
+    throw invalid(path, `${caught.message} at byte ${at}`);
+  }
+}
+
+function add(index: Index, path: string, header: TarHeader, start: number): void {
+  const place = placeOf(header.path.replace(/^(?:\.\/)+/, ""));
+  if (place === undefined) return;
+  const objects = index.get(place.chain) ?? new Map<string, Place>();
+  index.set(place.chain, objects);
+  const key = `${place.folder}/${place.name}`;
+  if (objects.has(key)) throw invalid(path, `it holds an object twice, again at byte ${start}`);
+  objects.set(key, { start, size: header.size });
+}
+
+function invalid(path: string, why: string): SealtailError {
+  return new SealtailError("bundle-invalid", `bundle can't be read: ${why}`, { place: path });
+}
+
+class BundleShelf implements Shelf {
+  readonly name: string;
+  readonly #file: OpenFile;
+  readonly #index: Index;
+
+  constructor(name: string, file: OpenFile, index: Index) {
+    this.name = name;
+    this.#file = file;
+    this.#index = index;
+  }
+
+  async chainIds(): Promise<string[]> {
+    return [...this.#index.keys()].sort();
+  }
+
+  async names(chain: string, folder: ChainFolder): Promise<string[]> {
+    const keys = [...(this.#index.get(chain)?.keys() ?? [])];
+    const start = `${folder}/`;
+    return keys
+      .filter((key) => key.startsWith(start))
+      .map((key) => key.slice(start.length))
+      .sort();
+  }
+
+  async open(path: string): Promise<ShelfObject | undefined> {
+    const place = placeOf(path);
+    if (place === undefined) return undefined;
+    const found = this.#index.get(place.chain)?.get(`${place.folder}/${place.name}`);
+    if (found === undefined) return undefined;
+    return {
+      size: found.size,
+      read: (into, at, length, position) => {
+        const most = Math.max(0, Math.min(length, found.size - position));
+        return most === 0
+          ? Promise.resolve(0)
+          : this.#file.read(into, at, most, found.start + position);
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+}

@@ -1,0 +1,237 @@
+// Reads one chain from a shelf: its objects as they are, and its heads and blocks by number.
+//
+// - Headers objects serve as the index of their ranges; the newest range is looked up in the
+//   blocks themselves.
+// - Names are listed anew at each call, so that a living chain is seen as it is.
+
+import { headLength } from "../core/block.ts";
+import { concat } from "../core/bytes.ts";
+import { SealtailError } from "../core/errors.ts";
+import { type FramedHead, framedHeads, headerOf } from "./head-scan.ts";
+import {
+  blocksNumber,
+  blocksPath,
+  blocksPerRange,
+  chainPath,
+  forkOf,
+  forkPath,
+  grantPath,
+  headersNumber,
+  headersPath,
+  rangeOf,
+  receiptPath,
+} from "./layout.ts";
+import { piecesOf, readAll, readSmall, type Shelf } from "./shelf.ts";
+import type { ChainReader, StoredObject } from "./store.ts";
+
+/** Longest grant and receipt that are read; core's own limits are tighter or equal. */
+const noteBytesMax = 16_384;
+const rangeBytes = blocksPerRange * headLength;
+
+/** Where some blocks lie: [start, end) of one object. */
+interface Stretch {
+  readonly path: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+export class ShelfChain implements ChainReader {
+  readonly id: string;
+  readonly #shelf: Shelf;
+
+  constructor(shelf: Shelf, id: string) {
+    this.#shelf = shelf;
+    this.id = id;
+  }
+
+  // What a verifier asks for may be called on its own, without the object.
+
+  readonly grant = (): Promise<Uint8Array | undefined> =>
+    readSmall(this.#shelf, grantPath(this.id), noteBytesMax);
+
+  readonly receipt = (): Promise<Uint8Array | undefined> =>
+    readSmall(this.#shelf, receiptPath(this.id), noteBytesMax);
+
+  readonly blocks = async (): Promise<StoredObject[]> =>
+    (await this.#numbers("", blocksNumber)).map((first) =>
+      this.#object(blocksPath(this.id, first), first),
+    );
+
+  readonly headers = async (): Promise<StoredObject[]> =>
+    (await this.#numbers("headers", headersNumber)).map((first) =>
+      this.#object(headersPath(this.id, first), first),
+    );
+
+  readonly forks = async (): Promise<StoredObject[]> =>
+    (await this.#shelf.names(this.id, "forks")).flatMap((name) => {
+      const fork = forkOf(name);
+      return fork === undefined
+        ? []
+        : [this.#object(forkPath(this.id, fork.block, fork.hash), fork.block)];
+    });
+
+  async heads(from: number, count: number): Promise<Uint8Array> {
+    const most = Math.min(count, rangeOf(from) + blocksPerRange - from);
+    const indexed = await this.#indexedHeads(rangeOf(from));
+    if (indexed !== undefined) {
+      const start = (from - rangeOf(from)) * headLength;
+      return indexed.subarray(start, start + most * headLength);
+    }
+    const heads: Uint8Array[] = [];
+    for await (const { head } of this.#scan(from, from + most)) heads.push(head);
+    return concat(...heads);
+  }
+
+  async *wholeBlocks(from: number, to: number): AsyncGenerator<Uint8Array, void, undefined> {
+    let next = from;
+    while (next < to) {
+      const { stretch, reached } = await this.#stretch(next, to);
+      let left = stretch.end - stretch.start;
+      for await (const piece of piecesOf(this.#shelf, stretch.path, stretch)) {
+        left -= piece.length;
+        yield piece;
+      }
+      if (left > 0) throw missing(this.id, reached - 1);
+      next = reached;
+    }
+  }
+
+  async newest(): Promise<{ size: number; head: Uint8Array | undefined }> {
+    const last = (await this.#numbers("", blocksNumber)).at(-1);
+    const headers = (await this.#numbers("headers", headersNumber)).at(-1);
+    const below = headers === undefined ? 0 : headers + blocksPerRange;
+    let [size, head]: [number, Uint8Array | undefined] = [Math.max(last ?? 0, below), undefined];
+    if (last !== undefined) {
+      for await (const found of this.#framed(last)) {
+        if (found.number + 1 >= size) [size, head] = [found.number + 1, found.head];
+      }
+    }
+    if (head !== undefined || size === 0) return { size, head };
+    const before = await this.heads(size - 1, 1);
+    return { size, head: before.length === headLength ? before : undefined };
+  }
+
+  #object(path: string, firstBlock: number): StoredObject {
+    return {
+      name: path,
+      firstBlock,
+      size: async () => {
+        const object = await this.#shelf.open(path);
+        await object?.close();
+        return object?.size ?? 0;
+      },
+      open: (range) => piecesOf(this.#shelf, path, range),
+    };
+  }
+
+  async #numbers(
+    folder: "" | "headers",
+    numberOf: (name: string) => number | undefined,
+  ): Promise<number[]> {
+    const names = await this.#shelf.names(this.id, folder);
+    return names.flatMap((name) => numberOf(name) ?? []);
+  }
+
+  /** A complete headers object whole; undefined if there is none, or if it is not complete. */
+  async #indexedHeads(range: number): Promise<Uint8Array | undefined> {
+    const object = await this.#shelf.open(headersPath(this.id, range));
+    if (object === undefined) return undefined;
+    try {
+      if (object.size !== rangeBytes) return undefined;
+      const bytes = new Uint8Array(rangeBytes);
+      return (await readAll(object, bytes, 0)) === rangeBytes ? bytes : undefined;
+    } finally {
+      await object.close();
+    }
+  }
+
+  async *#framed(first: number): AsyncGenerator<FramedHead, void, undefined> {
+    const object = await this.#shelf.open(blocksPath(this.id, first));
+    if (object === undefined) return;
+    try {
+      yield* framedHeads(object, first);
+    } finally {
+      await object.close();
+    }
+  }
+
+  /** The blocks [from, to), all of them in one range, from their own objects. */
+  async *#scan(from: number, to: number): AsyncGenerator<FramedHead, void, undefined> {
+    const firsts = await this.#numbers("", blocksNumber);
+    let next = from;
+    while (next < to) {
+      const first = firsts.findLast((each) => each <= next);
+      if (first === undefined) return;
+      const before = next;
+      for await (const found of this.#framed(first)) {
+        if (found.number >= to) return;
+        if (found.number !== next) continue;
+        yield found;
+        next += 1;
+      }
+      if (next === before) return;
+    }
+  }
+
+  /** Where the blocks from `next` on lie, as many below `to` as one object holds. */
+  async #stretch(next: number, to: number): Promise<{ stretch: Stretch; reached: number }> {
+    const firsts = await this.#numbers("", blocksNumber);
+    const first = firsts.findLast((each) => each <= next);
+    if (first === undefined) throw missing(this.id, next);
+    const follower = firsts.find((each) => each > next) ?? Number.POSITIVE_INFINITY;
+    const path = blocksPath(this.id, first);
+    const last = Math.min(to, follower);
+    const indexed = await this.#indexedHeads(rangeOf(first));
+    if (indexed !== undefined) {
+      const end = Math.min(last, rangeOf(first) + blocksPerRange);
+      return { stretch: { path, ...offsetsIn(indexed, first, next, end) }, reached: end };
+    }
+    let [start, end, reached] = [0, 0, next];
+    for await (const found of this.#framed(first)) {
+      if (found.number >= last) break;
+      if (found.number === next) start = found.start;
+      if (found.number >= next) [end, reached] = [found.end, found.number + 1];
+    }
+    if (reached === next) throw missing(this.id, next);
+    return { stretch: { path, start, end }, reached };
+  }
+}
+
+/** Offsets of blocks [from, to) in the object that begins with block `first` of the range. */
+function offsetsIn(
+  range: Uint8Array,
+  first: number,
+  from: number,
+  to: number,
+): { start: number; end: number } {
+  const base = rangeOf(first);
+  let [at, start] = [0, 0];
+  for (let number = first; number < to; number += 1) {
+    if (number === from) start = at;
+    const head = range.subarray((number - base) * headLength, (number - base + 1) * headLength);
+    const header = headerOf(head);
+    if (header === undefined) throw damagedIndex(base);
+    at += headLength + header.storedLength;
+  }
+  return { start, end: at };
+}
+
+function missing(chain: string, block: number): SealtailError {
+  const text = `block ${block} of the chain is not in the store`;
+  return new SealtailError("store-cut-short", text, { place: chainPath(chain) });
+}
+
+function damagedIndex(range: number): SealtailError {
+  return new SealtailError("store-damaged", `headers object ${range} holds what is no header`);
+}
+
+/** One block's two parts. Throws store-cut-short where it is not there. */
+export async function readBlock(
+  chain: ChainReader,
+  number: number,
+): Promise<{ head: Uint8Array; payload: Uint8Array }> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of chain.wholeBlocks(number, number + 1)) pieces.push(piece);
+  const bytes = pieces.length === 1 ? (pieces[0] as Uint8Array) : concat(...pieces);
+  return { head: bytes.subarray(0, headLength), payload: bytes.subarray(headLength) };
+}

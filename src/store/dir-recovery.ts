@@ -1,0 +1,166 @@
+// Opens a chain of a directory store: finds where it ends, and mends what a crash left.
+//
+// - Blocks that the kept receipt covers were durable once: where one of those is not whole, the
+//   store is damaged, and nothing is cut.
+// - Behind them, what is not a whole block with the payload that its header names was never
+//   synced: it is copied aside, then cut off.
+// - What is left is synced before anybody builds on it: it may never have been.
+
+import { headLength } from "../core/block.ts";
+import { equalBytes } from "../core/bytes.ts";
+import { parseCheckpoint } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { writeFileDurably } from "../host/durable.ts";
+import { failpoint } from "../host/failpoint.ts";
+import { joinPath } from "../host/file-error.ts";
+import type { Files, OpenFile } from "../host/files.ts";
+import { ShelfChain } from "./chain-reader.ts";
+import { type FramedHead, framedHeads } from "./head-scan.ts";
+import { blocksNumber, blocksPath, blocksPerRange, chainPath, rangeOf } from "./layout.ts";
+import { type DirShelf, readAll } from "./shelf.ts";
+
+export interface RecoveryOptions {
+  readonly files: Files;
+  readonly suite: Suite;
+  readonly shelf: DirShelf;
+  /** Where bytes that are cut off are kept; undefined: they are not. */
+  readonly asideDir: string | undefined;
+}
+
+/** The newest `.blocks` object, as far as it is whole. */
+export interface TailObject {
+  readonly firstBlock: number;
+  readonly bytes: number;
+  readonly birthMicros: number;
+}
+
+export interface FoundEnd {
+  /** Number of blocks. */
+  readonly size: number;
+  /** Undefined where the chain has no `.blocks` object yet. */
+  readonly tail: TailObject | undefined;
+  readonly cutBytes: number;
+  readonly damage: string | undefined;
+}
+
+/** Finds a chain's end and makes it durable. */
+export async function findEnd(options: RecoveryOptions, chain: string): Promise<FoundEnd> {
+  const { files, shelf } = options;
+  const names = await shelf.names(chain, "");
+  const first = names.flatMap((name) => blocksNumber(name) ?? []).at(-1);
+  if (first === undefined) return { size: 0, tail: undefined, cutBytes: 0, damage: undefined };
+  const confirmed = await confirmedSize(shelf, chain);
+  const path = shelf.path(blocksPath(chain, first));
+  // A complete object is never written again.
+  const complete = (((await files.stat(path))?.mode ?? 0) & 0o200) === 0;
+  const file = await files.open(path, complete ? "read" : "write");
+  try {
+    const found = await scanTail(options, { chain, first, confirmed, file });
+    if (found.damage !== undefined) return found;
+    if (found.cutBytes > 0) {
+      if (complete) return { ...found, damage: "complete object ends in what is no block" };
+      await cut(options, chain, file, found);
+      failpoint("recover-after-cut");
+    }
+    await file.datasync();
+    await files.syncDir(shelf.path(chainPath(chain)));
+    return complete ? { ...found, tail: undefined } : found;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Blocks that the kept receipt says were durable. Its signature is not judged here. */
+async function confirmedSize(shelf: DirShelf, chain: string): Promise<number> {
+  const receipt = await new ShelfChain(shelf, chain).receipt();
+  if (receipt === undefined) return 0;
+  try {
+    const claim = parseCheckpoint(receipt);
+    return claim.chainId === chain ? claim.size : 0;
+  } catch (caught) {
+    if (caught instanceof Fault) return 0;
+    throw caught;
+  }
+}
+
+interface TailScan {
+  readonly chain: string;
+  readonly first: number;
+  readonly confirmed: number;
+  readonly file: OpenFile;
+}
+
+async function scanTail(options: RecoveryOptions, scan: TailScan): Promise<FoundEnd> {
+  const { first, confirmed, file } = scan;
+  const info = await file.stat();
+  const object = {
+    size: info.size,
+    read: (into: Uint8Array, at: number, length: number, position: number): Promise<number> =>
+      file.read(into, at, length, position),
+  };
+  let [size, bytes] = [first, 0];
+  for await (const found of framedHeads(object, first)) {
+    if (found.number >= confirmed && !(await hasItsPayload(options.suite, object, found))) break;
+    [size, bytes] = [found.number + 1, found.end];
+  }
+  const birthNs = info.birthNs === 0n ? info.mtimeNs : info.birthNs;
+  const tail = { firstBlock: first, bytes, birthMicros: Number(birthNs / 1000n) };
+  const damage = size < confirmed ? damageText(size, confirmed) : undefined;
+  return { size, tail, cutBytes: info.size - bytes, damage };
+}
+
+function damageText(size: number, confirmed: number): string {
+  return `receipt covers ${confirmed} blocks, and only ${size} are whole`;
+}
+
+// A power cut may leave a file with its new size and without some of its content.
+async function hasItsPayload(
+  suite: Suite,
+  object: { read: OpenFile["read"] },
+  { header, start }: FramedHead,
+): Promise<boolean> {
+  const stored = new Uint8Array(header.storedLength);
+  const got = await readAll(object, stored, start + headLength);
+  return got === stored.length && equalBytes(suite.sha256(stored), header.storedHash);
+}
+
+/** Longest copy of a cut tail; the rest is only counted. */
+const asideBytesMax = 16 * 1024 * 1024;
+
+async function cut(
+  { files, asideDir }: RecoveryOptions,
+  chain: string,
+  file: OpenFile,
+  { tail, cutBytes, size }: FoundEnd,
+): Promise<void> {
+  const end = tail?.bytes ?? 0;
+  if (asideDir !== undefined) {
+    const copy = new Uint8Array(Math.min(cutBytes, asideBytesMax));
+    const got = await readAll(file, copy, end);
+    await files.mkdir(asideDir, 0o700);
+    // One name per chain and place: a vault that crashes in a loop must not fill the disk.
+    const name = joinPath(asideDir, `${chain}-${size}.torn`);
+    await writeFileDurably(files, name, copy.subarray(0, got));
+  }
+  await file.truncate(end);
+}
+
+/** Ranges, by their first block, that are complete and have no headers object. */
+export async function missingHeaders(
+  shelf: DirShelf,
+  chain: string,
+  size: number,
+): Promise<number[]> {
+  const complete = rangeOf(size);
+  if (complete === 0) return [];
+  const reader = new ShelfChain(shelf, chain);
+  const there = new Set((await reader.headers()).map(({ firstBlock }) => firstBlock));
+  const oldest = (await reader.blocks())[0]?.firstBlock ?? size;
+  const missing: number[] = [];
+  // Below the oldest `.blocks` object nothing is left to make them of.
+  for (let range = 0; range < complete; range += blocksPerRange) {
+    if (!there.has(range) && range >= oldest) missing.push(range);
+  }
+  return missing;
+}

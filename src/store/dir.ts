@@ -1,0 +1,145 @@
+// The directory store: chains as folders of plain files that any tool can copy and list.
+//
+// - Starting costs nothing: a chain's files are looked at when the chain is asked for.
+// - One process writes; others may read at any time. Whoever starts it holds the lock.
+//
+// Format: docs/spec/store.md.
+
+import type { Suite } from "../core/digest.ts";
+import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
+import type { Files } from "../host/files.ts";
+import { ShelfChain } from "./chain-reader.ts";
+import { DirChain, makeFolder, modes, type ObjectLimits, objectLimits } from "./dir-chain.ts";
+import { type FoundEnd, findEnd, missingHeaders } from "./dir-recovery.ts";
+import {
+  chainPath,
+  chainsFolder,
+  forkOf,
+  forkPath,
+  forksMax,
+  grantPath,
+  isChainId,
+  receiptPath,
+} from "./layout.ts";
+import { DirShelf } from "./shelf.ts";
+import type {
+  ChainReader,
+  ChainWriter,
+  ForkProof,
+  OpenChain,
+  ReadableStore,
+  Store,
+} from "./store.ts";
+
+/** A directory store, or a copy of one, to read. */
+export function readDirStore(files: Files, dir: string): ReadableStore {
+  return new ReadableDir(new DirShelf(files, dir));
+}
+
+class ReadableDir implements ReadableStore {
+  protected readonly shelf: DirShelf;
+
+  constructor(shelf: DirShelf) {
+    this.shelf = shelf;
+  }
+
+  get name(): string {
+    return this.shelf.name;
+  }
+
+  chainIds(): Promise<string[]> {
+    return this.shelf.chainIds();
+  }
+
+  async chains(): Promise<ChainReader[]> {
+    return (await this.chainIds()).map((chain) => this.reader(chain));
+  }
+
+  reader(chain: string): ChainReader {
+    if (!isChainId(chain)) throw new RangeError(`${chain} is no chain id`);
+    return new ShelfChain(this.shelf, chain);
+  }
+}
+
+export interface DirStoreOptions {
+  readonly files: Files;
+  readonly suite: Suite;
+  /** Unix microseconds. */
+  readonly now: () => number;
+  readonly dir: string;
+  /** Where torn tails are kept after they are cut off; undefined: nowhere. */
+  readonly asideDir?: string;
+  readonly limits?: ObjectLimits;
+}
+
+/** Opens a directory store for writing, and makes the directory if it is not there. */
+export async function openDirStore(options: DirStoreOptions): Promise<Store> {
+  const shelf = new DirShelf(options.files, options.dir);
+  await makeDirDurably(options.files, shelf.path(chainsFolder), modes.dir);
+  return new DirStore(options, shelf);
+}
+
+class DirStore extends ReadableDir implements Store {
+  readonly #options: DirStoreOptions;
+  /** Ends of chains that this process wrote last, and without a failure: no need to look again. */
+  readonly #writers = new Map<string, DirChain>();
+
+  constructor(options: DirStoreOptions, shelf: DirShelf) {
+    super(shelf);
+    this.#options = options;
+  }
+
+  async open(chain: string): Promise<OpenChain | undefined> {
+    const known = this.#writers.get(chain);
+    if (known !== undefined) {
+      return { writer: known, report: { cutBytes: 0, headersWritten: 0, damage: undefined } };
+    }
+    if ((await this.reader(chain).grant()) === undefined) return undefined;
+    const { files, suite, asideDir } = this.#options;
+    const recovery = { files, suite, shelf: this.shelf, asideDir };
+    const found = await findEnd(recovery, chain);
+    const { cutBytes, damage } = found;
+    const writer = this.#writer(chain, found);
+    const missing = damage === undefined ? await missingHeaders(this.shelf, chain, found.size) : [];
+    for (const range of missing) await writer.writeHeaders(range);
+    if (damage === undefined) this.#writers.set(chain, writer);
+    return { writer, report: { cutBytes, headersWritten: missing.length, damage } };
+  }
+
+  async create(chain: string, grant: Uint8Array): Promise<ChainWriter> {
+    const { files } = this.#options;
+    await files.mkdir(this.shelf.path(chainPath(chain)), modes.dir);
+    // Also when it was there: whoever made it may have died before its name was durable.
+    await files.syncDir(this.shelf.path(chainsFolder));
+    await writeFileDurably(files, this.shelf.path(grantPath(chain)), grant, modes.complete);
+    const opened = await this.open(chain);
+    if (opened === undefined) throw new RangeError(`grant of chain ${chain} did not stay`);
+    return opened.writer;
+  }
+
+  async writeReceipt(chain: string, receipt: Uint8Array): Promise<void> {
+    const path = this.shelf.path(receiptPath(chain));
+    await writeFileDurably(this.#options.files, path, receipt, modes.small);
+  }
+
+  async writeFork(chain: string, fork: ForkProof): Promise<boolean> {
+    const { files } = this.#options;
+    const path = forkPath(chain, fork.block, fork.hash);
+    const there = await this.shelf.names(chain, "forks");
+    const kept = there.filter((name) => forkOf(name) !== undefined);
+    if (kept.length >= forksMax || kept.some((name) => path.endsWith(`/${name}`))) return false;
+    await makeFolder(files, this.shelf, chain, "forks");
+    await writeFileDurably(files, this.shelf.path(path), fork.proof, modes.complete);
+    return true;
+  }
+
+  freeBytes(): Promise<number> {
+    return this.#options.files.freeBytes(this.#options.dir);
+  }
+
+  #writer(chain: string, { size, tail }: Pick<FoundEnd, "size" | "tail">): DirChain {
+    const { files, now, limits = objectLimits } = this.#options;
+    const options = { files, now, limits, chain, shelf: this.shelf };
+    return new DirChain(options, { size, tail }, () => this.#writers.delete(chain));
+  }
+}

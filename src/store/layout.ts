@@ -1,0 +1,100 @@
+// Pure. Names of what lies in a store, for directories, bundles and buckets alike.
+//
+// - Numbers in names are 16 lower-case hex digits, so that names sort as the numbers do.
+// - A name that is none of these means nothing here: it is passed over, never guessed at.
+//
+// Spec: docs/spec/store.md.
+
+/** Blocks of one `headers/` object, and the multiple that no `.blocks` object crosses. */
+export const blocksPerRange = 1024;
+
+/** Fork proofs kept per chain: more of them prove nothing more. */
+export const forksMax = 16;
+
+export const chainsFolder = "chains";
+
+export type ChainFolder = "" | "headers" | "forks";
+
+const suffix = ".blocks";
+
+export function isChainId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** Folder of a chain, or of a folder in it. */
+export function chainPath(chain: string, folder: ChainFolder = ""): string {
+  const base = `${chainsFolder}/${chain}`;
+  return folder === "" ? base : `${base}/${folder}`;
+}
+
+export function grantPath(chain: string): string {
+  return `${chainPath(chain)}/grant`;
+}
+
+export function receiptPath(chain: string): string {
+  return `${chainPath(chain)}/receipt`;
+}
+
+export function blocksPath(chain: string, firstBlock: number): string {
+  return `${chainPath(chain)}/${hex16(firstBlock)}${suffix}`;
+}
+
+export function headersPath(chain: string, firstBlock: number): string {
+  return `${chainPath(chain, "headers")}/${hex16(firstBlock)}`;
+}
+
+/** `hash` is the block hash, in hex, of the head that was refused. */
+export function forkPath(chain: string, block: number, hash: string): string {
+  return `${chainPath(chain, "forks")}/${hex16(block)}-${hash}`;
+}
+
+/** First block of a `.blocks` object by its name in the chain's folder. */
+export function blocksNumber(name: string): number | undefined {
+  return name.endsWith(suffix) ? fromHex16(name.slice(0, -suffix.length)) : undefined;
+}
+
+/** First block of a headers object by its name in the folder `headers`. */
+export function headersNumber(name: string): number | undefined {
+  const number = fromHex16(name);
+  return number === undefined || number % blocksPerRange !== 0 ? undefined : number;
+}
+
+/** Block number and refused block hash of a fork proof by its name in the folder `forks`. */
+export function forkOf(name: string): { block: number; hash: string } | undefined {
+  const [, digits = "", hash = ""] = /^([0-9a-f]{16})-([0-9a-f]{64})$/.exec(name) ?? [];
+  const block = fromHex16(digits);
+  return block === undefined ? undefined : { block, hash };
+}
+
+/** A whole path split into chain, folder and name; undefined for what is no object of a store. */
+export function placeOf(
+  path: string,
+): { chain: string; folder: ChainFolder; name: string } | undefined {
+  const [top, chain = "", ...rest] = path.split("/");
+  if (top !== chainsFolder || !isChainId(chain)) return undefined;
+  const [first = "", second] = rest;
+  if (rest.length === 1) {
+    const known = first === "grant" || first === "receipt" || blocksNumber(first) !== undefined;
+    return known ? { chain, folder: "", name: first } : undefined;
+  }
+  if (rest.length !== 2 || second === undefined) return undefined;
+  if (first === "headers" && headersNumber(second) !== undefined) {
+    return { chain, folder: first, name: second };
+  }
+  return first === "forks" && forkOf(second) ? { chain, folder: first, name: second } : undefined;
+}
+
+/** First block of the range of 1,024 that `block` lies in. */
+export function rangeOf(block: number): number {
+  return block - (block % blocksPerRange);
+}
+
+function hex16(number: number): string {
+  return number.toString(16).padStart(16, "0");
+}
+
+function fromHex16(text: string): number | undefined {
+  if (!/^[0-9a-f]{16}$/.test(text)) return undefined;
+  const number = Number.parseInt(text, 16);
+  return Number.isSafeInteger(number) ? number : undefined;
+}

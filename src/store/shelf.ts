@@ -1,0 +1,144 @@
+// A shelf: objects by their path in the layout, to be listed and read at any position.
+//
+// - A directory and a bundle are shelves; what reads chains needs to know no more.
+// - An object may grow while it is read, and never shrinks or changes before its end.
+
+import { SealtailError } from "../core/errors.ts";
+import { errnoOf, joinPath, type Path } from "../host/file-error.ts";
+import type { DirItem, Files } from "../host/files.ts";
+import { type ChainFolder, chainPath, chainsFolder, isChainId } from "./layout.ts";
+
+/** An object open for reading. One owner, who closes it. */
+export interface ShelfObject {
+  /** Bytes when it was opened. */
+  readonly size: number;
+  /** Fills `into[at, at + length)` from `position`; returns how much was there. */
+  read(into: Uint8Array, at: number, length: number, position: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Shelf {
+  readonly name: string;
+  /** Sorted. */
+  chainIds(): Promise<string[]>;
+  /** Names in a chain's folder, sorted. */
+  names(chain: string, folder: ChainFolder): Promise<string[]>;
+  /** Undefined if there is no such object. */
+  open(path: string): Promise<ShelfObject | undefined>;
+}
+
+const pieceBytes = 262_144;
+
+/** The bytes of an object from `start` up to `end`, or its end. Throws file-missing. */
+export async function* piecesOf(
+  shelf: Shelf,
+  path: string,
+  range: { readonly start: number; readonly end: number } = {
+    start: 0,
+    end: Number.POSITIVE_INFINITY,
+  },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const object = await openKnown(shelf, path);
+  try {
+    for (let at = range.start; at < range.end; ) {
+      // Never more than is there: a heartbeat must not cost a quarter of a mebibyte.
+      const want = Math.min(pieceBytes, range.end - at, Math.max(object.size - at, 4096));
+      const piece = new Uint8Array(want);
+      const got = await object.read(piece, 0, want, at);
+      if (got === 0) return;
+      at += got;
+      yield got === want ? piece : piece.subarray(0, got);
+    }
+  } finally {
+    await object.close();
+  }
+}
+
+/** A small object whole; undefined if there is none. More than `limit` bytes is file-too-large. */
+export async function readSmall(
+  shelf: Shelf,
+  path: string,
+  limit: number,
+): Promise<Uint8Array | undefined> {
+  const object = await shelf.open(path);
+  if (object === undefined) return undefined;
+  try {
+    if (object.size > limit) {
+      const text = `stored object is ${object.size} bytes, want at most ${limit}`;
+      throw new SealtailError("file-too-large", text, { place: path });
+    }
+    const bytes = new Uint8Array(object.size);
+    return bytes.subarray(0, await readAll(object, bytes, 0));
+  } finally {
+    await object.close();
+  }
+}
+
+/** Reads until `into` is full or the object ends; returns how much there was. */
+export async function readAll(
+  object: Pick<ShelfObject, "read">,
+  into: Uint8Array,
+  position: number,
+): Promise<number> {
+  let done = 0;
+  while (done < into.length) {
+    const got = await object.read(into, done, into.length - done, position + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return done;
+}
+
+async function openKnown(shelf: Shelf, path: string): Promise<ShelfObject> {
+  const object = await shelf.open(path);
+  if (object !== undefined) return object;
+  throw new SealtailError("file-missing", "couldn't find a stored object", { place: path });
+}
+
+/** A directory that holds the layout. */
+export class DirShelf implements Shelf {
+  readonly name: string;
+  readonly #files: Files;
+  readonly #dir: Path;
+
+  constructor(files: Files, dir: string) {
+    this.#files = files;
+    this.#dir = dir;
+    this.name = dir;
+  }
+
+  path(name: string): Path {
+    return joinPath(this.#dir, name);
+  }
+
+  async chainIds(): Promise<string[]> {
+    const found = (await this.#files.list(this.path(chainsFolder))) ?? [];
+    return textNames(found, "dir").filter(isChainId);
+  }
+
+  async names(chain: string, folder: ChainFolder): Promise<string[]> {
+    const found = (await this.#files.list(this.path(chainPath(chain, folder)))) ?? [];
+    return textNames(found, "file");
+  }
+
+  async open(path: string): Promise<ShelfObject | undefined> {
+    try {
+      const file = await this.#files.open(this.path(path), "read");
+      const { size } = await file.stat();
+      return {
+        size,
+        read: (into, at, length, position) => file.read(into, at, length, position),
+        close: () => file.close(),
+      };
+    } catch (error) {
+      if (["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return undefined;
+      throw error;
+    }
+  }
+}
+
+function textNames(items: readonly DirItem[], kind: DirItem["kind"]): string[] {
+  return items.flatMap(({ name, kind: found }) =>
+    typeof name === "string" && found === kind ? [name] : [],
+  );
+}

@@ -1,0 +1,134 @@
+// The contract of a store: where a vault keeps chains, and where verifiers and readers find them.
+//
+// - A chain only grows. What was stored is never changed, and nothing here deletes it.
+// - Durable means: it survives a power cut. A method that promises it returns only then.
+// - The order of writes is the store's: grant, then blocks; a range's blocks, then its headers
+//   object, then the next range. What a crash leaves between two steps, open() repairs.
+// - A store knows framing and hashes of stored payloads; whether a block is right is not its affair.
+//
+// Format: docs/spec/store.md.
+
+/** Bytes in pieces of any size, in order. */
+export type Pieces = AsyncIterable<Uint8Array>;
+
+/** A block's two parts as they are stored, one behind the other. */
+export interface BlockBytes {
+  /** header ‖ signature. */
+  readonly head: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+/** One stored object. */
+export interface StoredObject {
+  readonly name: string;
+  /** The block number in its name: the first block, or head, that it holds, or the fork's. */
+  readonly firstBlock: number;
+  /** Bytes at this moment; the newest `.blocks` object may grow. */
+  readonly size: () => Promise<number>;
+  /** The bytes from the start, or those of `range`, [start, end). A new reading at each call. */
+  readonly open: (range?: { readonly start: number; readonly end: number }) => Pieces;
+}
+
+/** The proof of a fork, to be kept. */
+export interface ForkProof {
+  readonly block: number;
+  /** Block hash, in hex, of the block that was refused. */
+  readonly hash: string;
+  /** Both heads, the stored one first. */
+  readonly proof: Uint8Array;
+}
+
+/**
+ * A chain to read, also while it is written to. Nothing is read before it is asked for, and no
+ * call needs memory that grows with the chain but for the list of its objects.
+ * Whoever wants a receipt that the blocks cover reads the receipt first.
+ */
+export interface ChainReader {
+  /** In hex. */
+  readonly id: string;
+  /** The grant note as received; undefined if there is none. */
+  readonly grant: () => Promise<Uint8Array | undefined>;
+  /** The newest receipt that was kept: up to a minute old. */
+  readonly receipt: () => Promise<Uint8Array | undefined>;
+  /** `.blocks` objects by their first block. */
+  readonly blocks: () => Promise<readonly StoredObject[]>;
+  /** Complete headers objects by their first block. */
+  readonly headers: () => Promise<readonly StoredObject[]>;
+  /** Proofs of forks: both heads each. */
+  readonly forks: () => Promise<readonly StoredObject[]>;
+  /**
+   * Heads from block `from` on, joined, at most `count` and never past the end of its range of
+   * 1,024. Fewer, or none, where fewer are there.
+   */
+  readonly heads: (from: number, count: number) => Promise<Uint8Array>;
+  /** The whole blocks [from, to) as they are stored. Throws store-cut-short where one is missing. */
+  readonly wholeBlocks: (from: number, to: number) => Pieces;
+  /** Number of whole blocks, and the newest one's head. Reads the heads of the newest object. */
+  readonly newest: () => Promise<{ readonly size: number; readonly head: Uint8Array | undefined }>;
+}
+
+/** Chains to read. Safe to use concurrently, and beside a writer in this or another process. */
+export interface ReadableStore {
+  /** For people: where this is. */
+  readonly name: string;
+  /** Ids of all chains, sorted. A chain is listed as soon as its grant is being written. */
+  readonly chainIds: () => Promise<string[]>;
+  /** All chains, by id. */
+  readonly chains: () => Promise<readonly ChainReader[]>;
+  /** A chain to read; it need not exist: then it has no grant and no blocks. */
+  readonly reader: (chain: string) => ChainReader;
+}
+
+/** The one who appends to a chain. Calls must not overlap; the caller sees to that. */
+export interface ChainWriter {
+  /** Number of blocks stored, all of them durable. */
+  readonly size: number;
+  /**
+   * Appends blocks `size`, `size + 1` … and returns when all of them are durable.
+   * Throws disk-full, io-error … : some of them may be stored, in order, or none. Then this writer
+   * is of no use any more, and open() finds out what is there. Throws sync-failed: nobody knows
+   * what is there. Stop the process.
+   */
+  append(blocks: readonly BlockBytes[]): Promise<void>;
+}
+
+/** What was found and mended, or found and left alone, when a chain was opened. */
+export interface OpenReport {
+  /** Bytes behind the last whole block that were cut off; a copy was kept aside. */
+  readonly cutBytes: number;
+  /** Headers objects that a crash had prevented. */
+  readonly headersWritten: number;
+  /** Why the stored blocks can't be right; then nothing was cut and nothing may be appended. */
+  readonly damage: string | undefined;
+}
+
+export interface OpenChain {
+  readonly writer: ChainWriter;
+  readonly report: OpenReport;
+}
+
+export interface Store extends ReadableStore {
+  /**
+   * A writer for a chain that exists; undefined if it has no grant. A torn tail is cut back to
+   * whole blocks, and what is left is durable before this returns.
+   * One writer per chain at a time, in one process: the caller sees to that.
+   */
+  open(chain: string): Promise<OpenChain | undefined>;
+  /**
+   * Begins a chain: returns when its grant is durable. Fine if a crash left the chain with its
+   * grant and no blocks: then the grant is replaced.
+   */
+  create(chain: string, grant: Uint8Array): Promise<ChainWriter>;
+  /**
+   * Replaces the kept receipt of a chain: whoever reads sees the old or the new one whole. Durable.
+   * One at a time per chain; appends may go on meanwhile.
+   */
+  writeReceipt(chain: string, receipt: Uint8Array): Promise<void>;
+  /**
+   * Keeps the proof of a fork. Durable. False if it is there already, or if the chain has forksMax
+   * of them. One at a time per chain; appends may go on meanwhile.
+   */
+  writeFork(chain: string, fork: ForkProof): Promise<boolean>;
+  /** Bytes that may still be written. */
+  freeBytes(): Promise<number>;
+}
