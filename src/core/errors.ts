@@ -16,6 +16,11 @@ interface Row {
 }
 
 export const errorTable = {
+  "access-closed": {
+    kind: "config",
+    means: "the vault would be reachable from other machines while only this one may read",
+    remedy: "listen on 127.0.0.1, or set access.open: true if whoever reaches it may read",
+  },
   "address-forbidden": {
     kind: "operating",
     means: "the user that runs this program may not listen on that port",
@@ -271,6 +276,11 @@ export const errorTable = {
     kind: "operating",
     means: "no connection to the vault could be made, or it broke",
     remedy: "check address, name, port, certificates and that the vault runs",
+  },
+  "vault-key-mismatch": {
+    kind: "config",
+    means: "a key of the vault is not the one that its configuration calls for",
+    remedy: "a vault named X has a key named X for receipts and one named X/time for their time",
   },
   "wal-corrupt": {
     kind: "unsafe",

@@ -1,0 +1,226 @@
+// The one decision: which of the blocks that came may be stored.
+//
+// - A block is verified completely, header, signature, links, payload, envelopes and records,
+//   before a byte of it is stored. What verification refuses is refused here, with its finding.
+// - Blocks are judged in order up to the first that is refused; what came before it is good and
+//   is stored. A block that is stored already, byte for byte the same head, is passed over.
+// - Another block at a stored height is a fork if the key of that height signed it.
+//
+// Spec: docs/spec/vault-api.md, "Posting blocks".
+
+import { headLength } from "../core/block.ts";
+import { concat, equalBytes, hex, isZero } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import type { Fault } from "../core/fault.ts";
+import { blockHash, decodeHeader, type Header, headerLength, signedBytes } from "../core/header.ts";
+import { nextTurn } from "../host/turn.ts";
+import { type Finding, isRefusal } from "../verify/finding.ts";
+import type { HeadJudgement } from "../verify/head.ts";
+import type { SplitBlock } from "./body.ts";
+import type { ChainHead } from "./heads.ts";
+import { Problem, type ProblemDetail } from "./problem.ts";
+import { runsBelow } from "./replay.ts";
+
+/** A proven fork: the stored head and the one that was refused. */
+export interface ForkFound {
+  readonly block: number;
+  /** Block hash of the refused one, in hex. */
+  readonly hash: string;
+  readonly proof: Uint8Array;
+}
+
+export interface Admission {
+  /** Blocks to be stored, in order. */
+  readonly accepted: readonly SplitBlock[];
+  /** What the chain comes to with them; undefined if there are none. */
+  readonly end: { readonly root: Uint8Array; readonly stopped: boolean } | undefined;
+  /** Blocks that were stored already. */
+  readonly known: number;
+  /** Why the blocks after these are refused; undefined if there are none. */
+  readonly refusal: Problem | undefined;
+  /** Hash of the block that was refused, in hex. */
+  readonly refusedHash: string | undefined;
+  readonly fork: ForkFound | undefined;
+  /** What was found and is no reason to refuse. */
+  readonly findings: readonly Finding[];
+  /** The walk took in a part of a refused block: it must be dropped. */
+  readonly spoiled: boolean;
+}
+
+type Verdict =
+  | { readonly kind: "next"; readonly judged: HeadJudgement }
+  | { readonly kind: "known" }
+  | { readonly kind: "fork"; readonly fork: ForkFound }
+  | { readonly kind: "refused"; readonly problem: Problem };
+
+/** What a block is judged against: a head, and the blocks of the same request before it. */
+interface Bench {
+  readonly suite: Suite;
+  readonly head: ChainHead;
+  readonly accepted: readonly SplitBlock[];
+}
+
+/** Judges blocks in order. The caller has the chain to itself. */
+export async function admit(
+  suite: Suite,
+  head: ChainHead,
+  blocks: readonly SplitBlock[],
+): Promise<Admission> {
+  const accepted: SplitBlock[] = [];
+  const findings: Finding[] = [];
+  const bench = { suite, head, accepted };
+  let known = 0;
+  let end: Admission["end"];
+  const done = (more: Partial<Admission>): Admission => ({
+    ...{ accepted, end, known, findings, spoiled: false },
+    ...{ refusal: undefined, refusedHash: undefined, fork: undefined, ...more },
+  });
+  for (const block of blocks) {
+    const verdict = await judge(bench, block.head, block.header);
+    const refusedHash = hex(blockHash(suite, block.head));
+    if (verdict.kind === "known") known += 1;
+    else if (verdict.kind === "fork") {
+      const refusal = forkProblem(head, verdict.fork);
+      return done({ refusal, refusedHash, fork: verdict.fork });
+    } else if (verdict.kind === "refused") return done({ refusal: verdict.problem, refusedHash });
+    else {
+      const said = await take(bench, block, verdict.judged);
+      const bad = said.find(({ code }) => isRefusal(code));
+      if (bad !== undefined) {
+        const refusal = refusedBy(head, bad, block.header.blockNo);
+        return done({ refusal, refusedHash, spoiled: true });
+      }
+      findings.push(...said);
+      accepted.push(block);
+      // Before a refused block may spoil the walk.
+      end = { root: rootOf(head), stopped: head.walk.thread.stopped === true };
+    }
+    // A body may hold thousands of blocks: others get their turn between them.
+    await nextTurn();
+  }
+  return done({});
+}
+
+/**
+ * Judges the first head of a request before its payload is read: only who holds a key of the
+ * chain, or a block of it, gets the vault to take in a body. Undefined: go on.
+ */
+export async function refuseEarly(
+  suite: Suite,
+  head: ChainHead,
+  first: { readonly head: Uint8Array; readonly header: Header },
+): Promise<Problem | undefined> {
+  const { blockNo } = first.header;
+  // Of a block that is just being stored nothing can be looked up yet; its turn will come.
+  if (blockNo < head.walk.thread.blockNo && blockNo >= head.writer.size) return undefined;
+  const verdict = await judge({ suite, head, accepted: [] }, first.head, first.header);
+  return verdict.kind === "refused" ? verdict.problem : undefined;
+}
+
+async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<Verdict> {
+  const { suite, head } = bench;
+  const { walk, chain } = head;
+  const own = header.kind === "genesis" ? hex(blockHash(suite, bytes)) : hex(header.chainId);
+  if (own !== chain || (header.kind === "genesis" && !isZero(header.chainId))) {
+    return refused(head, "WRONG_CHAIN", "block belongs to another chain", header.blockNo);
+  }
+  const { blockNo } = walk.thread;
+  if (header.blockNo > blockNo && !walk.thread.final) {
+    return { kind: "refused", problem: wrongHead(head, header.blockNo) };
+  }
+  if (header.blockNo < blockNo) return await judgeOld(bench, bytes, header);
+  await learnRuns(head, header);
+  const judged = walk.judge(bytes);
+  const fault = judged.faults.find(({ code }) => isRefusal(code));
+  if (fault === undefined && judged.place === "next") return { kind: "next", judged };
+  if (fault === undefined) return { kind: "refused", problem: wrongHead(head, header.blockNo) };
+  if (judged.authenticated && linkCodes.includes(fault.code)) {
+    return { kind: "refused", problem: wrongHead(head, header.blockNo, fault) };
+  }
+  return refused(head, fault.code, fault.message, header.blockNo);
+}
+
+const linkCodes: readonly string[] = ["BAD_PREV", "CHAIN_ROOT_MISMATCH"];
+
+// Runs that began before the walk did matter only when another run begins.
+async function learnRuns(head: ChainHead, header: Header): Promise<void> {
+  const { run } = head.walk.thread;
+  if (head.allRuns || run === undefined || equalBytes(run.id, header.runId)) return;
+  head.walk.runs.know(await runsBelow(head.reader, head.writer.size));
+  head.allRuns = true;
+}
+
+/** A block at a height that is taken: the same, a fork, or nothing that concerns us. */
+async function judgeOld(bench: Bench, bytes: Uint8Array, header: Header): Promise<Verdict> {
+  const { suite, head } = bench;
+  const { blockNo } = header;
+  const ours = await headOf(bench, blockNo);
+  if (equalBytes(ours, bytes)) return { kind: "known" };
+  const key =
+    blockNo === 0 ? head.grant.key : decodeHeader(await headOf(bench, blockNo - 1)).nextPub;
+  if (!suite.verifyEd25519(key, signedBytes(bytes), bytes.subarray(headerLength))) {
+    return refused(head, "BAD_SIGNATURE", "signature is not by the key that must sign", blockNo);
+  }
+  const hash = hex(blockHash(suite, bytes));
+  return { kind: "fork", fork: { block: blockNo, hash, proof: concat(ours, bytes) } };
+}
+
+async function headOf({ head, accepted }: Bench, block: number): Promise<Uint8Array> {
+  const stored = head.writer.size;
+  const found = block < stored ? await head.reader.heads(block, 1) : accepted[block - stored]?.head;
+  if (found?.length === headLength) return found;
+  throw new Problem("chain-damaged", `head of stored block ${block} is missing`);
+}
+
+async function take(bench: Bench, block: SplitBlock, judged: HeadJudgement): Promise<Finding[]> {
+  const { head } = bench;
+  const { walk, findings } = head;
+  const size = block.header.receiptSize;
+  if (size > 0 && size < head.writer.size && walk.recent.rootAt(size) === undefined) {
+    // The root over the first `size` blocks stands in the header of block `size`.
+    walk.recent.learn(size, decodeHeader(await headOf(bench, size)).chainRoot);
+  }
+  findings.length = 0;
+  walk.unchecked.clear();
+  walk.block(block.head, block.payload, {}, judged);
+  return findings.splice(0);
+}
+
+function rootOf({ walk, chain }: ChainHead): Uint8Array {
+  const root = walk.thread.frontier?.root();
+  if (root === undefined) throw new RangeError(`tree of chain ${chain} is not known`);
+  return root;
+}
+
+/** The vault's head, for whoever must find out where the two chains part. */
+export function headDetail(head: ChainHead | undefined, emptyRoot: Uint8Array): ProblemDetail {
+  const stored = head?.stored;
+  return { size: stored?.size ?? 0, root: hex(stored?.root ?? emptyRoot) };
+}
+
+function ownDetail(head: ChainHead): ProblemDetail {
+  const { stored } = head;
+  return stored === undefined ? { size: 0 } : { size: stored.size, root: hex(stored.root) };
+}
+
+function wrongHead(head: ChainHead, block: number, fault?: Fault): Problem {
+  const { size } = head.walk.thread.final ? head.writer : { size: head.walk.thread.blockNo };
+  const why = fault?.message ?? `block is numbered ${block}, want ${size}`;
+  const finding = fault === undefined ? {} : { finding: fault.code };
+  return new Problem("wrong-head", why, { ...finding, block, ...ownDetail(head) });
+}
+
+function refused(head: ChainHead, finding: string, message: string, block: number): Verdict {
+  const problem = new Problem("block-refused", message, { finding, block, ...ownDetail(head) });
+  return { kind: "refused", problem };
+}
+
+function refusedBy(head: ChainHead, finding: Finding, block: number): Problem {
+  const { code, message } = finding;
+  return new Problem("block-refused", message, { finding: code, block, ...ownDetail(head) });
+}
+
+function forkProblem(head: ChainHead, fork: ForkFound): Problem {
+  const text = `another block ${fork.block}, signed by the same key, is stored`;
+  return new Problem("fork", text, { finding: "FORK", block: fork.block, ...ownDetail(head) });
+}

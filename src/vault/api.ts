@@ -1,0 +1,185 @@
+// The table of endpoints: what there is, who may use it, what it takes and gives.
+//
+// Spec: docs/spec/vault-api.md; the same as OpenAPI at /v1/openapi.json.
+
+import { bodyBytesMax } from "./body.ts";
+import type { ApiRequest, Endpoint, EndpointShape, Parameter } from "./endpoint.ts";
+import type { Intake } from "./intake.ts";
+import { openApi } from "./openapi.ts";
+import { Problem } from "./problem.ts";
+import { json, type Reads } from "./reads.ts";
+import { piecesOfBody } from "./stream.ts";
+
+const inPath = (name: string, about: string): Parameter => ({
+  ...{ name, about, in: "path", kind: "text" },
+});
+const text = (name: string, about: string): Parameter => ({
+  ...{ name, about, in: "query", kind: "text" },
+});
+const integer = (name: string, about: string): Parameter => ({
+  ...{ name, about, in: "query", kind: "integer" },
+});
+
+const chain: Parameter = inPath("chain", "The chain's id: 64 lower-case hex digits.");
+const stretch: readonly Parameter[] = [
+  integer("from", "Number of the first block; 0 unless told."),
+  integer("limit", "Blocks at most; 1,024 unless told."),
+];
+const bytes = "application/octet-stream";
+const plain = "text/plain";
+const base = "/v1/chains/{chain}";
+
+type Read = Omit<EndpointShape, "method" | "access" | "problems">;
+const read = (shape: Read, answer: Endpoint["answer"]): Endpoint => ({
+  ...shape,
+  ...{ method: "GET", access: "read", problems: [400, 403, 404], answer },
+});
+
+/** All endpoints. */
+export function endpoints(intake: Intake, reads: Reads, version: string): Endpoint[] {
+  const table: Endpoint[] = [
+    postBlocks(intake),
+    read(
+      {
+        path: "/v1/chains",
+        name: "chains",
+        about: "Lists the chains by id.",
+        parameters: [
+          integer("limit", "Chains at most, 1 to 1,000; 100 unless told."),
+          text("after", "The id behind which the list goes on."),
+        ],
+        success: {
+          about: "`chains`, and `next` while there may be more.",
+          type: "application/json",
+        },
+      },
+      reads.list,
+    ),
+    ...chainReads(reads),
+    {
+      method: "GET",
+      path: "/v1/openapi.json",
+      name: "openapi",
+      about: "Describes this API.",
+      access: "any",
+      parameters: [],
+      success: { about: "OpenAPI 3.1.", type: "application/json" },
+      problems: [],
+      answer: async () => json(openApi(table, version)),
+    },
+  ];
+  return table;
+}
+
+function postBlocks(intake: Intake): Endpoint {
+  return {
+    method: "POST",
+    path: `${base}/blocks`,
+    name: "post-blocks",
+    about: "Stores whole blocks, joined, at most 9 MiB; answers once they are durable.",
+    access: "write",
+    parameters: [
+      chain,
+      {
+        ...{ name: "sealtail-grant", in: "header", kind: "text" },
+        about: "The grant note in base64; needed to begin a chain.",
+      },
+    ],
+    success: { about: "A receipt over all blocks that are stored.", type: plain },
+    problems: [400, 403, 404, 409, 413, 415, 422, 503],
+    answer: async ({ request, path }: ApiRequest) => {
+      const id = path["chain"] ?? "";
+      if (!/^[0-9a-f]{64}$/.test(id)) {
+        throw new Problem("bad-request", "chain must be an id of 64 lower-case hex digits");
+      }
+      const encoding = request.headers.get("content-encoding") ?? "identity";
+      if (encoding !== "identity") throw new Problem("unsupported-encoding", "body is encoded");
+      const receipt = await intake.post({
+        chain: id,
+        grant: request.headers.get("sealtail-grant") ?? undefined,
+        length: lengthOf(request.headers.get("content-length")),
+        body: piecesOfBody(request.body),
+      });
+      return new Response(receipt.bytes as Uint8Array<ArrayBuffer>, {
+        headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
+      });
+    },
+  };
+}
+
+function lengthOf(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const length = /^[0-9]{1,15}$/.test(header) ? Number(header) : Number.NaN;
+  if (!Number.isNaN(length)) return length;
+  throw new Problem("bad-request", `Content-Length must be a number up to ${bodyBytesMax}`);
+}
+
+function chainReads(reads: Reads): Endpoint[] {
+  return [
+    read(
+      {
+        ...{ path: base, name: "chain", parameters: [chain] },
+        about: "How a chain stands: size, root, head, times, state, newest receipt.",
+        success: { about: "Times are Unix microseconds.", type: "application/json" },
+      },
+      reads.detail,
+    ),
+    read(
+      {
+        ...{ path: `${base}/grant`, name: "grant", parameters: [chain] },
+        about: "The grant that the chain began with.",
+        success: { about: "A signed note, as it was received.", type: plain },
+      },
+      reads.grant,
+    ),
+    read(
+      {
+        ...{ path: `${base}/receipt`, name: "receipt", parameters: [chain] },
+        about: "The chain's newest receipt.",
+        success: { about: "A C2SP checkpoint.", type: plain },
+      },
+      reads.receipt,
+    ),
+    read(
+      {
+        ...{ path: `${base}/forks`, name: "forks", parameters: [chain] },
+        about: "Proofs of forks: of each the stored head and the refused one, 896 bytes.",
+        success: { about: "The proofs, joined; none: an empty body.", type: bytes },
+      },
+      reads.forks,
+    ),
+    read(
+      {
+        ...{ path: `${base}/headers`, name: "headers", parameters: [chain, ...stretch] },
+        about: "Headers with their signatures, 448 bytes each, joined.",
+        success: { about: "Sealtail-Next-Block says where to go on.", type: bytes },
+      },
+      reads.headers,
+    ),
+    read(
+      {
+        ...{ path: `${base}/blocks`, name: "blocks", parameters: [chain, ...stretch] },
+        about: "Whole blocks as they are stored, joined.",
+        success: { about: "Sealtail-Next-Block says where to go on.", type: bytes },
+      },
+      reads.blocks,
+    ),
+    read(
+      {
+        ...{ path: `${base}/lines`, name: "lines" },
+        about: "Envelopes as JSON, one a line. They prove nothing; blocks and proofs do.",
+        parameters: [
+          chain,
+          integer("from-seq", "First envelope."),
+          integer("to-seq", "Last envelope."),
+          text("since", "Read at this time or later: RFC 3339, or Unix microseconds."),
+          text("until", "Read at this time or earlier."),
+          text("source", "A glob over paths, name:X or id:X."),
+          integer("limit", "Envelopes at most."),
+        ],
+        success: { about: "One envelope a line.", type: "application/x-ndjson" },
+      },
+      reads.lines,
+    ),
+  ];
+}

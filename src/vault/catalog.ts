@@ -1,0 +1,301 @@
+// What the vault knows of all its chains without opening them: whose they are, how they fare, and
+// which grants they used up.
+//
+// - Everything here can be rebuilt from the store. The file in the state directory only spares
+//   reading every grant at each start, and counts for nothing where the store says otherwise.
+// - Starting reads one list of names; the rest is surveyed afterwards, a few chains at a time.
+// - A grant's uses count over the whole store, by root key and grant id: signature lines of a
+//   note can be rewritten, these two cannot.
+
+import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
+import type { Grant } from "../core/grant.ts";
+import { decodeHeader, type Header } from "../core/header.ts";
+import type { VerifierKey } from "../core/note.ts";
+import type { Diag } from "../host/diag.ts";
+import { readWhole, writeFileDurably } from "../host/durable.ts";
+import type { Files } from "../host/files.ts";
+import type { ReadableStore } from "../store/store.ts";
+import type { JudgedGrant } from "../verify/grant.ts";
+
+export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
+
+export const chainStates: readonly ChainState[] = [
+  "active",
+  "silent",
+  "stopped",
+  "final",
+  "damaged",
+  "unknown",
+];
+
+/** What is known of a chain. Times in Unix microseconds. */
+export interface ChainEntry {
+  readonly chain: string;
+  subject: string | undefined;
+  /** Root key and grant id, both in hex; undefined while unknown, or for a root not trusted. */
+  use: string | undefined;
+  size: number;
+  /** When the newest block came, by our clock; after a start, when it was last receipted. */
+  seenAt: number;
+  /** What the newest block promised; 0 if it promised nothing more. */
+  silenceMs: number;
+  ended: "no" | "stopped" | "final";
+  forks: number;
+  damage: string | undefined;
+  surveyed: boolean;
+}
+
+export interface CatalogOptions {
+  readonly files: Files;
+  readonly store: ReadableStore;
+  readonly diag: Diag;
+  /** The index file. */
+  readonly path: string;
+  readonly judge: (grant: Uint8Array | undefined) => JudgedGrant;
+  /** When a receipt of ours was signed, in Unix seconds; undefined for what is none. */
+  readonly receiptTime: (receipt: Uint8Array) => number | undefined;
+}
+
+const indexBytesMax = 256 * 1024 * 1024;
+const surveysAtOnce = 4;
+
+export class Catalog {
+  readonly #options: CatalogOptions;
+  readonly #entries = new Map<string, ChainEntry>();
+  /** Chains by the grant that they used. */
+  readonly #uses = new Map<string, Set<string>>();
+  #sorted: string[] | undefined;
+  #indexStale = false;
+  readonly #grantsKnown = Promise.withResolvers<void>();
+
+  constructor(options: CatalogOptions) {
+    this.#options = options;
+  }
+
+  /** Lists the chains and takes over what the index file says about them. */
+  async load(): Promise<void> {
+    const known = await this.#readIndex();
+    for (const chain of await this.#options.store.chainIds()) {
+      const { subject, use } = known.get(chain) ?? {};
+      const entry = this.#add(chain);
+      if (use !== undefined) this.#identify(entry, subject, use);
+    }
+  }
+
+  /** Reads what is still unknown about each chain. Returns when all is known, or on `signal`. */
+  async survey(signal: AbortSignal): Promise<void> {
+    const strangers = [...this.#entries.values()].filter(({ use }) => use === undefined);
+    await this.#each(strangers, signal, (entry) => this.#readGrant(entry));
+    this.#grantsKnown.resolve();
+    const unseen = [...this.#entries.values()].filter(({ surveyed }) => !surveyed);
+    await this.#each(unseen, signal, (entry) => this.look(entry.chain));
+    await this.save();
+  }
+
+  /**
+   * Resolves when the grant of every stored chain is known, or survey() was told to stop: until
+   * then no use can be counted.
+   */
+  get grantsKnown(): Promise<void> {
+    return this.#grantsKnown.promise;
+  }
+
+  get(chain: string): ChainEntry | undefined {
+    return this.#entries.get(chain);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  entries(): Iterable<ChainEntry> {
+    return this.#entries.values();
+  }
+
+  /** Chain ids behind `after`, in order. */
+  page(after: string, limit: number): string[] {
+    this.#sorted ??= [...this.#entries.keys()].sort();
+    const from = firstAbove(this.#sorted, after);
+    return this.#sorted.slice(from, from + limit);
+  }
+
+  /** Takes one of a grant's uses for a chain. False if they are used up. Call after grantsKnown. */
+  reserve(chain: string, grant: Grant, root: VerifierKey): boolean {
+    const use = useOf(grant, root);
+    const chains = this.#uses.get(use);
+    if (chains !== undefined && !chains.has(chain) && chains.size >= grant.maxChains) return false;
+    this.#identify(this.#entries.get(chain) ?? this.#add(chain), grant.subject, use);
+    this.#indexStale = true;
+    return true;
+  }
+
+  /** Gives a use back: the chain did not come to be. */
+  forget(chain: string): void {
+    const entry = this.#entries.get(chain);
+    if (entry === undefined) return;
+    if (entry.use !== undefined) this.#uses.get(entry.use)?.delete(chain);
+    this.#entries.delete(chain);
+    this.#sorted = undefined;
+  }
+
+  /** A chain grew: `at` by our clock. */
+  grew(chain: string, header: Header, at: number, stopped: boolean): void {
+    const entry = this.#entries.get(chain) ?? this.#add(chain);
+    entry.size = header.blockNo + 1;
+    entry.seenAt = at;
+    entry.silenceMs = header.maxSilenceMs;
+    entry.ended = endOf(header, stopped);
+    entry.damage = undefined;
+    entry.surveyed = true;
+  }
+
+  /** Looks a chain up in the store, unless it is known. Undefined for no chain of ours. */
+  async look(chain: string): Promise<ChainEntry | undefined> {
+    const entry = this.#entries.get(chain);
+    if (entry === undefined || entry.surveyed) return entry;
+    if (entry.subject === undefined) await this.#readGrant(entry);
+    try {
+      const reader = this.#options.store.reader(chain);
+      const receipt = await reader.receipt();
+      const seconds = receipt && this.#options.receiptTime(receipt);
+      const seen = seconds && seconds * 1_000_000;
+      const forks = (await reader.forks()).length;
+      const { size, head } = await reader.newest();
+      // It may have grown while we looked: what came in meanwhile is newer.
+      if (entry.surveyed) return entry;
+      entry.forks = forks;
+      if (head !== undefined) this.#fill(entry, decodeHeader(head), size, seen);
+    } catch (error) {
+      if (entry.surveyed) return entry;
+      entry.damage = "stored blocks can't be read";
+      entry.surveyed = true;
+      this.#options.diag.error("couldn't look at a stored chain", { chain, error: error as Error });
+    }
+    return entry;
+  }
+
+  /** Writes the index file, if it would say anything new. */
+  async save(): Promise<void> {
+    if (!this.#indexStale) return;
+    this.#indexStale = false;
+    const lines = [...this.#entries.values()].flatMap(({ chain, subject, use }) =>
+      use === undefined ? [] : [`${JSON.stringify({ chain, subject, use })}\n`],
+    );
+    await writeFileDurably(this.#options.files, this.#options.path, utf8(lines.join("")));
+  }
+
+  #add(chain: string): ChainEntry {
+    const entry: ChainEntry = {
+      chain,
+      subject: undefined,
+      use: undefined,
+      size: 0,
+      seenAt: 0,
+      silenceMs: 0,
+      ended: "no",
+      forks: 0,
+      damage: undefined,
+      surveyed: false,
+    };
+    this.#entries.set(chain, entry);
+    this.#sorted = undefined;
+    return entry;
+  }
+
+  #identify(entry: ChainEntry, subject: string | undefined, use: string): void {
+    entry.subject = subject;
+    entry.use = use;
+    const chains = this.#uses.get(use) ?? new Set<string>();
+    this.#uses.set(use, chains.add(entry.chain));
+  }
+
+  #fill(entry: ChainEntry, header: Header, size: number, seen: number | undefined): void {
+    entry.size = size;
+    entry.seenAt = seen ?? header.time;
+    entry.silenceMs = header.maxSilenceMs;
+    entry.ended = endOf(header, false);
+    entry.surveyed = true;
+  }
+
+  async #readGrant(entry: ChainEntry): Promise<void> {
+    const { store, judge, diag } = this.#options;
+    const { chain } = entry;
+    let judged: JudgedGrant;
+    try {
+      judged = judge(await store.reader(chain).grant());
+    } catch (error) {
+      // One that can't be read must not keep all others from beginning chains.
+      diag.error("couldn't read a stored grant, its use is not counted", {
+        chain,
+        error: error as Error,
+      });
+      return;
+    }
+    const { grant, root } = judged;
+    entry.subject = grant?.subject;
+    if (grant === undefined || root === undefined) return;
+    this.#identify(entry, grant.subject, useOf(grant, root));
+    this.#indexStale = true;
+  }
+
+  async #each(
+    entries: readonly ChainEntry[],
+    signal: AbortSignal,
+    work: (entry: ChainEntry) => Promise<unknown>,
+  ): Promise<void> {
+    const left = entries.values();
+    const worker = async (): Promise<void> => {
+      for (const entry of left) {
+        if (signal.aborted) return;
+        await work(entry);
+      }
+    };
+    await Promise.all(Array.from({ length: surveysAtOnce }, worker));
+  }
+
+  async #readIndex(): Promise<Map<string, { subject: string; use: string }>> {
+    const known = new Map<string, { subject: string; use: string }>();
+    const bytes = await readWhole(this.#options.files, this.#options.path, indexBytesMax);
+    if (bytes === undefined) return known;
+    try {
+      for (const line of fromUtf8(bytes).split("\n")) {
+        if (line === "") continue;
+        const { chain, subject, use } = JSON.parse(line) as Record<string, unknown>;
+        known.set(String(chain), { subject: String(subject), use: String(use) });
+      }
+    } catch (error) {
+      this.#options.diag.warn("index of chains is damaged, it is made anew", {
+        error: error as Error,
+      });
+      known.clear();
+    }
+    return known;
+  }
+}
+
+/** By what a use of a grant is counted. */
+export function useOf(grant: Grant, root: VerifierKey): string {
+  return `${hex(root.publicKey)} ${hex(grant.id)}`;
+}
+
+export function stateOf(entry: ChainEntry, now: number): ChainState {
+  if (entry.damage !== undefined) return "damaged";
+  if (!entry.surveyed) return "unknown";
+  if (entry.ended !== "no") return entry.ended;
+  return now - entry.seenAt > entry.silenceMs * 1000 ? "silent" : "active";
+}
+
+function endOf(header: Header, stopped: boolean): ChainEntry["ended"] {
+  if (header.kind === "final") return "final";
+  return stopped ? "stopped" : "no";
+}
+
+function firstAbove(sorted: readonly string[], after: string): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as string) <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

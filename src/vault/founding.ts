@@ -1,0 +1,75 @@
+// Judges who wants to begin a chain: the grant, its dates, its uses.
+//
+// - All of it before the payload is read: a stranger costs one header and a few hashes.
+// - Dates are judged by our clock now: that is the time of the chain's first receipt.
+//
+// Spec: docs/spec/vault-api.md, "Beginning a chain".
+
+import { fromBase64 } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { type Grant, maxGrantLength } from "../core/grant.ts";
+import type { VerifierKey } from "../core/note.ts";
+import { type GrantPolicy, judgeGrant, judgeGrantDates } from "../verify/grant.ts";
+import { Problem } from "./problem.ts";
+
+export interface Founding {
+  readonly grant: Grant;
+  readonly root: VerifierKey;
+  /** The note as it came. */
+  readonly bytes: Uint8Array;
+}
+
+export interface FoundingPolicy {
+  readonly suite: Suite;
+  readonly roots: readonly VerifierKey[];
+  /** The vault's name. */
+  readonly audience: string;
+}
+
+/** Judges the header Sealtail-Grant at `now`, Unix microseconds. Throws Problem. */
+export function judgeFounding(
+  policy: FoundingPolicy,
+  header: string | undefined,
+  now: number,
+): Founding {
+  if (header === undefined) {
+    throw new Problem("unknown-chain", "chain is not stored, and no grant came with the request", {
+      size: 0,
+    });
+  }
+  const bytes = grantBytes(header);
+  const judging: GrantPolicy = {
+    suite: policy.suite,
+    roots: policy.roots,
+    audiences: [policy.audience],
+  };
+  const { grant, root, fault } = judgeGrant(judging, bytes);
+  if (fault !== undefined) throw refusal(fault);
+  if (grant === undefined || root === undefined) throw new RangeError("grant was not judged");
+  const late = judgeGrantDates(grant, Math.floor(now / 1_000_000));
+  if (late !== undefined) throw refusal(late);
+  return { grant, root, bytes };
+}
+
+/** No use of the grant is left. */
+export function usedUp(grant: Grant): Problem {
+  const chains = grant.maxChains === 1 ? "1 chain" : `${grant.maxChains} chains`;
+  return refusal(new Fault("GRANT_REUSED", `grant is good for ${chains}, and that was used up`));
+}
+
+function grantBytes(header: string): Uint8Array {
+  if (header.length > 4 * Math.ceil(maxGrantLength / 3)) {
+    throw refusal(new Fault("LIMIT_EXCEEDED", `grant is longer than ${maxGrantLength} bytes`));
+  }
+  try {
+    return fromBase64(header);
+  } catch (caught) {
+    if (caught instanceof Fault) throw refusal(caught);
+    throw caught;
+  }
+}
+
+function refusal(fault: Fault): Problem {
+  return new Problem("grant-refused", fault.message, { finding: fault.code });
+}

@@ -1,0 +1,64 @@
+// The operations listener: metrics and health, apart from the API.
+//
+// - /livez is about this process only. /startupz turns green once the chains are listed; /readyz
+//   goes red while the vault stops, or must stop because a sync failed.
+
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
+import { type HttpListener, openHttpListener } from "../host/http-listener.ts";
+import type { VaultMetrics } from "./metrics.ts";
+
+export interface Health {
+  readonly started: () => boolean;
+  readonly unsafe: () => boolean;
+  readonly closing: () => boolean;
+}
+
+export interface OperationsOptions {
+  readonly listen: string;
+  readonly clock: Pick<Clock, "now">;
+  readonly diag: Diag;
+  readonly metrics: VaultMetrics;
+  readonly health: Health;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+export async function openOperations(options: OperationsOptions): Promise<HttpListener> {
+  const { listen, clock, diag, metrics } = options;
+  const { started, unsafe, closing } = options.health;
+  const probe = (checks: Readonly<Record<string, boolean>>): Reply => {
+    const ok = Object.values(checks).every((check) => check);
+    return reply(ok ? 200 : 503, { ok, checks });
+  };
+  const routes: Readonly<Record<string, () => Reply | Promise<Reply>>> = {
+    "/metrics": async () => ({
+      ...{ status: 200, type: metrics.contentType },
+      body: await metrics.text(),
+    }),
+    "/livez": () => probe({ store: !unsafe() }),
+    "/readyz": () => probe({ started: started(), store: !unsafe(), open: !closing() }),
+    "/startupz": () => probe({ started: started() }),
+  };
+  return await openHttpListener({
+    ...{ clock, listen },
+    onFault: (fault) => diag.debug("operations listener fault", { fault: String(fault) }),
+    handler: {
+      node: async (request, response) => {
+        const path = (request.url ?? "/").split("?")[0] ?? "/";
+        const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+        const { status, type, body } = await (route?.() ?? reply(404, { code: "not-found" }));
+        response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
+        response.end(body);
+      },
+    },
+  });
+}
+
+function reply(status: number, value: object): Reply {
+  return { status, type: "application/json", body: `${JSON.stringify(value)}\n` };
+}

@@ -1,0 +1,241 @@
+// The vault's Prometheus metrics, under sealtail_vault_.
+//
+// - Labels are closed sets: outcomes, finding codes, states, endpoints. Never a chain, a subject,
+//   a path or content.
+// - Every series is there from the start, so that an alert on its absence means something.
+// - Gauges are read when somebody scrapes; times are Unix seconds, 0 for never or none.
+//
+// Reference: docs/reference/metrics.md.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { findingClasses } from "../core/fault.ts";
+import { type ChainState, chainStates } from "./catalog.ts";
+import type { IntakeOutcome, VaultObserver } from "./observer.ts";
+import { problemTable } from "./problem.ts";
+
+const prefix = "sealtail_vault_";
+const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+const lagBuckets = [1, 5, 15, 30, 60, 300, 900, 3600, 21_600];
+const outcomes: readonly IntakeOutcome[] = ["stored", "duplicate", "rejected"];
+const storeErrors = ["disk-full", "io-error", "sync-failed", "other"] as const;
+
+/** What is read at each scrape. Times in Unix seconds. */
+export interface VaultReading {
+  readonly chains: Readonly<Record<ChainState, number>>;
+  readonly openForks: number;
+  /** Oldest sign of life among chains that should give one; 0 if there are none. */
+  readonly oldestHeartbeat: number;
+  readonly headsOpen: number;
+  readonly replays: number;
+  readonly receiptsPending: number;
+  /** Undefined where it can't be told. */
+  readonly freeBytes: number | undefined;
+  readonly certificateNotAfter: number;
+}
+
+export interface MetricsOptions {
+  readonly version: string;
+  readonly nodeVersion: string;
+  readonly read: () => Promise<VaultReading>;
+  readonly now: () => number;
+}
+
+type ReadNumber = (reading: VaultReading) => number;
+
+const gauges: readonly (readonly [name: string, help: string, read: ReadNumber])[] = [
+  ["open_forks", "Proofs of forks that are kept in the store.", (r) => r.openForks],
+  [
+    "oldest_open_chain_heartbeat_timestamp_seconds",
+    "When the chain that was silent longest among those not ended last sent a block; 0 for none.",
+    (r) => r.oldestHeartbeat,
+  ],
+  ["heads_open", "Chains whose head is held in memory.", (r) => r.headsOpen],
+  ["receipts_pending", "Chains whose newest receipt is not kept yet.", (r) => r.receiptsPending],
+  [
+    "store_free_bytes",
+    "Bytes that may still be written to the store; NaN where that can't be told.",
+    (r) => r.freeBytes ?? Number.NaN,
+  ],
+];
+
+export class VaultMetrics implements VaultObserver {
+  readonly #registry = new Registry();
+  readonly #options: MetricsOptions;
+  readonly #blocks: Counter<"outcome">;
+  readonly #envelopes: Counter<"outcome">;
+  readonly #bytes: Counter<"outcome">;
+  readonly #failures: Counter<"check">;
+  readonly #forks: Counter;
+  readonly #receipts: Counter;
+  readonly #newestReceipt: Gauge;
+  readonly #storeSeconds: Histogram;
+  readonly #storeErrors: Counter<"code">;
+  readonly #requests: Histogram<"endpoint" | "status">;
+  readonly #lag: Histogram;
+  readonly #chains: Gauge<"state">;
+  readonly #replays: Counter;
+  readonly #expiry: Gauge<"kind">;
+  readonly #gauges: readonly { gauge: Gauge; read: ReadNumber }[];
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    const { version, nodeVersion } = options;
+    const info = this.#gauge("build_info", "1, with the versions.", ["version", "node_version"]);
+    info.set({ version, node_version: nodeVersion }, 1);
+    const byOutcome = ["outcome"] as const;
+    this.#blocks = this.#counter(
+      "blocks_received_total",
+      "Blocks received, by outcome.",
+      byOutcome,
+    );
+    this.#envelopes = this.#counter(
+      "envelopes_received_total",
+      "Envelopes in the blocks received, by outcome.",
+      byOutcome,
+    );
+    this.#bytes = this.#counter("received_bytes_total", "Bytes of blocks, by outcome.", byOutcome);
+    for (const counter of [this.#blocks, this.#envelopes, this.#bytes]) {
+      for (const outcome of outcomes) counter.inc({ outcome }, 0);
+    }
+    this.#failures = this.#counter(
+      "verification_failures_total",
+      "Requests refused, by what was wrong: a finding of verification or a problem's code.",
+      ["check"],
+    );
+    for (const check of checks) this.#failures.inc({ check }, 0);
+    this.#forks = this.#counter("chain_forks_total", "Forks that were proven by a request.");
+    this.#receipts = this.#counter("receipts_signed_total", "Receipts signed.");
+    this.#newestReceipt = this.#gauge(
+      "last_receipt_timestamp_seconds",
+      "When the newest receipt was signed; 0 for never.",
+    );
+    this.#storeSeconds = this.#histogram(
+      "store_write_duration_seconds",
+      "How long it took until blocks were durable.",
+      syncBuckets,
+    );
+    this.#storeErrors = this.#counter("store_errors_total", "Writes that failed, by error code.", [
+      "code",
+    ]);
+    for (const code of storeErrors) this.#storeErrors.inc({ code }, 0);
+    this.#requests = this.#histogram(
+      "request_duration_seconds",
+      "Time until a request's answer began, by endpoint and status.",
+      requestBuckets,
+      ["endpoint", "status"],
+    );
+    this.#lag = this.#histogram(
+      "block_lag_seconds",
+      "From the sealing of a block, by its agent's clock, to its storing.",
+      lagBuckets,
+    );
+    this.#chains = this.#gauge("chains", "Stored chains, by state.", ["state"]);
+    this.#replays = this.#counter(
+      "heads_replayed_total",
+      "Heads of chains that were brought back from the store.",
+    );
+    this.#expiry = this.#gauge(
+      "credential_expiry_timestamp_seconds",
+      "When a credential of the vault ends, by kind; 0 for none.",
+      ["kind"],
+    );
+    this.#gauges = gauges.map(([name, help, read]) => ({ gauge: this.#gauge(name, help), read }));
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** Endpoints and the statuses of their problems: their series are there from now on. */
+  expect(table: readonly { readonly name: string; readonly problems: readonly number[] }[]): void {
+    for (const { name, problems } of table) {
+      for (const status of [200, ...problems]) {
+        this.#requests.zero({ endpoint: name, status: String(status) });
+      }
+    }
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The metrics as text. */
+  async text(): Promise<string> {
+    const reading = await this.#options.read();
+    for (const state of chainStates) this.#chains.set({ state }, reading.chains[state]);
+    for (const { gauge, read } of this.#gauges) gauge.set(read(reading));
+    this.#expiry.set({ kind: "tls" }, reading.certificateNotAfter);
+    this.#replays.reset();
+    this.#replays.inc(reading.replays);
+    return await this.#registry.metrics();
+  }
+
+  received(outcome: IntakeOutcome, blocks: number, envelopes: number, bytes: number): void {
+    this.#blocks.inc({ outcome }, blocks);
+    this.#envelopes.inc({ outcome }, envelopes);
+    this.#bytes.inc({ outcome }, bytes);
+  }
+
+  refused(check: string): void {
+    this.#failures.inc({ check: checkLabel(check) });
+  }
+
+  fork(): void {
+    this.#forks.inc();
+  }
+
+  receipt(): void {
+    this.#receipts.inc();
+    this.#newestReceipt.set(Math.floor(this.#options.now() / 1e6));
+  }
+
+  stored(seconds: number): void {
+    this.#storeSeconds.observe(seconds);
+  }
+
+  storeFailed(code: string): void {
+    const known = storeErrors.find((each) => each === code);
+    this.#storeErrors.inc({ code: known ?? "other" });
+  }
+
+  request(endpoint: string, status: number, seconds: number): void {
+    this.#requests.observe({ endpoint, status: String(status) }, seconds);
+  }
+
+  lag(seconds: number): void {
+    this.#lag.observe(seconds);
+  }
+
+  #counter<T extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly T[] = [],
+  ): Counter<T> {
+    const registers = [this.#registry];
+    return new Counter({ name: prefix + name, help, labelNames: [...labelNames], registers });
+  }
+
+  #gauge<T extends string>(name: string, help: string, labelNames: readonly T[] = []): Gauge<T> {
+    const registers = [this.#registry];
+    return new Gauge({ name: prefix + name, help, labelNames: [...labelNames], registers });
+  }
+
+  #histogram<T extends string>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: readonly T[] = [],
+  ): Histogram<T> {
+    const registers = [this.#registry];
+    const labels = [...labelNames];
+    return new Histogram({ name: prefix + name, help, buckets, labelNames: labels, registers });
+  }
+}
+
+function checkLabel(code: string): string {
+  return code.toLowerCase().replaceAll("-", "_");
+}
+
+/** Every value of the label `check`. */
+const checks: readonly string[] = [
+  ...Object.keys(findingClasses),
+  ...Object.keys(problemTable),
+].map(checkLabel);

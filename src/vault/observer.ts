@@ -1,0 +1,18 @@
+// Pure. What the vault tells whoever counts: declared here, implemented by metrics.ts.
+
+export type IntakeOutcome = "stored" | "duplicate" | "rejected";
+
+export interface VaultObserver {
+  /** Blocks, and what they hold, that came in. */
+  received(outcome: IntakeOutcome, blocks: number, envelopes: number, bytes: number): void;
+  /** A finding's code, or a problem's. */
+  refused(check: string): void;
+  fork(): void;
+  receipt(): void;
+  /** How long the store took to make an append durable. */
+  stored(seconds: number): void;
+  storeFailed(code: string): void;
+  request(endpoint: string, status: number, seconds: number): void;
+  /** From a block's sealing to its storing. */
+  lag(seconds: number): void;
+}

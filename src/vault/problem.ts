@@ -1,0 +1,164 @@
+// Pure. What the HTTP API answers when it does not do what was asked: RFC 9457 problem documents.
+//
+// - `code` is stable for ever, `title` and `detail` are for people and may change.
+// - No problem holds log content, a path of this machine, or the text of an unexpected error.
+//
+// Spec: docs/spec/vault-api.md, "Problems".
+
+export interface ProblemRow {
+  readonly status: number;
+  readonly title: string;
+  readonly remedy: string;
+}
+
+const table = {
+  "bad-request": {
+    status: 400,
+    title: "the request is not what this address takes",
+    remedy: "correct the request; /v1/openapi.json lists what each address takes",
+  },
+  "block-refused": {
+    status: 422,
+    title: "a block does not pass verification",
+    remedy: "`finding` says what is wrong; the block can't be stored, now or later",
+  },
+  "body-cut-short": {
+    status: 400,
+    title: "the body ends in the middle of a block",
+    remedy: "send whole blocks; after a broken connection, send them again",
+  },
+  "body-too-large": {
+    status: 413,
+    title: "the body is larger than 9 MiB",
+    remedy: "send fewer blocks at once",
+  },
+  busy: {
+    status: 503,
+    title: "the vault has as many requests as it can hold",
+    remedy: "wait as long as Retry-After says, then send the same again",
+  },
+  "chain-damaged": {
+    status: 503,
+    title: "what the store holds of this chain is damaged",
+    remedy:
+      "run `sealtail verify` on the store; nothing is written to the chain until it is mended",
+  },
+  "disk-full": {
+    status: 503,
+    title: "the store's disk is full",
+    remedy: "free space; agents keep what they have and send it again",
+  },
+  fork: {
+    status: 409,
+    title: "another block is stored at this height",
+    remedy: "two agents used one key, or an old state was restored: begin a new chain",
+  },
+  "grant-refused": {
+    status: 403,
+    title: "the grant does not allow this chain",
+    remedy: "`finding` says why; issue a grant for this vault with `sealtail grant new`",
+  },
+  "internal-error": {
+    status: 500,
+    title: "the vault failed to answer",
+    remedy: "its diagnostics say why",
+  },
+  "method-not-allowed": {
+    status: 405,
+    title: "this address does not take this method",
+    remedy: "/v1/openapi.json lists the methods of each address",
+  },
+  "not-found": {
+    status: 404,
+    title: "there is nothing at this address",
+    remedy: "/v1/openapi.json lists all addresses",
+  },
+  "read-forbidden": {
+    status: 403,
+    title: "reading is for this machine only",
+    remedy: "read on the vault's own machine, or set access.open",
+  },
+  "shutting-down": {
+    status: 503,
+    title: "the vault is stopping",
+    remedy: "send the same again soon",
+  },
+  "store-unavailable": {
+    status: 503,
+    title: "the store can't be used right now",
+    remedy: "the vault's diagnostics say why; send the same again later",
+  },
+  "unknown-chain": {
+    status: 404,
+    title: "the vault holds no such chain",
+    remedy: "to begin a chain, send its genesis with the grant in the header Sealtail-Grant",
+  },
+  "unsupported-encoding": {
+    status: 415,
+    title: "bodies are taken as they are, without Content-Encoding",
+    remedy: "send the blocks' own bytes; their payloads are compressed already",
+  },
+  "vault-unsafe": {
+    status: 503,
+    title: "a sync failed, and the vault is about to stop",
+    remedy: "check the disk; the vault must be started again",
+  },
+  "wrong-head": {
+    status: 409,
+    title: "the block does not continue what is stored",
+    remedy: "compare `size` and `root` with your own chain, and send from block `size` on",
+  },
+} as const;
+
+export type ProblemCode = keyof typeof table;
+
+/** Status, title and remedy of each code. */
+export const problemTable: Readonly<Record<ProblemCode, ProblemRow>> = table;
+
+export interface ProblemDetail {
+  /** The finding's code, where verification said no. */
+  readonly finding?: string;
+  /** The block that is meant. */
+  readonly block?: number;
+  /** The vault's head: how many blocks it holds, and the root of their tree in hex. */
+  readonly size?: number;
+  readonly root?: string;
+  /** Seconds; becomes the header Retry-After too. */
+  readonly retryAfter?: number;
+}
+
+/** Thrown, or returned, where a request ends in a problem. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly extra: ProblemDetail;
+
+  constructor(code: ProblemCode, detail: string, extra: ProblemDetail = {}) {
+    super(detail);
+    this.code = code;
+    this.status = problemTable[code].status;
+    this.extra = extra;
+  }
+
+  /** The problem document. */
+  response(): Response {
+    const { status, title, remedy } = problemTable[this.code];
+    const { retryAfter, ...members } = this.extra;
+    const document = {
+      type: `urn:sealtail:problem:${this.code}`,
+      title,
+      status,
+      detail: this.message,
+      code: this.code,
+      remedy,
+      ...members,
+    };
+    const headers: Record<string, string> = {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+    };
+    if (retryAfter !== undefined) headers["retry-after"] = String(retryAfter);
+    return new Response(`${JSON.stringify(document)}\n`, { status, headers });
+  }
+}

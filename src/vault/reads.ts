@@ -1,0 +1,191 @@
+// Answers those who read: what chains there are, how they stand, and their bytes.
+//
+// - Everything comes from what is durable. Nothing here changes or waits for a chain's head, but
+//   for the root of a chain that was not used since the start.
+
+import { headLength } from "../core/block.ts";
+import { hex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { decodeHeader } from "../core/header.ts";
+import type { Clock } from "../host/clock.ts";
+import type { ChainReader, ReadableStore } from "../store/store.ts";
+import { type Catalog, type ChainEntry, stateOf } from "./catalog.ts";
+import { type ApiRequest, maxSafe } from "./endpoint.ts";
+import type { Heads } from "./heads.ts";
+import { readLines } from "./lines.ts";
+import { Problem } from "./problem.ts";
+import type { ReceiptKeeper } from "./receipts.ts";
+import { bodyOf } from "./stream.ts";
+
+export interface ReadsOptions {
+  readonly suite: Suite;
+  readonly clock: Pick<Clock, "now">;
+  readonly store: ReadableStore;
+  readonly catalog: Catalog;
+  readonly heads: Heads;
+  readonly keeper: ReceiptKeeper;
+}
+
+const pageMax = 1000;
+const headersMax = 65_536;
+
+export class Reads {
+  readonly #options: ReadsOptions;
+
+  constructor(options: ReadsOptions) {
+    this.#options = options;
+  }
+
+  readonly list = async ({ query }: ApiRequest): Promise<Response> => {
+    const { catalog, clock } = this.#options;
+    const limit = query.integer("limit", 1, pageMax) ?? 100;
+    const after = query.text("after") ?? "";
+    if (after !== "" && !/^[0-9a-f]{64}$/.test(after)) {
+      throw new Problem("bad-request", "after must be the id of a chain");
+    }
+    const ids = catalog.page(after, limit);
+    const chains: object[] = [];
+    for (const id of ids) {
+      const entry = await catalog.look(id);
+      if (entry === undefined || (entry.size === 0 && entry.damage === undefined)) continue;
+      chains.push(summary(entry, clock.now()));
+    }
+    const next = ids.length === limit ? { next: ids.at(-1) } : {};
+    return json({ chains, ...next });
+  };
+
+  readonly detail = async ({ path }: ApiRequest): Promise<Response> => {
+    const { heads, clock, store } = this.#options;
+    const entry = await this.#entry(path["chain"]);
+    const about = summary(entry, clock.now());
+    if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
+    const stored =
+      heads.peek(entry.chain)?.stored ?? (await heads.use(entry.chain, async (h) => h?.stored));
+    if (stored === undefined) throw unknown();
+    const { header, size, root, hash } = stored;
+    const genesis = decodeHeader(await store.reader(entry.chain).heads(0, 1));
+    const receipt = this.#options.keeper.newest(entry.chain) ?? heads.peek(entry.chain)?.receipt;
+    return json({
+      ...about,
+      ...{ size, first_seq: 0, last_seq: header.firstSeq + header.count - 1 },
+      ...{ first_time: genesis.time, head_time: header.time, max_silence_ms: header.maxSilenceMs },
+      ...{ head: hex(hash), root: hex(root), run: hex(header.runId), kind: header.kind },
+      ...(receipt === undefined ? {} : { receipt: { size: receipt.size, time: receipt.time } }),
+    });
+  };
+
+  readonly grant = async ({ path }: ApiRequest): Promise<Response> =>
+    note(await (await this.#reader(path["chain"])).grant());
+
+  readonly receipt = async ({ path }: ApiRequest): Promise<Response> => {
+    const reader = await this.#reader(path["chain"]);
+    return note(this.#options.keeper.newest(reader.id)?.bytes ?? (await reader.receipt()));
+  };
+
+  readonly forks = async ({ path }: ApiRequest): Promise<Response> => {
+    const reader = await this.#reader(path["chain"]);
+    const objects = await reader.forks();
+    async function* proofs(): AsyncGenerator<Uint8Array, void, undefined> {
+      for (const object of objects) yield* object.open({ start: 0, end: 2 * headLength });
+    }
+    return raw(proofs(), { "sealtail-forks": String(objects.length) });
+  };
+
+  readonly headers = async ({ path, query }: ApiRequest): Promise<Response> => {
+    const { reader, size, from, to } = await this.#stretch(path["chain"], query, headersMax);
+    async function* heads(): AsyncGenerator<Uint8Array, void, undefined> {
+      for (let at = from; at < to; ) {
+        const page = await reader.heads(at, to - at);
+        if (page.length === 0) throw new RangeError("stored heads are missing");
+        yield page;
+        at += page.length / headLength;
+      }
+    }
+    return raw(heads(), place(size, to));
+  };
+
+  readonly blocks = async ({ path, query }: ApiRequest): Promise<Response> => {
+    const { reader, size, from, to } = await this.#stretch(path["chain"], query, maxSafe);
+    return raw(reader.wholeBlocks(from, to), place(size, to));
+  };
+
+  readonly lines = async ({ path, query }: ApiRequest): Promise<Response> => {
+    const reader = await this.#reader(path["chain"]);
+    const filter = {
+      fromSeq: query.integer("from-seq", 0, maxSafe),
+      toSeq: query.integer("to-seq", 0, maxSafe),
+      since: query.time("since"),
+      until: query.time("until"),
+      source: query.text("source"),
+      limit: query.integer("limit", 1, maxSafe) ?? maxSafe,
+    };
+    const size = await this.#size(reader);
+    const rows = readLines(this.#options.suite, reader, size, filter);
+    return new Response(bodyOf(rows), { headers: { ...still, "content-type": ndjson } });
+  };
+
+  async #entry(chain: string | undefined): Promise<ChainEntry> {
+    if (chain === undefined || !/^[0-9a-f]{64}$/.test(chain)) {
+      throw new Problem("bad-request", "chain must be an id of 64 lower-case hex digits");
+    }
+    const entry = await this.#options.catalog.look(chain);
+    if (entry === undefined || (entry.size === 0 && entry.damage === undefined)) throw unknown();
+    return entry;
+  }
+
+  async #reader(chain: string | undefined): Promise<ChainReader> {
+    return this.#options.store.reader((await this.#entry(chain)).chain);
+  }
+
+  /** How many blocks may be handed out: those that are durable. */
+  async #size(reader: ChainReader): Promise<number> {
+    const { heads } = this.#options;
+    return heads.peek(reader.id)?.stored?.size ?? (await reader.newest()).size;
+  }
+
+  async #stretch(
+    chain: string | undefined,
+    query: ApiRequest["query"],
+    most: number,
+  ): Promise<{ reader: ChainReader; size: number; from: number; to: number }> {
+    const reader = await this.#reader(chain);
+    const size = await this.#size(reader);
+    const from = query.integer("from", 0, maxSafe) ?? 0;
+    const limit = query.integer("limit", 1, maxSafe) ?? 1024;
+    const to = Math.max(from, Math.min(size, from + Math.min(limit, most)));
+    return { reader, size, from, to };
+  }
+}
+
+const ndjson = "application/x-ndjson";
+const still = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+
+function summary(entry: ChainEntry, now: number): object {
+  const { chain, subject = "", size, forks, seenAt } = entry;
+  return { chain, subject, state: stateOf(entry, now), size, seen_at: seenAt, forks };
+}
+
+function place(size: number, next: number): Record<string, string> {
+  return { "sealtail-size": String(size), "sealtail-next-block": String(next) };
+}
+
+function unknown(): Problem {
+  return new Problem("unknown-chain", "chain is not stored");
+}
+
+export function json(value: object): Response {
+  const headers = { ...still, "content-type": "application/json" };
+  return new Response(`${JSON.stringify(value)}\n`, { headers });
+}
+
+function note(bytes: Uint8Array | undefined): Response {
+  if (bytes === undefined) throw new Problem("not-found", "there is no such note");
+  return new Response(bytes as Uint8Array<ArrayBuffer>, {
+    headers: { ...still, "content-type": "text/plain; charset=utf-8" },
+  });
+}
+
+function raw(pieces: AsyncIterable<Uint8Array>, headers: Record<string, string>): Response {
+  const type = { "content-type": "application/octet-stream" };
+  return new Response(bodyOf(pieces), { headers: { ...still, ...type, ...headers } });
+}

@@ -1,0 +1,104 @@
+// Keeps each chain's newest receipt beside its blocks, for those who read the store itself.
+//
+// - Whoever posts a block gets a receipt of their own at once; the kept one may be a little older.
+// - Under load it is written about once a second per chain, always within a minute, as soon as the
+//   chain is idle, and when the vault stops. A chain's first one is written before the answer.
+
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
+import type { Store } from "../store/store.ts";
+import type { SignedReceipt } from "./signer.ts";
+import { Turnstile } from "./turnstile.ts";
+
+export interface ReceiptKeeperOptions {
+  readonly store: Pick<Store, "writeReceipt">;
+  readonly clock: Pick<Clock, "sleep">;
+  readonly diag: Diag;
+  /** Told of what a write threw; a failed sync ends the process. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Between two rounds. A round writes what came in since the last one. */
+export const keepEveryMs = 1000;
+const writesAtOnce = 8;
+
+export class ReceiptKeeper {
+  readonly #options: ReceiptKeeperOptions;
+  /** Receipts not written yet. */
+  readonly #pending = new Map<string, SignedReceipt>();
+  /** Chains whose receipt is being written: one at a time each. */
+  readonly #writing = new Map<string, Turnstile>();
+  readonly #stopped = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: ReceiptKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** How many chains have a newer receipt than the kept one. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Takes a receipt to be kept soon. Older ones of the chain are of no interest any more. */
+  note(chain: string, receipt: SignedReceipt): void {
+    this.#pending.set(chain, receipt);
+  }
+
+  /** The newest receipt of a chain that is not kept yet. */
+  newest(chain: string): SignedReceipt | undefined {
+    return this.#pending.get(chain);
+  }
+
+  /** Returns when the chain's newest receipt is durable beside its blocks. */
+  async keep(chain: string): Promise<void> {
+    const turnstile = this.#writing.get(chain) ?? new Turnstile(Number.POSITIVE_INFINITY);
+    this.#writing.set(chain, turnstile);
+    try {
+      await turnstile.pass(async () => {
+        const receipt = this.#pending.get(chain);
+        if (receipt === undefined) return;
+        await this.#options.store.writeReceipt(chain, receipt.bytes);
+        // A newer one may have come in meanwhile.
+        if (this.#pending.get(chain) === receipt) this.#pending.delete(chain);
+      });
+    } finally {
+      if (turnstile.idle) this.#writing.delete(chain);
+    }
+  }
+
+  /** Writes all that are pending. What can't be written stays pending. */
+  async keepAll(): Promise<void> {
+    const left = [...this.#pending.keys()].values();
+    const worker = async (): Promise<void> => {
+      for (const chain of left) {
+        try {
+          await this.keep(chain);
+        } catch (error) {
+          this.#options.diag.warn("couldn't keep a receipt", { chain, error: error as Error });
+          this.#options.onFault(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: writesAtOnce }, worker));
+  }
+
+  /** Stops the rounds and writes what is left. */
+  async close(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+    await this.keepAll();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(keepEveryMs, signal);
+      if (!signal.aborted) await this.keepAll();
+    }
+  }
+}

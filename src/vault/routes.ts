@@ -1,0 +1,78 @@
+// Serves the table of endpoints: from a Request to a Response, without a socket.
+//
+// - Every answer that is no success is a problem document; no other text of an error gets out.
+// - Requests under way are counted, so that the vault can finish them before it stops.
+
+import { Hono } from "hono";
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
+import type { FetchHandler, Peer } from "../host/http-listener.ts";
+import { assertMayRead } from "./access.ts";
+import { type Endpoint, Query } from "./endpoint.ts";
+import type { VaultObserver } from "./observer.ts";
+import { Problem } from "./problem.ts";
+import { Damage } from "./replay.ts";
+
+export interface RoutesOptions {
+  readonly endpoints: readonly Endpoint[];
+  readonly clock: Pick<Clock, "mono">;
+  readonly diag: Diag;
+  readonly observer: VaultObserver;
+  /** Whether anyone may read. */
+  readonly open: boolean;
+}
+
+type Env = { Bindings: { readonly peer: Peer } };
+
+/** The vault's API as one function. */
+export function apiHandler(options: RoutesOptions): FetchHandler {
+  const app = new Hono<Env>({ strict: true });
+  const { clock, observer } = options;
+  for (const endpoint of options.endpoints) {
+    const path = endpoint.path.replaceAll(/\{([a-z]+)\}/g, ":$1");
+    app.on(endpoint.method, path, async (context) => {
+      const started = clock.mono();
+      const { peer } = context.env;
+      const request = context.req.raw;
+      const params = context.req.param() as Record<string, string>;
+      const response = await answer(options, endpoint, request, peer, params);
+      observer.request(endpoint.name, response.status, (clock.mono() - started) / 1e6);
+      return response;
+    });
+  }
+  for (const path of new Set(options.endpoints.map((each) => each.path))) {
+    const methods = options.endpoints.filter((each) => each.path === path);
+    const allow = methods.map(({ method }) => (method === "GET" ? "GET, HEAD" : method)).join(", ");
+    app.all(path.replaceAll(/\{([a-z]+)\}/g, ":$1"), () => {
+      const response = new Problem("method-not-allowed", `want ${allow}`).response();
+      response.headers.set("allow", allow);
+      return response;
+    });
+  }
+  app.notFound(() => new Problem("not-found", "there is no such address").response());
+  app.onError((error) => failed(options, "routing", error));
+  return async (request, peer) => await app.fetch(request, { peer });
+}
+
+async function answer(
+  options: RoutesOptions,
+  endpoint: Endpoint,
+  request: Request,
+  peer: Peer,
+  path: Readonly<Record<string, string>>,
+): Promise<Response> {
+  try {
+    if (endpoint.access === "read") assertMayRead(request, peer, options.open);
+    const query = new Query(request.url, endpoint.parameters);
+    return await endpoint.answer({ request, peer, path, query });
+  } catch (error) {
+    return failed(options, endpoint.name, error);
+  }
+}
+
+function failed({ diag }: RoutesOptions, endpoint: string, error: unknown): Response {
+  if (error instanceof Problem) return error.response();
+  if (error instanceof Damage) return new Problem("chain-damaged", error.message).response();
+  diag.error("request failed", { endpoint, error: error as Error });
+  return new Problem("internal-error", "the vault's diagnostics say why").response();
+}

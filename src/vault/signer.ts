@@ -1,0 +1,73 @@
+// Signs receipts: the vault's key for what it stores, its time key for when.
+//
+// - Nothing is signed that is not durable: whoever calls sign() has seen to that.
+// - A chain's receipts never go back in time, even if the clock does.
+//
+// Spec: docs/spec/receipt.md.
+
+import { fromHex, utf8 } from "../core/bytes.ts";
+import { checkpointText, type VaultKeys } from "../core/checkpoint.ts";
+import { SealtailError } from "../core/errors.ts";
+import { formatNote } from "../core/note.ts";
+import type { NoteSigner } from "../host/keys.ts";
+
+/** The vault's two private keys. */
+export interface VaultSigners {
+  /** Type 1, named as the vault. */
+  readonly receipt: Pick<NoteSigner, "key" | "signNote">;
+  /** Type 4, named `<vault>/time`. */
+  readonly time: Pick<NoteSigner, "key" | "cosign">;
+}
+
+export interface SignedReceipt {
+  readonly bytes: Uint8Array;
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** Unix seconds. */
+  readonly time: number;
+}
+
+export class ReceiptSigner {
+  readonly keys: VaultKeys;
+  readonly #vault: string;
+  readonly #signers: VaultSigners;
+  readonly #now: () => number;
+  #signed = 0;
+
+  /** Throws vault-key-mismatch unless the keys are those of vault `name`. */
+  constructor(name: string, signers: VaultSigners, now: () => number) {
+    this.#vault = name;
+    this.#signers = signers;
+    this.#now = now;
+    const { receipt, time } = signers;
+    expectKey("receipt", receipt.key, name, 1);
+    expectKey("time", time.key, `${name}/time`, 4);
+    this.keys = { receipt: receipt.key, time: time.key };
+  }
+
+  /** Receipts signed since the start. */
+  get signed(): number {
+    return this.#signed;
+  }
+
+  /** A receipt over a chain's first `size` blocks, dated now but not before `notBefore`. */
+  sign(chain: string, size: number, root: Uint8Array, notBefore = 0): SignedReceipt {
+    const { receipt, time } = this.#signers;
+    const seconds = Math.max(notBefore, Math.floor(this.#now() / 1_000_000));
+    const text = checkpointText(this.#vault, fromHex(chain, 32), size, root);
+    const note = formatNote(text, [receipt.signNote(text), time.cosign(seconds, text)]);
+    this.#signed += 1;
+    return { bytes: utf8(note), size, root, time: seconds };
+  }
+}
+
+function expectKey(
+  which: "receipt" | "time",
+  key: { readonly name: string; readonly type: number },
+  name: string,
+  type: number,
+): void {
+  if (key.name === name && key.type === type) return;
+  const text = `${which} key is ${key.name} of type ${key.type}, want ${name} of type ${type}`;
+  throw new SealtailError("vault-key-mismatch", text);
+}

@@ -1,0 +1,34 @@
+// Lets one piece of work through at a time, in the order in which it came.
+//
+// - The queue is bounded: whoever would have to wait too long is told so at once.
+
+export class Turnstile {
+  readonly #waitingMax: number;
+  #last: Promise<unknown> = Promise.resolve();
+  #inside = 0;
+
+  constructor(waitingMax: number) {
+    this.#waitingMax = waitingMax;
+  }
+
+  /** Nobody is inside or waits. */
+  get idle(): boolean {
+    return this.#inside === 0;
+  }
+
+  get full(): boolean {
+    return this.#inside > this.#waitingMax;
+  }
+
+  /** Runs `work` when everyone before is done, whatever became of them. */
+  async pass<T>(work: () => Promise<T>): Promise<T> {
+    this.#inside += 1;
+    const mine = this.#last.then(work, work);
+    this.#last = mine.catch(() => undefined);
+    try {
+      return await mine;
+    } finally {
+      this.#inside -= 1;
+    }
+  }
+}

@@ -1,0 +1,316 @@
+// The vault: joins store, heads, intake and HTTP, and sees to their beginning and end.
+//
+// - Starting reads the names of the chains and nothing of them; the rest is surveyed while the
+//   vault serves. Nobody can begin a chain before all stored grants are known.
+// - One process per state directory and per store: both are locked.
+// - close() lets requests under way finish, keeps the newest receipts, and lets go of the locks.
+
+import type { VaultKeys } from "../core/checkpoint.ts";
+import { openReceipt } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
+import { parseVerifierKey } from "../core/note.ts";
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
+import { makeDirDurably } from "../host/durable.ts";
+import type { Files } from "../host/files.ts";
+import { type FetchHandler, type HttpListener, openHttpListener } from "../host/http-listener.ts";
+import { loadSigningKey } from "../host/keys.ts";
+import { lockStateDir, type StateLock } from "../host/lock.ts";
+import { openDirStore } from "../store/dir.ts";
+import { type ObjectLimits, objectLimits } from "../store/dir-chain.ts";
+import type { Store } from "../store/store.ts";
+import { audiencesOf, judgeGrant } from "../verify/grant.ts";
+import { assertListenAllowed } from "./access.ts";
+import { endpoints } from "./api.ts";
+import { Catalog, type ChainState, chainStates, stateOf } from "./catalog.ts";
+import type { VaultConfig } from "./config.ts";
+import { Heads } from "./heads.ts";
+import { openOperations } from "./health.ts";
+import { Intake } from "./intake.ts";
+import { VaultMetrics, type VaultReading } from "./metrics.ts";
+import { Reads } from "./reads.ts";
+import { ReceiptKeeper } from "./receipts.ts";
+import { Room, type RoomLimits } from "./room.ts";
+import { apiHandler } from "./routes.ts";
+import { ReceiptSigner, type VaultSigners } from "./signer.ts";
+
+export interface VaultDeps {
+  readonly suite: Suite;
+  readonly clock: Clock;
+  readonly files: Files;
+  readonly diag: Diag;
+  readonly version: string;
+  /** SEALTAIL_PASSPHRASE opens encrypted keys. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The two keys, instead of those in the configured files. */
+  readonly signers?: VaultSigners;
+  /** Another lock than the machine's own; undefined: that one. */
+  readonly lock?: (dir: string) => Promise<StateLock>;
+  readonly limits?: Partial<VaultLimits>;
+}
+
+export interface VaultLimits {
+  readonly objects: ObjectLimits;
+  readonly room: RoomLimits;
+  /** Memory for open heads. */
+  readonly headBytes: number;
+}
+
+export interface RunningVault {
+  readonly url: string;
+  readonly operationsUrl: string;
+  /** The API without a socket. */
+  readonly fetch: FetchHandler;
+  /** Rejects when a sync failed: what is stored is unknown, end the process with code 74. */
+  readonly failed: Promise<never>;
+  /** Resolves when every stored chain was looked at once; until then some states are unknown. */
+  readonly surveyed: Promise<void>;
+  /** Finishes what is under way, at most for `deadlineMs`, and stops. Closing twice is fine. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Starts a vault. Throws access-closed, vault-key-mismatch, state-locked, or what opening keys,
+ * directories and listeners throws; then nothing is left running.
+ */
+export async function startVault(config: VaultConfig, deps: VaultDeps): Promise<RunningVault> {
+  assertListenAllowed(config.listen, config.access.open);
+  if (config.store.immutable) {
+    const text = "store.immutable is true, want false in this version";
+    throw new SealtailError("config-unsupported", text, { place: "store.immutable" });
+  }
+  const signer = await openSigner(config, deps);
+  const locks = await takeLocks(config, deps);
+  const vault = new Vault(config, deps, signer, locks);
+  try {
+    await vault.start();
+  } catch (error) {
+    await vault.close(0);
+    throw error;
+  }
+  return vault;
+}
+
+async function openSigner(config: VaultConfig, deps: VaultDeps): Promise<ReceiptSigner> {
+  const { files, env, diag, clock } = deps;
+  const load = async (path: string): ReturnType<typeof loadSigningKey> => {
+    const passphrase = env?.["SEALTAIL_PASSPHRASE"];
+    const given = passphrase === undefined ? undefined : async (): Promise<string> => passphrase;
+    const warn = (message: string): void => diag.warn("key file", { message });
+    return await loadSigningKey({ files, path, passphrase: given, warn });
+  };
+  const signers = deps.signers ?? {
+    receipt: await load(config.keys.receipt),
+    time: await load(config.keys.time),
+  };
+  return new ReceiptSigner(config.name, signers, () => clock.now());
+}
+
+async function takeLocks(config: VaultConfig, deps: VaultDeps): Promise<StateLock[]> {
+  const { files, lock = lockStateDir } = deps;
+  const locks: StateLock[] = [];
+  try {
+    for (const dir of new Set([config.state_dir, config.store.path])) {
+      await makeDirDurably(files, dir, 0o750);
+      locks.push(await lock(dir));
+    }
+    return locks;
+  } catch (error) {
+    for (const each of locks) each.release();
+    throw error;
+  }
+}
+
+class Vault implements RunningVault {
+  readonly failed: Promise<never>;
+  readonly surveyed: Promise<void>;
+  readonly #config: VaultConfig;
+  readonly #deps: VaultDeps;
+  readonly #signer: ReceiptSigner;
+  readonly #locks: readonly StateLock[];
+  readonly #fail: (error: unknown) => void;
+  readonly #surveyDone = Promise.withResolvers<void>();
+  readonly #stopping = new AbortController();
+  #store: Store | undefined;
+  #catalog: Catalog | undefined;
+  #keeper: ReceiptKeeper | undefined;
+  #intake: Intake | undefined;
+  #heads: Heads | undefined;
+  #fetch: FetchHandler | undefined;
+  #listener: HttpListener | undefined;
+  #operations: HttpListener | undefined;
+  #survey: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    config: VaultConfig,
+    deps: VaultDeps,
+    signer: ReceiptSigner,
+    locks: readonly StateLock[],
+  ) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#signer = signer;
+    this.#locks = locks;
+    const { promise, reject } = Promise.withResolvers<never>();
+    // Whoever does not watch it finds out by the answers.
+    promise.catch(() => undefined);
+    this.failed = promise;
+    this.#fail = reject;
+    this.surveyed = this.#surveyDone.promise;
+  }
+
+  get url(): string {
+    return this.#listener?.url ?? "";
+  }
+
+  get operationsUrl(): string {
+    return this.#operations?.url ?? "";
+  }
+
+  get fetch(): FetchHandler {
+    if (this.#fetch === undefined) throw new RangeError("vault is not started");
+    return this.#fetch;
+  }
+
+  async start(): Promise<void> {
+    const { clock, diag } = this.#deps;
+    const { metrics, api } = await this.#build();
+    this.#fetch = api;
+    const onFault = (fault: unknown): void => diag.warn("listener fault", { fault: String(fault) });
+    this.#operations = await openOperations({
+      ...{ clock, diag, metrics, listen: this.#config.metrics.listen },
+      health: {
+        started: () => this.#listener !== undefined,
+        unsafe: () => this.#intake?.unsafe === true,
+        closing: () => this.#closed !== undefined,
+      },
+    });
+    const { listen, tls } = this.#config;
+    this.#listener = await openHttpListener({
+      ...{ listen, tls, clock, onFault, handler: { fetch: api } },
+    });
+    this.#keeper?.start();
+    this.#survey = this.#runSurvey();
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    this.#closed ??= this.#close(deadlineMs);
+    return this.#closed;
+  }
+
+  async #build(): Promise<{ metrics: VaultMetrics; api: FetchHandler }> {
+    const { suite, clock, files, diag, limits = {} } = this.#deps;
+    const { state_dir: stateDir, store: place, name, trust, access } = this.#config;
+    const roots = trust.root_keys.map((text) => parseVerifierKey(suite, text));
+    const keys = this.#signer.keys;
+    const policy = { suite, roots, audience: name };
+    const store = await openDirStore({
+      ...{ files, suite, now: () => clock.now(), dir: place.path },
+      ...{ asideDir: `${stateDir}/quarantine`, limits: limits.objects ?? objectLimits },
+    });
+    const catalog = new Catalog({
+      ...{ files, store, diag, path: `${stateDir}/chains.ndjson` },
+      judge: (grant) => judgeGrant({ suite, roots, audiences: audiencesOf([keys]) }, grant),
+      receiptTime: (receipt) => receiptTime(suite, keys, receipt),
+    });
+    await catalog.load();
+    const heads = new Heads({
+      ...{ store, suite, keys, diag, bytesMax: limits.headBytes ?? 64 * 1024 * 1024 },
+      onDamage: (chain, why) => {
+        const entry = catalog.get(chain);
+        if (entry !== undefined) entry.damage = why;
+      },
+    });
+    const keeper = new ReceiptKeeper({
+      ...{ store, clock, diag },
+      onFault: (error) => {
+        if (error instanceof SealtailError && error.kind === "unsafe") this.#intake?.fail(error);
+      },
+    });
+    const reads = new Reads({ suite, clock, store, catalog, heads, keeper });
+    const room = new Room(limits.room);
+    const metrics = new VaultMetrics({
+      ...{ version: this.#deps.version, now: () => clock.now() },
+      ...{ nodeVersion: process.version, read: () => this.#read() },
+    });
+    const intake = new Intake({
+      ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
+      ...{ observer: metrics, onUnsafe: this.#fail },
+    });
+    const table = endpoints(intake, reads, this.#deps.version);
+    metrics.expect(table);
+    this.#store = store;
+    this.#catalog = catalog;
+    this.#heads = heads;
+    this.#keeper = keeper;
+    this.#intake = intake;
+    const api = apiHandler({ endpoints: table, clock, diag, observer: metrics, open: access.open });
+    return { metrics, api };
+  }
+
+  async #runSurvey(): Promise<void> {
+    try {
+      await this.#catalog?.survey(this.#stopping.signal);
+    } catch (error) {
+      this.#deps.diag.error("couldn't survey the stored chains", { error: error as Error });
+    }
+    this.#surveyDone.resolve();
+  }
+
+  async #read(): Promise<VaultReading> {
+    const now = this.#deps.clock.now();
+    const chains = Object.fromEntries(chainStates.map((state) => [state, 0])) as Record<
+      ChainState,
+      number
+    >;
+    let [openForks, oldest] = [0, Number.POSITIVE_INFINITY];
+    for (const entry of this.#catalog?.entries() ?? []) {
+      const state = stateOf(entry, now);
+      chains[state] += 1;
+      openForks += entry.forks;
+      const open = state === "active" || state === "silent";
+      if (open) oldest = Math.min(oldest, entry.seenAt);
+    }
+    const { open = 0, replays = 0 } = this.#heads?.counts ?? {};
+    return {
+      ...{ chains, openForks, headsOpen: open, replays },
+      oldestHeartbeat: Number.isFinite(oldest) ? oldest / 1e6 : 0,
+      receiptsPending: this.#keeper?.pending ?? 0,
+      freeBytes: await this.#store?.freeBytes().catch(() => undefined),
+      certificateNotAfter: (this.#listener?.certificateNotAfter ?? 0) / 1e6,
+    };
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const { diag } = this.#deps;
+    await this.#listener?.close(deadlineMs);
+    const settled = this.#intake?.close();
+    this.#stopping.abort();
+    await settled;
+    await this.#survey;
+    try {
+      // After a failed sync nothing more is written.
+      if (this.#intake?.unsafe !== true) {
+        await this.#keeper?.close();
+        await this.#catalog?.save();
+      }
+    } catch (error) {
+      diag.warn("couldn't write what spares time at the next start", { error: error as Error });
+    }
+    await this.#operations?.close(1000);
+    for (const lock of this.#locks) lock.release();
+  }
+}
+
+/** When a receipt of ours was signed, in Unix seconds. */
+function receiptTime(suite: Suite, keys: VaultKeys, receipt: Uint8Array): number | undefined {
+  try {
+    return openReceipt(suite, receipt, [keys])?.time;
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
+  }
+}
