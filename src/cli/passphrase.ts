@@ -54,8 +54,9 @@ async function prompt(ui: Ui, question: string): Promise<string> {
   if (stdin.isTTY !== true || stdin.setRawMode === undefined || stderr.isTTY !== true) {
     throw new SealtailError("passphrase-missing", "there is no terminal to ask for a passphrase");
   }
-  stderr.write(question);
+  // First, so that not even a fast typist's first letter is shown.
   stdin.setRawMode(true);
+  stderr.write(question);
   try {
     return await typed(ui);
   } finally {
