@@ -18,6 +18,7 @@ import {
   httpClientLimits,
   openHttpClient,
   type ProxySettings,
+  post,
   proxyFor,
 } from "./http-client.ts";
 import type { Answer, Sink, Submission } from "./sink.ts";
@@ -70,6 +71,7 @@ export class VaultSink implements Sink {
     try {
       return await this.#request(dispatcher, submission, signal);
     } catch (error) {
+      this.#options.diag.debug("request failed", { cause: error as Error });
       return signal.aborted ? { outcome: "timeout", code: "aborted" } : readFailure(error);
     }
   }
@@ -104,20 +106,10 @@ export class VaultSink implements Sink {
       "user-agent": this.#options.userAgent,
     };
     if (grant !== undefined) headers["sealtail-grant"] = base64(grant);
-    const {
-      statusCode,
-      headers: answered,
-      body,
-    } = await dispatcher.request({
-      origin: this.#url.origin,
-      path: `${this.#url.pathname.replace(/\/$/, "")}/v1/chains/${chainId}/blocks`,
-      method: "POST",
-      headers,
-      // Piece by piece, which the library takes though its types do not know: a joined copy would
-      // double the memory.
-      body: pieces(blocks) as unknown as Uint8Array,
-      signal,
-    });
+    const url = new URL(this.#url);
+    url.pathname = `${url.pathname.replace(/\/$/, "")}/v1/chains/${chainId}/blocks`;
+    const sent = { url, headers, pieces: blocks };
+    const { statusCode, headers: answered, body } = await post(dispatcher, sent, signal);
     const answer = {
       status: statusCode,
       contentType: single(answered["content-type"]),
@@ -127,10 +119,6 @@ export class VaultSink implements Sink {
     };
     return readAnswer(answer, this.#options.clock.now() / 1000);
   }
-}
-
-async function* pieces(blocks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* blocks;
 }
 
 function single(header: string | string[] | undefined): string | undefined {
