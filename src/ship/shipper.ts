@@ -218,7 +218,8 @@ export class Shipper {
   /** Fills a batch, and lets it wait for more blocks as long as that is allowed. */
   async #gather(batch: Batch, single: boolean): Promise<void> {
     const { feed, clock } = this.#options;
-    const until = this.#collectUntil();
+    // A question is not delayed, and delays no block after it.
+    const until = single ? 0 : this.#collectUntil();
     for (;;) {
       const full = await batch.fill(feed, single ? 1 : this.#batchBytes);
       this.#readAt = clock.mono();

@@ -313,7 +313,7 @@ test("a crash between answer and save sends the same blocks again and gets a rec
   assert.deepEqual([all.freed, vault.stored.length], [[2], 2]);
 });
 
-test("after a restart only what no receipt covers is sent", async () => {
+test("after a restart the newest receipted block asks once more, then what no receipt covers goes", async () => {
   const chain = new TestChain(5);
   const vault = new VaultModel();
   vault.stored = chain.blocks.slice(0, 3);
@@ -321,8 +321,44 @@ test("after a restart only what no receipt covers is sent", async () => {
   chain.first = 2;
   await using all = ship(chain, vault, { receipts: { newest, save: async () => undefined } });
   await settle();
-  assert.deepEqual(vault.requests, [{ from: 3, count: 2, grant: false, bytes: 1000 }]);
+  assert.deepEqual(vault.requests, [
+    { from: 2, count: 1, grant: false, bytes: 500 },
+    { from: 3, count: 2, grant: false, bytes: 1000 },
+  ]);
   assert.deepEqual(all.freed, [5]);
+});
+
+test("a vault that is ahead of a restored copy is noticed before anything new is sent", async () => {
+  const chain = new TestChain(5);
+  const vault = new VaultModel();
+  vault.stored = chain.blocks.slice(0, 5);
+  const ahead = vault.receipt(chain.id);
+  vault.stored = chain.blocks.slice(0, 3);
+  const newest = { note: vault.receipt(chain.id), size: 3 };
+  const restored = new TestChain(3);
+  restored.blocks.splice(0, 3, ...chain.blocks.slice(0, 3));
+  vault.always = { outcome: "receipt", code: "receipt", note: ahead };
+  const store = { receipts: { newest, save: async () => undefined } };
+  await using all = ship(restored, vault, store);
+  const greeted = all.shipper.greeted(900);
+  await settle();
+  await greeted;
+  assert.equal(all.shipper.status().unusable, "agent-rollback");
+  assert.deepEqual(
+    vault.requests.map(({ from, count }) => [from, count]),
+    [[2, 1]],
+  );
+});
+
+test("a vault that does not answer holds the first block up for no longer than asked", async () => {
+  const chain = new TestChain(3);
+  const vault = new VaultModel();
+  const newest = { note: vault.receipt(chain.id), size: 3 };
+  vault.always = transport;
+  await using all = ship(chain, vault, { receipts: { newest, save: async () => undefined } });
+  const greeted = all.shipper.greeted(900);
+  await all.clock.advance(1000);
+  await greeted;
 });
 
 test("a root that our tree no longer knows is taken from our own block; without one nothing is freed", async () => {
