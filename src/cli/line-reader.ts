@@ -21,6 +21,7 @@ import type { ChainWalk } from "../verify/walk.ts";
 import type { OpenedChain } from "./chains-source.ts";
 import type { LineFilter, SourceName } from "./line-filter.ts";
 import type { TrustedKeys } from "./trusted-keys.ts";
+import { readingAll } from "./watched-chain.ts";
 
 /** One envelope that is wanted. */
 export interface FoundLine {
@@ -73,13 +74,15 @@ export async function readLines(options: ReadLinesOptions): Promise<ReadOutcome>
     headers: () => chain.headers(),
     forks: () => chain.forks(),
   };
-  await verifyChain(lazy, {
-    ...{ suite, ...keys },
-    report: ({ code, message }) => reading.note(code, message),
-    onItem: (item, raw) => reading.item(item, raw),
-    onEnvelope: (preimage, hash) => reading.envelope(preimage, hash),
-    onAccepted: (header, walk) => reading.accepted(header, walk),
-  });
+  await readingAll(lazy, (readable) =>
+    verifyChain(readable, {
+      ...{ suite, ...keys },
+      report: ({ code, message }) => reading.note(code, message),
+      onItem: (item, raw) => reading.item(item, raw),
+      onEnvelope: (preimage, hash) => reading.envelope(preimage, hash),
+      onAccepted: (header, walk) => reading.accepted(header, walk),
+    }),
+  );
   reading.finish();
   return { leftOut: reading.leftOut };
 }
@@ -87,12 +90,14 @@ export async function readLines(options: ReadLinesOptions): Promise<ReadOutcome>
 /** Number of the first block that nobody vouches for. */
 async function authenticatedEnd(chain: OpenedChain, keys: TrustedKeys): Promise<number> {
   let walk: ChainWalk | undefined;
-  await verifyChain(chain, {
-    ...{ suite, ...keys, headersOnly: true, report: () => {} },
-    onAccepted: (_header, accepting) => {
-      walk = accepting;
-    },
-  });
+  await readingAll(chain, (readable) =>
+    verifyChain(readable, {
+      ...{ suite, ...keys, headersOnly: true, report: () => {} },
+      onAccepted: (_header, accepting) => {
+        walk = accepting;
+      },
+    }),
+  );
   return walk?.unauthenticatedFrom ?? Number.POSITIVE_INFINITY;
 }
 

@@ -10,8 +10,11 @@ import { startDir } from "./paths.ts";
 import { type Terminal, Ui } from "./ui.ts";
 
 /** Runs one command; `args` are the words after the program's name. Resolves to the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
-  const ui = new Ui(ownTerminal());
+export async function main(
+  args: readonly string[],
+  terminal: Terminal = ownTerminal(),
+): Promise<number> {
+  const ui = new Ui(terminal);
   const program = new Command("sealtail")
     .description("Ships audit logs as signed, hash-linked envelopes that anyone can verify")
     .version(await packageVersion())

@@ -25,6 +25,7 @@ import { type VerifyOptions, verifyChain } from "../verify/verify.ts";
 import { readBlocks } from "./block-reader.ts";
 import type { OpenedChain } from "./chains-source.ts";
 import type { TrustedKeys } from "./trusted-keys.ts";
+import { readingAll } from "./watched-chain.ts";
 
 /** Blocks between two snapshots at most. */
 const snapshotPeriod = 1024;
@@ -87,7 +88,7 @@ async function walkHeads(
   onAccepted: NonNullable<VerifyOptions["onAccepted"]>,
 ): Promise<void> {
   const quiet = { suite, roots: [], vaults: [], headersOnly: true, report: () => {} };
-  await verifyChain(chain, { ...quiet, onAccepted });
+  await readingAll(chain, (readable) => verifyChain(readable, { ...quiet, onAccepted }));
 }
 
 async function locate(chain: OpenedChain, seq: number): Promise<Located> {

@@ -4,6 +4,7 @@
 // - A place that cannot be read is INDETERMINATE, never a crash.
 
 import type { Command } from "commander";
+import { SealtailError } from "../core/errors.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
@@ -13,7 +14,6 @@ import type { ChainReport } from "../verify/report.ts";
 import type { ChainWalk } from "../verify/walk.ts";
 import {
   chooseChain,
-  type OpenedChain,
   type OpenedSource,
   openSource,
   type SourceOptions,
@@ -23,6 +23,7 @@ import { timeOf } from "./times.ts";
 import { addKeyOptions, type KeyOptions, requiredKeys, type TrustedKeys } from "./trusted-keys.ts";
 import { errorText, type Ui } from "./ui.ts";
 import { reportJson, reportLines } from "./verify-text.ts";
+import { watched, watchedChain } from "./watched-chain.ts";
 
 interface VerifyCommandOptions extends KeyOptions, SourceOptions {
   readonly data?: string;
@@ -90,16 +91,27 @@ async function run(
   const keys = await requiredKeys(ui, options);
   const now = systemClock.now();
   const asked = options.at === undefined ? undefined : timeOf(options.at, "--at", now, -1);
-  const source = watched(ui, await openSource(ui, place, options));
+  const source = told(ui, await openToJudge(ui, place, options));
   try {
     const at = asked ?? (source.live ? now : undefined);
-    const only = rest[0] === undefined ? undefined : (await chooseChain(source, rest[0])).id;
+    const only = rest[0] === undefined ? undefined : await chosenId(source, rest[0]);
     const judged = await judge(ui, source, only, { keys, at, options });
     if (options.json === true) ui.print(reportJson(judged));
     else for (const line of reportLines(ui, judged)) ui.print(line);
     ui.exitCode = verdictExitCodes[judged.report.verdict];
   } finally {
     await source.close();
+  }
+}
+
+// Where the chains cannot be listed, the walk says so, and the verdict with it.
+async function chosenId(source: OpenedSource, word: string): Promise<string | undefined> {
+  try {
+    return (await chooseChain(source, word)).id;
+  } catch (error) {
+    const listed = !(error instanceof SealtailError) || /^(chain|file)-/.test(error.code);
+    if (listed) throw error;
+    return undefined;
   }
 }
 
@@ -180,37 +192,37 @@ function byPlace(a: Finding, b: Finding): number {
 }
 
 /** The same source; whoever watches is told why something of it cannot be read. */
-function watched(ui: Ui, source: OpenedSource): OpenedSource {
-  const tell = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      ui.warn(errorText(error));
-      throw error;
-    }
-  };
-  const pieces = async function* (from: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    try {
-      yield* from;
-    } catch (error) {
-      ui.warn(errorText(error));
-      throw error;
-    }
-  };
-  type Objects = Awaited<ReturnType<OpenedChain["blocks"]>>;
-  const objects = async (list: Promise<Objects>): Promise<Objects> =>
-    (await tell(list)).map((each) => ({ ...each, open: (range) => pieces(each.open(range)) }));
-  const chain = (each: OpenedChain): OpenedChain => ({
-    id: each.id,
-    grant: () => tell(each.grant()),
-    receipt: () => tell(each.receipt()),
-    blocks: () => objects(each.blocks()),
-    headers: () => objects(each.headers()),
-    forks: () => objects(each.forks()),
-  });
+function told(ui: Ui, source: OpenedSource): OpenedSource {
+  const tell = (error: unknown): void => ui.warn(errorText(error));
   return {
     ...source,
-    chains: async () => (await tell(source.chains())).map(chain),
-    chain: (id) => chain(source.chain(id)),
+    chains: async () =>
+      (await watched(source.chains(), tell)).map((chain) => watchedChain(chain, tell)),
+    chain: (id) => watchedChain(source.chain(id), tell),
   };
+}
+
+/** Opens SOURCE; a place that is there but cannot be read is one that cannot be judged. */
+async function openToJudge(
+  ui: Ui,
+  place: string,
+  options: VerifyCommandOptions,
+): Promise<OpenedSource> {
+  try {
+    return await openSource(ui, place, options);
+  } catch (error) {
+    const known = error instanceof SealtailError && error.kind !== "usage";
+    if (!known || ["unsafe", "config"].includes(error.kind)) throw error;
+    if (error.code === "file-missing") throw error;
+    const fail = (): never => {
+      throw error;
+    };
+    return {
+      name: place,
+      live: false,
+      chains: async () => fail(),
+      chain: fail,
+      close: async () => {},
+    };
+  }
 }

@@ -28,13 +28,13 @@ test("a key is made once, with its public line beside it and on stdout", async (
 test("a name that ends in /time makes a key that signs times", async () => {
   using dir = new CommandDir();
   const words = ["key", "new", "vault.example/time", "-o", "time.key", "--no-passphrase"];
-  const { out } = await dir.run(words);
+  const { out } = await dir.quick(words);
   assert.equal(parseVerifierKey(nativeSuite, out.trimEnd()).type, 4);
 });
 
 test("without a terminal a passphrase must be given", async () => {
   using dir = new CommandDir();
-  const { code, out, err } = await dir.run(["key", "new", "root", "-o", "root.key"]);
+  const { code, out, err } = await dir.quick(["key", "new", "root", "-o", "root.key"]);
   assert.deepEqual([code, out], [1, ""]);
   assert.match(err, /\[passphrase-missing\]\nsealtail: hint: .*SEALTAIL_PASSPHRASE/);
 });
@@ -43,26 +43,26 @@ test("a grant is signed with the passphrase from environment or file, and is sho
   using dir = new CommandDir();
   dir.write("secret", "opensesame\nsecond line\n");
   const env = { SEALTAIL_PASSPHRASE: "opensesame" };
-  await dir.run(["key", "new", "acme-root", "-o", "root.key"], env);
+  await dir.quick(["key", "new", "acme-root", "-o", "root.key"], env);
   const words = ["grant", "new", "--root", "root.key", "--subject", "payments"];
   const rest = ["--audience", "vault.example", "--source", "/var/log/*", "--source", "/srv/**"];
   const ends = ["--not-after", "2099-01-01", "--max-chains", "3", "--max-silence", "2m"];
   const from = ["--passphrase-file", "secret", "-o", "grant.txt"];
-  const made = await dir.run([...words, ...rest, ...ends, ...from]);
+  const made = await dir.quick([...words, ...rest, ...ends, ...from]);
   assert.deepEqual([made.code, made.out], [0, ""]);
   assert.equal(made.err, "wrote DIR/grant.txt and its private key DIR/grant.txt.key\n");
   const grant = parseGrant(nativeSuite, readFileSync(dir.path("grant.txt")));
   assert.deepEqual(grant.sources, ["/var/log/*", "/srv/**"]);
   assert.deepEqual([grant.maxChains, grant.maxSilenceMs], [3, 120_000]);
   assert.equal(grant.notAfter, 4_070_908_800);
-  const key = (await dir.run(["key", "show", "grant.txt.key"])).out.trimEnd();
+  const key = (await dir.quick(["key", "show", "grant.txt.key"])).out.trimEnd();
   assert.deepEqual(parseVerifierKey(nativeSuite, key).publicKey, grant.key);
-  const shown = await dir.run(["grant", "show", "grant.txt"]);
+  const shown = await dir.quick(["grant", "show", "grant.txt"]);
   assert.equal(shown.code, 0);
   assert.match(shown.out, /^subject {6}payments$/m);
   assert.match(shown.out, /^not after {4}2099-01-01T00:00:00\.000Z$/m);
   assert.match(shown.out, /^signed by {4}acme-root\+[0-9a-f]{8} \(not judged\)$/m);
-  const wrong = await dir.run([...words, "--audience", "v", "-o", "g2"], {
+  const wrong = await dir.quick([...words, "--audience", "v", "-o", "g2"], {
     SEALTAIL_PASSPHRASE: "other",
   });
   assert.equal(wrong.code, 1);
@@ -93,7 +93,7 @@ const misuse: readonly (readonly [words: string, code: number, err: RegExp])[] =
 test("what is said wrongly is answered with the place and what to do", async () => {
   using dir = new CommandDir();
   for (const [words, code, err] of misuse) {
-    const ran = await dir.run(words.split(" "));
+    const ran = await dir.quick(words.split(" "));
     assert.equal(ran.out, "", words);
     assert.match(ran.err, err);
     assert.match(ran.err, /^sealtail: hint: /m, words);
@@ -105,20 +105,20 @@ test("npm's scripts take relative paths from where npm was called", async () => 
   using dir = new CommandDir();
   const env = { npm_package_name: "sealtail", INIT_CWD: dir.path("sub") };
   const words = ["key", "show", "x.key"];
-  const asScript = await dir.run(words, { ...env, npm_lifecycle_event: "sealtail" });
+  const asScript = await dir.quick(words, { ...env, npm_lifecycle_event: "sealtail" });
   assert.match(asScript.err, /DIR\/sub\/x\.key/);
-  const asTest = await dir.run(words, { ...env, npm_lifecycle_event: "test" });
+  const asTest = await dir.quick(words, { ...env, npm_lifecycle_event: "test" });
   assert.match(asTest.err, /DIR\/x\.key/);
 });
 
 test("check tells all that is wrong with a configuration, and exits 78", async () => {
   using dir = new CommandDir();
   dir.write("agent.yaml", "version: 1\nname: a b\nfoo: 1\n");
-  const bad = await dir.run(["check", "--config", "agent.yaml"]);
+  const bad = await dir.quick(["check", "--config", "agent.yaml"]);
   assert.deepEqual([bad.code, bad.out], [78, ""]);
   assert.match(bad.err, /DIR\/agent\.yaml:2:7 \[config-invalid\]/);
   assert.match(bad.err, /\[config-unknown-key\]/);
   assert.ok((bad.err.match(/sealtail: error: /g) ?? []).length > 3);
-  const none = await dir.run(["check", "--config", "none.yaml"]);
+  const none = await dir.quick(["check", "--config", "none.yaml"]);
   assert.deepEqual([none.code, none.out], [78, ""]);
 });

@@ -59,10 +59,10 @@ test("raw output is the file, byte by byte, and of one file only", async () => {
     assert.deepEqual([code, err], [0, ""]);
     assert.ok(bytes.equals(first), source);
   }
-  const both = await dir.run(raw);
+  const both = await dir.quick(raw);
   assert.deepEqual([both.code, both.out], [2, ""]);
   assert.match(both.err, new RegExp(`id:${app.slice(0, 12)} \\(/var/log/app.log\\)`));
-  const part = await dir.run([...raw, "--source", "name:app", "--to-seq", "6"]);
+  const part = await dir.quick([...raw, "--source", "name:app", "--to-seq", "6"]);
   assert.equal(part.out, "one\ntwo refund\n");
 });
 
@@ -70,7 +70,7 @@ test("JSON output is one envelope a line, with text only where it is text", asyn
   using dir = new CommandDir();
   const { chain, app } = made();
   dir.store(chain);
-  const { out } = await dir.run(["lines", "--data", "data", "payments", "--json"]);
+  const { out } = await dir.quick(["lines", "--data", "data", "payments", "--json"]);
   const all = out
     .trimEnd()
     .split("\n")
@@ -86,7 +86,14 @@ test("JSON output is one envelope a line, with text only where it is text", asyn
   assert.equal(bent.base64, binary.subarray(0, 4).toString("base64"));
   assert.deepEqual([cut.lf, cut.text.length, rest.lf], [false, 262_144, true]);
   for (let at = 1; at < all.length; at++) assert.equal(all[at].prev, all[at - 1].hash);
-  const withRecords = await dir.run(["lines", "--data", "data", "payments", "--json", "--records"]);
+  const withRecords = await dir.quick([
+    "lines",
+    "--data",
+    "data",
+    "payments",
+    "--json",
+    "--records",
+  ]);
   const kinds = withRecords.out
     .trimEnd()
     .split("\n")
@@ -132,7 +139,7 @@ test("what is asked for is what is printed", async () => {
   using dir = new CommandDir();
   dir.store(made().chain);
   for (const [words, seqs] of filters) {
-    const ran = await dir.run(["lines", "--data", "data", "payments", "--json", ...words]);
+    const ran = await dir.quick(["lines", "--data", "data", "payments", "--json", ...words]);
     const found = ran.out.split("\n").filter((line) => line !== "");
     assert.deepEqual(
       found.map((line) => JSON.parse(line).seq),
@@ -151,14 +158,14 @@ test("what nobody vouches for is left out unless it is asked for", async () => {
   second[400] = (second[400] as number) ^ 1;
   dir.store(chain, { blocks, receipt: undefined });
   const words = ["lines", "--data", "data", "payments"];
-  const safe = await dir.run(words);
+  const safe = await dir.quick(words);
   assert.equal(safe.code, 1);
   assert.equal(safe.out.trimEnd().split("\n").length, 5);
   assert.match(safe.err, /\[lines-left-out\]/);
-  const all = await dir.run([...words, "--unauthenticated"]);
+  const all = await dir.quick([...words, "--unauthenticated"]);
   assert.match(all.out, /GET \/later\n$/);
   assert.equal(all.code, 1);
-  const before = await dir.run([...words, "--to-seq", "7"]);
+  const before = await dir.quick([...words, "--to-seq", "7"]);
   assert.deepEqual([before.code, before.err], [0, ""]);
 });
 
@@ -180,4 +187,21 @@ test("a reader that has seen enough ends the command without a complaint", async
   assert.equal(ran.stderr, "");
   assert.equal(ran.stdout.split("\n").length, 3);
   assert.equal(ran.status, 0);
+});
+
+test("behind a lost block, lines are printed again where a receipt vouches for them", async () => {
+  using dir = new CommandDir();
+  const { chain } = made();
+  const blocks = chain.blocks.map(({ bytes }) => bytes);
+  dir.store(chain, { blocks: [0, 1, 3].map((block) => blocks[block]!), perObject: 4 });
+  const words = ["lines", "--data", "data", "payments"];
+  const healed = await dir.quick(words);
+  assert.match(healed.out, /GET \/later\n$/);
+  assert.equal(healed.code, 1);
+  assert.match(healed.err, /block 2 is not there \[BLOCK_MISSING\].*\[lines-left-out\]/);
+  assert.equal((await dir.quick([...words, "--to-seq", "15"])).out, healed.out);
+  const strangers = ["lines", "data/store", "payments"];
+  const cut = await dir.quick(strangers);
+  assert.equal(cut.out.trimEnd().split("\n").length, 5);
+  assert.match(cut.err, /nobody vouches for block 3 and those behind it/);
 });

@@ -29,11 +29,11 @@ test("a line is proved, and the proof holds with nothing but the keys", async ()
   const raw = await dir.run(["verify-proof", "line.proof", "--data", "data", "--raw"]);
   assert.equal(raw.out, "block 3 line 4\n");
   const json = JSON.parse(
-    (await dir.run(["verify-proof", "line.proof", "--data", "data", "--json"])).out,
+    (await dir.quick(["verify-proof", "line.proof", "--data", "data", "--json"])).out,
   );
   assert.deepEqual([json.verdict, json.seq, json.block], ["VALID", 30, 3]);
   assert.equal(Buffer.from(json.base64, "base64").toString(), "block 3 line 4");
-  const printed = await dir.run(["prove", "data/store", "payments", "30"]);
+  const printed = await dir.quick(["prove", "data/store", "payments", "30"]);
   assert.equal(printed.out, readFileSync(dir.path("line.proof"), "utf8"));
 });
 
@@ -41,17 +41,17 @@ test("records, the genesis and the last line can be proved too", async () => {
   using dir = new CommandDir();
   dir.store(chainOf(4));
   for (const seq of ["0", "2", "3", "4", "45"]) {
-    const { out, code } = await dir.run(["prove", "--data", "data", "payments", seq]);
+    const { out, code } = await dir.quick(["prove", "--data", "data", "payments", seq]);
     assert.equal(code, 0);
     dir.write("p", out);
-    assert.equal((await dir.run(["verify-proof", "p", "--data", "data"])).code, 0, seq);
+    assert.equal((await dir.quick(["verify-proof", "p", "--data", "data"])).code, 0, seq);
   }
 });
 
 test("a bent proof says nothing but why it fails", async () => {
   using dir = new CommandDir();
   dir.store(chainOf(5));
-  const { out } = await dir.run(["prove", "--data", "data", "payments", "12"]);
+  const { out } = await dir.quick(["prove", "--data", "data", "payments", "12"]);
   const bent = [
     out.replace(/^(envelope .{140})(.)/m, (_, head, char) => head + (char === "A" ? "B" : "A")),
     out.replace(/^group .*\n/m, ""),
@@ -62,7 +62,7 @@ test("a bent proof says nothing but why it fails", async () => {
   for (const [index, text] of bent.entries()) {
     dir.write("p", text);
     for (const form of [[], ["--json"], ["--raw"]]) {
-      const ran = await dir.run(["verify-proof", "p", "--data", "data", ...form]);
+      const ran = await dir.quick(["verify-proof", "p", "--data", "data", ...form]);
       assert.equal(ran.code, 5, `${index}`);
       assert.match(ran.out + ran.err, /PROOF_INVALID/);
       assert.ok(!ran.out.includes("block 2 line"));
@@ -74,28 +74,28 @@ test("what receipts do not cover, or nobody vouches for, is not proved", async (
   using dir = new CommandDir();
   const chain = chainOf(6);
   dir.store(chain, { receipt: chain.receipt(3) });
-  const early = await dir.run(["prove", "--data", "data", "payments", "10"]);
+  const early = await dir.quick(["prove", "--data", "data", "payments", "10"]);
   assert.equal(early.code, 0);
-  const late = await dir.run(["prove", "--data", "data", "payments", "50"]);
+  const late = await dir.quick(["prove", "--data", "data", "payments", "50"]);
   assert.deepEqual([late.code, late.out], [1, ""]);
   assert.match(late.err, /block 4 has no receipt yet, the newest covers 3 blocks/);
-  const none = await dir.run(["prove", "--data", "data", "payments", "5000"]);
+  const none = await dir.quick(["prove", "--data", "data", "payments", "5000"]);
   assert.match(none.err, /no block holds envelope 5000.*\[proof-impossible\]/);
 
   const blocks = chain.blocks.map(({ bytes }) => bytes.slice());
   const third = blocks[3] as Uint8Array;
   third[400] = (third[400] as number) ^ 1;
   dir.store(chain, { blocks });
-  const broken = await dir.run(["prove", "--data", "data", "payments", "50"]);
+  const broken = await dir.quick(["prove", "--data", "data", "payments", "50"]);
   assert.deepEqual([broken.code, broken.out], [1, ""]);
 });
 
 test("a proof needs keys of root and vault", async () => {
   using dir = new CommandDir();
   dir.store(chainOf(3));
-  dir.write("p", (await dir.run(["prove", "data/store", "payments", "4"])).out);
-  assert.equal((await dir.run(["verify-proof", "p"])).code, 2);
-  const half = await dir.run(["verify-proof", "p", "--root", "data/keys/root.pub"]);
+  dir.write("p", (await dir.quick(["prove", "data/store", "payments", "4"])).out);
+  assert.equal((await dir.quick(["verify-proof", "p"])).code, 2);
+  const half = await dir.quick(["verify-proof", "p", "--root", "data/keys/root.pub"]);
   assert.equal(half.code, 2);
   assert.match(half.err, /there are no vault keys to trust/);
 });

@@ -140,13 +140,21 @@ test("lines of a vault are proved, and its chains exported as a store would hold
   assert.equal(exported.code, 0);
   const bundle = await dir.run(["verify", "b.tar", ...keyWords]);
   assert.match(bundle.out, /^VALID\n1 chain, 1,500 blocks/);
-  const live = await dir.run(["verify", url, "payments", ...keyWords]);
+  const live = await dir.quick(["verify", url, "payments", ...keyWords]);
   assert.equal(live.code, 4);
   assert.match(live.out, /^age judged at 20/m);
   assert.match(live.out, /CHAIN_STALLED/);
-  const then = await dir.run(["verify", url, ...keyWords, "--at", "2026-01-01T00:25:00Z"]);
+  const then = await dir.quick(["verify", url, ...keyWords, "--at", "2026-01-01T00:25:00Z"]);
   assert.equal(then.code, 0);
-  const shown = await dir.run(["lines", url, "payments", "--from-seq", "1400", "--to-seq", "1401"]);
+  const shown = await dir.quick([
+    "lines",
+    url,
+    "payments",
+    "--from-seq",
+    "1400",
+    "--to-seq",
+    "1401",
+  ]);
   assert.equal(shown.out.split("\n").length, 3);
 });
 
@@ -292,14 +300,32 @@ test("why a vault refuses is said, and nothing listening is told from that", asy
     return true;
   };
   const url = await vault.start();
-  const refused = await dir.run(["lines", url, "payments"]);
+  const refused = await dir.quick(["lines", url, "payments"]);
   assert.equal(refused.code, 1);
   assert.match(refused.err, /refused the request \(403 forbidden reading needs a role\\x1b\[2J\)/);
-  const judged = await dir.run(["verify", url, ...keyWords]);
+  const judged = await dir.quick(["verify", url, ...keyWords]);
   assert.equal(judged.code, 6);
   assert.match(judged.out, /^INDETERMINATE\n0 chains/);
   assert.match(judged.err, /^sealtail: warning: the vault refused/);
-  const nobody = await dir.run(["verify", "http://127.0.0.1:9", ...keyWords]);
+  const nobody = await dir.quick(["verify", "http://127.0.0.1:9", ...keyWords]);
   assert.equal(nobody.code, 6);
   assert.match(nobody.err, /couldn't reach the vault \(ECONNREFUSED\).*\[vault-unreachable\]/);
+});
+
+test("a vault that fails midway fails the command that reads lines or proves them", async () => {
+  using dir = new CommandDir();
+  await using vault = new FakeVault([chainOf(20)]);
+  vault.instead = (path, response) => {
+    if (!path.endsWith("/blocks")) return false;
+    return cutOff(response);
+  };
+  const url = await vault.start();
+  for (const words of [
+    ["lines", url, "payments"],
+    ["prove", url, "payments", "4"],
+  ]) {
+    const { code, out, err } = await dir.quick(words);
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(err, /\[vault-(unreachable|answer-invalid)\]/);
+  }
 });

@@ -44,12 +44,12 @@ chain ${chain.name} payments: VALID_WITH_FINDINGS
     const { code, out } = await dir.run(["verify", "data/store", word, ...keyWords]);
     assert.deepEqual([code, out], [3, first.out]);
   }
-  const made = await dir.run(["export", "--data", "data", "payments", "-o", "b.tar"]);
+  const made = await dir.quick(["export", "--data", "data", "payments", "-o", "b.tar"]);
   assert.deepEqual([made.code, made.out], [0, ""]);
-  const bundle = await dir.run(["verify", "b.tar", ...keyWords]);
+  const bundle = await dir.quick(["verify", "b.tar", ...keyWords]);
   assert.equal(bundle.code, 3);
   assert.equal(bundle.out.replaceAll("b.tar", "data/store"), first.out);
-  const again = await dir.run(["export", "--data", "data", "payments", "-o", "b.tar"]);
+  const again = await dir.quick(["export", "--data", "data", "payments", "-o", "b.tar"]);
   assert.match(again.err, /\[file-exists\]/);
 });
 
@@ -57,7 +57,7 @@ test("the report as JSON says the same to programs", async () => {
   using dir = new CommandDir();
   const chain = chainOf("payments");
   dir.store(chain);
-  const { code, out } = await dir.run(["verify", "--data", "data", "--json"]);
+  const { code, out } = await dir.quick(["verify", "--data", "data", "--json"]);
   assert.equal(code, 3);
   const report = JSON.parse(out);
   assert.equal(report.verdict, "VALID_WITH_FINDINGS");
@@ -78,27 +78,27 @@ test("the exit code says how bad it is, the worst chain deciding", async () => {
   good.begin();
   good.seal([say({ type: "stop", reason: "sigterm" })]);
   dir.store(good);
-  assert.equal((await dir.run(["verify", "--data", "data"])).code, 0);
+  assert.equal((await dir.quick(["verify", "--data", "data"])).code, 0);
   const late = ["verify", "--data", "data", "--at", "2026-01-02T00:00:00Z"];
-  const stopped = await dir.run(late);
+  const stopped = await dir.quick(late);
   assert.equal(stopped.code, 3);
   assert.match(stopped.out, /^ {2}STOPPED block 1: /m);
 
   const cut = chainOf("cut");
   const blocks = cut.blocks.map(({ bytes }) => bytes);
   dir.store(cut, { blocks: blocks.slice(0, 4) });
-  const truncated = await dir.run(["verify", "--data", "data"]);
+  const truncated = await dir.quick(["verify", "--data", "data"]);
   assert.equal(truncated.code, 4);
   assert.match(truncated.out, /^INCOMPLETE\n2 chains/);
   assert.match(truncated.out, /TAIL_TRUNCATED/);
-  assert.equal((await dir.run(["verify", "--data", "data", "good"])).code, 0);
+  assert.equal((await dir.quick(["verify", "--data", "data", "good"])).code, 0);
 
   const bent = chainOf("bent");
   const bytes = bent.blocks.map((block) => block.bytes.slice());
   const third = bytes[3] as Uint8Array;
   third[400] = (third[400] as number) ^ 1;
   dir.store(bent, { blocks: bytes });
-  const broken = await dir.run(["verify", "--data", "data"]);
+  const broken = await dir.quick(["verify", "--data", "data"]);
   assert.equal(broken.code, 5);
   assert.match(broken.out, /^INVALID\n3 chains/);
   assert.match(broken.out, /BAD_SIGNATURE block 3: /);
@@ -108,12 +108,12 @@ test("without the vault's keys nothing is called receipted", async () => {
   using dir = new CommandDir();
   dir.store(chainOf("payments"));
   const words = ["verify", "data/store", "--root", "data/keys/root.pub"];
-  const { code, out } = await dir.run(words);
+  const { code, out } = await dir.quick(words);
   assert.equal(code, 3);
   assert.match(out, /TAIL_UNCONFIRMED/);
   assert.match(out, /^ {2}receipted {6}nothing$/m);
   assert.match(out, /receipts of vault vault\.example: its keys were not given/);
-  const half = await dir.run([...words, "--vault-key", "data/keys/vault.pub"]);
+  const half = await dir.quick([...words, "--vault-key", "data/keys/vault.pub"]);
   assert.equal(half.code, 2);
   assert.match(half.err, /has no partner.*\n.*give --vault-key twice/);
 });
@@ -121,25 +121,26 @@ test("without the vault's keys nothing is called receipted", async () => {
 test("a chain of an untrusted root is not authenticated", async () => {
   using dir = new CommandDir();
   dir.store(chainOf("payments"));
-  await dir.run(["key", "new", "root.example", "-o", "other.key", "--no-passphrase"]);
+  await dir.quick(["key", "new", "root.example", "-o", "other.key", "--no-passphrase"]);
   const [, , ...vaultWords] = keyWords;
   const words = ["verify", "data/store", "--root", "other.key", ...vaultWords];
-  const { code, out } = await dir.run(words);
+  const { code, out } = await dir.quick(words);
   assert.equal(code, 5);
   assert.match(out, /UNKNOWN_ROOT/);
   assert.match(out, /^ {2}authenticated {2}nothing$/m);
 });
 
-test("an empty store and a damaged bundle cannot be judged or opened", async () => {
+test("an empty store and a damaged bundle cannot be judged", async () => {
   using dir = new CommandDir();
   dir.keys();
   dir.write("data/store/chains/.keep", "");
-  const none = await dir.run(["verify", "--data", "data"]);
+  const none = await dir.quick(["verify", "--data", "data"]);
   assert.equal(none.code, 6);
   assert.match(none.out, /^INDETERMINATE\n.*\nthere is no chain to verify\n$/);
   dir.write("b.tar", Buffer.alloc(2000, 7));
-  const damaged = await dir.run(["verify", "b.tar", ...keyWords]);
-  assert.deepEqual([damaged.code, damaged.out], [1, ""]);
+  const damaged = await dir.quick(["verify", "b.tar", ...keyWords]);
+  assert.equal(damaged.code, 6);
+  assert.match(damaged.out, /^INDETERMINATE\n/);
   assert.match(damaged.err, /\[bundle-invalid\]/);
 });
 
@@ -153,17 +154,17 @@ test("a subject of several chains, and a prefix that is too short, are not guess
   });
   assert.equal(new Set(two.map(({ name }) => name)).size, 2);
   assert.equal(parseGrant(nativeSuite, two[0]!.grant).subject, "twin");
-  const both = await dir.run(["verify", "--data", "data", "twin"]);
+  const both = await dir.quick(["verify", "--data", "data", "twin"]);
   assert.equal(both.code, 2);
   for (const { name } of two) assert.ok(both.err.includes(name.slice(0, 16)));
-  const short = await dir.run(["verify", "--data", "data", two[0]!.name.slice(0, 5)]);
+  const short = await dir.quick(["verify", "--data", "data", two[0]!.name.slice(0, 5)]);
   assert.equal(short.code, 1);
   assert.match(short.err, /\[chain-unknown\]\nsealtail: hint: .*at least 6 digits/);
 });
 
 test("what a terminal would obey in names from outside is made visible", async () => {
   using dir = new CommandDir();
-  const { code, err } = await dir.run(["verify", "--root", "r", "\x1b[2Jdata"]);
+  const { code, err } = await dir.quick(["verify", "--root", "r", "\x1b[2Jdata"]);
   assert.equal(code, 1);
   assert.ok(!err.includes("\x1b"));
 });

@@ -1,0 +1,57 @@
+// The same chain, with someone told whenever something of it cannot be read.
+//
+// - A verifier makes a verdict of such a failure and drops its cause; here the cause is kept.
+
+import type { OpenedChain } from "./chains-source.ts";
+
+type Objects = Awaited<ReturnType<OpenedChain["blocks"]>>;
+
+/** `told` is called with what the place threw, before it is thrown on. */
+export function watchedChain(chain: OpenedChain, told: (error: unknown) => void): OpenedChain {
+  const objects = async (list: Promise<Objects>): Promise<Objects> =>
+    (await watched(list, told)).map((each) => ({
+      ...each,
+      open: (range) => watchedPieces(each.open(range), told),
+    }));
+  return {
+    id: chain.id,
+    grant: () => watched(chain.grant(), told),
+    receipt: () => watched(chain.receipt(), told),
+    blocks: () => objects(chain.blocks()),
+    headers: () => objects(chain.headers()),
+    forks: () => objects(chain.forks()),
+  };
+}
+
+/** The same promise, with someone told of its failure. */
+export async function watched<T>(work: Promise<T>, told: (error: unknown) => void): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    told(error);
+    throw error;
+  }
+}
+
+async function* watchedPieces(
+  pieces: AsyncIterable<Uint8Array>,
+  told: (error: unknown) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    told(error);
+    throw error;
+  }
+}
+
+/** Runs `work` on a chain; if something of the chain could not be read, throws what it threw. */
+export async function readingAll<T>(
+  chain: OpenedChain,
+  work: (chain: OpenedChain) => Promise<T>,
+): Promise<T> {
+  const failures: unknown[] = [];
+  const result = await work(watchedChain(chain, (error) => failures.push(error)));
+  if (failures.length > 0) throw failures[0];
+  return result;
+}
