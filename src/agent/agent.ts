@@ -12,7 +12,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Files } from "../host/files.ts";
 import type { HttpListener } from "../host/http-listener.ts";
-import { lockStateDir } from "../host/lock.ts";
+import { lockStateDir, type StateLock } from "../host/lock.ts";
 import type { Random } from "../host/random.ts";
 import type { Sink } from "../ship/sink.ts";
 import { VaultSink } from "../ship/vault-sink.ts";
@@ -57,6 +57,7 @@ export class Agent {
   readonly gauge: Gauge = new Gauge();
   readonly #options: AgentOptions;
   readonly #context: ChainContext;
+  readonly #lock: StateLock;
   readonly #vaults: readonly VaultKeys[];
   readonly #sink: Sink;
   readonly #metrics: AgentMetrics;
@@ -67,9 +68,10 @@ export class Agent {
   #feed: Feed | undefined;
   #operations: HttpListener | undefined;
 
-  private constructor(options: AgentOptions, state: StateDir) {
+  private constructor(options: AgentOptions, state: StateDir, lock: StateLock) {
     const { config, suite, clock, files, random, diag, version, host, env } = options;
     this.#options = options;
+    this.#lock = lock;
     this.#vaults = pairVaultKeys(
       config.trust.vault_keys.map((text) => parseVerifierKey(suite, text)),
     );
@@ -101,6 +103,9 @@ export class Agent {
         if (full) this.gauge.state = "disk-full";
       },
       onSync: (micros) => this.#metrics.synced(micros),
+      onDamage: (segments) => {
+        this.gauge.damagedSegments += segments;
+      },
     };
   }
 
@@ -108,14 +113,21 @@ export class Agent {
   static async start(options: AgentOptions): Promise<Agent> {
     const state = new StateDir(options.files, options.config.state_dir);
     await state.prepare();
-    const agent = new Agent(options, state);
+    const lock = await lockStateDir(options.config.state_dir);
+    const agent = new Agent(options, state, lock);
     const { clock, diag, config } = options;
-    agent.#operations = await openOperations(
-      { clock, diag, listen: config.metrics.listen },
-      agent.gauge,
-      agent.#metrics,
-      () => agent.#session,
-    );
+    try {
+      agent.#operations = await openOperations(
+        { clock, diag, listen: config.metrics.listen },
+        agent.gauge,
+        agent.#metrics,
+        () => agent.#session,
+      );
+    } catch (error) {
+      await agent.#sink.close();
+      lock.release();
+      throw error;
+    }
     return agent;
   }
 
@@ -137,7 +149,6 @@ export class Agent {
 
   /** Runs until stopped. Rejects with what made going on impossible. */
   async run(): Promise<AgentEnd> {
-    const lock = await lockStateDir(this.#options.config.state_dir);
     try {
       for (;;) {
         const live = await this.#chain();
@@ -149,7 +160,7 @@ export class Agent {
     } finally {
       await this.#sink.close();
       await this.#operations?.close(1000);
-      lock.release();
+      this.#lock.release();
     }
   }
 
@@ -196,7 +207,7 @@ export class Agent {
     const { files, suite, config, diag } = this.#options;
     const audiences = this.#vaults.map(({ receipt }) => receipt.name);
     const warn = (message: string): void => diag.warn(message, {});
-    for (let said = false; this.#stopReason === undefined; said = true) {
+    for (let said = false; ; said = true) {
       const usable = await readGrant(files, suite, config, audiences, warn);
       if (usable !== undefined) {
         const live = await beginChain(this.#context, dir, old, usable);
@@ -204,6 +215,7 @@ export class Agent {
         diag.info("chain begun", { chain: live.id });
         return live;
       }
+      if (this.#stopReason !== undefined) break;
       this.gauge.state = "needs-grant";
       if (!said) {
         diag.error("a new chain needs a grant; files stay where they are until it is there", {

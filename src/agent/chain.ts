@@ -43,6 +43,8 @@ export interface ChainContext {
   readonly onSealed: (block: SealedBlock) => void;
   readonly onDiskFull: (full: boolean) => void;
   readonly onSync: (micros: number) => void;
+  /** Buffer segments were found damaged and set aside. */
+  readonly onDamage: (segments: number) => void;
 }
 
 export interface LiveChain {
@@ -265,7 +267,7 @@ const maxSegment = 16 * 1024 * 1024;
 async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal> {
   await makeDirDurably(context.files, dir.wal, 0o700);
   const { files, diag, clock, onSync } = context;
-  return Wal.open({
+  const wal = await Wal.open({
     files,
     diag,
     clock,
@@ -275,6 +277,11 @@ async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal> {
     segmentBytes: Math.min(maxSegment, Math.floor(context.config.buffer.max_bytes / 16)),
     scrub: scrubSignatures,
   });
+  for (const { segment, offset, reason } of wal.damage) {
+    diag.error("buffer segment is damaged, its bytes are set aside", { segment, offset, reason });
+  }
+  if (wal.damage.length > 0) context.onDamage(wal.damage.length);
+  return wal;
 }
 
 /** What is kept aside of a broken log must not hold live signatures. */

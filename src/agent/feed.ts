@@ -12,7 +12,7 @@ export class Feed implements BlockFeed, TreeView {
   readonly #wal: Wal;
   #next: number;
   #root: Uint8Array;
-  #waiters: (() => void)[] = [];
+  readonly #waiters = new Set<() => void>();
 
   /** `next` and `root`: what was handed over before, in an earlier run. */
   constructor(wal: Wal, next: number, root: Uint8Array) {
@@ -32,9 +32,7 @@ export class Feed implements BlockFeed, TreeView {
   handOver({ header, root }: SealedBlock): void {
     this.#next = header.blockNo + 1;
     this.#root = root;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    for (const resolve of this.#waiters) resolve();
   }
 
   async read(fromBlock: number, maxBytes: number): Promise<readonly FeedBlock[]> {
@@ -42,11 +40,13 @@ export class Feed implements BlockFeed, TreeView {
     return frames.map(({ index, bytes }) => ({ blockNo: index, bytes }));
   }
 
-  changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.push(resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+  async changed(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiters.add(resolve);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    this.#waiters.delete(resolve);
   }
 
   /** Older roots are stated in the headers of the blocks that the feed still holds. */

@@ -60,6 +60,8 @@ function mayDeclare(live: LiveChain, diag: Diag): boolean {
 }
 
 const receiptPeriodMicros = 60_000_000;
+/** How long the first block of a run waits for the vault to say how far it is. */
+const greetingMs = 900;
 /** The longest that the loop sleeps without looking at its duties, in ms. */
 const turnMs = 500;
 
@@ -100,7 +102,7 @@ export class Session {
       random: context.random,
       diag: context.diag,
       maxDelayMs: context.config.sink.max_delay,
-      grant: live.receipt === undefined ? live.grantBytes : undefined,
+      grant: live.grantBytes,
       onReceipt: (receipt, note) => this.#onReceipt(receipt, note),
       onSink: (report) => this.#onSink(report),
       onChainUnusable: (reason) => this.#onUnusable(reason),
@@ -151,6 +153,7 @@ export class Session {
       this.#wake.abort();
     });
     try {
+      await this.#shipper.greeted(greetingMs);
       while (this.#stopReason === undefined && this.#unusable === undefined) await this.#turn();
       if (this.#unusable !== undefined) return await this.#giveUp(this.#unusable);
       return await this.#drain(this.#stopReason as string);
