@@ -1,14 +1,17 @@
 // Splits the bytes of stored objects into blocks, also where they are damaged.
 //
-// - One block is held at a time. A length is believed if another block, or the end, follows it, or
-//   if the header that says so is genuine. Else the next plausible header inside or behind it is
-//   where the next block begins: one bent length must not hide the rest of a chain.
+// - One block is held at a time. A length is believed if another block, or the end, follows it.
+//   Else the next plausible header is where the next block begins: one bent length must not hide
+//   the rest of a chain. Behind a genuine head only a header that links to it is plausible: lines
+//   may hold what looks like blocks.
 // - Time is linear in the object: what was searched is passed over.
 //
 // Spec: docs/spec/store.md, "Where a block ends".
 
 import { headLength } from "../core/block.ts";
-import { decodeHeader, limits, magic } from "../core/header.ts";
+import { equalBytes } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { blockHash, decodeHeader, limits, magic } from "../core/header.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { StoredObject } from "./source.ts";
 
@@ -26,8 +29,12 @@ export interface StoredBlock {
   readonly last: boolean;
 }
 
-/** Whether a head is genuine, judged by what was walked so far. */
-export type Believes = (head: Uint8Array) => boolean;
+/** What damaged objects are read with. */
+export interface HeadSense {
+  readonly suite: Suite;
+  /** Whether a head is the genuine next one, judged by what was walked so far. */
+  readonly isGenuine: (head: Uint8Array) => boolean;
+}
 
 const magicBytes = Uint8Array.from(magic, (char) => char.charCodeAt(0));
 /** How far the next header can be: no block is longer. */
@@ -36,7 +43,7 @@ const searchLimit = limits.storedLength + 2 * headLength;
 /** The blocks of one object in order; `junk` stretches stand where nothing can be made out. */
 export async function* splitBlocks(
   object: StoredObject,
-  believes: Believes,
+  sense: HeadSense,
 ): AsyncGenerator<StoredBlock, void, undefined> {
   const reader = new PieceReader(object);
   try {
@@ -48,7 +55,7 @@ export async function* splitBlocks(
         continue;
       }
       const want = headLength + stored;
-      const bytes = reader.take(await blockLength(reader, want, believes));
+      const bytes = reader.take(await blockLength(reader, want, sense));
       const shape = bytes.length < want && !(await reader.has(1)) ? "cut" : "whole";
       yield await stretch(reader, at, bytes, shape);
     }
@@ -84,12 +91,22 @@ async function stretch(
   return { at, head, payload, shape, last };
 }
 
-async function blockLength(reader: PieceReader, want: number, believes: Believes): Promise<number> {
+async function blockLength(reader: PieceReader, want: number, sense: HeadSense): Promise<number> {
   const whole = await reader.has(want);
   if (whole && (await endsAtBlock(reader, want))) return want;
-  if (believes(reader.peek(headLength))) return want;
+  const head = reader.peek(headLength);
+  const genuine = sense.isGenuine(head);
+  if (genuine && whole && hashFits(sense.suite, reader.peek(want))) return want;
   await reader.has(searchLimit);
-  return findBlock(reader.peek(searchLimit), headLength) ?? Math.min(reader.held, searchLimit);
+  const held = reader.peek(searchLimit);
+  if (!genuine) return findBlock(held, headLength) ?? held.length;
+  const hash = blockHash(sense.suite, head);
+  const next = findBlock(held, headLength, hash) ?? findBlock(held, want);
+  return next ?? held.length;
+}
+
+function hashFits(suite: Suite, block: Uint8Array): boolean {
+  return equalBytes(suite.sha256(block.subarray(headLength)), decodeHeader(block).storedHash);
 }
 
 async function endsAtBlock(reader: PieceReader, length: number): Promise<boolean> {
@@ -113,15 +130,20 @@ async function junk(reader: PieceReader, at: number): Promise<StoredBlock> {
   }
 }
 
-/** Where, at `from` or later, the next plausible header begins. */
-function findBlock(bytes: Uint8Array, from: number): number | undefined {
+/** Where, at `from` or later, the next plausible header begins; one that names `prevHash`. */
+function findBlock(bytes: Uint8Array, from: number, prevHash?: Uint8Array): number | undefined {
   const first = magicBytes[0] as number;
   for (let at = bytes.indexOf(first, from); at !== -1; at = bytes.indexOf(first, at + 1)) {
     const head = bytes.subarray(at, at + headLength);
     if (head.length < headLength) return undefined;
-    if (startsLikeMagic(head) && storedLength(head) !== undefined) return at;
+    const plausible = startsLikeMagic(head) && storedLength(head) !== undefined;
+    if (plausible && (prevHash === undefined || equalBytes(prevHashOf(head), prevHash))) return at;
   }
   return undefined;
+}
+
+function prevHashOf(head: Uint8Array): Uint8Array {
+  return decodeHeader(head).prevHash;
 }
 
 function startsLikeMagic(bytes: Uint8Array): boolean {

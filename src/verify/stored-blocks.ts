@@ -2,7 +2,7 @@
 // from the `headers/` objects that outlive them.
 
 import type { StoredObject } from "./source.ts";
-import { type Believes, type StoredBlock, splitBlocks, splitHeads } from "./splitter.ts";
+import { type HeadSense, type StoredBlock, splitBlocks, splitHeads } from "./splitter.ts";
 import type { NoPayload } from "./walk.ts";
 
 /** Blocks in one complete `headers/` object. */
@@ -24,10 +24,9 @@ export interface StoredChain {
 }
 
 /** What the reading of a chain must know of its walk. */
-export interface WalkSoFar {
+export interface WalkSoFar extends HeadSense {
   /** Number of the block that comes next. */
   readonly position: () => number;
-  readonly believes: Believes;
 }
 
 /** Reads a chain; `headersOnly` prefers headers objects. Throws Unreadable. */
@@ -55,7 +54,7 @@ async function* blocksOf(
 ): AsyncGenerator<FoundBlock, void, undefined> {
   const from = headersOnly ? walk.position() : 0;
   let number = object.firstBlock;
-  for await (const stored of splitBlocks(object, walk.believes)) {
+  for await (const stored of splitBlocks(object, walk)) {
     const named = stored.at === 0 ? object.firstBlock : undefined;
     const payload = headersOnly ? "not-read" : stored.payload;
     if (number >= from) yield { stored, payload, object: object.name, named, nextObject };

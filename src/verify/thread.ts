@@ -22,6 +22,8 @@ export interface RunState {
   readonly maxSilenceMs: number;
 }
 
+const maxCandidates = 4;
+
 export class Thread {
   readonly #suite: Suite;
   /** Number of the next block. */
@@ -67,16 +69,23 @@ export class Thread {
     this.receiptHash = undefined;
   }
 
-  /** The hash that a genesis' first envelope names as the one before. */
-  beginAt(genesis: Header): void {
-    this.lastHashes = [firstPrev(this.#suite, genesis.receiptHash, genesis.runId)];
+  /**
+   * What a genesis' first envelope may name as the hash before it: by the grant that its header
+   * names, or by the one that is there.
+   */
+  beginAt({ receiptHash, runId }: Header, grantHash: Uint8Array | undefined): void {
+    const hashes = grantHash === undefined ? [receiptHash] : [receiptHash, grantHash];
+    this.lastHashes = hashes.map((hash) => firstPrev(this.#suite, hash, runId));
   }
 
   /** Goes on behind a block. `actualCount` is what its payload held, if that is known. */
   advance(header: Header, hash: Uint8Array, actualCount?: number): void {
-    const ends = this.seqs.map((seq) => seq + (actualCount ?? header.count));
-    this.seqs = unique([header.firstSeq + header.count, ...ends]);
-    this.blockNo = header.blockNo + 1;
+    const { firstSeq, count } = header;
+    const begins = this.seqs.includes(firstSeq) ? [firstSeq] : [firstSeq, ...this.seqs];
+    const ends = begins.map((seq) => seq + (actualCount ?? count));
+    this.seqs = [...new Set([firstSeq + count, ...ends])].slice(0, maxCandidates);
+    // Of a block that is linked the place counts, whatever number it gives.
+    this.blockNo += 1;
     // What is no key can't have signed anything: the next block is not authenticated.
     this.key = header.kind === "final" || !isPublicKey(header.nextPub) ? undefined : header.nextPub;
     this.prevHash = hash;
@@ -101,10 +110,6 @@ export class Thread {
     this.receiptHash = header.blockNo > 0 ? header.receiptHash : new Uint8Array(32);
     this.receiptSize = header.receiptSize;
   }
-}
-
-function unique(numbers: number[]): number[] {
-  return [...new Set(numbers)];
 }
 
 /** Equal, or one of both is not known. */

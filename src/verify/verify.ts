@@ -115,7 +115,8 @@ class ChainVerification {
     );
     const soFar = {
       position: () => walk.thread.blockNo,
-      believes: (head: Uint8Array) => believes(walk, head),
+      suite: this.#options.suite,
+      isGenuine: (head: Uint8Array) => isGenuine(walk, head),
     };
     let begun = false;
     for await (const found of storedBlocks({ blocks, headers }, soFar, headersOnly)) {
@@ -173,7 +174,7 @@ function claimedSize(receipt: Uint8Array | undefined): number | undefined {
   }
 }
 
-function believes(walk: ChainWalk, head: Uint8Array): boolean {
+function isGenuine(walk: ChainWalk, head: Uint8Array): boolean {
   const judged = walk.judge(head);
   return judged.authenticated && judged.place === "next";
 }

@@ -173,10 +173,12 @@ export class ChainWalk {
       this.#refuse(judged);
       return undefined;
     }
-    for (const fault of judged.faults) this.#fault(fault, header.blockNo);
-    if (!judged.authenticated) this.#unauthenticated.add(header.blockNo, this.#unsupported);
+    // Of a block that is linked the place counts, whatever number it gives.
+    const { blockNo } = this.thread;
+    for (const fault of judged.faults) this.#fault(fault, blockNo);
+    if (!judged.authenticated) this.#unauthenticated.add(blockNo, this.#unsupported);
     this.#unsupported = false;
-    if (header.blockNo === 0) this.#genesis(header, judged);
+    if (blockNo === 0) this.#genesis(header, judged);
     this.#accept(judged, header, payload);
     return header;
   }
@@ -257,7 +259,7 @@ export class ChainWalk {
   }
 
   #genesis(header: Header, { hash, authenticated }: HeadJudgement): void {
-    this.thread.beginAt(header);
+    this.thread.beginAt(header, this.#options.grant.terms?.hash);
     this.begun = authenticated;
     if (equalBytes(hash, this.#chainId)) return;
     this.report("WRONG_CHAIN", `genesis is that of chain ${hex(hash)}`, { block: 0 });
@@ -267,34 +269,34 @@ export class ChainWalk {
   #accept(judged: HeadJudgement, header: Header, payload: Uint8Array | NoPayload): void {
     const { thread, recent } = this;
     const { head, hash } = judged;
-    const { key } = thread;
+    const { key, blockNo } = thread;
     const run = this.runs.placeOf(thread, header);
-    this.#forks(header, head, key);
+    this.#forks(head, key);
     const outcome = this.#payload(header, payload, run, judged.faults);
     if (run !== "same") {
       const fault = this.runs.begin(thread, header);
-      if (fault !== undefined) this.#fault(fault, header.blockNo);
+      if (fault !== undefined) this.#fault(fault, blockNo);
     }
     this.#times.block(header, thread.run, run === "same" && !outcome.clockStepped);
     thread.advance(header, hash, outcome.count);
     thread.lastHashes = outcome.lastHashes;
     thread.stopped = outcome.stopped;
     thread.configHash = outcome.configHash;
-    if (header.blockNo > 0) thread.receiptHash = outcome.receiptHash;
+    if (blockNo > 0) thread.receiptHash = outcome.receiptHash;
     thread.receiptSize = outcome.receiptSize;
     const root = thread.frontier?.root();
-    recent.add(header.blockNo, { leaf: hash, root, key, time: header.time });
+    recent.add(blockNo, { leaf: hash, root, key, time: header.time });
     this.tally.block(header, outcome.count);
     this.#noteRoot();
   }
 
-  #forks(header: Header, head: Uint8Array, key: Uint8Array | undefined): void {
-    const proofs = this.#options.forks?.get(header.blockNo);
+  #forks(head: Uint8Array, key: Uint8Array | undefined): void {
+    const proofs = this.#options.forks?.get(this.thread.blockNo);
     if (proofs === undefined || key === undefined) return;
     const { suite, forks } = this.#options;
-    forks?.delete(header.blockNo);
+    forks?.delete(this.thread.blockNo);
     judgeForks(proofs, { suite, key, head }, (code, message, object) =>
-      this.report(code, message, { block: header.blockNo, object }),
+      this.report(code, message, { block: this.thread.blockNo, object }),
     );
   }
 
@@ -304,17 +306,17 @@ export class ChainWalk {
     run: RunPlace,
     said: readonly Fault[],
   ): PayloadOutcome {
-    const context = this.#payloadContext(header, said);
+    const context = this.#payloadContext(said);
     if (payload instanceof Uint8Array) {
       this.#missing.close();
       return judgePayload(context, header, payload, run);
     }
-    if (payload === "missing") this.#missing.add(header.blockNo);
+    if (payload === "missing") this.#missing.add(this.thread.blockNo);
     else this.unchecked.add("payloads: only headers were read");
     return unread(context, header);
   }
 
-  #payloadContext(header: Header, said: readonly Fault[]): PayloadContext {
+  #payloadContext(said: readonly Fault[]): PayloadContext {
     const { suite, grant, itemsOnly = false, onItem, onEnvelope } = this.#options;
     const faulty = said.some(isHard);
     return {
@@ -329,7 +331,7 @@ export class ChainWalk {
         // A block with a broken link says nothing new by failing again further in.
         if (faulty && isHard(fault)) return;
         if (said.some(({ code }) => code === fault.code)) return;
-        this.#fault(fault, header.blockNo, seq);
+        this.#fault(fault, this.thread.blockNo, seq);
       },
       unchecked: (what) => this.unchecked.add(what),
       onPredecessor: (record, seq) => {

@@ -48,8 +48,8 @@ export interface Bend {
   readonly payload?: (raw: Uint8Array) => Uint8Array;
   /** The opened payload, after its envelopes were derived: the header tells of other lines. */
   readonly lines?: (raw: Uint8Array) => Uint8Array;
-  /** The stored payload, before its length and hash go into the header. */
-  readonly stored?: (stored: Uint8Array) => Uint8Array;
+  /** The stored payload, before its length and hash go into the header; and what it was made of. */
+  readonly stored?: (stored: Uint8Array, raw: Uint8Array) => Uint8Array;
   /** Fields of the header, before it is signed. */
   readonly header?: (header: Header) => Partial<Header>;
   /** The header's bytes, before they are signed. */
@@ -176,6 +176,16 @@ export class ChainBuilder {
     return this.#state.config;
   }
 
+  /** Number of the next envelope. */
+  get seq(): number {
+    return this.#state.seq;
+  }
+
+  /** Who must sign the next block. */
+  get signer(): Signer {
+    return this.#state.signer;
+  }
+
   get length(): number {
     return this.blocks.length;
   }
@@ -279,13 +289,14 @@ export class ChainBuilder {
     const time = options.time ?? before.time + second;
     const seed = fixedBytes(`seed ${this.label} ${before.blockNo}`);
     const honest = encodeItems(seed, items, before, time);
-    const bent = (options.payload ?? same)(honest);
+    const bent = (options.payload ?? same)(honest.slice());
     // Where nothing can be derived from what was bent, the header tells of what was meant.
     const count = envelopesIn(bent);
     const derived = derive(count === undefined ? honest : bent, before.lastHash, before.seq);
-    const raw = (options.lines ?? same)(bent);
+    const raw = (options.lines ?? same)(bent.slice());
     const codec = options.codec ?? this.#codec;
-    const stored = (options.stored ?? same)(codec === "zstd" ? compress(raw) : raw);
+    const packed = codec === "zstd" && options.stored === undefined ? compress(raw) : raw;
+    const stored = options.stored?.(packed, raw) ?? packed;
     const next = signerOfSeed(evolve(before.keyState, "sign"));
     const kind = options.kind ?? (before.blockNo === 0 ? "genesis" : "normal");
     const header: Header = {

@@ -33,7 +33,8 @@ export function storeChain(
   files.set(`${base}/grant`, chain.grant);
   for (let from = 0; from < blocks.length; ) {
     const to = Math.min(from + perObject, (Math.floor(from / 1024) + 1) * 1024);
-    files.set(blocksName(base, from), concat(...blocks.slice(from, to)));
+    const number = numberOf(blocks[from] as Uint8Array) ?? from;
+    files.set(blocksName(base, number), concat(...blocks.slice(from, to)));
     from = to;
   }
   for (let from = 0; from + 1024 <= blocks.length; from += 1024) {
@@ -47,6 +48,12 @@ export function storeChain(
 
 export function blocksName(base: string, firstBlock: number): string {
   return `${base}/${hex16(firstBlock)}.blocks`;
+}
+
+/** The number that a block gives, if it is whole enough to say. */
+function numberOf(block: Uint8Array): number | undefined {
+  if (block.length < headLength) return undefined;
+  return Number(new DataView(block.buffer, block.byteOffset).getBigUint64(48));
 }
 
 /** A fork's proof: both heads. */

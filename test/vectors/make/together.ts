@@ -1,0 +1,87 @@
+// Chains that go on for others, and what a place without them comes to.
+
+import { hex } from "../../../src/core/bytes.ts";
+import type { PredecessorRecord } from "../../../src/core/record.ts";
+import { say } from "../../fakes/chain-items.ts";
+import type { Story, StoryChain, Vectors } from "./story.ts";
+import { vector } from "./story.ts";
+
+const page = "verification.md, Chains against each other";
+
+/** A chain of three blocks, and one that says it goes on for it. */
+function pair(
+  story: Story,
+  change: Partial<PredecessorRecord>,
+  terms: { audience?: string } = {},
+): [old: StoryChain, next: StoryChain] {
+  const old = story.chain({ label: "old", terms });
+  old.go(2);
+  const [chain, root] = [old.name, hex(old.roots[2] as Uint8Array)];
+  const record = { type: "predecessor", chain, size: 2, root, reason: "state lost", positions: [] };
+  return [old, story.chain({ label: "next" }, [say({ ...record, ...change })])];
+}
+
+export const together: Vectors = {
+  "predecessor-missing": vector(page, "The chain that is named is not there.", (story) => {
+    const [old, next] = pair(story, {});
+    story.store(next);
+    story.chains[next.name] = "VALID_WITH_FINDINGS";
+    story.expect(
+      "INCOMPLETE",
+      ["CHAIN_REPLACED", 0, 4],
+      ["CHAIN_MISSING", undefined, undefined, { chain: old.name }],
+    );
+  }),
+  "predecessor-root": vector(page, "The chain that is named has another root.", (story) => {
+    const [old, next] = pair(story, { root: "ab".repeat(32) });
+    story.store(next);
+    story.store(old);
+    story.chains[old.name] = "VALID";
+    story.expect("INVALID", ["CHAIN_REPLACED", 0, 4], ["CHAIN_REPLACED_UNLINKED", 0, 4]);
+  }),
+  "predecessor-size": vector(page, "The chain that is named is shorter.", (story) => {
+    const [old, next] = pair(story, { size: 4 });
+    story.store(next);
+    story.store(old);
+    story.chains[old.name] = "VALID";
+    story.expect("INVALID", ["CHAIN_REPLACED", 0, 4], ["CHAIN_REPLACED_UNLINKED", 0, 4]);
+  }),
+  "predecessor-of-another-vault": vector(
+    page,
+    "The chain that is named is for another vault.",
+    (story) => {
+      const [old, next] = pair(story, {}, { audience: "other.example" });
+      story.store(next);
+      story.store(old);
+      story.vaults = [];
+      story.chains[old.name] = "VALID_WITH_FINDINGS";
+      story.expect(
+        "INVALID",
+        ["CHAIN_REPLACED", 0, 4],
+        ["CHAIN_REPLACED_UNLINKED", 0, 4],
+        ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 1 }],
+        ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 3, chain: old.name }],
+      );
+    },
+  ),
+  "predecessor-empty": vector(page, "No block of the named chain was ever receipted.", (story) => {
+    const root = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const [old, next] = pair(story, { size: 0, root });
+    story.store(next);
+    story.store(old);
+    story.chains[old.name] = "VALID";
+    story.expect("VALID_WITH_FINDINGS", ["CHAIN_REPLACED", 0, 4]);
+  }),
+  "bad-chain-beside-good": vector(
+    page,
+    "A bad chain changes nothing about another one.",
+    (story) => {
+      const [bad, good] = [story.chain(), story.chain({ label: "good" })];
+      bad.seal([bad.line()], { header: () => ({ firstSeq: 9 }) });
+      story.store(bad);
+      story.store(good);
+      story.chains[good.name] = "VALID";
+      story.expect("INVALID", ["SEQ_MISMATCH", 1]);
+    },
+  ),
+};
