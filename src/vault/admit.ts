@@ -6,7 +6,7 @@
 //   is stored. A block that is stored already, byte for byte the same head, is passed over.
 // - Another block at a stored height is a fork if the key of that height signed it.
 //
-// Spec: docs/spec/vault-api.md, "Posting blocks".
+// Reference: docs/reference/http.md, "Posting blocks".
 
 import { headLength } from "../core/block.ts";
 import { concat, equalBytes, hex, isZero } from "../core/bytes.ts";

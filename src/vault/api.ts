@@ -1,6 +1,6 @@
 // The table of endpoints: what there is, who may use it, what it takes and gives.
 //
-// Spec: docs/spec/vault-api.md; the same as OpenAPI at /v1/openapi.json.
+// Reference: docs/reference/http.md; the same as OpenAPI at /v1/openapi.json.
 
 import { bodyBytesMax } from "./body.ts";
 import type { ApiRequest, Endpoint, EndpointShape, Parameter } from "./endpoint.ts";

@@ -3,7 +3,7 @@
 // - All of it before the payload is read: a stranger costs one header and a few hashes.
 // - Dates are judged by our clock now: that is the time of the chain's first receipt.
 //
-// Spec: docs/spec/vault-api.md, "Beginning a chain".
+// Reference: docs/reference/http.md, "Beginning a chain".
 
 import { fromBase64 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";

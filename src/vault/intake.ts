@@ -7,7 +7,7 @@
 // - Of a request whose later blocks are refused, the good ones before are stored and receipted;
 //   the refusal is the answer once the bad block comes first.
 //
-// Spec: docs/spec/vault-api.md, "Posting blocks".
+// Reference: docs/reference/http.md, "Posting blocks".
 
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";

@@ -4,7 +4,7 @@
 //   Whoever needs proof takes the blocks, or the proof of a line.
 // - A block at a time is held; its lines are written as fast as they are read, and no faster.
 //
-// Spec: docs/spec/vault-api.md, "Lines".
+// Reference: docs/reference/http.md, "Lines".
 
 import { openPayload } from "../core/block.ts";
 import { base64, hex, utf8 } from "../core/bytes.ts";

@@ -3,7 +3,7 @@
 // - `code` is stable for ever, `title` and `detail` are for people and may change.
 // - No problem holds log content, a path of this machine, or the text of an unexpected error.
 //
-// Spec: docs/spec/vault-api.md, "Problems".
+// Reference: docs/reference/http.md, "Problems".
 
 export interface ProblemRow {
   readonly status: number;

@@ -1,0 +1,27 @@
+// The metrics of agent and vault as their own registries expose them, before anything happened.
+
+import type { AgentConfig } from "../../src/agent/config.ts";
+import { Gauge } from "../../src/agent/gauge.ts";
+import { AgentMetrics } from "../../src/agent/metrics.ts";
+import { chainStates } from "../../src/vault/catalog.ts";
+import { VaultMetrics, type VaultReading } from "../../src/vault/metrics.ts";
+import { apiTable } from "./api-table.ts";
+
+export function agentMetricsText(): Promise<string> {
+  const config = { sources: [{ name: "app" }] } as unknown as AgentConfig;
+  return new AgentMetrics(new Gauge(), "0.0.0", () => undefined, config).text();
+}
+
+export function vaultMetricsText(): Promise<string> {
+  const reading: VaultReading = {
+    chains: Object.fromEntries(chainStates.map((state) => [state, 0])) as VaultReading["chains"],
+    ...{ openForks: 0, oldestHeartbeat: 0, headsOpen: 0, replays: 0, receiptsPending: 0 },
+    ...{ freeBytes: 0, certificateNotAfter: 0 },
+  };
+  const metrics = new VaultMetrics({
+    ...{ version: "0.0.0", nodeVersion: process.version, now: () => 0 },
+    read: async () => reading,
+  });
+  metrics.expect(apiTable());
+  return metrics.text();
+}
