@@ -60,6 +60,10 @@ function mayDeclare(live: LiveChain, diag: Diag): boolean {
 }
 
 const receiptPeriodMicros = 60_000_000;
+/** A drain looks for new bytes this often, in ms. */
+const drainLookMs = 50;
+/** How long a drain listens to writers that go on, once everything was read. */
+const busyWriterMs = 2000;
 /** How long the first block of a run waits for the vault to say how far it is. */
 const greetingMs = 900;
 /** The longest that the loop sleeps without looking at its duties, in ms. */
@@ -278,13 +282,7 @@ export class Session {
     gauge.state = "draining";
     const deadline = clock.mono() + config.drain.deadline * 1000;
     const left = (): number => Math.max(0, (deadline - clock.mono()) / 1000);
-    this.#tail.drain();
-    while (!this.#tail.drained && left() > 0 && !this.#hurry && this.#unusable === undefined) {
-      if (await this.#room.isFull()) break;
-      const item = await this.#tail.next(await live.sealer.room());
-      if (item !== undefined) await this.#take(item);
-      else await this.#tail.wait(Math.min(50, left()));
-    }
+    await this.#readToEnd(left);
     await this.#stateReceipt();
     await live.sealer.addRecords([{ type: "stop", reason }]);
     await live.sealer.flush(config.drain.final ? "final" : "normal");
@@ -292,6 +290,24 @@ export class Session {
     if (!this.#hurry) await this.#shipUntil(left());
     gauge.state = "stopped";
     return { stopped: true, unsent: feed.next - (this.#receipts.newest?.size ?? 0) };
+  }
+
+  // Ends when every file is read and quiet, or when writers just go on: what they write now is
+  // read at the next start. Half of the time belongs to shipping.
+  async #readToEnd(left: () => number): Promise<void> {
+    const { live, context } = this.#options;
+    const share = context.config.drain.deadline / 2;
+    const patience = Math.max(0, left() - busyWriterMs);
+    let caughtUp = false;
+    this.#tail.drain();
+    while (!this.#tail.drained && !this.#hurry && this.#unusable === undefined) {
+      if (left() < share || (caughtUp && left() < patience)) return;
+      if (await this.#room.isFull()) return;
+      const item = await this.#tail.next(await live.sealer.room());
+      caughtUp ||= item === undefined;
+      if (item !== undefined) await this.#take(item);
+      else await this.#tail.wait(drainLookMs);
+    }
   }
 
   async #shipUntil(deadlineMs: number): Promise<void> {

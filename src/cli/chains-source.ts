@@ -100,9 +100,16 @@ function opened(store: Readable): Omit<OpenedSource, "close"> {
   };
 }
 
-/** The chain that `word` names: an id, a unique prefix of at least 6 digits, or a subject. */
-export async function chooseChain(source: OpenedSource, word: string): Promise<OpenedChain> {
+/**
+ * The chain that `word` names: an id, a unique prefix of at least 6 digits, or a subject; the only
+ * chain, if there is no word.
+ */
+export async function chooseChain(
+  source: OpenedSource,
+  word: string | undefined,
+): Promise<OpenedChain> {
   const chains = await source.chains();
+  if (word === undefined) return onlyChain(chains);
   const exact = chains.find(({ id }) => id === word);
   if (exact !== undefined) return exact;
   const byPrefix = /^[0-9a-f]{6,63}$/.test(word)
@@ -121,6 +128,14 @@ export async function chooseChain(source: OpenedSource, word: string): Promise<O
   throw new SealtailError("chain-ambiguous", `${found.length} chains are called ${word}`, {
     hint: `give one of ${ids.join(", ")}${more}`,
   });
+}
+
+function onlyChain(chains: readonly OpenedChain[]): OpenedChain {
+  const [only, ...others] = chains;
+  if (only !== undefined && others.length === 0) return only;
+  const message = `there is no CHAIN, and ${chains.length} to choose from`;
+  const ids = chains.slice(0, 8).map(({ id }) => id.slice(0, 16));
+  throw usage("argument-missing", message, `give one of ${ids.join(", ")}`);
 }
 
 async function bySubject(chains: readonly OpenedChain[], word: string): Promise<OpenedChain[]> {

@@ -15,7 +15,7 @@ import {
 } from "./chains-source.ts";
 import { refuseExisting } from "./key.ts";
 import { pathOf } from "./paths.ts";
-import { type Ui, usage } from "./ui.ts";
+import type { Ui } from "./ui.ts";
 
 interface ExportOptions extends SourceOptions {
   readonly output: string;
@@ -51,7 +51,6 @@ async function run(
 ): Promise<void> {
   const { source: place, rest } = sourceWords(ui, options, words);
   const [word] = rest;
-  if (word === undefined) throw usage("argument-missing", "there is no CHAIN");
   const path = pathOf(ui, options.output);
   await refuseExisting(path);
   const source = await openSource(ui, place, options);

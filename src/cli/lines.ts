@@ -68,7 +68,6 @@ async function run(
 ): Promise<void> {
   const { source: place, rest } = sourceWords(ui, options, words);
   const [word] = rest;
-  if (word === undefined) throw usage("argument-missing", "there is no CHAIN");
   const format = formatOf(options);
   const filter = new LineFilter(options, systemClock.now());
   const keys = await trustedKeys(ui, options);

@@ -32,6 +32,7 @@ export function showBanner(ui: Ui, banner: Banner): void {
     ["verify", `${own} verify --data ${quoted(data.dir)}`],
     ["read", `${own} lines --data ${quoted(data.dir)}`],
     ["tamper", tamperHint(data)],
+    ["", "then verify again: it names the block"],
     ["clean up", `stop with Ctrl-C, then rm -rf ${quoted(data.dir)}`],
   ] as const;
   for (const [name, text] of rows) ui.print(`${ui.paint("bold", name.padEnd(12))} ${text}`);
@@ -43,7 +44,7 @@ function tamperHint(data: UpData): string {
   const blocks = `${quoted(data.store)}/chains/*/*.blocks`;
   return (
     `f=$(ls ${blocks} | head -1); chmod u+w "$f"; ` +
-    `printf X | dd of="$f" bs=1 seek=500 conv=notrunc status=none; then verify again`
+    `printf X | dd of="$f" bs=1 seek=500 conv=notrunc status=none`
   );
 }
 

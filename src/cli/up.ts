@@ -92,18 +92,23 @@ async function runUntilStopped(
   demo: boolean,
   once: boolean,
 ): Promise<void> {
-  using _ = onStopSignals((reason) => agent.stop(reason));
   const ending = new AbortController();
+  const writing = new AbortController();
+  using _ = onStopSignals((reason) => {
+    writing.abort();
+    agent.stop(reason);
+  });
   const running = agent.run().finally(() => ending.abort());
   const beside: Promise<void>[] = [];
   if (demo) {
     await makeDirDurably(machine.files, resolve(data.demoLog, ".."), 0o755);
     if (once) await writeOneDemoLine(data, machine);
-    else beside.push(writeDemoLog(data.demoLog, machine.clock, ending.signal));
+    else beside.push(writeDemoLog(data.demoLog, machine.clock, writing.signal));
   }
   if (once) agent.stop("once");
   else beside.push(showCounts(ui, machine.clock, agent, ending.signal));
   const { unsent } = await running;
+  writing.abort();
   await Promise.all(beside);
   if (unsent > 0)
     ui.note(
