@@ -32,14 +32,23 @@ export function ownMachine(): Machine {
   };
 }
 
+/** A signal that comes again so soon is the same one: a terminal and npm both deliver it. */
+const echoMicros = 250_000;
+
 /** Calls `stop` at each SIGTERM and SIGINT, with the signal's name, until disposed. */
 export function onStopSignals(stop: (reason: string) => void): Disposable {
-  const names = ["SIGTERM", "SIGINT"] as const;
-  const handlers = names.map((name) => [name, () => stop(name.toLowerCase())] as const);
-  for (const [name, handler] of handlers) process.on(name, handler);
+  let last = Number.NEGATIVE_INFINITY;
+  const handle = (signal: NodeJS.Signals): void => {
+    const now = systemClock.mono();
+    const echo = now - last < echoMicros;
+    last = now;
+    if (!echo) stop(signal.toLowerCase());
+  };
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  for (const signal of signals) process.on(signal, handle);
   return {
     [Symbol.dispose]() {
-      for (const [name, handler] of handlers) process.off(name, handler);
+      for (const signal of signals) process.off(signal, handle);
     },
   };
 }

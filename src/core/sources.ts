@@ -22,6 +22,9 @@ export interface OpenSource {
   expected: number | undefined;
 }
 
+/** `{"offset":9007199254740991,"record":},` around each declaration. */
+const positionOverhead = 40;
+
 const fault = (code: FindingCode, message: string): Fault => new Fault(code, message);
 
 export class SourceTable {
@@ -38,6 +41,11 @@ export class SourceTable {
   /** Whether a payload was lost, so that undeclared sources pass until the next snapshot. */
   get loose(): boolean {
     return this.#loose;
+  }
+
+  /** About how many bytes a snapshot's `sources` takes now. */
+  get snapshotBytes(): number {
+    return this.#weight + this.#open.size * positionOverhead;
   }
 
   get(id: string): OpenSource | undefined {
