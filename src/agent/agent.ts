@@ -168,6 +168,8 @@ export class Agent {
     const { clock, files, diag } = this.#options;
     const { state } = this.#context;
     this.gauge.chain = live.id;
+    this.gauge.headBlock = live.head.blockNo;
+    this.gauge.headSeq = live.seq;
     const feed = this.#feed ?? new Feed(live.wal, live.head.blockNo, live.head.root);
     this.#feed = feed;
     const frontiers = await FrontierCache.open(files, clock, state.frontiers, diag);

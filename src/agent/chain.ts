@@ -53,6 +53,8 @@ export interface LiveChain {
   readonly wal: Wal;
   readonly sealer: Sealer;
   readonly sources: SourceTable;
+  /** Envelopes in the blocks that are durable. */
+  readonly seq: number;
   readonly head: SealerOptions["head"];
   readonly keys: KeyState;
   readonly grantBytes: Uint8Array;
@@ -102,6 +104,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   const grantBytes = await readWhole(files, dir.grant, maxGrantLength);
   if (grantBytes === undefined) return lose(context, dir, wal, receipt, "the grant was deleted");
   const grant = parseGrant(context.suite, grantBytes);
+  const { seq } = chain.facts;
   const sealer = newSealer(context, wal, chain, grant.hash, grant.maxSilenceMs, undefined);
   await sealer.startRun(runStart(context));
   await finishSuccession(context, dir, wal, sealer);
@@ -112,6 +115,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
       wal,
       sealer,
       sources: chain.sources,
+      seq,
       head: chain.head,
       keys: chain.keys,
       grantBytes,
@@ -193,6 +197,7 @@ export async function beginChain(
     wal,
     sealer,
     sources,
+    seq: sealer.seq,
     head,
     keys,
     grantBytes: usable.bytes,
