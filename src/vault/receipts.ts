@@ -4,6 +4,7 @@
 // - Under load it is written about once a second per chain, always within a minute, as soon as the
 //   chain is idle, and when the vault stops. A chain's first one is written before the answer.
 
+import { SealtailError } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
@@ -29,6 +30,8 @@ export class ReceiptKeeper {
   /** Chains whose receipt is being written: one at a time each. */
   readonly #writing = new Map<string, Turnstile>();
   readonly #stopped = new AbortController();
+  /** A sync failed: nothing more is written. */
+  #unsafe = false;
   #running: Promise<void> | undefined;
 
   constructor(options: ReceiptKeeperOptions) {
@@ -76,10 +79,12 @@ export class ReceiptKeeper {
     const left = [...this.#pending.keys()].values();
     const worker = async (): Promise<void> => {
       for (const chain of left) {
+        if (this.#unsafe) return;
         try {
           await this.keep(chain);
         } catch (error) {
           this.#options.diag.warn("couldn't keep a receipt", { chain, error: error as Error });
+          this.#unsafe ||= error instanceof SealtailError && error.kind === "unsafe";
           this.#options.onFault(error);
         }
       }
@@ -87,11 +92,10 @@ export class ReceiptKeeper {
     await Promise.all(Array.from({ length: writesAtOnce }, worker));
   }
 
-  /** Stops the rounds and writes what is left. */
-  async close(): Promise<void> {
+  /** Stops the rounds; what is pending stays so. */
+  async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#running;
-    await this.keepAll();
   }
 
   async #run(): Promise<void> {

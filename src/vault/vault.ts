@@ -291,10 +291,11 @@ class Vault implements RunningVault {
     this.#stopping.abort();
     await settled;
     await this.#survey;
+    await this.#keeper?.stop();
     try {
       // After a failed sync nothing more is written.
       if (this.#intake?.unsafe !== true) {
-        await this.#keeper?.close();
+        await this.#keeper?.keepAll();
         await this.#catalog?.save();
       }
     } catch (error) {
