@@ -103,6 +103,8 @@ function strayFault(
   const { suite, thread, recent, chainId } = context;
   if (thread.final) return new Fault("EXTENDED_AFTER_FINAL", "block follows a final one");
   if (linked(thread, header)) return undefined;
+  // Where a genesis is expected, one that is bent is not someone else's.
+  if (thread.blockNo === 0 && header.kind === "genesis") return undefined;
   // A genesis names its chain by being it.
   const named = header.kind === "genesis" ? hash : header.chainId;
   if (!equalBytes(named, chainId)) {

@@ -134,9 +134,10 @@ async function junk(reader: PieceReader, at: number): Promise<StoredBlock> {
 function findBlock(bytes: Uint8Array, from: number, prevHash?: Uint8Array): number | undefined {
   const first = magicBytes[0] as number;
   for (let at = bytes.indexOf(first, from); at !== -1; at = bytes.indexOf(first, at + 1)) {
+    if (at + headLength > bytes.length) return undefined;
+    if (!magicBytes.every((byte, i) => bytes[at + i] === byte)) continue;
     const head = bytes.subarray(at, at + headLength);
-    if (head.length < headLength) return undefined;
-    const plausible = startsLikeMagic(head) && storedLength(head) !== undefined;
+    const plausible = storedLength(head) !== undefined;
     if (plausible && (prevHash === undefined || equalBytes(prevHashOf(head), prevHash))) return at;
   }
   return undefined;

@@ -5,8 +5,8 @@
 //
 // Spec: docs/spec/verification.md.
 
-import type { VaultKeys } from "../core/checkpoint.ts";
-import { parseCheckpoint } from "../core/checkpoint.ts";
+import { headLength } from "../core/block.ts";
+import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Header, headerLength, signedBytes } from "../core/header.ts";
@@ -200,16 +200,20 @@ function feed(walk: ChainWalk, found: FoundBlock): Header | undefined {
   return header;
 }
 
-// An incomplete newest block is no fault: its writer may be at it, or was cut off by a crash.
+// An incomplete newest block is no fault: its writer may be at it, or was cut off by a crash. But
+// nobody writes behind a final block.
 function isTorn(walk: ChainWalk, { stored, nextObject }: FoundBlock): boolean {
   if (stored.shape !== "cut" || !stored.last || nextObject !== undefined) return false;
-  if (stored.head.length < 448) return true;
+  if (walk.thread.final) return false;
+  if (stored.head.length < headLength) return true;
   const judged = walk.judge(stored.head);
   return (judged.place === "next" || judged.place === "gap") && judged.faults.length === 0;
 }
 
-// Junk behind the last block of an object, where no block is missing.
+// Bytes behind the last block of an object that are none, where no block is missing.
 function isExtra(walk: ChainWalk, { stored, nextObject }: FoundBlock): boolean {
-  if (stored.shape !== "junk" || !stored.last) return false;
-  return nextObject === undefined ? stored.head.length < 448 : nextObject === walk.length;
+  if (stored.shape === "whole" || !stored.last) return false;
+  return nextObject === undefined
+    ? stored.head.length < headLength
+    : stored.shape === "junk" && nextObject === walk.length;
 }

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { nativeSuite } from "../../src/host/native-suite.ts";
+import { PieceReader } from "../../src/verify/piece-reader.ts";
+import type { StoredObject } from "../../src/verify/source.ts";
+import { splitBlocks } from "../../src/verify/splitter.ts";
+import { ChainBuilder, testTime } from "../fakes/chain-builder.ts";
+import { type Item, say } from "../fakes/chain-items.ts";
+import { type StoreFiles, storeChain } from "../fakes/chain-store.ts";
+import { fixedBytes } from "../fakes/signers.ts";
+import { codes, judge } from "./judging.ts";
+
+const beat = say({ type: "heartbeat", sources: [] });
+
+function chainOf(label: string, blocks = 3, more: readonly Item[] = []): ChainBuilder {
+  const chain = new ChainBuilder(label);
+  chain.begin(more);
+  while (chain.length < blocks) chain.seal([beat]);
+  return chain;
+}
+
+function object(bytes: Uint8Array, pieceLength: number): StoredObject {
+  async function* open(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += pieceLength) {
+      yield bytes.subarray(at, at + pieceLength);
+    }
+  }
+  return { name: "object", firstBlock: 0, open };
+}
+
+describe("a whole source", () => {
+  test("adds up blocks and envelopes, and takes the worst verdict", async () => {
+    const files: StoreFiles = new Map();
+    storeChain(files, chainOf("a"));
+    const bad = chainOf("b", 2);
+    storeChain(files, bad, { receipt: undefined });
+    const { blocks, envelopes, verdict, chains } = await judge(files);
+    assert.equal(blocks, 5);
+    assert.equal(envelopes, 9);
+    assert.equal(verdict, "VALID_WITH_FINDINGS");
+    assert.deepEqual(chains.map((each) => each.verdict).toSorted(), [
+      "VALID",
+      "VALID_WITH_FINDINGS",
+    ]);
+  });
+
+  test("verified in part says nothing about chains that were left out", async () => {
+    const old = chainOf("old");
+    const root = Buffer.from(old.roots[3] as Uint8Array).toString("hex");
+    const record = { type: "predecessor", chain: old.name, size: 3, root, reason: "lost" };
+    const next = chainOf("next", 1, [say({ ...record, positions: [] })]);
+    const files = storeChain(storeChain(new Map(), old), next);
+    const part = await judge(files, { only: new Set([next.name]) });
+    assert.deepEqual(codes(part.all), ["CHAIN_REPLACED 0"]);
+    assert.ok(part.unchecked.some((each) => each.includes(old.name)));
+    assert.ok(part.unchecked.some((each) => each.includes("how often grants were used")));
+    assert.deepEqual(codes((await judge(files)).all), ["CHAIN_REPLACED 0"]);
+  });
+
+  test("blames the chain that a vault saw last for a grant's second use", async () => {
+    const files: StoreFiles = new Map();
+    const uses = ["one", "two", "three"].map((label) => {
+      const chain = new ChainBuilder(label, { grantKey: "shared", terms: { maxChains: 2 } });
+      chain.begin();
+      return chain;
+    });
+    const times = [testTime + 50, testTime + 20, testTime + 30];
+    for (const [at, chain] of uses.entries()) {
+      storeChain(files, chain, { receipt: chain.receipt(1, times[at]) });
+    }
+    const { all } = await judge(files);
+    assert.deepEqual(codes(all), ["GRANT_REUSED"]);
+    assert.equal(all[0]?.chain, uses[0]?.name);
+  });
+
+  test("read by headers only is VALID with what was not read said", async () => {
+    const chain = chainOf("a", 6);
+    const { verdict, chains } = await judge(storeChain(new Map(), chain), { headersOnly: true });
+    assert.equal(verdict, "VALID");
+    assert.ok(chains[0]?.unchecked.includes("payloads: only headers were read"));
+  });
+
+  test("headers only never takes the newest receipt for the first one", async () => {
+    const chain = new ChainBuilder("a", { terms: { notAfter: testTime + 100 } });
+    chain.begin();
+    chain.seal([say({ type: "receipt", note: chain.receipt() })]);
+    const files = storeChain(new Map(), chain, { receipt: chain.receipt(2, testTime + 999) });
+    assert.equal((await judge(files)).verdict, "VALID");
+    const { verdict, chains } = await judge(files, { headersOnly: true });
+    assert.equal(verdict, "VALID");
+    assert.ok(chains[0]?.unchecked.some((each) => each.includes("not-after")));
+  });
+});
+
+describe("objects in pieces", () => {
+  test("split the same, whatever the size of the pieces", async () => {
+    const chain = chainOf("a", 5);
+    const bytes = Buffer.concat(chain.blocks.map((each) => each.bytes));
+    const sense = { suite: nativeSuite, isGenuine: () => false };
+    const whole: string[] = [];
+    for (const length of [bytes.length, 1, 447, 448, 449, 1000]) {
+      const found: string[] = [];
+      for await (const each of splitBlocks(object(bytes, length), sense)) {
+        found.push(
+          `${each.at} ${each.head.length} ${each.payload.length} ${each.shape} ${each.last}`,
+        );
+      }
+      if (whole.length === 0) whole.push(...found);
+      assert.deepEqual(found, whole);
+    }
+    assert.equal(whole.length, 5);
+  });
+
+  test("views that were handed out never change", async () => {
+    const bytes = fixedBytes("views", 300_000);
+    const reader = new PieceReader(object(bytes, 777));
+    const views: [number, Uint8Array][] = [];
+    for (let length = 1; await reader.has(length); length = (length * 3) % 5000) {
+      views.push([reader.offset, reader.take(length)]);
+    }
+    for (const [at, view] of views) {
+      assert.ok(Buffer.from(view).equals(bytes.subarray(at, at + view.length)));
+    }
+    assert.ok(views.length > 100);
+  });
+});
