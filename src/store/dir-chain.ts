@@ -86,7 +86,8 @@ export class DirChain implements ChainWriter {
     const { files, shelf, chain } = this.#options;
     const heads = await new ShelfChain(shelf, chain).heads(range, blocksPerRange);
     if (heads.length !== blocksPerRange * headLength) {
-      const text = `blocks from ${range} on are ${heads.length / headLength}, want ${blocksPerRange}`;
+      const count = heads.length / headLength;
+      const text = `blocks from ${range} on are ${count}, want ${blocksPerRange}`;
       throw new SealtailError("store-damaged", text, { place: chainPath(chain) });
     }
     await makeFolder(files, shelf, chain, "headers");

@@ -4,7 +4,7 @@
 // - Durable means: it survives a power cut. A method that promises it returns only then.
 // - The order of writes is the store's: grant, then blocks; a range's blocks, then its headers
 //   object, then the next range. What a crash leaves between two steps, open() repairs.
-// - A store knows framing and hashes of stored payloads; whether a block is right is not its affair.
+// - A store knows framing and hashes of payloads; whether a block is right is not its affair.
 //
 // Format: docs/spec/store.md.
 

@@ -181,5 +181,14 @@ function chainReads(reads: Reads): Endpoint[] {
       },
       reads.lines,
     ),
+    read(
+      {
+        ...{ path: `${base}/lines/{seq}/proof`, name: "proof" },
+        about: "The proof of one line, to be checked offline.",
+        parameters: [chain, inPath("seq", "The envelope's number in the chain.")],
+        success: { about: "A proof file.", type: plain },
+      },
+      reads.proof,
+    ),
   ];
 }

@@ -1,4 +1,4 @@
-// Pure. What an endpoint of the API is: one table drives routing, query checks, metrics and OpenAPI.
+// What an endpoint of the API is: one table drives routing, query checks, metrics and OpenAPI.
 
 import type { Peer } from "../host/http-listener.ts";
 import { Problem } from "./problem.ts";

@@ -100,7 +100,7 @@ class Chunks {
 }
 
 /** A reader's view of a chain at some block: which sources are open, and the hash before. */
-class View {
+export class View {
   readonly #suite: Suite;
   readonly #chain: string;
   readonly #sources: SourceTable;
@@ -160,6 +160,24 @@ class View {
     this.#prev = header.lastHash;
   }
 
+  /** The record of a source that is open before the next block, or declared in it. */
+  recordOf(raw: Uint8Array, id: string): JsonObject | undefined {
+    const open = this.#sources.get(id);
+    if (open !== undefined) return open.record;
+    for (const item of payloadItems(raw)) {
+      if (item.kind !== "record") continue;
+      const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
+      const listed = positionsIn(type === "snapshot" ? value["sources"] : value["positions"]);
+      const declared = [
+        ...(type === "source" ? [value] : []),
+        ...listed.map((each) => each.record),
+      ];
+      const found = declared.find((record) => this.#sources.idOf(record) === id);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   #apply(item: PayloadItem, raw: Uint8Array): void {
     if (item.kind !== "record") return;
     const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
@@ -189,7 +207,8 @@ class View {
     const { kind, time } = item;
     const bytes = raw.subarray(piece.start, piece.end);
     const about = { chain: this.#chain, block, seq, kind: kind === "span" ? "line" : kind, time };
-    return `${JSON.stringify({ ...about, ...this.#from(item, piece), ...hashes, ...content(bytes) })}\n`;
+    const row = { ...about, ...this.#from(item, piece), ...hashes, ...content(bytes) };
+    return `${JSON.stringify(row)}\n`;
   }
 
   #from(item: PayloadItem, piece: Piece): JsonObject {

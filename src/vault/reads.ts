@@ -4,7 +4,8 @@
 //   for the root of a chain that was not used since the start.
 
 import { headLength } from "../core/block.ts";
-import { hex } from "../core/bytes.ts";
+import { hex, utf8 } from "../core/bytes.ts";
+import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { decodeHeader } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
@@ -14,11 +15,13 @@ import { type ApiRequest, maxSafe } from "./endpoint.ts";
 import type { Heads } from "./heads.ts";
 import { readLines } from "./lines.ts";
 import { Problem } from "./problem.ts";
+import { proveLine } from "./proofs.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { bodyOf } from "./stream.ts";
 
 export interface ReadsOptions {
   readonly suite: Suite;
+  readonly vaultKeys: VaultKeys;
   readonly clock: Pick<Clock, "now">;
   readonly store: ReadableStore;
   readonly catalog: Catalog;
@@ -64,7 +67,7 @@ export class Reads {
     if (stored === undefined) throw unknown();
     const { header, size, root, hash } = stored;
     const genesis = decodeHeader(await store.reader(entry.chain).heads(0, 1));
-    const receipt = this.#options.keeper.newest(entry.chain) ?? heads.peek(entry.chain)?.receipt;
+    const receipt = heads.peek(entry.chain)?.receipt ?? this.#options.keeper.newest(entry.chain);
     return json({
       ...about,
       ...{ size, first_seq: 0, last_seq: header.firstSeq + header.count - 1 },
@@ -79,7 +82,7 @@ export class Reads {
 
   readonly receipt = async ({ path }: ApiRequest): Promise<Response> => {
     const reader = await this.#reader(path["chain"]);
-    return note(this.#options.keeper.newest(reader.id)?.bytes ?? (await reader.receipt()));
+    return note(await this.#newestReceipt(reader));
   };
 
   readonly forks = async ({ path }: ApiRequest): Promise<Response> => {
@@ -109,6 +112,16 @@ export class Reads {
     return raw(reader.wholeBlocks(from, to), place(size, to));
   };
 
+  readonly proof = async ({ path }: ApiRequest): Promise<Response> => {
+    const { suite, vaultKeys } = this.#options;
+    const reader = await this.#reader(path["chain"]);
+    const seq = /^(?:0|[1-9][0-9]{0,15})$/.test(path["seq"] ?? "") ? Number(path["seq"]) : -1;
+    if (seq < 0 || seq > maxSafe) throw new Problem("bad-request", "seq must be a whole number");
+    const receipt = await this.#newestReceipt(reader);
+    if (receipt === undefined) throw new Problem("not-found", "the chain has no receipt yet");
+    return note(utf8(await proveLine(suite, vaultKeys, reader, receipt, seq)));
+  };
+
   readonly lines = async ({ path, query }: ApiRequest): Promise<Response> => {
     const reader = await this.#reader(path["chain"]);
     const filter = {
@@ -135,6 +148,12 @@ export class Reads {
 
   async #reader(chain: string | undefined): Promise<ChainReader> {
     return this.#options.store.reader((await this.#entry(chain)).chain);
+  }
+
+  async #newestReceipt(reader: ChainReader): Promise<Uint8Array | undefined> {
+    const { keeper, heads } = this.#options;
+    const held = heads.peek(reader.id)?.receipt ?? keeper.newest(reader.id);
+    return held?.bytes ?? (await reader.receipt());
   }
 
   /** How many blocks may be handed out: those that are durable. */

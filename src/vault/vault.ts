@@ -230,7 +230,9 @@ class Vault implements RunningVault {
         if (error instanceof SealtailError && error.kind === "unsafe") this.#intake?.fail(error);
       },
     });
-    const reads = new Reads({ suite, clock, store, catalog, heads, keeper });
+    const reads = new Reads({
+      ...{ suite, vaultKeys: keys, clock, store, catalog, heads, keeper },
+    });
     const room = new Room(limits.room);
     const metrics = new VaultMetrics({
       ...{ version: this.#deps.version, now: () => clock.now() },

@@ -4,9 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, hex } from "../../src/core/bytes.ts";
 import { decodeHeader } from "../../src/core/header.ts";
+import { parseProof } from "../../src/core/proof.ts";
+import { verifyProof } from "../../src/core/proof-check.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import type { ChainBuilder } from "../fakes/chain-builder.ts";
+import { type ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
 import { at, type Item, lines, say } from "../fakes/chain-items.ts";
 import { type Answer, chainOf, gist, problemOf, Rig, receiptOf } from "./rig.ts";
 
@@ -148,6 +150,41 @@ test("lines are envelopes that hash to what the headers say", async () => {
   }
   assert.equal(rows[7]!["hash"], hex(decodeHeader(chain.blocks[1]!.head).lastHash));
   assert.equal(hashOf(rows[5]!, Uint8Array.of(0xff)), rows[5]!["hash"]);
+});
+
+test("every line that a receipt covers has a proof that holds", async () => {
+  await using rig = await Rig.start();
+  const chain = chainOf("proofs", { time: (Math.floor(Date.now() / 1000) - 5000) * 1e6 });
+  const app = chain.source("/var/log/app.log");
+  chain.begin([say(app.record), lines(app.id, "first\n")]);
+  chain.seal([lines(app.id, "second\nthird\n")]);
+  const gone = chain.source("/var/log/gone.log");
+  const ended = say({ type: "end", source: gone.id, size: 4, cause: "deleted" });
+  chain.seal([say(gone.record), lines(gone.id, "bye\n"), ended]);
+  chain.seal([lines(app.id, `${"x\n".repeat(40)}`)]);
+  await rig.post(chain);
+  const last = chain.blocks[3]!.header;
+  const seqs = [0, 4, 5, 6, 7, 8, 9, last.firstSeq, last.firstSeq + 39];
+  for (const life of ["live", "again"]) {
+    for (const seq of seqs) {
+      const answer = await rig.direct(`/v1/chains/${chain.name}/lines/${seq}/proof`);
+      assert.equal(answer.status, 200, `${life} ${seq} ${answer.text}`);
+      const report = verifyProof(suite, parseProof(answer.bytes), {
+        ...{ roots: [testRoot.key], vaults: [testVault.keys] },
+      });
+      assert.deepEqual(report.faults, []);
+      assert.deepEqual([report.chain, report.envelope?.seq], [chain.name, seq]);
+      assert.equal(report.source?.path, report.envelope?.kind === "line" ? pathOf(seq) : undefined);
+    }
+    await rig.restart();
+  }
+  const base = `/v1/chains/${chain.name}/lines`;
+  assert.equal(gist(await rig.direct(`${base}/${last.firstSeq + 40}/proof`)), "404 not-found");
+  assert.equal(gist(await rig.direct(`${base}/x/proof`)), "400 bad-request");
+
+  function pathOf(seq: number): string {
+    return seq === 8 ? "/var/log/gone.log" : "/var/log/app.log";
+  }
 });
 
 /** The envelope hash, from nothing but the row and its bytes. */

@@ -165,7 +165,8 @@ test("a client that breaks off stores nothing, and the chain goes on", async () 
   const { hostname, port } = new URL(rig.vault.url);
   const socket = connect(Number(port), hostname);
   await new Promise((resolve) => socket.once("connect", resolve));
-  const head = `POST /v1/chains/${chain.name}/blocks HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n`;
+  const target = `POST /v1/chains/${chain.name}/blocks HTTP/1.1`;
+  const head = `${target}\r\nHost: a\r\nContent-Length: 9000\r\n\r\n`;
   socket.write(concat(Buffer.from(head), next.bytes));
   await new Promise((resolve) => setImmediate(resolve));
   socket.destroy();

@@ -1,0 +1,117 @@
+// Makes the proof of one line: a text that anyone can check offline.
+//
+// - What comes out was checked first: a proof that would not hold is never handed out.
+// - The paths in the receipt's tree take every head of the chain once, a range at a time.
+//
+// Spec: docs/spec/proof.md.
+
+import { headLength, openPayload } from "../core/block.ts";
+import { readU64 } from "../core/bytes.ts";
+import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
+import { deriveEnvelopes } from "../core/derive.ts";
+import type { Suite } from "../core/digest.ts";
+import { decodeEnvelope, field, firstPrev } from "../core/envelope.ts";
+import { EnvelopePathBuilder } from "../core/envelope-tree.ts";
+import { blockHash, decodeHeader, type Header } from "../core/header.ts";
+import { formatProof, type LineProof } from "../core/proof.ts";
+import { verifyProof } from "../core/proof-check.ts";
+import { encodeRecord } from "../core/record.ts";
+import { PathBuilder } from "../core/tree.ts";
+import { readBlock } from "../store/chain-reader.ts";
+import type { ChainReader } from "../store/store.ts";
+import { View } from "./lines.ts";
+import { Problem } from "./problem.ts";
+import { Damage } from "./replay.ts";
+import { blockOfSeq } from "./seek.ts";
+
+/** The proof's text. Throws Problem not-found where no receipt covers the line. */
+export async function proveLine(
+  suite: Suite,
+  keys: VaultKeys,
+  chain: ChainReader,
+  receipt: Uint8Array,
+  seq: number,
+): Promise<string> {
+  const { size } = parseCheckpoint(receipt);
+  const index = await blockOfSeq(chain, size, seq);
+  if (index >= size) throw new Problem("not-found", `no receipt covers envelope ${seq}`);
+  const grant = (await chain.grant()) ?? new Uint8Array(0);
+  const genesis = await headOf(chain, 0);
+  const before = index === 0 ? undefined : await headOf(chain, index - 1);
+  const { head, header, raw } = await openBlock(suite, chain, index);
+  const prev =
+    before === undefined
+      ? firstPrev(suite, header.receiptHash, header.runId)
+      : decodeHeader(before).lastHash;
+  const opened = openEnvelope(suite, header, raw, prev, seq);
+  const { source: id } = decodeEnvelope(opened.envelope);
+  const view = await View.open(suite, chain, index);
+  const record = id === undefined ? undefined : view.recordOf(raw, id);
+  const { own, previous } = await pathsOf(suite, chain, index, size);
+  const proof: LineProof = {
+    ...{ grant, genesis, receipt, index, blockPath: own, ...opened },
+    previous: index < 2 ? undefined : { head: before as Uint8Array, path: previous },
+    block: index === 0 ? undefined : head,
+    source: record === undefined ? undefined : encodeRecord(record),
+  };
+  const [fault] = verifyProof(suite, proof, { roots: undefined, vaults: [keys] }).faults;
+  if (fault !== undefined) throw new Damage(`proof would not hold: ${fault.code}`);
+  return formatProof(proof);
+}
+
+async function openBlock(
+  suite: Suite,
+  chain: ChainReader,
+  index: number,
+): Promise<{ head: Uint8Array; header: Header; raw: Uint8Array }> {
+  const { head, payload } = await readBlock(chain, index);
+  const header = decodeHeader(head);
+  return { head, header, raw: openPayload(suite, header, payload) };
+}
+
+function openEnvelope(
+  suite: Suite,
+  header: Header,
+  raw: Uint8Array,
+  prev: Uint8Array,
+  seq: number,
+): Pick<LineProof, "envelope" | "group" | "path"> {
+  const { firstSeq, count } = header;
+  const builder = new EnvelopePathBuilder(suite, seq - firstSeq, count);
+  let envelope: Uint8Array = new Uint8Array(0);
+  deriveEnvelopes(suite, {
+    ...{ raw, prev, firstSeq, count },
+    onEnvelope: (preimage, hash) => {
+      builder.add(hash);
+      if (readU64(preimage, field.seq) === seq) envelope = preimage.slice();
+    },
+  });
+  return { envelope, ...builder.path() };
+}
+
+async function headOf(chain: ChainReader, block: number): Promise<Uint8Array> {
+  const head = await chain.heads(block, 1);
+  if (head.length === headLength) return head;
+  throw new Damage(`head of stored block ${block} is missing`);
+}
+
+async function pathsOf(
+  suite: Suite,
+  chain: ChainReader,
+  index: number,
+  size: number,
+): Promise<{ own: Uint8Array[]; previous: Uint8Array[] }> {
+  const own = new PathBuilder(suite, index, size);
+  const previous = index < 2 ? undefined : new PathBuilder(suite, index - 1, size);
+  for (let from = 0; from < size; ) {
+    const heads = await chain.heads(from, size - from);
+    if (heads.length === 0) throw new Damage(`head of stored block ${from} is missing`);
+    for (let at = 0; at < heads.length; at += headLength) {
+      const hash = blockHash(suite, heads.subarray(at, at + headLength));
+      own.append(hash);
+      previous?.append(hash);
+    }
+    from += heads.length / headLength;
+  }
+  return { own: own.path(), previous: previous?.path() ?? [] };
+}
