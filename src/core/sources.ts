@@ -146,14 +146,14 @@ export class SourceTable {
 
   #applyHeartbeat(list: Json | undefined): Fault | undefined {
     if (this.#loose || !Array.isArray(list)) return undefined;
-    const stranger = list.some((item) => !this.#open.has(String((item as JsonObject)["source"])));
+    const stranger = list.some((item) => this.#named((item as JsonObject)["source"]) === undefined);
     return stranger
       ? fault("SOURCE_UNDECLARED", "heartbeat names a source that is not open")
       : undefined;
   }
 
   #applyTo(type: "end" | "gap" | "rewritten", value: JsonObject): Fault | undefined {
-    const source = this.#open.get(String(value["source"]));
+    const source = this.#named(value["source"]);
     if (source === undefined) {
       return this.#loose
         ? undefined
@@ -166,7 +166,7 @@ export class SourceTable {
       const size = value["size"];
       return expected === undefined || size === expected
         ? undefined
-        : fault("MALFORMED", `end record has size ${size}, want ${expected}`);
+        : fault("MALFORMED", `end record has another size than ${expected}`);
     }
     const { from, to } = value;
     if (to === undefined) this.#close(source);
@@ -176,7 +176,12 @@ export class SourceTable {
     }
     return expected === undefined || from === expected
       ? undefined
-      : fault("MALFORMED", `gap record begins at ${from}, want ${expected}`);
+      : fault("MALFORMED", `gap record does not begin at ${expected}`);
+  }
+
+  // Values of a malformed record may be of any kind; not all of them can be made text.
+  #named(id: Json | undefined): OpenSource | undefined {
+    return typeof id === "string" ? this.#open.get(id) : undefined;
   }
 }
 

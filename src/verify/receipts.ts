@@ -10,6 +10,7 @@ import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "../c
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import type { Header } from "../core/header.ts";
+import { isName } from "../core/note.ts";
 
 export interface ReceiptContext {
   readonly suite: Suite;
@@ -68,8 +69,12 @@ export function readReceipt(context: ReceiptContext, bytes: Uint8Array): Receipt
     throw new Fault("RECEIPT_MISMATCH", "receipt is for another chain");
   }
   if (receipt === undefined)
-    context.unchecked(`receipts of vault ${vault}: its keys were not given`);
+    context.unchecked(`receipts of vault ${shown(vault)}: its keys were not given`);
   return receipt;
+}
+
+function shown(vault: string): string {
+  return isName(vault) ? vault : "with a name that is none";
 }
 
 /** Compares a genuine receipt with the walked tree. Throws RECEIPT_MISMATCH. */

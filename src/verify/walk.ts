@@ -69,6 +69,8 @@ export interface Predecessor {
   readonly seq: number;
 }
 
+const maxUnchecked = 100;
+
 export class ChainWalk {
   readonly thread: Thread;
   readonly sources: SourceTable;
@@ -114,7 +116,8 @@ export class ChainWalk {
       chain: () => hex(this.#chainId),
       rootAt: (size) => this.#rootAt(size),
       onVerified: (receipt) => this.#confirmed(receipt),
-      unchecked: (what) => this.unchecked.add(what),
+      // Names of vaults are a chain's own: there may be any number.
+      unchecked: (what) => this.unchecked.size < maxUnchecked && this.unchecked.add(what),
     };
     this.#noteRoot();
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { Fault } from "../../src/core/fault.ts";
 import { decodeHeader, encodeHeader, type Header, limits } from "../../src/core/header.ts";
 
@@ -45,5 +46,59 @@ test("numbers are judged against their ranges, both ends included", () => {
     assert.equal(faultOf({ [name]: most }), undefined);
     assert.equal(faultOf({ [name]: least - 1 }), `LIMIT_EXCEEDED ${at}`);
     assert.equal(faultOf({ [name]: most + 1 }), `LIMIT_EXCEEDED ${at}`);
+  }
+});
+
+const field = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const number = fc.maxSafeNat();
+const anyHeader: fc.Arbitrary<Header> = fc
+  .record({
+    ...{ codec: fc.constantFrom("raw" as const, "zstd" as const), chainId: field },
+    blockNo: fc.integer({ min: 1, max: maxInteger - 1 }),
+    firstSeq: fc.nat(2 ** 31 - 1),
+    count: fc.integer({ min: 1, max: limits.count }),
+    rawLength: fc.integer({ min: 1, max: limits.rawLength }),
+    storedLength: fc.integer({ min: 1, max: limits.storedLength }),
+    maxSilenceMs: fc.integer({ min: limits.maxSilenceMin, max: limits.maxSilenceMax }),
+    ...{ prevHash: field, chainRoot: field, lastHash: field, envelopeRoot: field },
+    ...{ storedHash: field, nextPub: field, configHash: field, receiptHash: field },
+    ...{ receiptSize: number, time: number, mono: number, firstTime: number },
+    runId: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    kind: fc.constantFrom("genesis" as const, "normal" as const, "final" as const),
+  })
+  .map((header) => {
+    if (header.kind === "genesis") return { ...header, blockNo: 0 };
+    return header.kind === "final" ? { ...header, nextPub: zero, maxSilenceMs: 0 } : { ...header };
+  });
+
+test("any header is read as it was written, and written as it was read", () => {
+  fc.assert(
+    fc.property(anyHeader, (header) => {
+      const bytes = encodeHeader(header);
+      assert.deepEqual(decodeHeader(bytes), header);
+      assert.deepEqual(encodeHeader(decodeHeader(bytes)), bytes);
+    }),
+  );
+});
+
+test("bytes that are read as a header are written again as they were", () => {
+  const place = fc.record({ at: fc.nat(383), value: fc.nat(255) });
+  fc.assert(
+    fc.property(anyHeader, fc.array(place, { maxLength: 4 }), (header, places) => {
+      const bytes = encodeHeader(header);
+      for (const { at, value } of places) bytes[at] = value;
+      try {
+        assert.deepEqual(encodeHeader(decodeHeader(bytes)), bytes);
+      } catch (caught) {
+        assert.ok(caught instanceof Fault);
+      }
+    }),
+  );
+});
+
+test("a header that is cut is refused", () => {
+  const bytes = encodeHeader(good);
+  for (let end = 0; end < bytes.length; end++) {
+    assert.throws(() => decodeHeader(bytes.subarray(0, end)), Fault);
   }
 });

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { concat, fromHex } from "../../src/core/bytes.ts";
 import { encodeHeader, type Header } from "../../src/core/header.ts";
+import type { Json } from "../../src/core/json.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import type { ChainSource, VerifiableSource } from "../../src/verify/source.ts";
@@ -81,6 +82,55 @@ describe("hostile input", () => {
         assert.equal((await judge(files)).verdict, "INVALID");
       }),
       { numRuns: 60 },
+    );
+  });
+
+  test("records of any content never throw", async () => {
+    const types = ["start", "stop", "config", "source", "end", "gap", "rewritten", "snapshot"];
+    const more = ["heartbeat", "clock", "receipt", "predecessor", "sink"];
+    const id = chain.source("/var/log/app.log").id;
+    const odd = fc.constantFrom<Json>(
+      { toString: 1, valueOf: 1 },
+      [],
+      {},
+      true,
+      id,
+      "",
+      0,
+      2 ** 53 - 1,
+    );
+    const value = fc.oneof(
+      odd,
+      fc.array(odd, { maxLength: 2 }),
+      fc.array(fc.dictionary(fc.constantFrom("record", "offset", "source"), odd), { maxLength: 2 }),
+    );
+    const keys = [
+      "source",
+      "from",
+      "to",
+      "size",
+      "cause",
+      "tree",
+      "config",
+      "sources",
+      "positions",
+    ];
+    const others = ["chain", "root", "reason", "note", "run", "event", "before", "after", "path"];
+    const record = fc.dictionary(fc.constantFrom(...keys, ...others), value, { maxKeys: 8 });
+    const typed = fc.record({ type: fc.constantFrom(...types, ...more), record });
+    await fc.assert(
+      fc.asyncProperty(fc.array(typed, { minLength: 1, maxLength: 5 }), async (records) => {
+        const odder = new ChainBuilder("odd");
+        odder.begin([say(odder.source("/var/log/app.log").record)]);
+        odder.seal(
+          records.map((each) => say({ ...each.record, type: each.type })),
+          {
+            header: () => ({ receiptSize: 0 }),
+          },
+        );
+        assert.notEqual((await judge(storeChain(new Map(), odder))).verdict, "INDETERMINATE");
+      }),
+      { numRuns: 150 },
     );
   });
 

@@ -125,6 +125,21 @@ const contents: Vectors = {
   "gap-unknown-cause": content("A gap with an unknown cause.", (chain) => ({
     ...{ type: "gap", source: chain.app, from: 0, to: 5, cause: "lost" },
   })),
+  "end-of-object": content(
+    "An end whose source is an object that programs can't make text of.",
+    () => ({
+      ...{ type: "end", source: { toString: 1, valueOf: 1 }, size: 0, cause: "deleted" },
+    }),
+  ),
+  "gap-from-object": content("A gap that begins at such an object.", (chain) => ({
+    ...{
+      type: "gap",
+      source: chain.app,
+      from: { toString: 1, valueOf: 1 },
+      to: 5,
+      cause: "skipped",
+    },
+  })),
   "source-without-birth": content("A source without its birth.", (chain) => {
     const { birth: _, ...rest } = other(chain);
     return rest as JsonObject;
