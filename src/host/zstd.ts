@@ -14,8 +14,21 @@ const params = {
   [constants.ZSTD_c_checksumFlag]: 1,
 };
 
-/** One zstd frame that holds `bytes`, which must not change until this returns. */
+/**
+ * One zstd frame that holds `bytes`, which must not change until this returns. Its memory is its
+ * own: discard() gives it back.
+ */
 export async function compress(bytes: Uint8Array): Promise<Uint8Array> {
   const chunkSize = 65_536 + (bytes.length >> 2);
   return await run(bytes, { params, chunkSize, pledgedSrcSize: bytes.length });
+}
+
+/**
+ * Gives back the memory of a frame that nobody will look at again. Left to the garbage collector,
+ * frames made it go through the whole heap for every ten blocks, a fifth of the agent's work.
+ */
+export function discard(frame: Uint8Array): void {
+  // A small frame may share its memory with other small buffers.
+  if (frame.buffer.byteLength <= 65_536 || !(frame.buffer instanceof ArrayBuffer)) return;
+  frame.buffer.transfer(0);
 }

@@ -31,7 +31,7 @@ export class Draft {
   since: number | undefined;
 
   constructor(capacity: number) {
-    this.#raw = new Uint8Array(capacity);
+    this.#raw = newRaw(capacity);
   }
 
   get empty(): boolean {
@@ -104,10 +104,14 @@ export class Draft {
   }
 
   #grow(length: number): void {
-    const grown = new Uint8Array(
-      Math.min(limits.rawLength + 1024, Math.max(length, 2 * this.#raw.length)),
-    );
+    const wanted = Math.min(limits.rawLength + 1024, Math.max(length, 2 * this.#raw.length));
+    const grown = newRaw(wanted);
     grown.set(this.raw);
     this.#raw = grown;
   }
+}
+
+/** A Buffer finds LFs several times faster than a plain Uint8Array (core/derive.ts). */
+function newRaw(length: number): Uint8Array {
+  return Buffer.alloc(length);
 }

@@ -22,6 +22,7 @@ import {
 import type { Clock } from "../host/clock.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { type SeedSigner, signer } from "../host/keys.ts";
+import { discard } from "../host/zstd.ts";
 import { advanceHead, type ChainHead } from "./head.ts";
 import { type KeyState, nextSecret, signingSeed } from "./key-state.ts";
 
@@ -39,11 +40,11 @@ export interface BlockLog {
 /** A draft that will not grow any more. */
 export interface ClosedDraft {
   readonly kind: BlockKind;
-  readonly derived: Derived;
+  readonly derived: Promise<Derived>;
   readonly firstSeq: number;
   readonly count: number;
   readonly raw: Uint8Array;
-  /** The compressed payload; the draft's memory is not needed once it is there. */
+  /** The compressed payload. */
   readonly compressed: Promise<Uint8Array>;
   readonly configHash: Uint8Array;
   readonly receiptHash: Uint8Array;
@@ -81,8 +82,8 @@ export interface PipelineOptions {
   readonly onDiskFull?: (full: boolean) => void;
 }
 
-/** Closed drafts that may wait for the disk; memory is bounded by it. */
-const queueLimit = 2;
+/** Closed drafts that may wait for their hashes and the disk; memory is bounded by it. */
+const queueLimit = 3;
 const diskFullRetryMs = 1000;
 
 export class Pipeline {
@@ -112,6 +113,8 @@ export class Pipeline {
   async push(closed: ClosedDraft): Promise<void> {
     this.#check();
     this.#queue.push(closed);
+    // Whoever awaits them later is told; until then a failure is nobody's.
+    for (const each of [closed.derived, closed.compressed]) each.catch(() => undefined);
     this.#working ??= this.#work();
     while (this.#queue.length >= queueLimit) await this.#progress();
   }
@@ -157,9 +160,10 @@ export class Pipeline {
     for (let i = 0; i < limit; i++) {
       const closed = this.#queue[0] as ClosedDraft;
       const payload = await this.#payload(closed);
-      sealed.push(await this.#append(closed, payload));
-      this.#queue.shift();
+      sealed.push(await this.#append(closed, await closed.derived, payload));
+      discard(await closed.compressed);
       closed.release();
+      this.#wake();
     }
     failpoint("seal-after-append");
     await log.sync();
@@ -184,14 +188,17 @@ export class Pipeline {
 
   async #append(
     closed: ClosedDraft,
+    derived: Derived,
     payload: { codec: "raw" | "zstd"; bytes: Uint8Array },
   ): Promise<SealedBlock> {
     const { suite, head } = this.#options;
-    const { header, bytes, signature } = this.#sign(closed, payload);
+    const { header, bytes, signature } = this.#sign(closed, derived, payload);
     failpoint("seal-before-append");
     await this.#appendPatiently(header.blockNo, [bytes, signature, payload.bytes], closed);
     const hash = blockHash(suite, joined(bytes, signature));
+    // Both at once: nextNo must not count this block twice.
     advanceHead(head, header, hash);
+    this.#queue.shift();
     return {
       header,
       hash,
@@ -222,6 +229,7 @@ export class Pipeline {
 
   #sign(
     closed: ClosedDraft,
+    derived: Derived,
     payload: { codec: "raw" | "zstd"; bytes: Uint8Array },
   ): { header: Header; bytes: Uint8Array; signature: Uint8Array } {
     const { suite, head, genesisSigner } = this.#options;
@@ -239,8 +247,8 @@ export class Pipeline {
       maxSilenceMs: closed.maxSilenceMs,
       prevHash: head.prevHash,
       chainRoot: head.root,
-      lastHash: closed.derived.lastHash,
-      envelopeRoot: closed.derived.envelopeRoot,
+      lastHash: derived.lastHash,
+      envelopeRoot: derived.envelopeRoot,
       storedHash: suite.sha256(payload.bytes),
       nextPub,
       configHash: closed.configHash,
@@ -249,7 +257,7 @@ export class Pipeline {
       runId: closed.runId,
       time: closed.time,
       mono: closed.mono,
-      firstTime: closed.derived.firstTime,
+      firstTime: derived.firstTime,
     };
     const bytes = encodeHeader(header);
     return { header, bytes, signature: sign(signedBytes(bytes)) };

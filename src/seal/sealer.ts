@@ -9,7 +9,7 @@
 // Spec: docs/spec/block.md, docs/spec/record.md.
 
 import { hex } from "../core/bytes.ts";
-import { deriveEnvelopes } from "../core/derive.ts";
+import { type Derived, deriveEnvelopes } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
 import { firstPrev } from "../core/envelope.ts";
 import { SealtailError } from "../core/errors.ts";
@@ -21,6 +21,7 @@ import { type AgentRecord, encodeRecord } from "../core/record.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Random } from "../host/random.ts";
+import { nextTurn } from "../host/turn.ts";
 import { compress } from "../host/zstd.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { Draft, type SpanPlace } from "./draft.ts";
@@ -35,9 +36,10 @@ export interface SealLimits {
 
 /** What the newest block left: where envelopes and records go on. */
 export interface ChainFacts {
-  /** Seq of the next envelope, and the hash of the one before. */
+  /** Seq of the next envelope. */
   seq: number;
-  lastHash: Uint8Array;
+  /** Hash of the envelope before, at the start; the sealer keeps it from then on. */
+  readonly lastHash: Uint8Array;
   config: JsonObject;
   receiptHash: Uint8Array;
   receiptSize: number;
@@ -83,6 +85,8 @@ export class Sealer {
   #begun = false;
   #hasSnapshot = false;
   #configHash: Uint8Array;
+  /** Hash of the newest closed draft's last envelope. */
+  #lastHash: Promise<Uint8Array>;
   /** Monotonic microseconds at which the newest draft was closed. */
   #closedAt: number;
 
@@ -91,9 +95,11 @@ export class Sealer {
     this.#suite = options.suite;
     this.#clock = options.clock;
     this.#facts = options.facts;
-    if (options.head.blockNo === 0) {
-      this.#facts.lastHash = firstPrev(options.suite, options.grantHash, options.runId);
-    }
+    const { suite, grantHash, runId } = options;
+    const genesis = options.head.blockNo === 0;
+    this.#lastHash = Promise.resolve(
+      genesis ? firstPrev(suite, grantHash, runId) : options.facts.lastHash,
+    );
     this.#configHash = options.suite.sha256(encodeJson(options.facts.config));
     this.#pipeline = new Pipeline(options);
     this.#watch = new ClockWatch(options.clock);
@@ -211,12 +217,7 @@ export class Sealer {
     const step = this.#watch.step();
     if (step !== undefined && kind !== "final") this.#put(step);
     const { count, raw } = draft;
-    const derived = deriveEnvelopes(this.#suite, {
-      raw,
-      prev: this.#facts.lastHash,
-      firstSeq: this.#facts.seq,
-      count,
-    });
+    const derived = this.#derive(raw, count);
     const closed = {
       kind,
       derived,
@@ -234,7 +235,7 @@ export class Sealer {
       release: () => this.#recycle(draft),
     };
     this.#facts.seq += count;
-    this.#facts.lastHash = derived.lastHash;
+    this.#lastHash = derived.then(({ lastHash }) => lastHash);
     this.#draft = this.#spare.pop() ?? this.#newDraft();
     this.#begun = false;
     this.#closedAt = this.#clock.mono();
@@ -245,6 +246,13 @@ export class Sealer {
   async flush(kind: BlockKind = "normal"): Promise<void> {
     await this.close(kind);
     await this.#pipeline.idle();
+  }
+
+  // Only after a turn, so that the next bytes are on their way from the disk while we hash.
+  async #derive(raw: Uint8Array, count: number): Promise<Derived> {
+    const firstSeq = this.#facts.seq;
+    const [prev] = await Promise.all([this.#lastHash, nextTurn()]);
+    return deriveEnvelopes(this.#suite, { raw, prev, firstSeq, count });
   }
 
   #newDraft(): Draft {
@@ -259,12 +267,15 @@ export class Sealer {
   // A snapshot lists the tree over all blocks before, so these must be signed first.
   async #begin(): Promise<void> {
     if (this.#begun) return;
-    const due = this.#pipeline.nextNo % snapshotPeriod === 0 || this.#options.log.wantsSegment;
-    if (due) await this.#pipeline.idle();
+    if (this.#snapshotDue()) await this.#pipeline.idle();
     this.#draft.begin(this.#options.random.bytes(seedLength));
     this.#begun = true;
     this.#hasSnapshot = false;
-    if (due) this.#putSnapshot();
+    if (this.#snapshotDue()) this.#putSnapshot();
+  }
+
+  #snapshotDue(): boolean {
+    return this.#pipeline.nextNo % snapshotPeriod === 0 || this.#options.log.wantsSegment;
   }
 
   #putSnapshot(): void {
