@@ -77,7 +77,16 @@ async function up(ui: Ui, given: readonly string[], options: UpOptions): Promise
         agentMetrics: agent.operationsUrl,
       });
     }
-    await runUntilStopped(ui, machine, data, agent, patterns.length === 0, options.once === true);
+    const running = runUntilStopped(
+      ui,
+      machine,
+      data,
+      agent,
+      patterns.length === 0,
+      options.once === true,
+    );
+    // A vault whose disk failed ends everything: what it holds is unknown.
+    await Promise.race([running, vault.failed]);
   } finally {
     await vault.close(drainMs);
   }

@@ -43,6 +43,7 @@ test("the least configuration has the documented defaults and no warnings", asyn
     trust: { root_keys: ["acme-root+8ea5b601+ASR6LJLCTyABZLBIhML7FqRTo4RK/zfwR1Z/+LlKXzgd"] },
     retention: [],
     metrics: { listen: "127.0.0.1:9465" },
+    diagnostics: { level: "info" },
   });
 });
 
@@ -50,7 +51,7 @@ test("the example is sound", async () => {
   const file = new URL("../../config/vault.yaml", import.meta.url);
   const { config, warnings } = await load(await readFile(file, "utf8"));
   assert.deepEqual(warnings, []);
-  assert.equal(config.listen, "0.0.0.0:8443");
+  assert.equal(config.listen, "127.0.0.1:8443");
 });
 
 test("an object store is refused as a thing of a later version, whatever stands beside it", async () => {
