@@ -14,7 +14,7 @@ export function docPages(): Promise<SourceFile[]> {
 
 /** Names of the parts that a page has. */
 export function partsOn(text: string): string[] {
-  return [...text.matchAll(/<!-- made: (.*?) -->/g)].map(([, name]) => name as string);
+  return [...text.matchAll(/<!-- made: ([a-z0-9-]+) -->/g)].map(([, name]) => name as string);
 }
 
 /** The page with every part as the code makes it. Throws for a name that is none. */
