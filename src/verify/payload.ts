@@ -1,6 +1,6 @@
 // Judges a block's payload (step E): opens it, derives its envelopes, and has its items judged.
 //
-// - In this order: length, hash, opening, items, count, links, last_hash, envelope_root, first_time.
+// - In this order: length, hash, opening, items, count, last_hash, envelope_root, first_time.
 // - Items are judged only once the whole payload is known to be well formed.
 // - A block that was refused by its header never gets here.
 //

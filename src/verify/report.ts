@@ -7,7 +7,8 @@ import type { FindingCode } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
 import type { VerifierKey } from "../core/note.ts";
 import { type Verdict, worse } from "./finding.ts";
-import type { ChainWalk, Predecessor } from "./walk.ts";
+import type { ChainWalk } from "./walk.ts";
+import type { Predecessor } from "./walk-options.ts";
 
 export interface ChainReport {
   readonly chain: string;

@@ -3,7 +3,7 @@
 
 import type { StoredObject } from "./source.ts";
 import { type HeadSense, type StoredBlock, splitBlocks, splitHeads } from "./splitter.ts";
-import type { NoPayload } from "./walk.ts";
+import type { NoPayload } from "./walk-options.ts";
 
 /** Blocks in one complete `headers/` object. */
 export const headsPerObject = 1024;

@@ -1,0 +1,48 @@
+// What a walk over one chain is given, and what it says of other chains.
+
+import type { VaultKeys } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import type { Grant } from "../core/grant.ts";
+import type { PayloadItem } from "../core/payload.ts";
+import type { PredecessorRecord } from "../core/record.ts";
+import type { Finding, Place } from "./finding.ts";
+import type { ForkProofs } from "./forks.ts";
+
+export interface WalkOptions {
+  readonly suite: Suite;
+  /** The chain id, in hex, under which the chain is stored or asked for. */
+  readonly chain: string;
+  /** What may be believed of the grant: a bad one is reported by whoever read it. */
+  readonly grant: WalkGrant;
+  readonly vaults: readonly VaultKeys[];
+  /** Taken over and emptied as blocks are walked. */
+  readonly forks?: ForkProofs;
+  /** Blocks remembered; a vault, which can look older ones up, remembers few. */
+  readonly remember?: number;
+  /** Payloads were judged before: their items are applied, their envelopes not derived again. */
+  readonly itemsOnly?: boolean;
+  /** Sizes at which the tree's root is wanted afterwards. */
+  readonly rootsAt?: ReadonlySet<number>;
+  readonly report: (finding: Finding) => void;
+  readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
+  readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
+}
+
+export interface WalkGrant {
+  /** The key that must sign the genesis; undefined if it is not known. */
+  readonly key: Uint8Array | undefined;
+  /** A genuine grant, whose terms bind. */
+  readonly terms: Grant | undefined;
+}
+
+/** Where a block was found. */
+export type BlockPlace = Pick<Place, "object" | "byte">;
+
+/** Why a block comes without payload. */
+export type NoPayload = "missing" | "not-read";
+
+/** What another chain's genesis says about the chain before it, and in which envelope. */
+export interface Predecessor {
+  readonly record: PredecessorRecord;
+  readonly seq: number;
+}
