@@ -119,7 +119,7 @@ function store(a: ConfigWords): Field<StoreConfig> {
     path: a.described(a.path(), "Where the sealed blocks are kept."),
     immutable: a.described(
       a.withDefault(a.flag(), false),
-      "Set the immutable flag on complete files. As root, on ext4, XFS or btrfs.",
+      "The immutable flag on complete files. Not in this version: must be false.",
     ),
   });
 }
