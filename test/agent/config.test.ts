@@ -58,6 +58,7 @@ test("the least configuration has the documented defaults", async () => {
     trust: { vault_keys: [key, timeKey] },
     grant: { file: "/etc/[x]/grant.txt", key: "/etc/[x]/grant.key" },
     metrics: { listen: "127.0.0.1:9464" },
+    diagnostics: { level: "info" },
   });
 });
 
