@@ -100,7 +100,6 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   });
   if ("lost" in recovery) return lose(context, dir, wal, receipt, recovery.lost);
   const { chain } = recovery;
-  if (chain.final) return lose(context, dir, wal, receipt, "retired");
   const grantBytes = await readWhole(files, dir.grant, maxGrantLength);
   if (grantBytes === undefined) return lose(context, dir, wal, receipt, "the grant was deleted");
   const grant = parseGrant(context.suite, grantBytes);

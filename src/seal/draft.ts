@@ -61,8 +61,11 @@ export class Draft {
     this.since = undefined;
   }
 
-  /** Where the next span's bytes may be put. */
-  room(): Uint8Array {
+  /** Where the next span's bytes may be put: at least `least` bytes, if the format allows them. */
+  room(least = 0): Uint8Array {
+    const end = this.#at + spanHeadLength + least;
+    // A snapshot may have taken all that there was.
+    if (end > this.#raw.length) this.#grow(end);
     return this.#raw.subarray(this.#at + spanHeadLength);
   }
 

@@ -65,7 +65,7 @@ export class KeyState {
 
   /**
    * Opens the file and finds the secret for block `next`: a slot whose secret, stepped forward to
-   * that block, satisfies `fits`. The other slot is zeroed. Undefined where no slot fits: blocks
+   * that block, satisfies `fits`. It alone is in the file when this returns. Undefined where no slot fits: blocks
    * were lost, and nothing may be signed for this chain any more.
    */
   static async open(
@@ -84,7 +84,10 @@ export class KeyState {
       const secret = content && stepTo(content, next);
       if (secret === undefined || !fits(secret)) continue;
       const state = new KeyState(file, suite, slot);
-      await state.#zero(1 - slot);
+      // The secrets of blocks that are there must not outlive this: they could be signed again.
+      if (content !== undefined && content.blockNo < next) {
+        await state.advance({ blockNo: next, secret });
+      } else await state.#zero(1 - slot);
       return { state, secret };
     }
     await file.close();
@@ -97,7 +100,9 @@ export class KeyState {
    */
   async advance(next: KeySlot): Promise<void> {
     const idle = 1 - this.#current;
-    await this.#file.write(encodeSlot(this.#suite, next), idle * slotBytes);
+    const slot = encodeSlot(this.#suite, next);
+    await this.#file.write(slot, idle * slotBytes);
+    slot.fill(0);
     await this.#file.datasync();
     failpoint("key-after-new-slot");
     await this.#zero(this.#current);

@@ -92,6 +92,8 @@ export class Pipeline {
   #working: Promise<void> | undefined;
   #failure: unknown;
   #waiters: (() => void)[] = [];
+  /** Aborted when a full disk is not waited for any more. */
+  readonly #hurry = new AbortController();
   /** Signs the next block; kept, because the block before had to name its public half. */
   #signer: SeedSigner | undefined;
 
@@ -111,7 +113,7 @@ export class Pipeline {
 
   /** Takes a closed draft; returns when there is room for another one. */
   async push(closed: ClosedDraft): Promise<void> {
-    this.#check();
+    this.check();
     this.#queue.push(closed);
     // Whoever awaits them later is told; until then a failure is nobody's.
     for (const each of [closed.derived, closed.compressed]) each.catch(() => undefined);
@@ -122,16 +124,22 @@ export class Pipeline {
   /** Returns when everything that was pushed is durable and handed on. */
   async idle(): Promise<void> {
     while (this.#queue.length > 0 || this.#working !== undefined) await this.#progress();
-    this.#check();
+    this.check();
+  }
+
+  /** From now on a full disk is a failure like any other. */
+  waitNoLonger(): void {
+    this.#hurry.abort();
   }
 
   async #progress(): Promise<void> {
-    this.#check();
+    this.check();
     await new Promise<void>((resolve) => this.#waiters.push(resolve));
-    this.#check();
+    this.check();
   }
 
-  #check(): void {
+  /** Throws what made going on impossible, if something did. */
+  check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -222,7 +230,8 @@ export class Pipeline {
       } catch (error) {
         if (!(error instanceof SealtailError && error.code === "disk-full")) throw error;
         onDiskFull?.(true);
-        await clock.sleep(diskFullRetryMs);
+        if (this.#hurry.signal.aborted) throw error;
+        await clock.sleep(diskFullRetryMs, this.#hurry.signal);
       }
     }
   }

@@ -18,7 +18,7 @@ import { decodeRecord } from "../core/record.ts";
 import { positionsIn, SourceTable } from "../core/sources.ts";
 import { Frontier } from "../core/tree.ts";
 import type { Files } from "../host/files.ts";
-import { signer } from "../host/keys.ts";
+import { destroyKey, signer } from "../host/keys.ts";
 import type { ChainHead } from "./head.ts";
 import { KeyState, signingSeed } from "./key-state.ts";
 import type { ChainFacts } from "./sealer.ts";
@@ -31,8 +31,6 @@ export interface RecoveredChain {
   readonly newest: Header;
   /** The newest block ended its run. */
   readonly stopped: boolean;
-  /** The chain was retired: nothing can follow. */
-  readonly final: boolean;
   /** The newest bytes of sources that were sealed since the snapshot: evidence of identity. */
   readonly tails: ReadonlyMap<string, SealedTail>;
 }
@@ -43,7 +41,7 @@ export interface SealedTail {
   readonly bytes: Uint8Array;
 }
 
-/** lost: blocks are missing or the keys do not fit. Nothing may be signed for this chain again. */
+/** lost: retired, or blocks are missing or the keys do not fit. Nothing may be signed for this chain again. */
 export type Recovery = { readonly chain: RecoveredChain } | { readonly lost: string };
 
 export interface RecoveryOptions {
@@ -67,6 +65,11 @@ export async function recoverChain(options: RecoveryOptions): Promise<Recovery> 
   }
   const { newest } = replay;
   if (newest === undefined) return { lost: "the buffer holds no block" };
+  if (newest.kind === "final") {
+    // A crash may have come before the keys were destroyed.
+    await destroyKey(options.files, options.keyPath);
+    return { lost: "retired" };
+  }
   const keys = await openKeys(options, newest);
   if (keys === undefined) return { lost: "no key slot fits the newest block: blocks were lost" };
   return { chain: replay.result(keys.secret, keys.state, newest) };
@@ -134,7 +137,6 @@ class Replay {
       keys,
       newest,
       stopped: this.#stopped,
-      final: newest.kind === "final",
       tails: this.#tails,
     };
   }

@@ -14,7 +14,7 @@ import type { Suite } from "../core/digest.ts";
 import { firstPrev } from "../core/envelope.ts";
 import { SealtailError } from "../core/errors.ts";
 import type { Fault } from "../core/fault.ts";
-import type { BlockKind } from "../core/header.ts";
+import { type BlockKind, limits as formatLimits } from "../core/header.ts";
 import { encodeJson, type JsonObject } from "../core/json.ts";
 import { seedLength, spanHeadLength } from "../core/payload.ts";
 import { type AgentRecord, encodeRecord } from "../core/record.ts";
@@ -69,6 +69,8 @@ export interface RunStart {
 const snapshotPeriod = 1024;
 /** A draft grows at most this far beyond max_bytes: room for the tail's longest uncut stretch. */
 const overshoot = 307_200;
+/** Envelopes in a block: one less than the format allows, for the record of a clock's step. */
+const linesMax = formatLimits.count - 1;
 /** Never more lines in one room than a block may hold envelopes. */
 const roomLimit = 1_000_000;
 
@@ -150,11 +152,10 @@ export class Sealer {
 
   /** Where the next span's bytes may be put; waits while closed blocks wait for the disk. */
   async room(): Promise<Uint8Array> {
-    await this.#begin();
-    const room = this.#draft.room();
+    await this.#makeRoom(overshoot);
     const left = this.#options.limits.maxBytes - this.#draft.length;
     const wanted = Math.min(roomLimit, Math.max(left, overshoot - spanHeadLength));
-    return room.subarray(0, wanted);
+    return this.#draft.room(overshoot - spanHeadLength).subarray(0, wanted);
   }
 
   /** Takes the `length` bytes of one span that were put into room(). */
@@ -164,7 +165,7 @@ export class Sealer {
     for (;;) {
       await this.#begin();
       const draft = this.#draft;
-      const free = this.#options.limits.maxLines - draft.count;
+      const free = Math.min(this.#options.limits.maxLines, linesMax) - draft.count;
       const lines = draft.linesIn(left);
       if (lines <= free) {
         this.#takeSpan(span, left, lines);
@@ -175,8 +176,8 @@ export class Sealer {
       const taken = free > 0 ? draft.bytesOfLines(left, free) : 0;
       if (taken > 0) this.#takeSpan(span, taken, free);
       await this.close();
-      await this.#begin();
-      this.#draft.room().set(bytes.subarray(taken));
+      await this.#makeRoom(left);
+      this.#draft.room(left).set(bytes.subarray(taken));
       span = { ...span, offset: span.offset + taken };
       left -= taken;
     }
@@ -185,14 +186,24 @@ export class Sealer {
 
   /** Takes records that must stand in one block, in this order. */
   async addRecords(records: readonly AgentRecord[]): Promise<void> {
-    await this.#makeRoom(records.reduce((sum, each) => sum + encodeRecord(each).length + 16, 0));
-    for (const record of records) this.#put(record);
+    await this.#putTogether(records);
     await this.#closeIfFull();
   }
 
-  async #makeRoom(bytes: number): Promise<void> {
+  /** Takes the run's last records and seals them, in a block of this kind; as flush() says. */
+  async finish(records: readonly AgentRecord[], kind: BlockKind): Promise<void> {
+    await this.#putTogether(records);
+    await this.flush(kind);
+  }
+
+  async #putTogether(records: readonly AgentRecord[]): Promise<void> {
+    await this.#makeRoom(weightOf(records), records.length);
+    for (const record of records) this.#put(record);
+  }
+
+  async #makeRoom(bytes: number, envelopes = 0): Promise<void> {
     await this.#begin();
-    if (this.#draft.fits(bytes)) return;
+    if (this.#draft.fits(bytes) && this.#draft.count + envelopes <= linesMax) return;
     await this.close();
     await this.#begin();
   }
@@ -245,7 +256,22 @@ export class Sealer {
   /** Closes the draft and returns when all of it is durable and handed on. */
   async flush(kind: BlockKind = "normal"): Promise<void> {
     await this.close(kind);
-    await this.#pipeline.idle();
+    await this.settled();
+  }
+
+  /** Returns when all closed drafts are durable and handed on. What is drafted stays a draft. */
+  settled(): Promise<void> {
+    return this.#pipeline.idle();
+  }
+
+  /** Throws what made sealing impossible, if something did. */
+  check(): void {
+    this.#pipeline.check();
+  }
+
+  /** A full disk is not waited for any more: what waits for it fails with disk-full. */
+  waitNoLonger(): void {
+    this.#pipeline.waitNoLonger();
   }
 
   // Only after a turn, so that the next bytes are on their way from the disk while we hash.
@@ -301,10 +327,11 @@ export class Sealer {
   /** States a receipt: `size` blocks are covered by it. */
   async addReceipt(note: string, size: number, hash: Uint8Array): Promise<void> {
     // The block that holds the record, and no earlier one, carries its hash.
-    await this.#makeRoom(note.length + 64);
+    const record = { type: "receipt", note } as const;
+    await this.#makeRoom(weightOf([record]), 1);
     this.#facts.receiptHash = hash;
     this.#facts.receiptSize = size;
-    await this.addRecords([{ type: "receipt", note }]);
+    await this.addRecords([record]);
   }
 
   #receiptFields(): { receiptHash: Uint8Array; receiptSize: number } {
@@ -320,8 +347,14 @@ export class Sealer {
 
   async #closeIfFull(): Promise<void> {
     const { maxBytes, maxLines } = this.#options.limits;
-    if (this.#draft.length >= maxBytes || this.#draft.count >= maxLines) await this.close();
+    const full = this.#draft.count >= Math.min(maxLines, linesMax);
+    if (full || this.#draft.length >= maxBytes) await this.close();
   }
+}
+
+/** Bytes that records take in a payload, and some more. */
+function weightOf(records: readonly AgentRecord[]): number {
+  return records.reduce((sum, each) => sum + encodeRecord(each).length + 16, 0);
 }
 
 function refuse(fault: Fault | undefined): void {
