@@ -271,7 +271,8 @@ function dump(rows: readonly (readonly [name: string, bytes: Uint8Array])[]): st
   for (const [name, bytes] of rows) {
     const digits = hex(bytes);
     for (let from = 0; from < digits.length || from === 0; from += 64) {
-      const head = `${String(at).padStart(3)}  ${String(bytes.length).padStart(3)}  ${name.padEnd(14)}`;
+      const size = String(bytes.length).padStart(3);
+      const head = `${String(at).padStart(3)}  ${size}  ${name.padEnd(14)}`;
       lines.push(
         `${from === 0 ? head : " ".repeat(24)}  ${digits.slice(from, from + 64)}`.trimEnd(),
       );
@@ -496,7 +497,8 @@ const blocksExample = (): string =>
     .map(({ header, hash }) => {
       const { blockNo, firstSeq, count, storedLength } = header;
       const seqs = `envelopes ${firstSeq} to ${firstSeq + count - 1}`;
-      return `block ${blockNo}  ${seqs.padEnd(20)} payload ${storedLength} bytes\n  hash ${hex(hash)}`;
+      const line = `block ${blockNo}  ${seqs.padEnd(20)} payload ${storedLength} bytes`;
+      return `${line}\n  hash ${hex(hash)}`;
     })
     .join("\n");
 

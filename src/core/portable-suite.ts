@@ -2,7 +2,8 @@
 //
 // - It agrees with the native suite on every input, hostile ones included.
 // - Ed25519 is checked here, without the cofactor: the curve library's own verify multiplies by it
-//   and accepts more than RFC 8032 section 5.1.7 with its equation as written. Only points are used.
+//   and accepts more than RFC 8032 section 5.1.7 with its equation as written. Points alone are
+//   used.
 // - zstd is the official decoder as WebAssembly. It is given frames whose outer shape was checked,
 //   so it never asks for more memory than the frame and the length that is wanted.
 //

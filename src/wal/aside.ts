@@ -2,7 +2,8 @@
 //
 // - Scrubbed in memory before the first byte is written, and durable before the cut.
 // - Torn ends are nothing that was ever promised: the newest eight are kept, so that a program
-//   that crashes in a circle does not fill the disk, and a full disk does not keep it from starting.
+//   that crashes in a circle does not fill the disk, and a full disk does not stop it from
+//   starting.
 // - Damage is kept for good; if it cannot be, nothing is cut.
 
 import { SealtailError } from "../core/errors.ts";

@@ -7,7 +7,8 @@ import { SeededRandom } from "../fakes/random.ts";
 const lines = (n: number): Uint8Array =>
   new Uint8Array(Buffer.from("2026-01-01 user=7 action=login status=200\n".repeat(n)));
 
-// RFC 8878, 3.1.1.1: the descriptor's bits 7-6 and 5 tell the content size field, bit 2 the checksum.
+// RFC 8878, 3.1.1.1: the descriptor's bits 7-6 and 5 tell the content size field, bit 2 tells
+// the checksum.
 function shapeOf(frame: Uint8Array): { contentSize: number; checksum: boolean } {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   assert.equal(view.getUint32(0), 0x28b52ffd);
