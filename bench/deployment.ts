@@ -1,0 +1,125 @@
+// An agent and a vault as someone would set them up: real keys, grants, configurations, commands.
+//
+// - Everything lies in one folder that the caller removes.
+// - Defaults hold, but for: ports (any free one), the buffer (large enough for all), and max_age,
+//   so that the last, unfilled block does not wait a second for its age.
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { WatchedProcess } from "./watched-process.ts";
+
+/** Nobody listens there. */
+const nobody = "http://127.0.0.1:9";
+
+export class Deployment {
+  readonly dir: string;
+  readonly logs: string;
+  readonly store: string;
+  readonly #program: string;
+
+  /** `program` is the built bin.js. */
+  constructor(dir: string, program: string) {
+    this.dir = dir;
+    this.#program = program;
+    this.logs = join(dir, "logs");
+    this.store = join(dir, "store");
+    mkdirSync(this.logs, { recursive: true });
+    this.run("key", "new", "bench-root", "-o", this.file("root.key"), "--no-passphrase");
+    this.run("key", "new", "vault.example", "-o", this.file("vault.key"), "--no-passphrase");
+    const time = this.file("vault-time.key");
+    this.run("key", "new", "vault.example/time", "-o", time, "--no-passphrase");
+  }
+
+  file(name: string): string {
+    return join(this.dir, name);
+  }
+
+  /** Runs a short command and fails with what it printed. */
+  run(...words: string[]): string {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [this.#program, ...words], {
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`sealtail ${words.join(" ")}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Starts a measured process of the built program. */
+  start(...words: string[]): WatchedProcess {
+    return new WatchedProcess([this.#program, ...words]);
+  }
+
+  startVault(): WatchedProcess {
+    const config = [
+      "version: 1",
+      "name: vault.example",
+      "state_dir: vault-state",
+      "keys: { receipt: vault.key, time: vault-time.key }",
+      'listen: "127.0.0.1:0"',
+      `store: { type: dir, path: ${this.store} }`,
+      `trust: { root_keys: ["${this.#line("root.key.pub")}"] }`,
+      'metrics: { listen: "127.0.0.1:0" }',
+    ];
+    writeFileSync(this.file("vault.yaml"), `${config.join("\n")}\n`);
+    return this.start("vault", "--config", this.file("vault.yaml"));
+  }
+
+  /** Starts agent `name`, which tails logs/<name>.log; without `url` its sink is out of reach. */
+  startAgent(name: string, url: string = nobody): WatchedProcess {
+    const grant = [
+      "--subject",
+      name,
+      "--audience",
+      "vault.example",
+      "-o",
+      this.file(`${name}.txt`),
+    ];
+    this.run("grant", "new", "--root", this.file("root.key"), ...grant);
+    const keys = ["vault.key.pub", "vault-time.key.pub"].map((each) => `"${this.#line(each)}"`);
+    const config = [
+      "version: 1",
+      `name: ${name}`,
+      `state_dir: ${name}-state`,
+      `sources: [{ name: app, include: ["logs/${name}*.log"] }]`,
+      "seal: { max_age: 50ms }",
+      "buffer: { max_bytes: 16GiB }",
+      "drain: { deadline: 1s }",
+      `sink: { url: "${url}" }`,
+      `trust: { vault_keys: [${keys.join(", ")}] }`,
+      `grant: { file: ${name}.txt, key: ${name}.txt.key }`,
+      'metrics: { listen: "127.0.0.1:0" }',
+    ];
+    writeFileSync(this.file(`${name}.yaml`), `${config.join("\n")}\n`);
+    return this.start("agent", "--config", this.file(`${name}.yaml`));
+  }
+
+  /** Arguments that name the keys an auditor trusts. */
+  get trust(): string[] {
+    const vaultKeys = ["vault.key.pub", "vault-time.key.pub"];
+    return [
+      ...["--root", this.file("root.key.pub")],
+      ...vaultKeys.flatMap((each) => ["--vault-key", this.file(each)]),
+    ];
+  }
+
+  #line(name: string): string {
+    return readFileSync(this.file(name), "utf8").trim();
+  }
+}
+
+export interface AgentStatus {
+  readonly head: { readonly block: number; readonly seq: number };
+  readonly buffer: { readonly bytes: number };
+  readonly ship: { readonly receiptedSize: number } | null;
+}
+
+/** What `sealtail status` shows. */
+export async function statusOf(operations: string): Promise<AgentStatus> {
+  return (await (await fetch(`${operations}/status`)).json()) as AgentStatus;
+}
+
+/** One number of a metrics page. */
+export async function metricOf(operations: string, name: string): Promise<number> {
+  const text = await (await fetch(`${operations}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.e+-]+)$`, "m").exec(text)?.[1]);
+}
