@@ -84,7 +84,7 @@ const misuse: readonly (readonly [words: string, code: number, err: RegExp])[] =
   ["verify store", 2, /there is no root key to trust/],
   ["verify store --root nokey", 1, /couldn't find the public key: DIR\/nokey/],
   ["verify store --root a+00000000+AAAA", 2, /\[public-key-invalid\]/],
-  ["lines store", 2, /there is no root key to trust/],
+  ["lines store", 1, /couldn.t find the source: DIR\/store/],
   ["prove store abc def", 2, /SEQ is def/],
   ["lines ftp://x chain", 2, /this version reads vaults, directories and bundles/],
   ["lines . chain", 2, /the directory is no store/],
