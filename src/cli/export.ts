@@ -3,7 +3,8 @@
 // - Objects are copied as they are stored, damage and all: a bundle is evidence, not a judgement.
 
 import type { Command } from "commander";
-import { parentOf, unlinkIfPresent } from "../host/durable.ts";
+import { unlinkIfPresent } from "../host/durable.ts";
+import { parentOf } from "../host/file-error.ts";
 import { systemFiles } from "../host/files.ts";
 import { writeBundle } from "../store/bundle.ts";
 import {

@@ -4,22 +4,8 @@
 // - One writer per path; a temporary file that an earlier crash left behind is replaced.
 
 import { SealtailError } from "../core/errors.ts";
-import { errnoOf, fileError, type Path, pathBytes, showPath } from "./file-error.ts";
+import { errnoOf, fileError, type Path, parentOf, pathBytes, showPath } from "./file-error.ts";
 import type { Files } from "./files.ts";
-
-const slash = 0x2f;
-
-/** The directory that holds `path`. */
-export function parentOf(path: Path): Path {
-  if (typeof path === "string") {
-    const cut = path.replace(/\/+$/, "").lastIndexOf("/");
-    if (cut < 0) return ".";
-    return cut === 0 ? "/" : path.slice(0, cut);
-  }
-  const cut = pathBytes(path).lastIndexOf(slash);
-  if (cut < 0) return ".";
-  return cut === 0 ? "/" : path.subarray(0, cut);
-}
 
 function temporaryName(path: Path): Path {
   if (typeof path === "string") return `${path}.tmp`;

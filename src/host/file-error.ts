@@ -36,6 +36,20 @@ export function joinPath(dir: Path, name: Path): Path {
   return new Uint8Array(joined);
 }
 
+const slash = 0x2f;
+
+/** The directory that holds `path`. */
+export function parentOf(path: Path): Path {
+  if (typeof path === "string") {
+    const cut = path.replace(/\/+$/, "").lastIndexOf("/");
+    if (cut < 0) return ".";
+    return cut === 0 ? "/" : path.slice(0, cut);
+  }
+  const cut = pathBytes(path).lastIndexOf(slash);
+  if (cut < 0) return ".";
+  return cut === 0 ? "/" : path.subarray(0, cut);
+}
+
 const codes: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: "disk-full",
   EDQUOT: "disk-full",

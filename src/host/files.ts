@@ -6,11 +6,11 @@
 // - Files are opened without waiting: a pipe named like a log cannot hang the program.
 
 import { isUtf8 } from "node:buffer";
-import type { BigIntStats, Dirent } from "node:fs";
+import type { BigIntStats, Dirent, Stats } from "node:fs";
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import fs from "node:fs/promises";
-import { errnoOf, fileError, type Path, pathBytes, syncError } from "./file-error.ts";
+import { errnoOf, fileError, type Path, parentOf, pathBytes, syncError } from "./file-error.ts";
 
 export type { Path } from "./file-error.ts";
 
@@ -211,6 +211,26 @@ async function unlessMissing<T>(
   }
 }
 
+// Not node's own recursion: where the kernel says ENOENT of a parent that is there (/proc), that
+// never returns.
+async function makeDir(path: Path, perm: number): Promise<void> {
+  try {
+    await fs.mkdir(native(path), { mode: perm });
+  } catch (cause) {
+    const there = (await statIfPresent(path))?.isDirectory();
+    if (errnoOf(cause) === "EEXIST" && there === true) return;
+    const parent = parentOf(path);
+    const missing = errnoOf(cause) === "ENOENT" && (await statIfPresent(parent)) === undefined;
+    if (!missing) throw cause;
+    await makeDir(parent, perm);
+    await makeDir(path, perm);
+  }
+}
+
+async function statIfPresent(path: Path): Promise<Stats | undefined> {
+  return await fs.stat(native(path)).catch(() => undefined);
+}
+
 export const systemFiles: Files = {
   async open(path, mode, perm = 0o600) {
     const verb = mode === "create" ? "create" : "open";
@@ -240,8 +260,7 @@ export const systemFiles: Files = {
   },
 
   async mkdir(path, perm) {
-    const work = fs.mkdir(native(path), { recursive: true, mode: perm });
-    await attempt("make the directory", path, work);
+    await attempt("make the directory", path, makeDir(path, perm));
   },
 
   rename: (from, to) => attempt("rename the file", from, fs.rename(native(from), native(to))),

@@ -18,8 +18,8 @@ import {
   type VerifierKey,
   verifierKey,
 } from "../core/note.ts";
-import { parentOf, readWhole, unlinkIfPresent } from "./durable.ts";
-import { showPath } from "./file-error.ts";
+import { readWhole, unlinkIfPresent } from "./durable.ts";
+import { parentOf, showPath } from "./file-error.ts";
 import type { Files, OpenFile, Path } from "./files.ts";
 import {
   decryptSeed,

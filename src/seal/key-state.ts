@@ -11,8 +11,8 @@
 import { concat, equalBytes, isZero, readU64, utf8, writeU64 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
-import { parentOf } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
+import { parentOf } from "../host/file-error.ts";
 import type { Files, OpenFile } from "../host/files.ts";
 import { hkdf } from "../host/hkdf.ts";
 

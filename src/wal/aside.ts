@@ -7,8 +7,8 @@
 // - Damage is kept for good; if it cannot be, nothing is cut.
 
 import { SealtailError } from "../core/errors.ts";
-import { makeDirDurably, parentOf, unlinkIfPresent } from "../host/durable.ts";
-import { joinPath } from "../host/file-error.ts";
+import { makeDirDurably, unlinkIfPresent } from "../host/durable.ts";
+import { joinPath, parentOf } from "../host/file-error.ts";
 import type { Files } from "../host/files.ts";
 import { readTail } from "./reader.ts";
 import { type Segment, segmentPath } from "./segment.ts";

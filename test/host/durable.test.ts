@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import {
   makeDirDurably,
-  parentOf,
   readWhole,
   unlinkIfPresent,
   writeFileDurably,
 } from "../../src/host/durable.ts";
+import { parentOf } from "../../src/host/file-error.ts";
+import { systemFiles } from "../../src/host/files.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
 import { FakeFiles, type FileCall } from "../fakes/files.ts";
 
@@ -99,4 +101,10 @@ test("the parent of a path, text or bytes", () => {
   for (const [path, parent] of table) assert.equal(parentOf(path), parent);
   assert.deepEqual(parentOf(bytes("/a/b")), bytes("/a"));
   assert.equal(parentOf(bytes("/a")), "/");
+});
+
+test("a directory that the kernel refuses to make is an error, not a loop", {
+  skip: !existsSync("/proc/self"),
+}, async () => {
+  await assert.rejects(makeDirDurably(systemFiles, "/proc/sealtail/a"), { code: "file-missing" });
 });
