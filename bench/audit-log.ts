@@ -46,10 +46,10 @@ export function writeAuditLog(path: string, lines: number, seed: number): number
       const ticket = `"ticket OPS-${next() % 100_000} by ${pick(services)}"`;
       const note = next() % 4 === 0 ? `,"reason":${ticket}` : "";
       text +=
-        `{"ts":"${new Date(time).toISOString()}","svc":"${pick(services)}","act":"${pick(actions)}",` +
-        `"actor":"${user}","object":"acct/${next() % 5_000_000}","res":"${pick(outcomes)}",` +
-        `"ip":"10.${next() % 64}.${next() % 256}.${next() % 256}","region":"${pick(regions)}",` +
-        `"ms":${next() % 900},"req":"${hex8()}${hex8()}"${note}}\n`;
+        `{"ts":"${new Date(time).toISOString()}","svc":"${pick(services)}",` +
+        `"act":"${pick(actions)}","actor":"${user}","object":"acct/${next() % 5_000_000}",` +
+        `"res":"${pick(outcomes)}","ip":"10.${next() % 64}.${next() % 256}.${next() % 256}",` +
+        `"region":"${pick(regions)}","ms":${next() % 900},"req":"${hex8()}${hex8()}"${note}}\n`;
       if (line % 5000 > 0 && line < lines) continue;
       bytes += writeSync(file, text);
       text = "";
