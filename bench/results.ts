@@ -33,13 +33,30 @@ export function resultsText(
     `- log: ${log.lines} lines, ${(log.bytes / log.lines).toFixed(0)} bytes a line`,
     `- noise: the limit loop took ${quickest.toFixed(2)} to ${slowest.toFixed(2)} s in this run`,
     "",
-    `| ${heading.join(" | ")} |`,
-    `|---|${"--:|".repeat(heading.length - 1)}`,
-    ...rows.map((cells) => `| ${cells.join(" | ")} |`),
+    ...table([heading, ...rows]),
     "",
     "Speed and CPU in brackets: in proportion to the two runs of the limit loop around the part.",
     "Memory of agent and vault: one number each.",
   ].join("\n")}\n`;
+}
+
+/** Columns of one width, as the formatter wants them; numbers stand to the right. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = heading.map((_, column) =>
+    Math.max(...rows.map((cells) => (cells[column] ?? "").length)),
+  );
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const padded = rows.map((cells) =>
+    line(
+      widths.map((width, column) =>
+        column === 0 ? (cells[column] ?? "").padEnd(width) : (cells[column] ?? "").padStart(width),
+      ),
+    ),
+  );
+  const rule = widths.map((width, column) =>
+    column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
+  );
+  return [padded[0] ?? "", line(rule), ...padded.slice(1)];
 }
 
 const heading = [
