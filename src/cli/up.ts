@@ -58,11 +58,13 @@ export function register(program: Command, ui: Ui): void {
 
 async function up(ui: Ui, given: readonly string[], options: UpOptions): Promise<void> {
   const machine = ownMachine();
+  const named = await absolute(ui, machine, given);
+  if (options.once === true) await assertReadable(machine, named);
   const data = new UpData(pathOf(ui, options.data), machine);
   const fresh = await data.prepare();
   using log = openLogFile(resolve(data.dir, "diagnostics.log"));
   const diag = createDiag({ level: "info", write: (line) => log.write(line) });
-  const patterns = await data.patterns(await absolute(ui, machine, given));
+  const patterns = await data.patterns(named);
   const include = patterns.length > 0 ? patterns : [data.demoLog];
   const vault = await openVault(data, machine, diag);
   try {
@@ -119,6 +121,7 @@ async function runUntilStopped(
   const { unsent } = await running;
   writing.abort();
   await Promise.all(beside);
+  if (once && agent.session?.tail.status().length === 0) ui.warn("there was no file to seal");
   if (unsent > 0)
     ui.note(
       `sealtail: ${unsent} blocks are sealed but not receipted yet; they go on at the next start`,
@@ -142,6 +145,17 @@ async function absolute(ui: Ui, machine: Machine, given: readonly string[]): Pro
     else patterns.push(path);
   }
   return patterns;
+}
+
+// A verdict on nothing would be taken for one on the file. Globs may match nothing.
+async function assertReadable(machine: Machine, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if ((await machine.files.stat(path)) !== undefined) {
+      if (!/[*?]/.test(path)) await (await machine.files.open(path, "read")).close();
+    } else if (!/[*?[{(]/.test(path)) {
+      throw new SealtailError("file-missing", "couldn't find the file", { place: path });
+    }
+  }
 }
 
 async function openVault(data: UpData, machine: Machine, diag: Diag): Promise<RunningVault> {
