@@ -1,0 +1,187 @@
+"""Runs both verifiers over the example, the vectors and all cases; prints a table; exits 1 on a disagreement.
+
+    agree.py [--only WORD] [--keep DIR] [--command "node src/cli/bin.ts"]"""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import ed25519  # noqa: E402
+from cases import CASES  # noqa: E402
+from verifier import trust_of, verify_store  # noqa: E402
+from writer import ROOT, VAULT, VAULT_TIME  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+
+
+def short(finding, chains=True):
+    text = finding["code"]
+    for mark, key in (("@", "block"), ("#", "seq"), ("*", "blocks")):
+        if key in finding:
+            text += f"{mark}{finding[key]}"
+    return text
+
+
+def theirs(command, store, keys, more=()):
+    arguments = [*shlex.split(command), "verify", str(store), "--json", *more]
+    for option, path in keys:
+        arguments += [option, str(path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=PROJECT, timeout=300)
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:
+        return {"verdict": "crash", "exitCode": done.returncode, "list": [], "chains": {}, "why": done.stderr[-400:]}
+    findings = list(report.get("findings", []))
+    for chain in report.get("chains", []):
+        findings += chain["findings"]
+    return {
+        "verdict": report["verdict"],
+        "exitCode": done.returncode,
+        "list": sorted(map(short, findings)),
+        "chains": {short(f) + " " + f.get("chain", "")[:6] for f in findings},
+        "counts": {c["chain"]: (c["blocks"], c["envelopes"]) for c in report.get("chains", [])},
+    }
+
+
+def ours(store, trust):
+    report = verify_store(str(store), trust)
+    findings = report["findings"]
+    return {
+        "verdict": report["verdict"],
+        "exitCode": report["exitCode"],
+        "list": sorted(map(short, findings)),
+        "chains": {short(f) + " " + f.get("chain", "")[:6] for f in findings},
+        "counts": {c["chain"]: (c["blocks"], c["envelopes"]) for c in report["chains"]},
+    }
+
+
+def same(a, b):
+    return all(a.get(key) == b.get(key) for key in ("verdict", "exitCode", "list", "chains"))
+
+
+def run_case(index, keep, command):
+    case = CASES[index]
+    folder = Path(keep) / f"{index:03d}"
+    shutil.rmtree(folder, ignore_errors=True)
+    case.make().write(folder)
+    keys = [("--root", f"{keep}/root.pub"), ("--vault-key", f"{keep}/vault.pub"), ("--vault-key", f"{keep}/vault-time.pub")]
+    trust = trust_of([ROOT.key.text()], [VAULT.key.text(), VAULT_TIME.key.text()])
+    try:
+        mine = ours(folder, trust)
+    except Exception as error:  # a crash is a disagreement, and the table shows it
+        mine = {"verdict": "crash", "exitCode": -1, "list": [repr(error)], "chains": set(), "counts": {}}
+    return index, mine, theirs(command, folder, keys)
+
+
+def show(label, mine, their, expected=None, unclear=""):
+    right = expected is None or mine["list"] == sorted(expected)
+    right_their = expected is None or their["list"] == sorted(expected)
+    state = "ok" if same(mine, their) and right and right_their else "DIFFER"
+    if state == "ok" and mine.get("counts") != their.get("counts"):
+        state = "counts"
+    if unclear and state == "ok":
+        state = "ok?"
+    if unclear and state != "ok?":
+        state = "unclear"
+    print(f"{state:8}{label:58}{their['verdict']:20}{' '.join(their['list'])}", flush=True)
+    if state not in ("ok", "ok?"):
+        print(f"          expected  {'-' if expected is None else ' '.join(sorted(expected))}")
+        print(f"          second    {mine['verdict']} {mine['exitCode']} {' '.join(mine['list'])} {mine.get('counts')}")
+        print(f"          theirs    {their['verdict']} {their['exitCode']} {' '.join(their['list'])} {their.get('counts')} {their.get('why', '')}")
+        if unclear:
+            print(f"          unclear   {unclear}")
+    return state
+
+
+def run_example(command):
+    folder = PROJECT / "docs/spec/example"
+    names = [("--root", "root.pub"), ("--vault-key", "vault.pub"), ("--vault-key", "vault-time.pub")]
+    keys = [(option, folder / name) for option, name in names]
+    texts = [path.read_text() for _, path in keys]
+    return show("docs/spec/example", ours(folder, trust_of(texts[:1], texts[1:])), theirs(command, folder, keys), [])
+
+
+def run_vector(path):
+    """Our verifier against what a vector says that a verifier finds."""
+    with open(path, encoding="utf-8") as file:
+        want = json.load(file)
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(path.with_suffix(".tar")) as tar:
+            tar.extractall(folder, filter="data")
+        trust = trust_of(want["roots"], want["vaults"], want.get("at"))
+        try:
+            mine = verify_store(folder, trust)
+        except Exception as error:
+            mine = {"verdict": "crash " + repr(error), "exitCode": -1, "findings": [], "chains": []}
+
+    def listed(findings):
+        return sorted(short(f) + " " + f.get("chain", "")[:6] for f in findings)
+
+    chains = {c["chain"]: c["verdict"] for c in mine["chains"]}
+    good = (mine["verdict"], listed(mine["findings"]), chains) == (want["verdict"], listed(want["findings"]), want["chains"])
+    state = "ok" if good else "DIFFER"
+    label = f"{path.parent.name}/{path.stem}"
+    print(f"{state:8}{label:58}{want['verdict']:20}{' '.join(map(short, want['findings']))}")
+    if not good:
+        print(f"          second    {mine['verdict']} {' '.join(listed(mine['findings']))} {chains}")
+        print(f"          vector    {want['verdict']} {' '.join(listed(want['findings']))} {want['chains']}")
+        print(f"          story     {want['story']} ({want['spec']})")
+    return state
+
+
+def run_signatures():
+    """Our Ed25519 against the cases of ed25519.md."""
+    text = (PROJECT / "docs/spec/ed25519.md").read_text(encoding="utf-8")
+    rule = r"(accept|reject): (.*)\n +key +(\w+)\n +message +(\w+)\n +signature +(\w+)\n +(\w+)"
+    states = []
+    for verdict, name, *fields in re.findall(rule, text):
+        key, message, r, s = map(bytes.fromhex, fields)
+        states.append("ok" if ed25519.verify(key, message, r + s) == (verdict == "accept") else "DIFFER")
+        print(f"{states[-1]:8}ed25519.md: {name:46}{verdict}")
+    return states
+
+
+def run_vectors():
+    return [run_vector(path) for path in sorted((PROJECT / "test/vectors").glob("*/*.json")) if path.with_suffix(".tar").exists()]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="")
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--keep", default="/tmp/second-stores")
+    parser.add_argument("--command", default=f"{PROJECT}/node_modules/.bin/node {PROJECT}/src/cli/bin.ts")
+    options = parser.parse_args()
+    os.makedirs(options.keep, exist_ok=True)
+    for name, signer in (("root", ROOT), ("vault", VAULT), ("vault-time", VAULT_TIME)):
+        Path(options.keep, name + ".pub").write_text(signer.key.text() + "\n")
+    started, states = time.time(), [run_example(options.command)]
+    if options.only in ("", "vectors"):
+        states += run_signatures() + run_vectors()
+    chosen = [i for i, case in enumerate(CASES) if options.only in case.name and i >= options.start]
+    chosen.sort(key=lambda i: CASES[i].name.startswith("1,030"))
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        tasks = [pool.submit(run_case, i, options.keep, options.command) for i in chosen]
+        for task in tasks:
+            index, mine, their = task.result()
+            case = CASES[index]
+            states.append(show(f"{index:03d} {case.name}", mine, their, case.expect, case.unclear))
+    print(f"{len(states)} stores in {time.time() - started:.0f} s: " + ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states))))
+    sys.exit(1 if "DIFFER" in states or "counts" in states else 0)
+
+
+if __name__ == "__main__":
+    main()
