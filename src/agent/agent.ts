@@ -43,6 +43,8 @@ export interface AgentOptions {
   readonly diag: Diag;
   /** More paths never to be tailed: a store beside us, the file that our diagnostics go to. */
   readonly refuse?: readonly string[];
+  /** Where blocks go; the configured vault unless told. */
+  readonly sink?: Sink;
 }
 
 export interface AgentEnd {
@@ -75,15 +77,9 @@ export class Agent {
     this.#vaults = pairVaultKeys(
       config.trust.vault_keys.map((text) => parseVerifierKey(suite, text)),
     );
-    this.#sink = new VaultSink({
-      env,
-      files,
-      clock,
-      diag,
-      url: config.sink.url,
-      tls: config.sink.tls,
-      userAgent: `sealtail/${version}`,
-    });
+    const { url, tls } = config.sink;
+    const userAgent = `sealtail/${version}`;
+    this.#sink = options.sink ?? new VaultSink({ env, files, clock, diag, url, tls, userAgent });
     this.#metrics = new AgentMetrics(this.gauge, version, () => this.#session, config);
     this.#context = {
       config,
@@ -158,6 +154,8 @@ export class Agent {
         this.gauge.chainsReplaced += 1;
       }
     } finally {
+      // What still watches files would keep the process alive.
+      await this.#held?.close();
       await this.#sink.close();
       await this.#operations?.close(1000);
       this.#lock.release();
@@ -229,7 +227,6 @@ export class Agent {
       this.#held ??= await holdFiles(this.#context, old, this.#refused());
       await this.#held.wait(grantLookMs, this.#stopping.signal);
     }
-    await this.#held?.close();
     await old?.wal?.close();
     return undefined;
   }

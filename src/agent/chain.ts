@@ -9,7 +9,7 @@ import { headLength } from "../core/block.ts";
 import { hex } from "../core/bytes.ts";
 import { maxReceiptLength, parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { maxGrantLength, parseGrant } from "../core/grant.ts";
+import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
 import { headerLength, magic } from "../core/header.ts";
 import { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
@@ -18,6 +18,7 @@ import type { Diag } from "../host/diag.ts";
 import { makeDirDurably, readWhole, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { Files } from "../host/files.ts";
+import { destroyKey } from "../host/keys.ts";
 import type { Random } from "../host/random.ts";
 import { newHead } from "../seal/head.ts";
 import { KeyState } from "../seal/key-state.ts";
@@ -106,7 +107,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   const { seq } = chain.facts;
   const sealer = newSealer(context, wal, chain, grant.hash, grant.maxSilenceMs, undefined);
   await sealer.startRun(runStart(context));
-  await finishSuccession(context, dir, wal, sealer);
+  await finishSuccession(context, dir, wal, sealer, grant);
   return {
     live: {
       id: hex(chain.head.chainId),
@@ -176,20 +177,27 @@ export async function beginChain(
     receiptHash: new Uint8Array(32),
     receiptSize: 0,
   };
+  let granted: UsableGrant["signer"] | undefined = usable.signer;
   const sealer = newSealer(
     context,
     wal,
     { head, facts, sources, keys },
     grant.hash,
     grant.maxSilenceMs,
-    (message) => usable.signer.sign(message),
+    (message) => {
+      if (granted === undefined) throw new TypeError("a grant's key signs one genesis");
+      const signature = granted.sign(message);
+      // The last hold on the key in memory.
+      granted = undefined;
+      return signature;
+    },
   );
   const predecessor = old === undefined ? undefined : await describeOld(suite, old, grant);
   await sealer.startRun({ ...runStart(context), predecessor });
   await sealer.flush();
   failpoint("enrol-after-genesis");
   await old?.wal?.close();
-  await finishSuccession(context, dir, wal, sealer);
+  await finishSuccession(context, dir, wal, sealer, grant);
   return {
     id: hex(head.chainId),
     dir,
@@ -214,19 +222,38 @@ async function finishSuccession(
   dir: ChainDir,
   own: Wal,
   sealer: Sealer,
+  grant: Grant,
 ): Promise<void> {
-  if (dir.number === 0 || (await context.files.stat(dir.succeeded)) !== undefined) return;
+  if (dir.number === 0) return;
   const older = context.state.chain(dir.number - 1);
+  if ((await context.files.stat(dir.succeeded)) === undefined) {
+    await succeed(context, dir, older, own, sealer, grant);
+  }
+  // Everything in it is receipted, or sealed and synced in this chain.
+  await context.state.clearWal(older);
+  // Nothing may be signed for it any more.
+  if ((await context.files.stat(older.keys)) !== undefined) {
+    await destroyKey(context.files, older.keys);
+  }
+}
+
+async function succeed(
+  context: ChainContext,
+  dir: ChainDir,
+  older: ChainDir,
+  own: Wal,
+  sealer: Sealer,
+  grant: Grant,
+): Promise<void> {
   const wal = await openWal(context, older);
   const receipt = await readWhole(context.files, older.receipt, maxReceiptLength);
   const from = receipt === undefined ? 0 : parseCheckpoint(receipt).size;
   const ended = await endedSources(context.suite, own);
-  await sealAgain(context.suite, wal, from, sealer, context.diag, ended);
+  const { suite, diag } = context;
+  await sealAgain({ suite, diag, wal, from, sealer, grant, ended });
   await sealer.flush();
   await wal.close();
   await writeFileDurably(context.files, dir.succeeded, new Uint8Array(0));
-  // Everything in it is receipted, or sealed and synced in this chain.
-  await context.state.clearWal(older);
 }
 
 function newSealer(

@@ -6,6 +6,7 @@
 
 import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
@@ -23,7 +24,8 @@ export class FrontierCache {
   readonly #path: string;
   readonly #marks: ReadonlyMap<string, FrontierMark>;
   #savedAt: number;
-  #saving = false;
+  #saving: Promise<void> = Promise.resolve();
+  #failure: unknown;
 
   private constructor(
     files: Files,
@@ -64,22 +66,30 @@ export class FrontierCache {
     return mark?.offset === offset ? mark : undefined;
   }
 
-  /** Saves now and then; never in the way, and never fatal. */
+  /** Saves now and then, and is never in the way. Throws when a sync failed the last time. */
   keep(tail: Tail): void {
+    if (this.#failure !== undefined) throw this.#failure;
     const now = this.#clock.mono();
-    if (this.#saving || now - this.#savedAt < savePeriodMicros) return;
+    if (now - this.#savedAt < savePeriodMicros) return;
     this.#savedAt = now;
-    this.#saving = true;
-    void this.save(tail).finally(() => {
-      this.#saving = false;
+    this.save(tail).catch((error) => {
+      this.#failure = error;
     });
   }
 
-  async save(tail: Tail): Promise<void> {
+  /** Throws nothing but a failed sync: then the disk cannot be trusted with anything. */
+  save(tail: Tail): Promise<void> {
+    const done = this.#saving.then(() => this.#save(tail));
+    this.#saving = done.catch(() => undefined);
+    return done;
+  }
+
+  async #save(tail: Tail): Promise<void> {
     try {
       const text = JSON.stringify(Object.fromEntries(tail.frontiers()));
       await writeFileDurably(this.#files, this.#path, utf8(text));
-    } catch {
+    } catch (error) {
+      if (error instanceof SealtailError && error.kind === "unsafe") throw error;
       // A full disk, say. It is only a cache.
     }
   }

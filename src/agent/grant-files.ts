@@ -11,7 +11,7 @@ import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
 import { readWhole } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
-import { destroyKey, loadSigningKey, type NoteSigner } from "../host/keys.ts";
+import { destroyKey, loadPublicHalf, loadSigningKey, type NoteSigner } from "../host/keys.ts";
 import type { AgentConfig } from "./config.ts";
 
 export interface UsableGrant {
@@ -59,7 +59,26 @@ function parse(suite: Suite, bytes: Uint8Array, place: string): Grant {
   }
 }
 
-/** Destroys a one-time grant's private key: a thief who comes later cannot begin a new chain. */
-export async function destroyGrantKey(files: Files, config: AgentConfig): Promise<void> {
-  await destroyKey(files, config.grant.key);
+/**
+ * Destroys a one-time grant's private key: a thief who comes later cannot begin a new chain. The
+ * key of another grant, laid there for later, stays; what is no key any more goes.
+ */
+export async function destroyGrantKey(
+  files: Files,
+  config: AgentConfig,
+  grant: Pick<Grant, "key">,
+): Promise<void> {
+  const { key } = config.grant;
+  if ((await files.stat(key)) === undefined || (await isOther(files, key, grant))) return;
+  await destroyKey(files, key);
+}
+
+async function isOther(files: Files, path: string, grant: Pick<Grant, "key">): Promise<boolean> {
+  try {
+    return !equalBytes((await loadPublicHalf(files, path)).publicKey, grant.key);
+  } catch (error) {
+    // Half destroyed by a crash.
+    if (error instanceof SealtailError && error.code === "key-file-invalid") return false;
+    throw error;
+  }
 }

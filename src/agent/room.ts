@@ -17,6 +17,8 @@ export class Room {
   readonly #reserve: number;
   #freeBytes = Number.POSITIVE_INFINITY;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** Bytes of the buffer when the disk was looked at. */
+  #walThen = 0;
   #said = false;
   why: "buffer-full" | "disk-full" = "buffer-full";
 
@@ -36,14 +38,18 @@ export class Room {
 
   async isFull(): Promise<boolean> {
     const { clock, files, state, config, diag } = this.#context;
+    const { wal, sealer } = this.#live;
     const now = clock.mono();
     if (now - this.#lookedAt >= lookPeriodMicros) {
       if (this.#said) this.#gauge.blockedMicros += now - this.#lookedAt;
       this.#lookedAt = now;
       this.#freeBytes = await files.freeBytes(state.path);
+      this.#walThen = wal.bytes;
     }
-    const bufferFull = this.#live.wal.bytes + this.#reserve > config.buffer.max_bytes;
-    const diskFull = this.#freeBytes < this.#reserve;
+    // Blocks that are closed but not written yet take room as well.
+    const taken = wal.bytes + sealer.pending * config.seal.max_bytes;
+    const bufferFull = taken + this.#reserve > config.buffer.max_bytes;
+    const diskFull = this.#freeBytes - (taken - this.#walThen) < this.#reserve;
     const full = bufferFull || diskFull;
     this.why = diskFull ? "disk-full" : "buffer-full";
     if (full !== this.#said) {

@@ -8,6 +8,7 @@
 
 import { fromUtf8 } from "../core/bytes.ts";
 import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
+import { SealtailError } from "../core/errors.ts";
 import { inScope, parseGrant } from "../core/grant.ts";
 import type { AgentRecord, SourceRecord } from "../core/record.ts";
 import type { Diag } from "../host/diag.ts";
@@ -86,6 +87,8 @@ export class Session {
   #newReceipt: { note: string; size: number; hash: Uint8Array } | undefined;
   #receiptStatedAt: number | undefined;
   #grantDestroyed = false;
+  /** Ends the wait for a stop's deadline. */
+  readonly #over = new AbortController();
 
   private constructor(options: SessionOptions, tail: Tail) {
     const { context, live, feed, sink, vaults, observer } = options;
@@ -147,8 +150,17 @@ export class Session {
   /** Begins a clean stop; called again it skips to the sync. */
   stop(reason: string): void {
     if (this.#stopReason !== undefined) this.#hurry = true;
+    else void this.#limitStop();
     this.#stopReason ??= reason;
+    if (this.#hurry) this.#options.live.sealer.waitNoLonger();
     this.#wake.abort();
+  }
+
+  // A full disk must not keep a stop from ending: what is not sealed then is read again.
+  async #limitStop(): Promise<void> {
+    const { context, live } = this.#options;
+    await context.clock.sleep(context.config.drain.deadline, this.#over.signal);
+    live.sealer.waitNoLonger();
   }
 
   async run(): Promise<SessionEnd> {
@@ -157,31 +169,50 @@ export class Session {
       this.#wake.abort();
     });
     try {
-      await this.#shipper.greeted(greetingMs);
-      while (this.#stopReason === undefined && this.#unusable === undefined) await this.#turn();
-      if (this.#unusable !== undefined) return await this.#giveUp(this.#unusable);
-      return await this.#drain(this.#stopReason as string);
+      const end = await this.#lead();
+      await this.#shipper.close();
+      await this.#shipping;
+      this.#checkShipping();
+      return end;
     } finally {
+      this.#over.abort();
       await this.#shipper.close();
       await this.#shipping;
       await this.#tail.close();
     }
   }
 
+  async #lead(): Promise<SessionEnd> {
+    // A crash may have come between the first receipt and this.
+    if (this.#receipts.newest !== undefined) await this.#destroyGrantKey();
+    await this.#shipper.greeted(greetingMs);
+    while (this.#stopReason === undefined && this.#unusable === undefined) await this.#turn();
+    if (this.#unusable !== undefined) return await this.#giveUp(this.#unusable);
+    return await this.#drain(this.#stopReason as string);
+  }
+
+  // After a failed sync nothing may be signed any more.
+  #checkShipping(): void {
+    if (this.#shipFailure !== undefined) throw this.#shipFailure;
+  }
+
   // One look at everything that may be due, then the next bytes.
   async #turn(): Promise<void> {
-    if (this.#shipFailure !== undefined) throw this.#shipFailure;
-    await this.#duties();
     const { sealer } = this.#options.live;
+    this.#checkShipping();
+    sealer.check();
+    await this.#duties();
+    // Often enough to keep a promise of a second.
+    const turn = Math.min(turnMs, this.#maxSilenceMs() / 4);
     if (await this.#room.isFull()) {
       this.#options.gauge.state = this.#room.why;
-      await this.#tail.wait(turnMs, this.#wake.signal);
+      await this.#tail.wait(turn, this.#wake.signal);
       return;
     }
     this.#options.gauge.state = "running";
     const item = await this.#tail.next(await sealer.room());
     if (item !== undefined) return this.#take(item);
-    const due = Math.min(turnMs, sealer.dueInMs() ?? turnMs);
+    const due = Math.min(turn, sealer.dueInMs() ?? turn);
     if (due > 0) await this.#tail.wait(due, this.#wake.signal);
   }
 
@@ -242,20 +273,27 @@ export class Session {
   }
 
   async #onReceipt(receipt: Receipt, note: Uint8Array): Promise<void> {
-    const { context, live } = this.#options;
-    const { suite, diag } = context;
+    const { live, context } = this.#options;
+    const { suite } = context;
     this.#newReceipt = { note: fromUtf8(note), size: receipt.size, hash: suite.sha256(note) };
     await live.wal.freeBelow(receipt.size);
     failpoint("free-after-unlink");
     this.#room.freed();
+    await this.#destroyGrantKey();
+  }
+
+  async #destroyGrantKey(): Promise<void> {
+    const { live, context } = this.#options;
     if (live.maxChains > 1 || this.#grantDestroyed) return;
     this.#grantDestroyed = true;
     failpoint("enrol-after-receipt");
     try {
-      await destroyGrantKey(context.files, context.config);
+      const grant = parseGrant(context.suite, live.grantBytes);
+      await destroyGrantKey(context.files, context.config, grant);
       failpoint("enrol-after-destroy");
     } catch (cause) {
-      diag.warn("couldn't destroy the grant's private key", { cause: String(cause) });
+      if (!(cause instanceof SealtailError) || cause.kind === "unsafe") throw cause;
+      context.diag.warn("couldn't destroy the grant's private key", { cause: String(cause) });
     }
   }
 
@@ -268,10 +306,13 @@ export class Session {
     this.#wake.abort();
   }
 
-  // Whatever is drafted is sealed: the next chain takes it over from the WAL.
+  // Drafts are sealed for the next chain to take over from the WAL. But where another life of this
+  // chain sealed blocks that we lack, our next height is taken: then they are read again.
   async #giveUp(reason: UnusableReason): Promise<SessionEnd> {
     const { live, context } = this.#options;
-    await live.sealer.flush();
+    this.#checkShipping();
+    if (reason === "sink-rollback") await live.sealer.flush();
+    else await live.sealer.settled();
     await context.state.markReplaced(live.dir, reason);
     return { replaced: reason };
   }
@@ -283,13 +324,19 @@ export class Session {
     const deadline = clock.mono() + config.drain.deadline * 1000;
     const left = (): number => Math.max(0, (deadline - clock.mono()) / 1000);
     await this.#readToEnd(left);
+    this.#checkShipping();
+    const unsent = (): number => feed.next - (this.#receipts.newest?.size ?? 0);
+    if (this.#unusable !== undefined) {
+      // Told to stop and to give up at once: the next start begins the new chain.
+      await this.#giveUp(this.#unusable);
+      return { stopped: true, unsent: unsent() };
+    }
     await this.#stateReceipt();
-    await live.sealer.addRecords([{ type: "stop", reason }]);
-    await live.sealer.flush(config.drain.final ? "final" : "normal");
+    await live.sealer.finish([{ type: "stop", reason }], config.drain.final ? "final" : "normal");
     await this.#options.frontiers.save(this.#tail);
     if (!this.#hurry) await this.#shipUntil(left());
     gauge.state = "stopped";
-    return { stopped: true, unsent: feed.next - (this.#receipts.newest?.size ?? 0) };
+    return { stopped: true, unsent: unsent() };
   }
 
   // Ends when every file is read and quiet, or when writers just go on: what they write now is
@@ -302,6 +349,7 @@ export class Session {
     this.#tail.drain();
     while (!this.#tail.drained && !this.#hurry && this.#unusable === undefined) {
       if (left() < share || (caughtUp && left() < patience)) return;
+      this.#checkShipping();
       if (await this.#room.isFull()) return;
       const item = await this.#tail.next(await live.sealer.room());
       caughtUp ||= item === undefined;
@@ -318,6 +366,5 @@ export class Session {
     await Promise.race([this.#shipper.drain(deadlineMs), hurried]);
     this.#hurry = true;
     await hurried;
-    if (this.#shipFailure !== undefined) throw this.#shipFailure;
   }
 }

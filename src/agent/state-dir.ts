@@ -43,10 +43,14 @@ export class StateDir {
     try {
       await makeDirDurably(this.#files, this.path, 0o700);
       await makeDirDurably(this.#files, `${this.path}/chains`, 0o700);
+      // A life before may have been killed between making a chain's folder and its sync.
+      await this.#files.syncDir(`${this.path}/chains`);
       await writeFileDurably(this.#files, `${this.path}/.probe`, utf8("probe"));
       await unlinkIfPresent(this.#files, `${this.path}/.probe`);
     } catch (cause) {
       if (cause instanceof SealtailError && cause.kind === "unsafe") throw cause;
+      // A full disk is waited out later, with the files held open.
+      if (cause instanceof SealtailError && cause.code === "disk-full") return;
       throw new SealtailError("state-unwritable", "couldn't write to the state directory", {
         place: this.path,
         cause,

@@ -13,8 +13,14 @@ import { type Grant, inScope } from "../core/grant.ts";
 import { decodeHeader } from "../core/header.ts";
 import type { JsonObject } from "../core/json.ts";
 import { payloadItems } from "../core/payload.ts";
-import { type AgentRecord, decodeRecord, type PredecessorRecord } from "../core/record.ts";
-import { SourceTable } from "../core/sources.ts";
+import {
+  type AgentRecord,
+  decodeRecord,
+  type PredecessorRecord,
+  type SourcePosition,
+  type SourceRecord,
+} from "../core/record.ts";
+import { positionsIn, SourceTable } from "../core/sources.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -25,6 +31,9 @@ export interface OldChain {
   readonly receipt: Uint8Array | undefined;
   readonly reason: string;
 }
+
+/** Bytes of old blocks that are sealed again before they are deleted. */
+const heldMax = 16 * 1024 * 1024;
 
 const resealed = new Set(["source", "end", "gap", "rewritten"]);
 
@@ -60,13 +69,32 @@ export async function positionsAt(
   const sources = new SourceTable(suite);
   let chainId: string | undefined;
   if (wal === undefined) return { chainId, sources };
-  for await (const { index, bytes } of wal.scan()) {
-    const header = decodeHeader(bytes);
-    chainId ??= header.blockNo === 0 ? undefined : hex(header.chainId);
-    if (index >= size) break;
-    for (const record of recordsAndSpans(suite, bytes, sources)) applyRecord(sources, record);
+  try {
+    for await (const { index, bytes } of wal.scan()) {
+      const header = decodeHeader(bytes);
+      chainId ??= header.blockNo === 0 ? undefined : hex(header.chainId);
+      // All before may have been freed; a snapshot says what held before its block.
+      if (index === size) sources.restore(snapshotIn(suite, bytes) ?? sources.positions());
+      if (index >= size) break;
+      for (const record of recordsAndSpans(suite, bytes, sources)) applyRecord(sources, record);
+    }
+  } catch (caught) {
+    // Whoever seals the blocks again comes to it, and says so.
+    if (!(caught instanceof Fault)) throw caught;
   }
   return { chainId, sources };
+}
+
+/** The open sources that the block's snapshot lists, if it begins with one. */
+function snapshotIn(suite: Suite, block: Uint8Array): SourcePosition[] | undefined {
+  const raw = openPayload(suite, decodeHeader(block), block.subarray(headLength));
+  for (const item of payloadItems(raw)) {
+    if (item.kind !== "record") return undefined;
+    const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
+    if (type === "snapshot") return positionsIn(value["sources"]);
+    if (type !== "start" && type !== "config") return undefined;
+  }
+  return undefined;
 }
 
 function applyRecord(
@@ -104,21 +132,36 @@ export async function endedSources(suite: Suite, wal: Wal): Promise<Set<string>>
   return ended;
 }
 
+export interface SealAgainOptions {
+  readonly suite: Suite;
+  readonly diag: Diag;
+  /** The old chain's blocks; they go as soon as the new one holds what is in them. */
+  readonly wal: Wal;
+  /** Blocks below are receipted. */
+  readonly from: number;
+  readonly sealer: Sealer;
+  /** What the new chain may hold. */
+  readonly grant: Pick<Grant, "sources">;
+  readonly ended: ReadonlySet<string>;
+}
+
 /** Seals again what the old chain's blocks from `from` on hold. A damaged block ends it, aloud. */
-export async function sealAgain(
-  suite: Suite,
-  wal: Wal,
-  from: number,
-  sealer: Sealer,
-  diag: Diag,
-  ended: ReadonlySet<string>,
-): Promise<void> {
+export async function sealAgain(options: SealAgainOptions): Promise<void> {
+  const { diag, wal, from, sealer } = options;
   let blocks = 0;
+  let held = 0;
   try {
     for await (const { index, bytes } of wal.scan()) {
       if (index < from) continue;
-      await resealBlock(suite, bytes, sealer, ended);
+      if (blocks === 0 && index > from) await stateHole(options, bytes);
+      await resealBlock(options, bytes);
       blocks += 1;
+      held += bytes.length;
+      if (held < heldMax) continue;
+      // Both chains in full might be more than the disk takes.
+      held = 0;
+      await sealer.flush();
+      await wal.freeBelow(index + 1);
     }
   } catch (caught) {
     if (!(caught instanceof Fault)) throw caught;
@@ -129,18 +172,30 @@ export async function sealAgain(
   diag.info("sealed again what the vault never had", { blocks });
 }
 
+// Blocks behind the receipt were deleted: where each source stood afterwards is known from the
+// next snapshot, and what lies before is stated as missing.
+async function stateHole(options: SealAgainOptions, block: Uint8Array): Promise<void> {
+  const { suite, sealer, grant, ended } = options;
+  for (const { record, offset } of snapshotIn(suite, block) ?? []) {
+    const source = sealer.idOf(record);
+    const known = sealer.positionOf(source) !== undefined || ended.has(source);
+    if (known || !inScope(grant, String(record["path"]))) continue;
+    const gap = { type: "gap", source, from: 0, to: offset, cause: "rotated-away" } as const;
+    const opened = record as unknown as SourceRecord;
+    await sealer.addRecords(offset > 0 ? [opened, gap] : [opened]);
+  }
+}
+
 // What the new chain has sealed already, before a crash, is not sealed twice.
-async function resealBlock(
-  suite: Suite,
-  block: Uint8Array,
-  sealer: Sealer,
-  ended: ReadonlySet<string>,
-): Promise<void> {
+async function resealBlock(options: SealAgainOptions, block: Uint8Array): Promise<void> {
+  const { suite, sealer, grant, ended } = options;
   const raw = openPayload(suite, decodeHeader(block), block.subarray(headLength));
   for (const item of payloadItems(raw)) {
     if (item.kind === "record") {
       const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
-      const over = type === "source" && ended.has(sealer.idOf(value));
+      const over =
+        type === "source" &&
+        (ended.has(sealer.idOf(value)) || !inScope(grant, String(value["path"])));
       if (!over && resealed.has(type) && sealer.accepts(type, value)) {
         await sealer.addRecords([value as unknown as AgentRecord]);
       }

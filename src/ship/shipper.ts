@@ -11,6 +11,7 @@
 import { readU32 } from "../core/bytes.ts";
 import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { retryDelayMs } from "./backoff.ts";
@@ -257,12 +258,12 @@ export class Shipper {
     if (this.#closed && answer.outcome !== "receipt") return 0;
     const trip = clock.mono() - before;
     this.#measureSkew(answer, wallBefore, trip);
-    const judgement = await this.#course.judge(answer, this.#ground(batch));
+    const judged = await this.#course.judge(answer, this.#ground(batch));
+    const judgement = judged.receipt ? await this.#keep(judged, judged.receipt, batch) : judged;
     const { outcome, code, retry, state, unusable } = judgement;
     this.#lastOutcome = outcome;
     this.#observer.attempt(outcome, trip / 1_000_000, batch.bytes);
     diag.debug("blocks sent", { from: batch.from, end: batch.end, outcome, code });
-    if (judgement.receipt) await this.#keep(judgement.receipt, batch);
     this.#resize(judgement, batch);
     this.#failures = retry === "now" ? 0 : this.#failures + 1;
     if (retry === "now") this.#unusable = undefined;
@@ -314,17 +315,26 @@ export class Shipper {
     };
   }
 
-  async #keep(kept: { receipt: Receipt; note: Uint8Array }, batch: Batch): Promise<void> {
+  /** A receipt that finds no room on our disk is asked for again, and frees nothing. */
+  async #keep(
+    judged: Judgement,
+    { receipt, note }: { receipt: Receipt; note: Uint8Array },
+    batch: Batch,
+  ): Promise<Judgement> {
     const { receipts, clock } = this.#options;
-    const { receipt, note } = kept;
     const blocks = receipt.size - this.#course.receipted;
-    await receipts.save(note, receipt);
+    const failure = await receipts.save(note, receipt).catch((error: unknown) => error);
+    if (failure !== undefined) {
+      if (!(failure instanceof SealtailError && failure.code === "disk-full")) throw failure;
+      return { outcome: "local", state: "unreachable", code: "disk-full", retry: "soon" };
+    }
     // From here what the receipt covers may go. Crash before this: it is asked for again.
     this.#course.confirm(receipt);
     this.#lastReceipt = clock.now();
     this.#oldest = batch.firstTime(receipt.size) ?? batch.firstTime(batch.end - 1);
     this.#observer.receipt(blocks);
     await this.#options.onReceipt(receipt, note);
+    return judged;
   }
 
   /** Smaller batches after an answer that may be about the size, larger ones after success. */

@@ -1,0 +1,286 @@
+// What an agent makes of a state directory that something happened to.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { findingClasses } from "../../src/core/fault.ts";
+import { setFailpointHook } from "../../src/host/failpoint.ts";
+import { showPath } from "../../src/host/file-error.ts";
+import type { Finding } from "../../src/verify/finding.ts";
+import type { VaultModel } from "../ship/vault-model.ts";
+import { World } from "./world.ts";
+
+const worse = (findings: readonly Finding[]): string[] =>
+  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
+
+/** The agent dies at a failpoint, as far as one can within a process. */
+async function dieAt(world: World, name: string): Promise<void> {
+  setFailpointHook((hit) => {
+    if (hit === name) throw new Error(`died at ${name}`);
+  });
+  try {
+    await world.start();
+    await assert.rejects(world.running as Promise<unknown>, /died at/);
+  } finally {
+    setFailpointHook(undefined);
+  }
+}
+
+test("a grant's key that outlived the first receipt is destroyed at the next start", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  await dieAt(world, "enrol-after-receipt");
+  assert.ok(await world.files.stat("/keys/grant.key"));
+  world.vault.away = true;
+  await world.start();
+  await world.until(async () => (await world.files.stat("/keys/grant.key")) === undefined);
+});
+
+test("the key of a grant that is kept for later is not destroyed", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  await world.newGrant();
+  world.files.append("/logs/a.log", "two\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  assert.ok(await world.files.stat("/keys/grant.key"));
+});
+
+test("a failed sync of the grant's key ends the agent", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  world.files.hook = (call, path) => {
+    if (call === "sync" && showPath(path) === "/keys/grant.key") throw errno("EIO");
+  };
+  await world.start();
+  await assert.rejects(world.running as Promise<unknown>, { code: "sync-failed" });
+});
+
+const errno = (code: string): Error => Object.assign(new Error(code), { code });
+
+test("a failed sync of a receipt ends the agent, also when it stops already", async () => {
+  for (const hurry of [false, true]) {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "one\n");
+    let stopped = false;
+    world.files.hook = async (call, path) => {
+      if (call !== "sync" || !String(path).includes("/receipt")) return;
+      if (!stopped) world.agent?.stop("test");
+      if (hurry) world.agent?.stop("test");
+      stopped = true;
+      await pause(100);
+      throw errno("EIO");
+    };
+    await world.start();
+    await assert.rejects(world.running as Promise<unknown>, { code: "sync-failed" }, `${hurry}`);
+  }
+});
+
+test("a failed sync of the frontier cache ends the agent", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  world.files.hook = (call, path) => {
+    if (call === "sync" && String(path).includes("/frontiers")) throw errno("EIO");
+  };
+  await assert.rejects(world.stop(), { code: "sync-failed" });
+});
+
+test("a receipt that finds the disk full is asked for again", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  let full = 3;
+  world.files.hook = (call, path) => {
+    if (call === "create" && String(path).includes("/receipt") && full-- > 0) throw errno("ENOSPC");
+  };
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  const { findings } = await world.verify();
+  assert.deepEqual(worse(findings), []);
+});
+
+test("a full disk does not keep the agent from starting, nor from stopping in time", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  world.files.capacity = 0;
+  world.files.append("/logs/a.log", "two\n");
+  await world.start();
+  await pause(300);
+  const before = Date.now();
+  world.agent?.stop("test");
+  await assert.rejects(world.running as Promise<unknown>, { code: "disk-full" });
+  assert.ok(Date.now() - before < 6000);
+  world.files.capacity = Number.POSITIVE_INFINITY;
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  const { bytes, findings } = await world.verify();
+  assert.deepEqual(worse(findings), []);
+  assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+});
+
+test("an agent that learns it was rolled back signs nothing more for that chain", async () => {
+  await using world = await World.make({ maxChains: 3 });
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  const saved = await copyOf(world);
+  world.files.append("/logs/a.log", "two\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  await restore(world, saved);
+  world.files.append("/logs/a.log", "three\n");
+  await world.start();
+  await world.until(() => world.vault.chains.size === 2);
+  await world.caughtUp();
+  await world.stop();
+  for (const [height, hashes] of await world.heights()) assert.equal(hashes.size, 1, height);
+  assert.ok([...(await world.verify()).bytes.values()].join("").includes("three\n"));
+});
+
+async function copyOf(world: World): Promise<Map<string, Uint8Array>> {
+  const saved = new Map<string, Uint8Array>();
+  const copy = async (dir: string): Promise<void> => {
+    for (const { name, kind } of (await world.files.list(dir)) ?? []) {
+      const path = `${dir}/${String(name)}`;
+      if (kind === "dir") await copy(path);
+      else saved.set(path, world.files.bytes(path));
+    }
+  };
+  await copy(`${world.dir}/chains`);
+  return saved;
+}
+
+async function restore(world: World, saved: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const now = await copyOf(world);
+  for (const path of now.keys()) if (!saved.has(path)) await world.files.unlink(path);
+  for (const [path, bytes] of saved) world.files.put(path, bytes);
+}
+
+test("a chain that is replaced where a segment begins keeps its positions", async () => {
+  await using world = await World.make({ maxChains: 3 });
+  let written = "";
+  const write = (text: string): void => {
+    written += text;
+    world.files.append("/logs/a.log", text);
+  };
+  write("first\n");
+  world.files.append("/logs/gone.log", "gone\n");
+  await world.start();
+  await world.caughtUp();
+  // Until a segment begins exactly where the receipt ends: then all before it is freed.
+  const wal = `${world.dir}/chains/0000/wal`;
+  for (let i = 0; i < 400; i++) {
+    const before = (await world.files.list(wal))?.at(-1)?.name;
+    write(
+      `${i} ${Buffer.from(crypto.getRandomValues(new Uint8Array(40_000))).toString("base64")}\n`,
+    );
+    await world.caughtUp();
+    const newest = (await world.files.list(wal))?.at(-1)?.name;
+    if (newest !== before) break;
+  }
+  world.vault.away = true;
+  write("not sent\n");
+  await world.until(() => (world.agent?.session?.shipper.status().unreceiptedBlocks ?? 0) > 0);
+  await world.stop();
+  const first = Number.parseInt(String((await world.files.list(wal))?.[0]?.name), 16);
+  await rollReceiptBackTo(world, first);
+  // The keys are lost: the chain has to be replaced.
+  await world.files.unlink(`${world.dir}/chains/0000/keys`);
+  world.vault.away = false;
+  await world.start();
+  await world.until(() => world.vault.chains.size === 2);
+  await world.caughtUp();
+  await world.stop();
+  const { bytes } = await world.verify();
+  const [old, fresh] = [...world.vault.chains.values()];
+  assert.ok(old && fresh);
+  assert.equal(bytes.get("/logs/a.log#0"), written);
+});
+
+/** As if the vault's receipt of exactly `size` blocks were the newest. */
+async function rollReceiptBackTo(world: World, size: number): Promise<void> {
+  const [[id, vault]] = [...world.vault.chains] as [[string, VaultModel]];
+  vault.stored = vault.stored.slice(0, size);
+  world.files.put(`${world.dir}/chains/0000/receipt`, vault.receipt(id, size));
+}
+
+test("power cuts at any time lose nothing and double nothing", async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    await using world = await World.make();
+    let written = "";
+    for (let life = 0; life < 5; life++) {
+      await world.start();
+      for (let i = 0; i < 10; i++) {
+        const line = `${seed} ${life} ${i} ${"x".repeat((i * 37) % 300)}\n`;
+        written += line;
+        world.files.append("/logs/a.log", line);
+        await pause(Math.random() * 12);
+      }
+      await syncLogs(world);
+      await world.cutPower(seed * 10 + life);
+    }
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    const { findings, bytes } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), written);
+    for (const [height, hashes] of await world.heights()) assert.equal(hashes.size, 1, height);
+  }
+});
+
+async function syncLogs(world: World): Promise<void> {
+  const hook = world.files.hook;
+  world.files.hook = undefined;
+  const file = await world.files.open("/logs/a.log", "write");
+  await file.sync();
+  await file.close();
+  await world.files.syncDir("/logs");
+  world.files.hook = hook;
+}
+
+test("a source outside of a later grant is not sealed again under it", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "a\n");
+  world.files.append("/logs/b.log", "b\n");
+  world.vault.away = true;
+  await world.start();
+  await world.until(() => (world.agent?.session?.shipper.status().unreceiptedBlocks ?? 0) > 1);
+  await world.stop();
+  await world.files.unlink(`${world.dir}/chains/0000/keys`);
+  await world.newGrant({ globs: ["/logs/a.log"] });
+  world.vault.away = false;
+  await world.start();
+  await world.until(() => world.vault.chains.size === 1);
+  await world.caughtUp();
+  await world.stop();
+  const { findings, bytes } = await world.verify();
+  assert.deepEqual(worse(findings), []);
+  assert.equal(bytes.get("/logs/a.log#0"), "a\n");
+  assert.equal(bytes.has("/logs/b.log#0"), false);
+});
+
+test("after a succession the old chain's keys are gone", async () => {
+  await using world = await World.make({ maxChains: 3 });
+  world.files.append("/logs/a.log", "a\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  await world.files.unlink(`${world.dir}/chains/0000/grant`);
+  await world.start();
+  await world.until(() => world.vault.chains.size === 2);
+  await world.stop();
+  assert.equal(await world.files.stat(`${world.dir}/chains/0000/keys`), undefined);
+});

@@ -1,0 +1,275 @@
+// An agent in this process: files that can lose power, a vault in memory, the verifier as judge.
+//
+// - Each life is a real Agent with the real clock; only its disk and its vault are fakes.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { Agent, type AgentEnd } from "../../src/agent/agent.ts";
+import type { AgentConfig } from "../../src/agent/config.ts";
+import { hex } from "../../src/core/bytes.ts";
+import { formatGrant } from "../../src/core/grant.ts";
+import { blockHash } from "../../src/core/header.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
+import { decodeRecord, encodeRecord, sourceIdOf } from "../../src/core/record.ts";
+import { positionsIn } from "../../src/core/sources.ts";
+import { systemClock as clock } from "../../src/host/clock.ts";
+import { createKey, type NoteSigner } from "../../src/host/keys.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { systemRandom as random } from "../../src/host/random.ts";
+import type { Answer, Sink, Submission } from "../../src/ship/sink.ts";
+import type { Finding } from "../../src/verify/finding.ts";
+import { verifyChain } from "../../src/verify/verify.ts";
+import { RecordingDiag } from "../fakes/diag.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { VaultModel } from "../ship/vault-model.ts";
+
+/** A vault of many chains. */
+export class Vaults implements Sink {
+  readonly chains: Map<string, VaultModel> = new Map();
+  readonly grants: Map<string, Uint8Array> = new Map();
+  readonly certificateNotAfter: undefined = undefined;
+  away = false;
+  /** Says nothing at all until a request is cut. */
+  silent = false;
+
+  get signer(): VaultModel["signer"] {
+    return new VaultModel().signer;
+  }
+
+  async post(sent: Submission, signal: AbortSignal): Promise<Answer> {
+    await pause(1);
+    if (this.silent) {
+      await new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => resolve(), { once: true });
+        if (signal.aborted) resolve();
+      });
+      return { outcome: "timeout", code: "aborted" };
+    }
+    if (this.away) return { outcome: "transport", code: "connection-refused" };
+    const vault = this.chains.get(sent.chainId) ?? new VaultModel();
+    this.chains.set(sent.chainId, vault);
+    if (sent.grant !== undefined) this.grants.set(sent.chainId, sent.grant);
+    return vault.post(sent, signal);
+  }
+
+  async close(): Promise<void> {}
+}
+
+export interface WorldOptions {
+  readonly maxChains?: number;
+  readonly globs?: readonly string[];
+  readonly config?: (config: AgentConfig) => AgentConfig;
+}
+
+export class World {
+  readonly files: FakeFiles = new FakeFiles();
+  readonly vault: Vaults = new Vaults();
+  readonly diag: RecordingDiag = new RecordingDiag();
+  /** Exists on the real disk too, for the lock. */
+  readonly dir: string = mkdtempSync(join(tmpdir(), "sealtail-world-"));
+  root!: NoteSigner;
+  config!: AgentConfig;
+  agent: Agent | undefined;
+  running: Promise<AgentEnd> | undefined;
+
+  static async make(options: WorldOptions = {}): Promise<World> {
+    const world = new World();
+    const { files, dir, vault } = world;
+    await files.mkdir(dir, 0o700);
+    await files.mkdir("/keys", 0o700);
+    await files.mkdir("/logs", 0o700);
+    world.root = await createKey({ files, random, path: "/keys/root", name: "root", type: 1 });
+    await world.newGrant(options);
+    const { receipt, time } = vault.signer.keys;
+    const config: AgentConfig = {
+      version: 1,
+      name: "app",
+      labels: {},
+      state_dir: dir,
+      sources: [{ name: "app", include: ["/logs/*.log"], exclude: [], start_at: "beginning" }],
+      seal: {
+        max_bytes: 65_536,
+        max_age: 20,
+        max_lines: 65_536,
+        partial_age: 5000,
+        max_silence: 60_000,
+      },
+      buffer: { max_bytes: 16 * 1024 * 1024 },
+      drain: { deadline: 4000, final: false },
+      sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 0 },
+      trust: { vault_keys: [formatVerifierKey(receipt), formatVerifierKey(time)] },
+      grant: { file: "/keys/grant", key: "/keys/grant.key" },
+      metrics: { listen: "127.0.0.1:0" },
+      diagnostics: { level: "debug" },
+    };
+    world.config = options.config?.(config) ?? config;
+    return world;
+  }
+
+  async newGrant({ maxChains = 1, globs = [] }: WorldOptions = {}): Promise<void> {
+    const { files, root } = this;
+    if ((await files.stat("/keys/grant.key")) !== undefined) await files.unlink("/keys/grant.key");
+    const path = "/keys/grant.key";
+    const { key } = await createKey({ files, random, path, name: "app", type: 1 });
+    const text = formatGrant({
+      id: random.bytes(16),
+      role: "write",
+      subject: "app",
+      audience: this.vault.signer.name,
+      sources: [...globs],
+      notBefore: 0,
+      notAfter: 4_000_000_000,
+      maxChains,
+      maxSilenceMs: 60_000,
+      key: key.publicKey,
+    });
+    files.put("/keys/grant", formatNote(text, [root.signNote(text)]));
+    for (const dir of ["/keys", "/logs", tmpdir(), "/"]) await files.syncDir(dir);
+  }
+
+  async start(): Promise<Agent> {
+    const { config, files, diag, vault } = this;
+    const agent = await Agent.start({
+      config,
+      files,
+      diag,
+      suite,
+      clock,
+      random,
+      version: "0",
+      host: "h",
+      env: {},
+      sink: vault,
+    });
+    this.agent = agent;
+    this.running = agent.run();
+    this.running.catch(() => undefined);
+    return agent;
+  }
+
+  /** A clean stop. */
+  async stop(): Promise<AgentEnd> {
+    this.agent?.stop("test");
+    return (await this.running) as AgentEnd;
+  }
+
+  /** The power goes, and comes back: nothing that was not synced is left, or some of it. */
+  async cutPower(seed?: number): Promise<void> {
+    this.files.crash(seed);
+    // The dead must not write on the disk of the living.
+    this.files.hook = () => {
+      throw Object.assign(new Error("power cut"), { code: "EIO" });
+    };
+    this.agent?.stop("power cut");
+    this.agent?.stop("power cut");
+    await this.running?.catch(() => undefined);
+    this.files.hook = undefined;
+  }
+
+  async until(what: () => boolean | Promise<boolean>, ms = 8000): Promise<void> {
+    for (const end = Date.now() + ms; Date.now() < end; await pause(10)) {
+      if (await what()) return;
+    }
+    throw new Error(`waited in vain\n${JSON.stringify(this.diag.lines.slice(-15), undefined, 1)}`);
+  }
+
+  /** Until all that was written is receipted. */
+  async caughtUp(): Promise<void> {
+    await this.until(() => {
+      const session = this.agent?.session;
+      const ship = session?.shipper.status();
+      const read = session?.tail.status().every(({ size, offset }) => offset >= size);
+      const quiet = ship?.unreceiptedBlocks === 0 && ship.receiptedSize > 0;
+      return read === true && quiet && session?.tail.status().length !== 0;
+    });
+    await pause(60);
+    await this.until(() => this.agent?.session?.shipper.status().unreceiptedBlocks === 0);
+  }
+
+  /** Verifies what the vault has; sealed bytes by path and generation, in the order of chains. */
+  async verify(): Promise<{ findings: Finding[]; bytes: Map<string, string>; records: string[] }> {
+    const findings: Finding[] = [];
+    const bytes = new Map<string, string>();
+    const records: string[] = [];
+    for (const [id, { stored }] of this.vault.chains) {
+      if (stored.length === 0) continue;
+      const names = new Map<string, string>();
+      const name = (record: JsonObject): void => {
+        const { path, generation } = record as { path: string; generation: number };
+        names.set(hex(sourceIdOf(suite, encodeRecord(record))), `${path}#${generation}`);
+      };
+      await verifyChain(
+        {
+          id,
+          grant: async () => this.vault.grants.get(id),
+          receipt: async () => undefined,
+          headers: async () => [],
+          forks: async () => [],
+          blocks: async () => [
+            {
+              name: "vault",
+              firstBlock: 0,
+              open: async function* () {
+                yield* stored;
+              },
+            },
+          ],
+        },
+        {
+          suite,
+          roots: [this.root.key],
+          vaults: [],
+          report: (finding) => findings.push(finding),
+          onItem: (item, raw) => {
+            const content = raw.subarray(item.start, item.end);
+            if (item.kind === "span") {
+              const key = names.get(item.source) ?? item.source;
+              bytes.set(key, (bytes.get(key) ?? "") + Buffer.from(content).toString("latin1"));
+              return;
+            }
+            const { type, value } = decodeRecord(content);
+            records.push(type === "gap" ? `gap ${String(value["cause"])}` : type);
+            if (type === "source") name(value);
+            for (const { record } of positionsIn(value["positions"])) name(record);
+          },
+        },
+      );
+    }
+    return { findings, bytes, records };
+  }
+
+  /** Every block that lies in any WAL of the state directory, by chain and height, as hashes. */
+  async heights(): Promise<Map<string, Set<string>>> {
+    const found = new Map<string, Set<string>>();
+    const note = (chain: string, block: Uint8Array): void => {
+      const height = Buffer.from(block).readBigUInt64BE(48);
+      const key = `${chain}/${height}`;
+      found.set(key, (found.get(key) ?? new Set()).add(hex(blockHash(suite, block))));
+    };
+    for (const [id, { stored }] of this.vault.chains) for (const block of stored) note(id, block);
+    const chains = (await this.files.list(`${this.dir}/chains`)) ?? [];
+    for (const { name } of chains) {
+      const wal = `${this.dir}/chains/${String(name)}/wal`;
+      for (const { name: segment } of (await this.files.list(wal)) ?? []) {
+        const bytes = this.files.bytes(`${wal}/${String(segment)}`);
+        for (let at = 0; at < bytes.length; ) {
+          const length = Buffer.from(bytes).readUInt32BE(at);
+          const block = bytes.subarray(at + 16, at + 16 + length);
+          if (block[0] === 0x53) note(hex(block.subarray(16, 48)), block);
+          at += 16 + length;
+        }
+      }
+    }
+    return found;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.agent?.stop("over");
+    this.agent?.stop("over");
+    await this.running?.catch(() => undefined);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
