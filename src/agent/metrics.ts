@@ -122,6 +122,10 @@ export class AgentMetrics {
     const counter = (name: string, help: string): Counter =>
       new Counter({ name: prefix + name, help, registers });
     collectDefaultMetrics({ register: this.#registry });
+    // Gauges that are called like counters; the same is there by type.
+    for (const kind of ["handles", "requests", "resources"]) {
+      this.#registry.removeSingleMetric(`nodejs_active_${kind}_total`);
+    }
     new PromGauge({
       name: `${prefix}build_info`,
       help: "Always 1; the labels say what is running.",

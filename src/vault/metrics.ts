@@ -142,6 +142,10 @@ export class VaultMetrics implements VaultObserver {
     );
     this.#gauges = gauges.map(([name, help, read]) => ({ gauge: this.#gauge(name, help), read }));
     collectDefaultMetrics({ register: this.#registry });
+    // Gauges that are called like counters; the same is there by type.
+    for (const kind of ["handles", "requests", "resources"]) {
+      this.#registry.removeSingleMetric(`nodejs_active_${kind}_total`);
+    }
   }
 
   /** Endpoints and the statuses of their problems: their series are there from now on. */
