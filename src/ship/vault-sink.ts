@@ -155,7 +155,10 @@ const failures: readonly (readonly [pattern: RegExp, code: string])[] = [
   [/^E(?:HOST|NET)(?:UNREACH|DOWN)$/, "no-route"],
   [/^UND_ERR_(?:PRX|ABORTED|INVALID_ARG)/, "proxy"],
   [/^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET|UND_ERR_CLOSED|UND_ERR_DESTROYED)$/, "connection-lost"],
-  [/^(?:ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO|HOSTNAME_)/, "tls"],
+  [/^CERT_(?:HAS_EXPIRED|NOT_YET_VALID)$/, "tls-expired"],
+  [/^(?:ERR_TLS_CERT_ALTNAME|HOSTNAME_)/, "tls-wrong-name"],
+  [/^(?:DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|CERT_)/, "tls-untrusted"],
+  [/^(?:ERR_SSL|ERR_TLS|EPROTO)/, "tls"],
 ];
 
 function readFailure(error: unknown): Answer {

@@ -9,12 +9,17 @@ export interface TestCertificate {
   readonly key: string;
 }
 
-/** An Ed25519 certificate for localhost and 127.0.0.1, valid between two dates. */
-export function makeCertificate(notBefore: Date, notAfter: Date): TestCertificate {
+/** An Ed25519 certificate for `host` and, if that is localhost, 127.0.0.1, valid between two dates. */
+export function makeCertificate(
+  notBefore: Date,
+  notAfter: Date,
+  host = "localhost",
+): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const ed25519 = der(0x30, oid(0x2b, 0x65, 0x70));
   const name = der(0x30, der(0x31, der(0x30, oid(0x55, 4, 3), der(0x0c, text("localhost")))));
-  const altNames = der(0x30, der(0x82, text("localhost")), der(0x87, Buffer.of(127, 0, 0, 1)));
+  const address = host === "localhost" ? [der(0x87, Buffer.of(127, 0, 0, 1))] : [];
+  const altNames = der(0x30, der(0x82, text(host)), ...address);
   const isAuthority = der(0x30, der(0x01, Buffer.of(0xff)));
   const body = der(
     0x30,

@@ -71,18 +71,26 @@ test("a vault with a certificate of a private authority is trusted with that aut
   assert.equal((await send(trusting)).outcome, "receipt");
   const plain = sinkTo(vault.url);
   const { outcome, code } = await send(plain);
-  assert.deepEqual([outcome, code, vault.requests], ["transport", "tls", 1]);
+  assert.deepEqual([outcome, code, vault.requests], ["transport", "tls-untrusted", 1]);
   await Promise.all([trusting.close(), plain.close()]);
 });
 
-test("a certificate for another name is refused", async () => {
-  const other = certificate();
-  const path = join(dir, "other.pem");
-  await writeFile(path, other.cert);
-  await using vault = await HostileServer.start({ ...server });
-  const sink = sinkTo(vault.url, { tls: { ca: path } });
-  assert.equal((await send(sink)).code, "tls");
-  await sink.close();
+test("what is wrong with a certificate is told: its authority, its name or its dates", async () => {
+  const [from, to] = [new Date(Date.now() - day), new Date(Date.now() + day)];
+  const elsewhere = makeCertificate(from, to, "elsewhere");
+  for (const [shown, trusted, want] of [
+    [server, certificate(), "tls-untrusted"],
+    [elsewhere, elsewhere, "tls-wrong-name"],
+    ...[certificate(-2, -1), certificate(1, 2)].map((each) => [each, each, "tls-expired"] as const),
+  ] as const) {
+    const path = join(dir, "trusted.pem");
+    await writeFile(path, trusted.cert);
+    await using vault = await HostileServer.start({ ...shown });
+    const sink = sinkTo(vault.url, { tls: { ca: path } });
+    const { outcome, code } = await send(sink);
+    assert.deepEqual([outcome, code, vault.requests], ["transport", want, 0]);
+    await sink.close();
+  }
 });
 
 test("a renewed client certificate is taken up without a restart, and its end is known", async () => {
