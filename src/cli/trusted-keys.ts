@@ -73,6 +73,10 @@ export async function requiredKeys(ui: Ui, options: KeyOptions): Promise<Trusted
 
 async function publicKey(ui: Ui, text: string): Promise<VerifierKey> {
   if (/^[^/+\s]\S*\+[0-9a-f]{8}\+\S+$/.test(text)) return parse(text, "on the command line");
+  if (/^sealtail\/1 key\s|\bseed [0-9a-f]/.test(text)) {
+    const message = "what should be a public key is a private key's text";
+    throw new SealtailError("public-key-invalid", message);
+  }
   const path = pathOf(ui, text);
   const bytes = await readWhole(systemFiles, path, keyFileBytesMax);
   if (bytes === undefined) {

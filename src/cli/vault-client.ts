@@ -4,6 +4,7 @@
 //   followed. A hostile server can refuse or lie, it cannot hang or exhaust us.
 // - A busy vault is asked again a few times; reading twice does no harm.
 
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
@@ -55,7 +56,9 @@ export class VaultClient {
     const url = URL.canParse(address) ? new URL(address) : undefined;
     if (url === undefined || url.search !== "" || url.hash !== "" || url.username !== "") {
       const message = "the vault's address is none: want https://HOST:PORT";
-      throw new SealtailError("source-unusable", message, { place: printable(address) });
+      throw new SealtailError("source-unusable", message, {
+        place: printable(address).replace(/(:\/\/)[^/@]*@/, "$1***@"),
+      });
     }
     const pem = ca === undefined ? undefined : await readPem(ca);
     return new VaultClient(url.href.replace(/\/+$/, ""), pem, limits);
@@ -199,10 +202,19 @@ function waitOf(response: http.IncomingMessage, attempt: number): number {
 }
 
 async function readPem(path: string): Promise<Buffer> {
+  let pem: Buffer;
   try {
-    return await readFile(path);
+    pem = await readFile(path);
   } catch (cause) {
     const message = `couldn't read the certificate file (${errnoOf(cause) ?? "unknown reason"})`;
     throw new SealtailError("tls-file-unreadable", message, { place: path, cause });
   }
+  try {
+    new X509Certificate(pem);
+  } catch {
+    // The cause could quote what the file holds.
+    const message = "the TLS file is not a PEM certificate";
+    throw new SealtailError("tls-file-invalid", message, { place: path });
+  }
+  return pem;
 }

@@ -192,8 +192,8 @@ function sourceOf(node: Node | null): string {
   if (isSeq(node)) return "a list";
   const { source = "", value } = node as { source?: string; value?: unknown };
   if (value === null) return "empty";
-  if (source.includes("PRIVATE KEY")) return "a private key (not shown)";
-  const line = source.replace(/\s+/g, " ");
+  if (/PRIVATE KEY|sealtail\/1 key|\bseed /.test(source)) return "a private key (not shown)";
+  const line = source.replace(/\s+/g, " ").replace(/(:\/\/)[^/@\s]*@/g, "$1***@");
   const short = line.length > sourceLengthMax ? `${line.slice(0, sourceLengthMax)}…` : line;
   return typeof value === "string" ? `"${short}"` : short;
 }

@@ -168,3 +168,26 @@ test("what a terminal would obey in names from outside is made visible", async (
   assert.equal(code, 1);
   assert.ok(!err.includes("\x1b"));
 });
+
+test("a private key that was given for a public one is refused and not repeated", async () => {
+  using dir = new CommandDir();
+  dir.store(chainOf("payments"));
+  const seed = "5e".repeat(32);
+  const text = `sealtail/1 key\npublic k\nencryption none\nseed ${seed}`;
+  for (const given of [text, `seed ${seed}`]) {
+    const { code, out, err } = await dir.quick(["verify", "data/store", "--root", given]);
+    assert.match(err, /is a private key's text \[public-key-invalid\]/);
+    assert.ok(!(out + err).includes("5e5e"));
+    assert.equal(code, 2);
+  }
+});
+
+test("a file of authorities that holds none is refused before anything is asked", async () => {
+  using dir = new CommandDir();
+  dir.keys();
+  dir.write("ca.pem", "no certificate");
+  const words = ["verify", "https://127.0.0.1:1", ...keyWords, "--ca", "ca.pem"];
+  const { code, err } = await dir.quick(words);
+  assert.match(err, /is not a PEM certificate: DIR\/ca\.pem \[tls-file-invalid\]/);
+  assert.equal(code, 78);
+});

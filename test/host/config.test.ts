@@ -281,6 +281,11 @@ test("an error never shows what the environment holds, nor a private key", async
   assert.ok(texts.every((text) => !text.includes("hunter2")));
   const [pem = ""] = await problems(`${base}url: "-----BEGIN PRIVATE KEY----- MC4CAQ"`);
   assert.ok(!pem.includes("MC4CAQ"));
+  const file = `sealtail/1 key\\npublic k\\nencryption none\\nseed ${"5e".repeat(32)}\\n`;
+  const [key = ""] = await problems(`${base}url: "${file}"`);
+  assert.match(key, /^config-invalid 3:6 url is a private key \(not shown\), want an address/);
+  const [address = ""] = await problems(`${base}url: "https://me:hunter2@vault.example"`);
+  assert.match(address, /url is "https:\/\/\*\*\*@vault\.example", want .*, without a user/);
 });
 
 test("warnings have their place and do not stop the program", async () => {
