@@ -36,7 +36,7 @@ async function run(ui: Ui, file: string): Promise<void> {
     ? await loadConfigFile(vaultConfig, path, env, systemFiles)
     : await loadConfigFile(agentConfig, path, env, systemFiles);
   for (const { place, message } of warnings) ui.warn(`${message}: ${place}`);
-  ui.print(`OK: ${path} is a ${isVault ? "vault" : "agent"} configuration`);
+  ui.print(`OK: ${path} is ${isVault ? "a vault" : "an agent"} configuration`);
 }
 
 // By its top-level keys, read as loosely as possible: what is wrong is for the loader to say.

@@ -102,13 +102,18 @@ function formatOf({ raw, json, records }: LinesOptions): LineFormat {
 
 async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
   const writer = new LineWriter(ui, format, asked.chain.id);
+  let written = 0;
   const { leftOut } = await read(asked, {
-    onLine: (line) => writer.write(line),
+    onLine: (line) => {
+      written += 1;
+      writer.write(line);
+    },
     ready: () => ui.drained(),
     stopped: () => ui.closed,
   });
   writer.end();
   const [first, ...others] = leftOut;
+  if (written === 0 && first === undefined) ui.note("sealtail: no line of this chain fits");
   if (first === undefined || ui.closed) return;
   for (const each of others) ui.warn(printable(each));
   throw new SealtailError("lines-left-out", first);

@@ -58,12 +58,13 @@ async function readiness(client: VaultClient): Promise<string | undefined> {
   }
 }
 
-/** Our own series, without histograms' buckets, aligned. */
+/** Our own series, aligned; without histograms' buckets, and of labelled ones those that count. */
 function readings(text: string): string[] {
   const rows = text.split("\n").flatMap((line) => {
     const [, name = "", labels = "", value = ""] =
       /^sealtail_([a-z0-9_]+)(\{.*\})? (\S+)$/.exec(line) ?? [];
-    const shown = name !== "" && !name.endsWith("_bucket");
+    const nothing = labels !== "" && value === "0";
+    const shown = name !== "" && !name.endsWith("_bucket") && !nothing;
     return shown ? [[printable(name + labels), value] as const] : [];
   });
   const width = Math.max(0, ...rows.map(([name]) => name.length));

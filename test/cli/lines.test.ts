@@ -205,3 +205,17 @@ test("behind a lost block, lines are printed again where a receipt vouches for t
   assert.equal(cut.out.trimEnd().split("\n").length, 5);
   assert.match(cut.err, /nobody vouches for block 3 and those behind it/);
 });
+
+test("that no line fits is said on stderr, and is no failure", async () => {
+  using dir = new CommandDir();
+  dir.store(made().chain);
+  for (const words of [
+    ["--grep", "nowhere"],
+    ["--source", "/nope", "--raw"],
+    ["--from-seq", "9999"],
+  ]) {
+    const ran = await dir.quick(["lines", "--data", "data", "payments", ...words]);
+    assert.deepEqual([ran.code, ran.out], [0, ""]);
+    assert.equal(ran.err, "sealtail: no line of this chain fits\n");
+  }
+});
