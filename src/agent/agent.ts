@@ -7,7 +7,9 @@
 
 import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
 import { parseVerifierKey } from "../core/note.ts";
+import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Files } from "../host/files.ts";
@@ -52,6 +54,8 @@ export interface AgentEnd {
   readonly unsent: number;
 }
 
+/** A snapshot is at most 7,000,000 bytes; the rest is for its configuration and one more source. */
+const declarationsMax = 6_500_000;
 /** How often a missing grant is looked for, in ms. */
 const grantLookMs = 2000;
 
@@ -68,6 +72,9 @@ export class Agent {
   #session: Session | undefined;
   #held: Tail | undefined;
   #feed: Feed | undefined;
+  /** Those of the chain that is gone on with. */
+  #sources: SourceTable | undefined;
+  #saidFull = false;
   #operations: HttpListener | undefined;
 
   private constructor(options: AgentOptions, state: StateDir, lock: StateLock) {
@@ -91,6 +98,7 @@ export class Agent {
       random,
       diag,
       state,
+      mayDeclare: () => this.#mayDeclare(),
       onSealed: (block) => {
         this.#feed?.handOver(block);
         this.#metrics.sealed(block);
@@ -170,6 +178,7 @@ export class Agent {
     this.gauge.headSeq = live.seq;
     const feed = this.#feed ?? new Feed(live.wal, live.head.blockNo, live.head.root);
     this.#feed = feed;
+    this.#sources = live.sources;
     const frontiers = await FrontierCache.open(files, clock, state.frontiers, diag);
     const session = await Session.open({
       context: this.#context,
@@ -207,8 +216,15 @@ export class Agent {
     const { files, suite, config, diag } = this.#options;
     const audiences = this.#vaults.map(({ receipt }) => receipt.name);
     const warn = (message: string): void => diag.warn(message, {});
+    let problem = "";
     for (let said = false; ; said = true) {
-      const usable = await readGrant(files, suite, config, audiences, warn);
+      const usable = await readGrant(files, suite, config, audiences, warn).catch((error) => {
+        // Said at once at the start; later it may be half copied, and files are held open.
+        if (!said || !(error instanceof SealtailError) || error.kind === "unsafe") throw error;
+        if (error.message !== problem) diag.error("the grant cannot be used", { error });
+        problem = error.message;
+        return undefined;
+      });
       if (usable !== undefined) {
         const live = await beginChain(this.#context, dir, old, usable);
         this.gauge.chainsBegun += 1;
@@ -231,7 +247,20 @@ export class Agent {
     return undefined;
   }
 
+  #mayDeclare(): boolean {
+    const full = (this.#sources?.snapshotBytes ?? 0) >= declarationsMax;
+    if (full && !this.#saidFull) {
+      this.#options.diag.error("too many files are followed, new ones wait until others end", {
+        code: "sources-full",
+      });
+    }
+    this.#saidFull = full;
+    return !full;
+  }
+
   #refused(): string[] {
-    return [this.#options.config.state_dir, ...(this.#options.refuse ?? [])];
+    const { config, refuse = [] } = this.#options;
+    const secrets = [config.grant.key, ...(config.sink.tls.key ? [config.sink.tls.key] : [])];
+    return [config.state_dir, ...secrets, ...refuse];
   }
 }

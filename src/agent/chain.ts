@@ -41,6 +41,8 @@ export interface ChainContext {
   readonly random: Random;
   readonly diag: Diag;
   readonly state: StateDir;
+  /** Whether another source fits into the chain's snapshots. */
+  readonly mayDeclare: () => boolean;
   readonly onSealed: (block: SealedBlock) => void;
   readonly onDiskFull: (full: boolean) => void;
   readonly onSync: (micros: number) => void;

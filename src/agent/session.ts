@@ -11,7 +11,6 @@ import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
 import { inScope, parseGrant } from "../core/grant.ts";
 import type { AgentRecord, SourceRecord } from "../core/record.ts";
-import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { UnusableReason } from "../ship/course.ts";
 import { Shipper } from "../ship/shipper.ts";
@@ -48,17 +47,6 @@ export interface SessionOptions {
 export type SessionEnd =
   | { readonly stopped: true; readonly unsent: number }
   | { readonly replaced: string };
-
-/** A snapshot is at most 7,000,000 bytes; the rest is for its configuration and one more source. */
-const declarationsMax = 6_500_000;
-
-function mayDeclare(live: LiveChain, diag: Diag): boolean {
-  if (live.sources.snapshotBytes < declarationsMax) return true;
-  diag.error("too many files are followed, new ones wait until others end", {
-    code: "sources-full",
-  });
-  return false;
-}
 
 const receiptPeriodMicros = 60_000_000;
 /** A drain looks for new bytes this often, in ms. */
@@ -134,7 +122,7 @@ export class Session {
       resume,
       firstStart: live.firstStart,
       refuse: options.refuse,
-      scope: (path) => inScope(grant, path) && mayDeclare(live, context.diag),
+      scope: (path) => inScope(grant, path),
     });
     return new Session(options, tail);
   }

@@ -27,6 +27,7 @@ export function openTail(context: ChainContext, options: TailingOptions): Promis
       exclude,
       startAt: start_at,
     })),
+    mayDeclare: context.mayDeclare,
     partialAgeMs: config.seal.partial_age,
     ...options,
   });

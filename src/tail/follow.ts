@@ -15,6 +15,7 @@ import type { BytePath } from "./byte-path.ts";
 import { Frontier, type FrontierMark } from "./frontier.ts";
 import { declareSource, fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
+import { retryUs } from "./pace.ts";
 import { settle } from "./settle.ts";
 import { type TailCounts, UnreadMarks } from "./stats.ts";
 
@@ -28,12 +29,16 @@ export interface FollowBase {
   readonly suite: Suite;
   readonly counts: TailCounts;
   readonly partialAgeUs: number;
+  /** Whether a source may be declared now. */
+  readonly mayDeclare?: (() => boolean) | undefined;
 }
 
 export interface FollowStart {
   /** Name of the configured source. */
   readonly name: string;
   readonly path: BytePath;
+  /** The path that source records name, if that is another. */
+  readonly named?: BytePath;
   readonly info: FileInfo;
   /** Continues a source that the chain knows. */
   readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined };
@@ -47,6 +52,8 @@ export class Follow {
   readonly info: FileInfo;
   // Owned by roster.ts: where the file is.
   path: BytePath;
+  /** The newest of its paths that the chain may name. */
+  named: BytePath;
   /** The path was seen to be this file; false: rotated out of reach, or deleted. */
   located = true;
   alias: BytePath | undefined;
@@ -96,6 +103,7 @@ export class Follow {
     this.name = start.name;
     this.info = start.info;
     this.path = start.path;
+    this.named = start.named ?? start.path;
     this.grewAt = base.clock.mono();
     this.#mtimeNs = start.info.mtimeNs;
     if (start.skip === true) this.skipTo = start.info.size;
@@ -165,7 +173,7 @@ export class Follow {
 
   /** Declares the present generation. */
   declare(head: Uint8Array): SourceRef {
-    const file = { name: this.name, path: this.path, info: this.info };
+    const file = { name: this.name, path: this.named, info: this.info };
     this.ref = declareSource(this.base.suite, file, this.generation, head);
     this.print = this.ref.record;
     return this.ref;
@@ -211,6 +219,10 @@ export class Follow {
   async turn(room: Uint8Array, limit: number, draining: boolean): Promise<TailItem | undefined> {
     const handle = this.handle as OpenFile;
     this.more = false;
+    if (this.ref === undefined && this.base.mayDeclare?.() === false) {
+      this.blockedUntil = this.base.clock.mono() + retryUs;
+      return undefined;
+    }
     if (this.doubt || this.skipTo > 0) return await this.#settled(handle);
     const wanted = Math.min(limit, room.length);
     const got = await handle.read(room, 0, wanted, this.position);

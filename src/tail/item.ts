@@ -67,6 +67,8 @@ export interface TailOptions {
   readonly refuse: readonly string[];
   /** Whether the grant covers a percent-encoded path. All, unless told. */
   readonly scope?: ((encodedPath: string) => boolean) | undefined;
+  /** Whether another source may be declared now; if not, its file waits, held open. */
+  readonly mayDeclare?: (() => boolean) | undefined;
   /** How long a last line without LF waits. */
   readonly partialAgeMs?: number | undefined;
   /** Shortest time between two rescans; many files make it longer. */

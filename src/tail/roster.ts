@@ -7,7 +7,7 @@
 
 import type { FileInfo } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
-import { shown } from "./byte-path.ts";
+import { pathFromShown, shown } from "./byte-path.ts";
 import type { Discover } from "./discover.ts";
 import { Follow, type FollowBase } from "./follow.ts";
 import { type NodeKey, nodeKey, recordKey, refOf } from "./identity.ts";
@@ -115,6 +115,8 @@ export class Roster {
     if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
     if (follow.path !== path) follow.base.counts.rotated += 1;
     follow.path = path;
+    // A grant may cover the name that it was found under and not the one that it was rotated to.
+    if (this.#context.scope(shown(path))) follow.named = path;
     follow.located = true;
     follow.alias = undefined;
     follow.metInSweep = this.sweep;
@@ -157,7 +159,8 @@ export class Roster {
     this.#resume.delete(key);
     const { record, offset, frontier } = item;
     const resume = { ref: refOf(base.suite, record), offset, mark: frontier };
-    return this.#add(new Follow(base, { name: record.name, path, info, resume }));
+    const named = this.#context.scope(shown(path)) ? path : pathFromShown(record.path);
+    return this.#add(new Follow(base, { name: record.name, path, named, info, resume }));
   }
 
   #greet(path: BytePath, info: FileInfo): void {

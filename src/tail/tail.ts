@@ -15,7 +15,7 @@ import type { BytePath } from "./byte-path.ts";
 import { Discover } from "./discover.ts";
 import { Drain } from "./drain.ts";
 import { abandoned, lastWords } from "./ending.ts";
-import { cutBytes, type Follow } from "./follow.ts";
+import { cutBytes, type Follow, type FollowBase } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, ResumeOptions, Statement, TailItem, TailOptions } from "./item.ts";
@@ -67,14 +67,14 @@ export class Tail {
 
   private constructor(options: TailOptions) {
     this.#options = options;
-    const { clock, files, diag, suite, sources, resume, firstStart } = options;
+    const { clock, files, diag, suite, sources, resume, firstStart, mayDeclare } = options;
     const refuse = options.refuse.map((path) => resolve(path));
     this.#pace = paceOf(options);
     const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
-    const bases = new Map(
-      [...this.#counts].map(([name, counts]) => [name, { clock, suite, counts, partialAgeUs }]),
-    );
+    const bases = new Map<string, FollowBase>();
+    for (const [name, counts] of this.#counts)
+      bases.set(name, { clock, suite, counts, partialAgeUs, mayDeclare });
     this.#discover = new Discover(files, diag, sources, refuse);
     const context = {
       discover: this.#discover,

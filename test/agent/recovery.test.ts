@@ -284,3 +284,40 @@ test("after a succession the old chain's keys are gone", async () => {
   await world.stop();
   assert.equal(await world.files.stat(`${world.dir}/chains/0000/keys`), undefined);
 });
+
+test("an agent that waits for a grant goes on waiting when it is given a bad one", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "a\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  await world.files.unlink(`${world.dir}/chains/0000/keys`);
+  await world.start();
+  await world.until(() => world.agent?.gauge.state === "needs-grant");
+  world.files.put("/keys/grant.key", "half of a k");
+  await world.until(() => world.diag.phrases("error").includes("the grant cannot be used"));
+  await world.newGrant();
+  await world.until(() => world.vault.chains.size === 2);
+  await world.caughtUp();
+  await world.stop();
+  const { bytes, findings } = await world.verify();
+  assert.deepEqual(worse(findings), []);
+  assert.equal(bytes.get("/logs/a.log#0"), "a\n");
+});
+
+test("more files than a snapshot can list wait, and the agent goes on, restarts included", async () => {
+  await using world = await World.make();
+  const name = (i: number): string => `/logs/${"n".repeat(5000)}${i}.log`;
+  for (let i = 0; i < 1600; i++) world.files.append(name(i), "x\n");
+  for (let life = 0; life < 2; life++) {
+    await world.start();
+    await world.until(() =>
+      world.diag.lines.some(({ fields }) => fields["code"] === "sources-full"),
+    );
+    await pause(300);
+    await world.stop();
+  }
+  const { findings, bytes } = await world.verify();
+  assert.deepEqual(worse(findings), []);
+  assert.ok(bytes.size > 1200, String(bytes.size));
+});

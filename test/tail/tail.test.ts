@@ -352,3 +352,41 @@ test("lag is known in bytes and in time, and falls as it is read", async () => {
   assert.deepEqual(reader.tail.heartbeat(), [{ source: id, size: 14, offset: 14 }]);
   assert.deepEqual(reader.tail.heartbeat(), []);
 });
+
+test("a file that was rotated before its first line keeps the name that the grant covers", async () => {
+  const files = new FakeFiles();
+  const clock = new AutoClock();
+  files.put("/log/app.log", "");
+  const scope = (path: string): boolean => path === "/log/app.log";
+  const reader = await Reader.start({ files, clock, include: ["/log/*.log"], scope });
+  await reader.pull();
+  await files.rename("/log/app.log", "/log/app.log.1");
+  await reader.pullFor(5_000);
+  files.append("/log/app.log.1", "late\n");
+  await reader.pullFor(5_000);
+  assert.equal(reader.textAt("/log/app.log"), "late\n");
+  files.cut("/log/app.log.1", 0);
+  files.append("/log/app.log.1", "x\n");
+  await reader.pullFor(5_000);
+  assert.deepEqual(
+    reader.stated.map((each) => ("path" in each ? each.path : each.type)),
+    ["/log/app.log", "end", "/log/app.log"],
+  );
+});
+
+test("a file that may not be declared yet waits, and is read from its start later", async () => {
+  const files = new FakeFiles();
+  files.put("/log/a.log", "a\n");
+  let room = false;
+  const mayDeclare = (): boolean => room;
+  const clock = new AutoClock();
+  const reader = await Reader.start({ files, clock, include: ["/log/*.log"], mayDeclare });
+  await reader.pullFor(5_000);
+  assert.deepEqual(reader.said(), []);
+  files.append("/log/a.log", "b\n");
+  await files.rename("/log/a.log", "/log/a.old");
+  await reader.pullFor(5_000);
+  room = true;
+  await reader.pullFor(5_000);
+  assert.deepEqual([...reader.lines()], ["a", "b"]);
+});
