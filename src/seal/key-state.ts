@@ -65,8 +65,8 @@ export class KeyState {
 
   /**
    * Opens the file and finds the secret for block `next`: a slot whose secret, stepped forward to
-   * that block, satisfies `fits`. It alone is in the file when this returns. Undefined where no slot fits: blocks
-   * were lost, and nothing may be signed for this chain any more.
+   * that block, satisfies `fits`. It alone is in the file when this returns. Undefined where no
+   * slot fits: blocks were lost, and nothing may be signed for this chain any more.
    */
   static async open(
     files: Files,
