@@ -321,3 +321,49 @@ test("more files than a snapshot can list wait, and the agent goes on, restarts 
   assert.deepEqual(worse(findings), []);
   assert.ok(bytes.size > 1200, String(bytes.size));
 });
+
+test("power cuts in the middle of a succession lose nothing and double nothing", async () => {
+  for (let seed = 1; seed <= 12; seed += 4) {
+    await using world = await World.make({ maxChains: 9 });
+    world.vault.away = true;
+    let written = "";
+    await world.start();
+    world.files.append("/logs/gone.log", "only the buffer has this\n");
+    for (let i = 0; i < 6; i++) {
+      const line = `${i} ${"x".repeat(i * 31)}\n`;
+      written += line;
+      world.files.append("/logs/a.log", line);
+      await pause(30);
+    }
+    await syncLogs(world);
+    await world.stop();
+    await world.files.unlink("/logs/gone.log");
+    await world.files.syncDir("/logs");
+    await world.files.unlink(`${world.dir}/chains/0000/keys`);
+    await world.files.syncDir(`${world.dir}/chains/0000`);
+    for (let life = 0; life < 4; life++) {
+      let left = seed * 9 + life * 17;
+      let cut = false;
+      world.files.hook = () => {
+        left -= 1;
+        if (left === 0) world.files.crash(seed * 10 + life);
+        if (left > 0) return;
+        cut = true;
+        throw errno("EIO");
+      };
+      await world.start().catch(() => undefined);
+      await Promise.race([world.running?.catch(() => undefined), pause(400)]);
+      if (!cut) world.files.crash(seed);
+      await world.cutPower();
+    }
+    world.vault.away = false;
+    await world.start();
+    await world.until(() => world.vault.chains.size >= 1);
+    await world.caughtUp();
+    await world.stop();
+    const { findings, bytes } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), written, `seed ${seed}`);
+    assert.equal(bytes.get("/logs/gone.log#0"), "only the buffer has this\n", `seed ${seed}`);
+  }
+});

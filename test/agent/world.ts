@@ -127,6 +127,9 @@ export class World {
       key: key.publicKey,
     });
     files.put("/keys/grant", formatNote(text, [root.signNote(text)]));
+    const note = await files.open("/keys/grant", "write");
+    await note.sync();
+    await note.close();
     for (const dir of ["/keys", "/logs", tmpdir(), "/"]) await files.syncDir(dir);
   }
 
@@ -146,7 +149,7 @@ export class World {
     });
     this.agent = agent;
     this.running = agent.run();
-    this.running.catch(() => undefined);
+    this.running.catch((error) => this.diag.error("agent ended", { error }));
     return agent;
   }
 
