@@ -219,7 +219,8 @@ export class ItemJudge {
   #receipt(note: string, seq: number): void {
     const judged = judgeReceiptRecord(this.#context.receipts, this.#header, note, this.receiptSize);
     this.receiptHash = judged.hash;
-    this.receiptSize = judged.size ?? this.receiptSize;
+    // A size that cannot be read is unknown, and unknown is never compared.
+    this.receiptSize = judged.size ?? this.#header.receiptSize;
     this.#fault(judged.fault, seq);
   }
 

@@ -121,7 +121,8 @@ function outcome(
     stopped: items.stopped,
     configHash: items.configHash ?? header.configHash,
     receiptHash: items.receiptHash ?? header.receiptHash,
-    receiptSize: items.receiptSize,
+    // Behind a lost block the newest receipt is not known: the header speaks for both.
+    receiptSize: items.receiptHash === undefined ? header.receiptSize : items.receiptSize,
     clockStepped: items.clockStepped,
   };
 }

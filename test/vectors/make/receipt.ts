@@ -158,4 +158,27 @@ export const receipt: Vectors = {
     story.store(chain);
     story.expect("INVALID", ["MALFORMED", 1, 4]);
   }),
+  "recorded-malformed": recorded(
+    "A recorded receipt has a fourth line; its size is as good as unknown.",
+    (chain) => testVault.signReceipt(`${textOf(chain)}more\n`, testTime + 9),
+    ["MALFORMED", 3, 6],
+  ),
+  "recording-block-missing": vector(
+    "verification.md, After a fault",
+    "The block that records a receipt is gone: what later headers say of it is not compared.",
+    (story) => {
+      const chain = story.chain();
+      chain.go();
+      chain.seal([say({ type: "receipt", note: chain.receipt(2) })]);
+      chain.go(3);
+      const all = chain.blocks.map(({ bytes }) => bytes);
+      story.store(chain, { blocks: all.filter((_, number) => number !== 2) });
+      story.expect("INCOMPLETE", ["BLOCK_MISSING", 2, undefined, { blocks: 1 }], ["REANCHORED", 3]);
+    },
+  ),
+  "too-long": stored(
+    "The stored receipt is padded beyond any receipt's length.",
+    (chain) => `${chain.receipt()}${"x".repeat(20_000)}`,
+    "LIMIT_EXCEEDED",
+  ),
 };
