@@ -6,7 +6,7 @@
 //   the next one names it as its predecessor.
 
 import { headLength } from "../core/block.ts";
-import { hex } from "../core/bytes.ts";
+import { equalBytes, hex } from "../core/bytes.ts";
 import { maxReceiptLength, parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
@@ -29,7 +29,13 @@ import { Wal } from "../wal/wal.ts";
 import type { AgentConfig } from "./config.ts";
 import type { UsableGrant } from "./grant-files.ts";
 import type { ChainDir, StateDir } from "./state-dir.ts";
-import { describeOld, endedSources, type OldChain, sealAgain } from "./succession.ts";
+import {
+  describeOld,
+  endedSources,
+  grantReplaced,
+  type OldChain,
+  sealAgain,
+} from "./succession.ts";
 
 export interface ChainContext {
   readonly config: AgentConfig;
@@ -105,6 +111,10 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   const { chain } = recovery;
   const grantBytes = await readWhole(files, dir.grant, maxGrantLength);
   if (grantBytes === undefined) return lose(context, dir, wal, receipt, "the grant was deleted");
+  // No receipt ever, and another grant put in its place: the vault will not have this chain.
+  if (receipt === undefined && (await isGrantReplaced(context, grantBytes))) {
+    return lose(context, dir, wal, receipt, grantReplaced);
+  }
   const grant = parseGrant(context.suite, grantBytes);
   const { seq } = chain.facts;
   const sealer = newSealer(context, wal, chain, grant.hash, grant.maxSilenceMs, undefined);
@@ -128,6 +138,13 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
       firstStart: false,
     },
   };
+}
+
+async function isGrantReplaced(context: ChainContext, begunWith: Uint8Array): Promise<boolean> {
+  const { files, config } = context;
+  const offered = await readWhole(files, config.grant.file, maxGrantLength);
+  if (offered === undefined || equalBytes(offered, begunWith)) return false;
+  return (await files.stat(config.grant.key)) !== undefined;
 }
 
 async function lose(

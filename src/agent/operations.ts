@@ -29,10 +29,15 @@ export function startup(gauge: Gauge): Probe {
   return { ok: begun, checks: { chain: begun, state: gauge.state } };
 }
 
-export function readiness(gauge: Gauge): Probe {
+export function readiness(gauge: Gauge, session: Session | undefined): Probe {
   const chain = gauge.chain !== undefined && gauge.state !== "needs-grant";
   const undamaged = gauge.damagedSegments === 0;
-  return { ok: chain && undamaged, checks: { chain, buffer: undamaged, state: gauge.state } };
+  // A vault that is away comes back by itself; one that refuses needs somebody.
+  const ship = session?.shipper.status();
+  const taken = ship?.state !== "refused";
+  const sink = taken ? "ok" : `refused: ${ship.code}`;
+  const checks = { chain, buffer: undamaged, sink, state: gauge.state };
+  return { ok: chain && undamaged && taken, checks };
 }
 
 /** Per-file detail and the state of shipping, as JSON for `sealtail status`. */
@@ -69,7 +74,7 @@ export async function openOperations(
       body: await metrics.text(),
     }),
     "/livez": () => probe(liveness(gauge, clock.mono())),
-    "/readyz": () => probe(readiness(gauge)),
+    "/readyz": () => probe(readiness(gauge, session())),
     "/startupz": () => probe(startup(gauge)),
     "/status": () => json(200, statusOf(gauge, session())),
   };

@@ -35,6 +35,9 @@ export interface OldChain {
 /** Bytes of old blocks that are sealed again before they are deleted. */
 const heldMax = 16 * 1024 * 1024;
 
+/** Why a chain ends whose grant was replaced before any receipt came. */
+export const grantReplaced = "grant-replaced";
+
 const resealed = new Set(["source", "end", "gap", "rewritten"]);
 
 /** What the new genesis says of the old chain. A chain without anything left has no successor. */
@@ -43,6 +46,8 @@ export async function describeOld(
   old: OldChain,
   grant: Grant,
 ): Promise<PredecessorRecord | undefined> {
+  // A chain that no vault ever took is nobody's predecessor; all of it is sealed again.
+  if (old.receipt === undefined && old.reason === grantReplaced) return undefined;
   const receipt = old.receipt === undefined ? undefined : parseCheckpoint(old.receipt);
   const quoted = receipt?.size ?? 0;
   const { chainId, sources } = await positionsAt(suite, old.wal, quoted);

@@ -8,11 +8,14 @@ const toleranceMicros = 1_000_000;
 
 export class ClockWatch {
   readonly #clock: Clock;
+  /** Monotonic microseconds at which the run began. */
+  readonly #runStart: number;
   /** Wall minus monotonic time when last looked at. */
   #distance: number;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, runStart: number) {
     this.#clock = clock;
+    this.#runStart = runStart;
     this.#distance = clock.now() - clock.mono();
   }
 
@@ -23,6 +26,6 @@ export class ClockWatch {
     const before = this.#distance + mono;
     if (Math.abs(after - before) <= toleranceMicros) return undefined;
     this.#distance = after - mono;
-    return { type: "clock", before: Math.max(0, before), after, mono };
+    return { type: "clock", before: Math.max(0, before), after, mono: mono - this.#runStart };
   }
 }

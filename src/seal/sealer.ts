@@ -104,8 +104,8 @@ export class Sealer {
     );
     this.#configHash = options.suite.sha256(encodeJson(options.facts.config));
     this.#pipeline = new Pipeline(options);
-    this.#watch = new ClockWatch(options.clock);
     this.#runStart = options.clock.mono();
+    this.#watch = new ClockWatch(options.clock, this.#runStart);
     this.#closedAt = this.#runStart;
     this.#draft = this.#newDraft();
   }

@@ -189,3 +189,27 @@ test("a torn end of the buffer is cut and kept aside, and the chain goes on", as
   assert.equal(textOf(sealed, "a.log"), "one\ntwo\n");
   assert.ok(readdirSync(join(rig.stateDir, "chains/0000")).includes("aside"));
 });
+
+test("a chain that the vault never took gives way to one with another grant, and nothing is lost", async () => {
+  await using rig = await Rig.make({
+    expired: true,
+    agentYaml: "seal: { max_age: 50ms }\ndrain: { deadline: 2s }",
+  });
+  await rig.startVault();
+  rig.append("a.log", "one\n");
+  await rig.startAgent();
+  await pause(1500);
+  assert.ok(rig.said.includes("GRANT_EXPIRED"), rig.said);
+  assert.equal((await fetch(`${rig.agentUrl}/readyz`)).status, 503);
+  rig.append("a.log", "two\n");
+  await pause(300);
+  await rig.stop(rig.agent, "SIGTERM");
+  renameSync(join(rig.logs, "a.log"), join(rig.dir, "gone"));
+  await rig.grant({});
+  await rig.startAgent();
+  await pause(1000);
+  const sealed = await settled(rig);
+  assert.equal(sealed.reports.length, 1);
+  assert.deepEqual(worse(sealed), []);
+  assert.equal(textOf(sealed, "a.log"), "one\ntwo\n");
+});

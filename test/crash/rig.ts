@@ -29,7 +29,7 @@ import {
 } from "../../src/core/record.ts";
 import { positionsIn } from "../../src/core/sources.ts";
 import { systemFiles as files } from "../../src/host/files.ts";
-import { createKey } from "../../src/host/keys.ts";
+import { createKey, type NoteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
 import { readDirStore } from "../../src/store/dir.ts";
@@ -41,6 +41,8 @@ const bin = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
 
 export interface RigOptions {
   readonly maxChains?: number;
+  /** The grant's last day is over. */
+  readonly expired?: boolean;
   readonly agentYaml?: string;
 }
 
@@ -82,23 +84,10 @@ export class Rig {
     const root = await key("root.key", "rig-root", 1);
     const vault = await key("vault.key", "rig-vault", 1);
     const time = await key("vault-time.key", "rig-vault/time", 4);
-    const granted = await key("grant.key", "rig", 1);
     rig.root = root.key;
     rig.vaultKeys = [vault.key, time.key];
-    const now = Math.floor(Date.now() / 1000);
-    const text = formatGrant({
-      id: random.bytes(16),
-      role: "write",
-      subject: "rig",
-      audience: "rig-vault",
-      sources: [],
-      notBefore: now - 100_000,
-      notAfter: now + 100_000,
-      maxChains: options.maxChains ?? 1,
-      maxSilenceMs: 60_000,
-      key: granted.key.publicKey,
-    });
-    writeFileSync(join(rig.dir, "grant"), formatNote(text, [root.signNote(text)]));
+    rig.#signer = root;
+    await rig.grant(options);
     writeFileSync(
       join(rig.dir, "vault.yaml"),
       `version: 1
@@ -116,6 +105,28 @@ metrics: { listen: "127.0.0.1:0" }
   }
 
   #agentYaml = "";
+  #signer!: NoteSigner;
+
+  /** Puts a new grant and its key where the agent looks for them. */
+  async grant(options: RigOptions): Promise<void> {
+    const path = join(this.dir, "grant.key");
+    rmSync(path, { force: true });
+    const { key } = await createKey({ files, random, path, name: "rig", type: 1 });
+    const now = Math.floor(Date.now() / 1000);
+    const text = formatGrant({
+      id: random.bytes(16),
+      role: "write",
+      subject: "rig",
+      audience: "rig-vault",
+      sources: [],
+      notBefore: now - 100_000,
+      notAfter: now + (options.expired === true ? -1000 : 100_000),
+      maxChains: options.maxChains ?? 1,
+      maxSilenceMs: 60_000,
+      key: key.publicKey,
+    });
+    writeFileSync(join(this.dir, "grant"), formatNote(text, [this.#signer.signNote(text)]));
+  }
 
   get storeDir(): string {
     return join(this.dir, "store");
