@@ -27,8 +27,8 @@ filesContract("real files", async () => ({ files: systemFiles, dir: freshDir() }
 
 filesContract("fake files", async () => {
   const files = new FakeFiles();
-  await files.mkdir("/work/state", 0o700);
-  return { files, dir: "/work/state" };
+  await files.mkdir("/disk/state", 0o700);
+  return { files, dir: "/disk/state" };
 });
 
 test("real and fake files follow links, and list them as links", async () => {
