@@ -26,10 +26,6 @@ export class Gauge {
   state: AgentState = "starting";
   /** The chain's id in hex; undefined before there is one. */
   chain: string | undefined;
-  blocks = 0;
-  envelopes = 0;
-  sealedBytes = 0;
-  storedBytes = 0;
   /** Seq after the newest sealed envelope, and number of the next block. */
   headSeq = 0;
   headBlock = 0;
@@ -37,10 +33,7 @@ export class Gauge {
   /** WAL bytes, and how many it may take. */
   walBytes = 0;
   walLimit = 0;
-  syncs = 0;
-  syncSeconds = 0;
   gaps: Record<GapCause, { count: number; bytes: number; unknown: number }>;
-  clockSteps = 0;
   chainsBegun = 0;
   chainsReplaced = 0;
   damagedSegments = 0;

@@ -164,8 +164,6 @@ export class AgentMetrics {
     gauge.headBlock = header.blockNo + 1;
     gauge.headSeq = header.firstSeq + header.count;
     gauge.lastSealedTime = header.time;
-    gauge.blocks += 1;
-    gauge.envelopes += header.count;
     this.#blocks.inc();
     this.#envelopes.inc(header.count);
     this.#rawBytes.inc(header.rawLength);

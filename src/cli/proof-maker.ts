@@ -5,11 +5,10 @@
 // - What comes out was checked: a proof that would not hold is never handed out.
 
 import { openPayload } from "../core/block.ts";
-import { equalBytes, hex, readU64 } from "../core/bytes.ts";
+import { equalBytes, hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
-import { deriveEnvelopes } from "../core/derive.ts";
-import { decodeEnvelope, field, firstPrev } from "../core/envelope.ts";
-import { EnvelopePathBuilder } from "../core/envelope-tree.ts";
+import { decodeEnvelope, firstPrev } from "../core/envelope.ts";
+import { proveEnvelope } from "../core/envelope-proof.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
@@ -134,7 +133,7 @@ async function openEnvelope(
   grantHash: Uint8Array,
   seq: number,
 ): Promise<Opened> {
-  const { blockNo, firstSeq, count } = header;
+  const { blockNo } = header;
   for await (const block of readBlocks(chain, blockNo, blockNo + 1)) {
     if (!equalBytes(block.head, head)) continue;
     const raw = openPayload(suite, header, block.payload);
@@ -142,16 +141,7 @@ async function openEnvelope(
       before === undefined
         ? firstPrev(suite, grantHash, header.runId)
         : decodeHeader(before).lastHash;
-    const builder = new EnvelopePathBuilder(suite, seq - firstSeq, count);
-    let envelope: Uint8Array = new Uint8Array(0);
-    deriveEnvelopes(suite, {
-      ...{ raw, prev, firstSeq, count },
-      onEnvelope: (preimage, hash) => {
-        builder.add(hash);
-        if (readU64(preimage, field.seq) === seq) envelope = preimage.slice();
-      },
-    });
-    return { envelope, ...builder.path() };
+    return proveEnvelope(suite, header, raw, prev, seq);
   }
   throw impossible(`the payload of block ${blockNo} is not there`);
 }

@@ -6,17 +6,7 @@
 //
 // Spec: docs/spec/receipt.md.
 
-import {
-  base64,
-  concat,
-  equalBytes,
-  fromBase64,
-  fromDecimal,
-  hex,
-  readU64,
-  utf8,
-  writeU64,
-} from "./bytes.ts";
+import { base64, concat, fromBase64, fromDecimal, hex, readU64, utf8, writeU64 } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
 import {
@@ -134,9 +124,4 @@ export function pairVaultKeys(keys: readonly VerifierKey[]): VaultKeys[] {
 /** H of a receipt's or grant's whole text, as headers carry it. */
 export function textHash(suite: Suite, text: string): Uint8Array {
   return suite.sha256(utf8(text));
-}
-
-/** Whether a receipt confirms that a chain's first `size` blocks have this root. */
-export function confirms(receipt: Receipt, size: number, root: Uint8Array): boolean {
-  return receipt.size === size && equalBytes(receipt.root, root);
 }

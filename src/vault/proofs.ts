@@ -6,12 +6,10 @@
 // Spec: docs/spec/proof.md.
 
 import { headLength, openPayload } from "../core/block.ts";
-import { readU64 } from "../core/bytes.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
-import { deriveEnvelopes } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
-import { decodeEnvelope, field, firstPrev } from "../core/envelope.ts";
-import { EnvelopePathBuilder } from "../core/envelope-tree.ts";
+import { decodeEnvelope, firstPrev } from "../core/envelope.ts";
+import { proveEnvelope } from "../core/envelope-proof.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { formatProof, type LineProof } from "../core/proof.ts";
 import { verifyProof } from "../core/proof-check.ts";
@@ -43,7 +41,7 @@ export async function proveLine(
     before === undefined
       ? firstPrev(suite, header.receiptHash, header.runId)
       : decodeHeader(before).lastHash;
-  const opened = openEnvelope(suite, header, raw, prev, seq);
+  const opened = proveEnvelope(suite, header, raw, prev, seq);
   const { source: id } = decodeEnvelope(opened.envelope);
   const view = await View.open(suite, chain, index);
   const record = id === undefined ? undefined : view.recordOf(raw, id);
@@ -67,26 +65,6 @@ async function openBlock(
   const { head, payload } = await readBlock(chain, index);
   const header = decodeHeader(head);
   return { head, header, raw: openPayload(suite, header, payload) };
-}
-
-function openEnvelope(
-  suite: Suite,
-  header: Header,
-  raw: Uint8Array,
-  prev: Uint8Array,
-  seq: number,
-): Pick<LineProof, "envelope" | "group" | "path"> {
-  const { firstSeq, count } = header;
-  const builder = new EnvelopePathBuilder(suite, seq - firstSeq, count);
-  let envelope: Uint8Array = new Uint8Array(0);
-  deriveEnvelopes(suite, {
-    ...{ raw, prev, firstSeq, count },
-    onEnvelope: (preimage, hash) => {
-      builder.add(hash);
-      if (readU64(preimage, field.seq) === seq) envelope = preimage.slice();
-    },
-  });
-  return { envelope, ...builder.path() };
 }
 
 async function headOf(chain: ChainReader, block: number): Promise<Uint8Array> {
