@@ -31,6 +31,7 @@ import { Session } from "./session.ts";
 import { type ChainDir, StateDir } from "./state-dir.ts";
 import type { OldChain } from "./succession.ts";
 import { holdFiles } from "./tailing.ts";
+import { messageOf, TerminationMessage } from "./termination-message.ts";
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -153,6 +154,26 @@ export class Agent {
 
   /** Runs until stopped. Rejects with what made going on impossible. */
   async run(): Promise<AgentEnd> {
+    const path = this.#options.config.diagnostics.termination_message;
+    if (path === undefined) return this.#work();
+    const message = new TerminationMessage(this.#options, path);
+    const over = new AbortController();
+    const text = (failure?: string): string => messageOf(this.gauge, this.#session, failure);
+    const keeping = message.keep(text, over.signal);
+    let failure: string | undefined;
+    try {
+      return await this.#work();
+    } catch (error) {
+      failure = error instanceof SealtailError ? error.code : "unexpected";
+      throw error;
+    } finally {
+      over.abort();
+      await keeping;
+      await message.write(text(failure));
+    }
+  }
+
+  async #work(): Promise<AgentEnd> {
     try {
       for (;;) {
         const live = await this.#chain();

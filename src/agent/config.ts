@@ -69,7 +69,11 @@ export interface AgentConfig {
   /** Paths. Whether the files are there is the agent's affair: it destroys the key once it is used. */
   readonly grant: { readonly file: string; readonly key: string };
   readonly metrics: { readonly listen: string };
-  readonly diagnostics: { readonly level: "error" | "warn" | "info" | "debug" };
+  readonly diagnostics: {
+    readonly level: "error" | "warn" | "info" | "debug";
+    /** Where what is left unsent is written for whoever finds us gone. */
+    readonly termination_message?: string | undefined;
+  };
 }
 
 const KiB = 1024;
@@ -134,6 +138,10 @@ export const agentConfig: ConfigSchema<AgentConfig> = {
           level: a.described(
             a.withDefault(a.oneOf(["error", "warn", "info", "debug"]), "info"),
             "The least that is told on stderr, one JSON object a line. Never any line content.",
+          ),
+          termination_message: a.described(
+            a.optional(a.path()),
+            "File that says what is left unsent, kept while the agent runs: a pod's /dev/termination-log.",
           ),
         }),
         {},

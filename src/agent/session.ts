@@ -135,6 +135,11 @@ export class Session {
     return this.#shipper;
   }
 
+  /** Sealed blocks that no receipt covers. */
+  get unsent(): number {
+    return this.#options.feed.next - (this.#receipts.newest?.size ?? 0);
+  }
+
   /** Begins a clean stop; called again it skips to the sync. */
   stop(reason: string): void {
     if (this.#stopReason !== undefined) this.#hurry = true;
@@ -306,25 +311,24 @@ export class Session {
   }
 
   async #drain(reason: string): Promise<SessionEnd> {
-    const { live, context, gauge, feed } = this.#options;
+    const { live, context, gauge } = this.#options;
     const { clock, config } = context;
     gauge.state = "draining";
     const deadline = clock.mono() + config.drain.deadline * 1000;
     const left = (): number => Math.max(0, (deadline - clock.mono()) / 1000);
     await this.#readToEnd(left);
     this.#checkShipping();
-    const unsent = (): number => feed.next - (this.#receipts.newest?.size ?? 0);
     if (this.#unusable !== undefined) {
       // Told to stop and to give up at once: the next start begins the new chain.
       await this.#giveUp(this.#unusable);
-      return { stopped: true, unsent: unsent() };
+      return { stopped: true, unsent: this.unsent };
     }
     await this.#stateReceipt();
     await live.sealer.finish([{ type: "stop", reason }], config.drain.final ? "final" : "normal");
     await this.#options.frontiers.save(this.#tail);
     if (!this.#hurry) await this.#shipUntil(left());
     gauge.state = "stopped";
-    return { stopped: true, unsent: unsent() };
+    return { stopped: true, unsent: this.unsent };
   }
 
   // Ends when every file is read and quiet, or when writers just go on: what they write now is

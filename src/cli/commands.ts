@@ -25,6 +25,8 @@ export const commands: readonly (readonly [name: string, load: () => Promise<Com
   ["grant", () => import("./grant.ts")],
   ["check", () => import("./check.ts")],
   ["status", () => import("./status.ts")],
+  ["health", () => import("./health.ts")],
+  ["k8s", () => import("./k8s.ts")],
 ];
 
 /** Registers the command called `name`, or all of them if there is none of that name. */

@@ -6,7 +6,16 @@
 //   holds never becomes structure. `$${` stands for the two characters themselves.
 // - `source` keeps the text before that, so that no error shows what the environment holds.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  stringify,
+} from "yaml";
 import type { ErrorCode } from "../core/errors.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -200,4 +209,9 @@ function sourceOf(node: Node | null): string {
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** Plain values as YAML, for whoever pastes it into a file of their own. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0 });
 }

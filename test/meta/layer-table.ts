@@ -55,7 +55,7 @@ export const packages: Readonly<Record<string, RegExp>> = {
 const late: readonly (readonly [file: RegExp, from: RegExp])[] = [
   [/^src\/host\/config\.ts$/, /^\.\/config-(?:yaml|schema)\.ts$/],
   [/^src\/host\/http-fetch\.ts$/, /^@hono\/node-server$/],
-  [/^src\/cli\//, /^\.\.?\/[a-z/-]+\.ts$/],
+  [/^src\/cli\//, /^\.\.?\/[a-z0-9/-]+\.ts$/],
 ];
 
 /** The one side effect: the check of node's own version. */
