@@ -26,7 +26,7 @@ import { FrontierCache } from "./frontier-cache.ts";
 import { Gauge } from "./gauge.ts";
 import { readGrant } from "./grant-files.ts";
 import { AgentMetrics } from "./metrics.ts";
-import { openOperations } from "./operations.ts";
+import { liveness, openOperations } from "./operations.ts";
 import { Session } from "./session.ts";
 import { type ChainDir, StateDir } from "./state-dir.ts";
 import type { OldChain } from "./succession.ts";
@@ -139,6 +139,11 @@ export class Agent {
   /** Where metrics and health are served. */
   get operationsUrl(): string | undefined {
     return this.#operations?.url;
+  }
+
+  /** Whether the main loop turns: what /livez answers. */
+  get alive(): boolean {
+    return liveness(this.gauge, this.#options.clock.mono()).ok;
   }
 
   get session(): Session | undefined {

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { Agent } from "../agent/agent.ts";
 import { agentConfig } from "../agent/config.ts";
 import { loadConfigFile } from "../host/config.ts";
+import { ServiceManager } from "../host/service-manager.ts";
 import { packageVersion } from "./package-version.ts";
 import { pathOf } from "./paths.ts";
 import { onStopSignals, ownDiag, ownMachine, ownOutputs } from "./running.ts";
@@ -32,8 +33,17 @@ async function runAgent(ui: Ui, file: string): Promise<void> {
   const diag = ownDiag(config.diagnostics.level, warnings);
   const version = await packageVersion();
   const agent = await Agent.start({ ...machine, config, diag, version, refuse: ownOutputs() });
-  using _ = onStopSignals((reason) => agent.stop(reason));
+  const manager = new ServiceManager({ ...machine, diag });
+  using _ = onStopSignals((reason) => {
+    void manager.stopping();
+    agent.stop(reason);
+  });
   diag.info("agent started", { version, operations: agent.operationsUrl });
-  const { unsent } = await agent.run();
-  diag.info("agent stopped", { unsent });
+  try {
+    void manager.ready(() => agent.alive);
+    const { unsent } = await agent.run();
+    diag.info("agent stopped", { unsent });
+  } finally {
+    manager.close();
+  }
 }

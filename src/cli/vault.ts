@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { loadConfigFile } from "../host/config.ts";
+import { ServiceManager } from "../host/service-manager.ts";
 import { vaultConfig } from "../vault/config.ts";
 import { startVault } from "../vault/vault.ts";
 import { packageVersion } from "./package-version.ts";
@@ -33,11 +34,18 @@ async function runVault(ui: Ui, file: string): Promise<void> {
   const diag = ownDiag(config.diagnostics.level, warnings);
   const version = await packageVersion();
   const vault = await startVault(config, { ...machine, diag, version });
+  const manager = new ServiceManager({ ...machine, diag });
   const stopped = new Promise<void>((resolve) => {
     onStopSignals(() => resolve());
   });
   diag.info("vault started", { version, url: vault.url, operations: vault.operationsUrl });
-  await Promise.race([stopped, vault.failed]);
-  await vault.close(closeMs);
-  diag.info("vault stopped");
+  try {
+    void manager.ready(() => true);
+    await Promise.race([stopped, vault.failed]);
+    void manager.stopping();
+    await vault.close(closeMs);
+    diag.info("vault stopped");
+  } finally {
+    manager.close();
+  }
 }
