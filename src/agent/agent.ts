@@ -5,7 +5,7 @@
 // - Errors of our own state are never survived in half: they end the agent, and the next start
 //   recovers from what is really on the disk.
 
-import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
+import { pairVaultKeys, parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { parseVerifierKey } from "../core/note.ts";
@@ -99,6 +99,8 @@ export class Agent {
       random,
       diag,
       state,
+      vaults: this.#vaults,
+      stopping: this.#stopping.signal,
       mayDeclare: () => this.#mayDeclare(),
       onSealed: (block) => {
         this.#feed?.handOver(block);
@@ -183,6 +185,7 @@ export class Agent {
       for (;;) {
         const live = await this.#chain();
         if (live === undefined) return { unsent: 0 };
+        if (!live.whole) return await this.#stopEarly(live);
         const end = await this.#runOn(live);
         if ("stopped" in end) return { unsent: end.unsent };
         this.gauge.chainsReplaced += 1;
@@ -193,6 +196,18 @@ export class Agent {
       await this.#sink.close();
       await this.#operations?.close(1000);
       this.#lock.release();
+    }
+  }
+
+  // In the middle of a succession: no file may be read yet, what the old chain holds comes first.
+  async #stopEarly({ sealer, wal, keys, receipt }: LiveChain): Promise<AgentEnd> {
+    try {
+      const reason = this.#stopReason ?? "stopped";
+      await sealer.finish([{ type: "stop", reason }], "normal");
+      return { unsent: wal.next - (receipt === undefined ? 0 : parseCheckpoint(receipt).size) };
+    } finally {
+      await wal.close();
+      await keys.close();
     }
   }
 

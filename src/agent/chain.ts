@@ -7,8 +7,10 @@
 
 import { headLength } from "../core/block.ts";
 import { equalBytes, hex } from "../core/bytes.ts";
-import { maxReceiptLength, parseCheckpoint } from "../core/checkpoint.ts";
+import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
 import { headerLength, magic } from "../core/header.ts";
 import { SourceTable } from "../core/sources.ts";
@@ -28,12 +30,14 @@ import { type ChainFacts, type RunStart, Sealer, type SealerOptions } from "../s
 import { Wal } from "../wal/wal.ts";
 import type { AgentConfig } from "./config.ts";
 import type { UsableGrant } from "./grant-files.ts";
+import { readReceipt } from "./receipts.ts";
 import type { ChainDir, StateDir } from "./state-dir.ts";
 import {
   describeOld,
   endedSources,
   grantReplaced,
   type OldChain,
+  receiptedPrefix,
   sealAgain,
 } from "./succession.ts";
 
@@ -47,6 +51,10 @@ export interface ChainContext {
   readonly random: Random;
   readonly diag: Diag;
   readonly state: StateDir;
+  /** Whose receipts count. */
+  readonly vaults: readonly VaultKeys[];
+  /** Aborted when the agent is told to stop. */
+  readonly stopping: AbortSignal;
   /** Whether another source fits into the chain's snapshots. */
   readonly mayDeclare: () => boolean;
   readonly onSealed: (block: SealedBlock) => void;
@@ -66,6 +74,8 @@ export interface LiveChain {
   readonly seq: number;
   readonly head: SealerOptions["head"];
   readonly keys: KeyState;
+  /** False: told to stop before all of the old chain was sealed again; the next start goes on. */
+  readonly whole: boolean;
   readonly grantBytes: Uint8Array;
   readonly maxChains: number;
   /** What every header promises. */
@@ -87,7 +97,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   const { state, files, diag } = context;
   const dir = await state.newest();
   if (dir === undefined) return { needed: { dir: state.chain(0), old: undefined } };
-  const receipt = await readWhole(files, dir.receipt, maxReceiptLength);
+  const receipt = await readReceipt(context, dir.receipt);
   const wal = await openWal(context, dir);
   const replaced = await state.replacedBecause(dir);
   const next = state.chain(dir.number + 1);
@@ -109,17 +119,23 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   });
   if ("lost" in recovery) return lose(context, dir, wal, receipt, recovery.lost);
   const { chain } = recovery;
-  const grantBytes = await readWhole(files, dir.grant, maxGrantLength);
-  if (grantBytes === undefined) return lose(context, dir, wal, receipt, "the grant was deleted");
-  // No receipt ever, and another grant put in its place: the vault will not have this chain.
-  if (receipt === undefined && (await isGrantReplaced(context, grantBytes))) {
-    return lose(context, dir, wal, receipt, grantReplaced);
+  const lost = async (why: string): Promise<ChainOpening> => {
+    await chain.keys.close();
+    return lose(context, dir, wal, receipt, why);
+  };
+  // Only what a saved receipt covers is ever freed.
+  if (receipt !== undefined && wal.first > parseCheckpoint(receipt).size) {
+    return lost("blocks that no receipt covers were deleted");
   }
-  const grant = parseGrant(context.suite, grantBytes);
+  const grant = await readOwnGrant(context, dir);
+  if (typeof grant === "string") return lost(grant);
+  // No receipt ever, and another grant put in its place: the vault will not have this chain.
+  const taken = receipt !== undefined || wal.first > 0 || chain.facts.receiptSize > 0;
+  if (!taken && (await isGrantReplaced(context, grant.bytes))) return lost(grantReplaced);
   const { seq } = chain.facts;
   const sealer = newSealer(context, wal, chain, grant.hash, grant.maxSilenceMs, undefined);
   await sealer.startRun(runStart(context));
-  await finishSuccession(context, dir, wal, sealer, grant);
+  const whole = await finishSuccession(context, dir, wal, sealer, grant);
   return {
     live: {
       id: hex(chain.head.chainId),
@@ -130,7 +146,8 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
       seq,
       head: chain.head,
       keys: chain.keys,
-      grantBytes,
+      whole,
+      grantBytes: grant.bytes,
       maxChains: grant.maxChains,
       maxSilenceMs: Math.min(context.config.seal.max_silence, grant.maxSilenceMs),
       receipt,
@@ -138,6 +155,22 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
       firstStart: false,
     },
   };
+}
+
+/** The grant that the chain began with, or why there is none. */
+async function readOwnGrant(
+  { files, suite }: ChainContext,
+  dir: ChainDir,
+): Promise<(Grant & { readonly bytes: Uint8Array }) | string> {
+  try {
+    const bytes = await readWhole(files, dir.grant, maxGrantLength);
+    if (bytes === undefined) return "the grant was deleted";
+    return { ...parseGrant(suite, bytes), bytes };
+  } catch (error) {
+    const tooLarge = error instanceof SealtailError && error.code === "file-too-large";
+    if (!tooLarge && !(error instanceof Fault)) throw error;
+    return "the grant is damaged";
+  }
 }
 
 async function isGrantReplaced(context: ChainContext, begunWith: Uint8Array): Promise<boolean> {
@@ -167,7 +200,7 @@ async function olderChain(context: ChainContext, dir: ChainDir): Promise<OldChai
   const reason = (await context.state.replacedBecause(older)) ?? "unknown";
   return {
     wal: await openWal(context, older),
-    receipt: await readWhole(context.files, older.receipt, maxReceiptLength),
+    receipt: await readReceipt(context, older.receipt),
     reason,
   };
 }
@@ -216,7 +249,7 @@ export async function beginChain(
   await sealer.flush();
   failpoint("enrol-after-genesis");
   await old?.wal?.close();
-  await finishSuccession(context, dir, wal, sealer, grant);
+  const whole = await finishSuccession(context, dir, wal, sealer, grant);
   return {
     id: hex(head.chainId),
     dir,
@@ -226,6 +259,7 @@ export async function beginChain(
     seq: sealer.seq,
     head,
     keys,
+    whole,
     grantBytes: usable.bytes,
     maxChains: grant.maxChains,
     maxSilenceMs: Math.min(context.config.seal.max_silence, grant.maxSilenceMs),
@@ -236,17 +270,19 @@ export async function beginChain(
 }
 
 // Seals again what the chain before this one still holds; after a crash it goes on where it was.
+// False when told to stop before the end.
 async function finishSuccession(
   context: ChainContext,
   dir: ChainDir,
   own: Wal,
   sealer: Sealer,
   grant: Grant,
-): Promise<void> {
-  if (dir.number === 0) return;
+): Promise<boolean> {
+  if (dir.number === 0) return true;
   const older = context.state.chain(dir.number - 1);
   if ((await context.files.stat(dir.succeeded)) === undefined) {
-    await succeed(context, dir, older, own, sealer, grant);
+    const whole = await succeed(context, dir, older, own, sealer, grant);
+    if (!whole) return false;
   }
   // Everything in it is receipted, or sealed and synced in this chain.
   await context.state.clearWal(older);
@@ -254,6 +290,7 @@ async function finishSuccession(
   if ((await context.files.stat(older.keys)) !== undefined) {
     await destroyKey(context.files, older.keys);
   }
+  return true;
 }
 
 async function succeed(
@@ -263,16 +300,25 @@ async function succeed(
   own: Wal,
   sealer: Sealer,
   grant: Grant,
-): Promise<void> {
+): Promise<boolean> {
+  const { suite, diag, stopping } = context;
   const wal = await openWal(context, older);
-  const receipt = await readWhole(context.files, older.receipt, maxReceiptLength);
-  const from = receipt === undefined ? 0 : parseCheckpoint(receipt).size;
-  const ended = await endedSources(context.suite, own);
-  const { suite, diag } = context;
-  await sealAgain({ suite, diag, wal, from, sealer, grant, ended });
-  await sealer.flush();
-  await wal.close();
+  const receipt = await readReceipt(context, older.receipt);
+  const { size: from } = await receiptedPrefix(suite, wal, receipt);
+  const ended = await endedSources(suite, own);
+  // A full disk must not keep a stop from ending.
+  const hurry = (): void => sealer.waitNoLonger();
+  stopping.addEventListener("abort", hurry);
+  try {
+    const all = await sealAgain({ suite, diag, wal, from, sealer, grant, ended, stopping });
+    await sealer.flush();
+    if (!all) return false;
+  } finally {
+    stopping.removeEventListener("abort", hurry);
+    await wal.close();
+  }
   await writeFileDurably(context.files, dir.succeeded, new Uint8Array(0));
+  return true;
 }
 
 function newSealer(

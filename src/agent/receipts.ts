@@ -1,11 +1,46 @@
 // The newest receipt on disk: written, synced, and only then what it covers may go.
+//
+// - A stored receipt that is none of its vault's counts as lost: the vault gives another one.
 
-import type { Receipt } from "../core/checkpoint.ts";
-import { parseCheckpoint } from "../core/checkpoint.ts";
-import { writeFileDurably } from "../host/durable.ts";
+import {
+  maxReceiptLength,
+  openReceipt,
+  parseCheckpoint,
+  type Receipt,
+  type VaultKeys,
+} from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
+import type { Diag } from "../host/diag.ts";
+import { readWhole, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { Files } from "../host/files.ts";
 import type { ReceiptStore } from "../ship/contract.ts";
+
+export interface ReceiptReading {
+  readonly files: Files;
+  readonly suite: Suite;
+  readonly diag: Diag;
+  readonly vaults: readonly VaultKeys[];
+}
+
+/** The note in the file; undefined if there is none, or none that can be believed. */
+export async function readReceipt(
+  { files, suite, diag, vaults }: ReceiptReading,
+  path: string,
+): Promise<Uint8Array | undefined> {
+  try {
+    const note = await readWhole(files, path, maxReceiptLength);
+    if (note !== undefined) openReceipt(suite, note, vaults);
+    return note;
+  } catch (error) {
+    const damaged = error instanceof SealtailError && error.code === "file-too-large";
+    if (!damaged && !(error instanceof Fault)) throw error;
+    diag.warn("the kept receipt is damaged, the vault is asked for another", { place: path });
+    return undefined;
+  }
+}
 
 export class ReceiptFile implements ReceiptStore {
   readonly #files: Files;

@@ -48,21 +48,43 @@ export async function describeOld(
 ): Promise<PredecessorRecord | undefined> {
   // A chain that no vault ever took is nobody's predecessor; all of it is sealed again.
   if (old.receipt === undefined && old.reason === grantReplaced) return undefined;
-  const receipt = old.receipt === undefined ? undefined : parseCheckpoint(old.receipt);
-  const quoted = receipt?.size ?? 0;
-  const { chainId, sources } = await positionsAt(suite, old.wal, quoted);
+  const { size, root } = await receiptedPrefix(suite, old.wal, old.receipt);
+  const { chainId, sources } = await positionsAt(suite, old.wal, size);
   const positions = sources.positions();
-  const chain = receipt?.chainId ?? chainId;
+  const chain = old.receipt === undefined ? chainId : parseCheckpoint(old.receipt).chainId;
   if (chain === undefined) return undefined;
   const inside = positions.filter(({ record }) => inScope(grant, String(record["path"])));
   return {
     type: "predecessor",
     chain,
-    size: quoted,
-    root: hex(receipt?.root ?? suite.sha256(new Uint8Array(0))),
+    size,
+    root: hex(root),
     reason: old.reason,
     positions: inside,
   };
+}
+
+/**
+ * How much of an old chain a vault is known to hold: what the receipt covers. Where that was lost,
+ * what the newest block says of receipts, or what was freed; both were receipted.
+ */
+export async function receiptedPrefix(
+  suite: Suite,
+  wal: Wal | undefined,
+  receipt: Uint8Array | undefined,
+): Promise<{ readonly size: number; readonly root: Uint8Array }> {
+  if (receipt !== undefined) return parseCheckpoint(receipt);
+  const none = { size: 0, root: suite.sha256(new Uint8Array(0)) };
+  if (wal === undefined || wal.next === wal.first) return none;
+  try {
+    const [newest] = await wal.read(wal.next - 1, 1);
+    const size = Math.max(wal.first, newest ? decodeHeader(newest.bytes).receiptSize : 0);
+    const [behind] = await wal.read(size, 1);
+    return behind === undefined ? none : { size, root: decodeHeader(behind.bytes).chainRoot };
+  } catch (caught) {
+    if (!(caught instanceof Fault)) throw caught;
+    return none;
+  }
 }
 
 /** What an old chain's first `size` blocks say of the sources, as far as they are still there. */
@@ -148,15 +170,21 @@ export interface SealAgainOptions {
   /** What the new chain may hold. */
   readonly grant: Pick<Grant, "sources">;
   readonly ended: ReadonlySet<string>;
+  /** Ends it early; another call goes on. */
+  readonly stopping: AbortSignal;
 }
 
-/** Seals again what the old chain's blocks from `from` on hold. A damaged block ends it, aloud. */
-export async function sealAgain(options: SealAgainOptions): Promise<void> {
-  const { diag, wal, from, sealer } = options;
+/**
+ * Seals again what the old chain's blocks from `from` on hold. A damaged block ends it, aloud.
+ * False when told to stop before the end.
+ */
+export async function sealAgain(options: SealAgainOptions): Promise<boolean> {
+  const { diag, wal, from, sealer, stopping } = options;
   let blocks = 0;
   let held = 0;
   try {
     for await (const { index, bytes } of wal.scan()) {
+      if (stopping.aborted) return false;
       if (index < from) continue;
       if (blocks === 0 && index > from) await stateHole(options, bytes);
       await resealBlock(options, bytes);
@@ -175,6 +203,7 @@ export async function sealAgain(options: SealAgainOptions): Promise<void> {
     });
   }
   diag.info("sealed again what the vault never had", { blocks });
+  return true;
 }
 
 // Blocks behind the receipt were deleted: where each source stood afterwards is known from the

@@ -149,12 +149,6 @@ export const errorTable = {
     means: "a file that should hold a private key does not",
     remedy: "check that the path names a file that `sealtail key new` made",
   },
-  "key-state-damaged": {
-    kind: "operating",
-    means: "the chain's key file is not what this program wrote",
-    remedy:
-      "nothing can be signed for this chain any more: restore nothing from backups; the agent begins a new, linked chain when a grant is there",
-  },
   "lines-left-out": {
     kind: "operating",
     means: "some lines of the chain are missing, unreadable or not authenticated",

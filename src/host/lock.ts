@@ -49,6 +49,18 @@ async function ensureWritable(path: string): Promise<void> {
   }
 }
 
+/** As take(). Whatever lies in the file is not ours: nothing is ever written to it. */
+async function takeAnyhow(path: string): Promise<DatabaseSync> {
+  try {
+    return take(path);
+  } catch (cause) {
+    // SQLite looks into the file only once it has locked it, so nobody else holds it.
+    if (sqliteCode(cause) !== sqlite.notADatabase) throw cause;
+    await fs.truncate(path);
+    return take(path);
+  }
+}
+
 function take(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
@@ -85,7 +97,7 @@ export async function lockStateDir(dir: string): Promise<StateLock> {
   await ensureWritable(path);
   let database: DatabaseSync;
   try {
-    database = take(path);
+    database = await takeAnyhow(path);
   } catch (cause) {
     throw await refusal(resolve(dir), cause);
   }

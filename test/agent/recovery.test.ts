@@ -1,8 +1,10 @@
 // What an agent makes of a state directory that something happened to.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import type { AgentEnd } from "../../src/agent/agent.ts";
 import { findingClasses } from "../../src/core/fault.ts";
 import { setFailpointHook } from "../../src/host/failpoint.ts";
 import { showPath } from "../../src/host/file-error.ts";
@@ -149,6 +151,55 @@ test("an agent that learns it was rolled back signs nothing more for that chain"
   assert.ok([...(await world.verify()).bytes.values()].join("").includes("three\n"));
 });
 
+/** A chain that the vault never took, of about 6 MB, whose keys are lost. */
+async function deadChain(world: World): Promise<string> {
+  let written = "";
+  world.vault.away = true;
+  await world.start();
+  for (let i = 0; i < 60; i++) {
+    const line = `${Buffer.from(randomBytes(75_000)).toString("base64")}\n`;
+    written += line;
+    world.files.append("/logs/gone.log", line);
+  }
+  await world.until(() => {
+    const [file] = world.agent?.session?.tail.status() ?? [];
+    return file !== undefined && file.offset >= written.length;
+  });
+  await world.stop();
+  for (const path of ["/logs/gone.log", `${world.dir}/chains/0000/keys`]) {
+    await world.files.unlink(path);
+  }
+  return written;
+}
+
+test("a stop is heard while an old chain is sealed again, and the next start goes on", async () => {
+  await using world = await World.make({ maxChains: 9 });
+  const written = await deadChain(world);
+  world.files.append("/logs/a.log", "still there\n");
+  world.vault.away = false;
+  let lives = 0;
+  for (let over = false; !over; lives++) {
+    let appends = 0;
+    world.files.hook = (call, path) => {
+      if (call !== "write" || !String(path).includes("chains/0001/wal")) return;
+      appends += 1;
+      // In the middle of it. The last life is left alone.
+      if (appends === 4 && lives < 3) world.agent?.stop("test");
+    };
+    await world.start();
+    const running = world.running as Promise<AgentEnd>;
+    over =
+      (await Promise.race([running, world.caughtUp().then(() => "caught up")])) === "caught up";
+    if (over) await world.stop();
+    else assert.equal(await world.files.stat(`${world.dir}/chains/0001/succeeded`), undefined);
+  }
+  assert.equal(lives, 4);
+  const { findings, bytes, records } = await world.verify();
+  assert.deepEqual(worse(findings), []);
+  assert.ok(bytes.get("/logs/gone.log#0") === written);
+  assert.equal(records.filter((type) => type === "stop").length, 4);
+});
+
 async function copyOf(world: World): Promise<Map<string, Uint8Array>> {
   const saved = new Map<string, Uint8Array>();
   const copy = async (dir: string): Promise<void> => {
@@ -168,46 +219,50 @@ async function restore(world: World, saved: ReadonlyMap<string, Uint8Array>): Pr
   for (const [path, bytes] of saved) world.files.put(path, bytes);
 }
 
-test("a chain that is replaced where a segment begins keeps its positions", async () => {
-  await using world = await World.make({ maxChains: 3 });
-  let written = "";
-  const write = (text: string): void => {
-    written += text;
-    world.files.append("/logs/a.log", text);
-  };
-  write("first\n");
-  world.files.append("/logs/gone.log", "gone\n");
-  await world.start();
-  await world.caughtUp();
-  // Until a segment begins exactly where the receipt ends: then all before it is freed.
-  const wal = `${world.dir}/chains/0000/wal`;
-  for (let i = 0; i < 400; i++) {
-    const before = (await world.files.list(wal))?.at(-1)?.name;
-    write(
-      `${i} ${Buffer.from(crypto.getRandomValues(new Uint8Array(40_000))).toString("base64")}\n`,
-    );
+for (const receipt of ["", ", its receipt lost as well,"]) {
+  test(`a chain that is replaced where a segment begins${receipt} keeps its positions`, async () => {
+    await using world = await World.make({ maxChains: 3 });
+    let written = "";
+    const write = (text: string): void => {
+      written += text;
+      world.files.append("/logs/a.log", text);
+    };
+    write("first\n");
+    world.files.append("/logs/gone.log", "gone\n");
+    await world.start();
     await world.caughtUp();
-    const newest = (await world.files.list(wal))?.at(-1)?.name;
-    if (newest !== before) break;
-  }
-  world.vault.away = true;
-  write("not sent\n");
-  await world.until(() => (world.agent?.session?.shipper.status().unreceiptedBlocks ?? 0) > 0);
-  await world.stop();
-  const first = Number.parseInt(String((await world.files.list(wal))?.[0]?.name), 16);
-  await rollReceiptBackTo(world, first);
-  // The keys are lost: the chain has to be replaced.
-  await world.files.unlink(`${world.dir}/chains/0000/keys`);
-  world.vault.away = false;
-  await world.start();
-  await world.until(() => world.vault.chains.size === 2);
-  await world.caughtUp();
-  await world.stop();
-  const { bytes } = await world.verify();
-  const [old, fresh] = [...world.vault.chains.values()];
-  assert.ok(old && fresh);
-  assert.equal(bytes.get("/logs/a.log#0"), written);
-});
+    // Until a segment begins exactly where the receipt ends: then all before it is freed.
+    const wal = `${world.dir}/chains/0000/wal`;
+    for (let i = 0; i < 400; i++) {
+      const before = (await world.files.list(wal))?.at(-1)?.name;
+      write(
+        `${i} ${Buffer.from(crypto.getRandomValues(new Uint8Array(40_000))).toString("base64")}\n`,
+      );
+      await world.caughtUp();
+      const newest = (await world.files.list(wal))?.at(-1)?.name;
+      if (newest !== before) break;
+    }
+    world.vault.away = true;
+    write("not sent\n");
+    await world.until(() => (world.agent?.session?.shipper.status().unreceiptedBlocks ?? 0) > 0);
+    await world.stop();
+    const first = Number.parseInt(String((await world.files.list(wal))?.[0]?.name), 16);
+    await rollReceiptBackTo(world, first);
+    // What was freed says how much the vault has.
+    if (receipt !== "") await world.files.unlink(`${world.dir}/chains/0000/receipt`);
+    // The keys are lost: the chain has to be replaced.
+    await world.files.unlink(`${world.dir}/chains/0000/keys`);
+    world.vault.away = false;
+    await world.start();
+    await world.until(() => world.vault.chains.size === 2);
+    await world.caughtUp();
+    await world.stop();
+    const { bytes } = await world.verify();
+    const [old, fresh] = [...world.vault.chains.values()];
+    assert.ok(old && fresh);
+    assert.equal(bytes.get("/logs/a.log#0"), written);
+  });
+}
 
 /** As if the vault's receipt of exactly `size` blocks were the newest. */
 async function rollReceiptBackTo(world: World, size: number): Promise<void> {

@@ -58,6 +58,23 @@ export class Vaults implements Sink {
   async close(): Promise<void> {}
 }
 
+/** A stretch of a source that was declared missing; without `to` nobody knows how much. */
+export interface Gap {
+  /** Path and generation. */
+  readonly key: string;
+  readonly from: number;
+  readonly to: number | undefined;
+}
+
+/** What the vault holds. */
+export interface Sealed {
+  readonly findings: Finding[];
+  /** Sealed bytes by path and generation. */
+  readonly bytes: Map<string, string>;
+  readonly records: string[];
+  readonly gaps: Gap[];
+}
+
 export interface WorldOptions {
   readonly maxChains?: number;
   readonly globs?: readonly string[];
@@ -193,8 +210,9 @@ export class World {
   }
 
   /** Verifies what the vault has; sealed bytes by path and generation, in the order of chains. */
-  async verify(): Promise<{ findings: Finding[]; bytes: Map<string, string>; records: string[] }> {
+  async verify(): Promise<Sealed> {
     const findings: Finding[] = [];
+    const gaps: Gap[] = [];
     const bytes = new Map<string, string>();
     const records: string[] = [];
     for (const [id, { stored }] of this.vault.chains) {
@@ -235,13 +253,17 @@ export class World {
             }
             const { type, value } = decodeRecord(content);
             records.push(type === "gap" ? `gap ${String(value["cause"])}` : type);
+            if (type === "gap") {
+              const { source, from, to } = value as { source: string; from: number; to?: number };
+              gaps.push({ key: names.get(source) ?? source, from, to });
+            }
             if (type === "source") name(value);
             for (const { record } of positionsIn(value["positions"])) name(record);
           },
         },
       );
     }
-    return { findings, bytes, records };
+    return { findings, bytes, records, gaps };
   }
 
   /** Every block that lies in any WAL of the state directory, by chain and height, as hashes. */

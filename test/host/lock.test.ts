@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -73,6 +73,19 @@ test("the lock file stays empty and leaves nothing but the holder's name", async
   assert.ok(existsSync(join(dir, "lock")));
   assert.ok(existsSync(join(dir, "lock.holder")));
   assert.ok(!existsSync(join(dir, "lock-journal")));
+});
+
+test("a lock file that holds something is emptied, but not while another process holds the lock", async () => {
+  const dir = freshDir();
+  const file = join(dir, "lock");
+  writeFileSync(file, "x".repeat(5000));
+  const first = await start(dir);
+  assert.equal(first.says, "held");
+  assert.equal(statSync(file).size, 0);
+  writeFileSync(file, "y".repeat(5000));
+  assert.equal((await start(dir)).says, "state-locked");
+  assert.equal(statSync(file).size, 5000);
+  first.child.kill("SIGKILL");
 });
 
 test("a state directory that is missing is file-missing", async () => {
