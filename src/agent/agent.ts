@@ -29,7 +29,7 @@ import { AgentMetrics } from "./metrics.ts";
 import { liveness, openOperations } from "./operations.ts";
 import { Session } from "./session.ts";
 import { type ChainDir, StateDir } from "./state-dir.ts";
-import type { OldChain } from "./succession.ts";
+import { type OldChain, unsentOf } from "./succession.ts";
 import { holdFiles } from "./tailing.ts";
 import { messageOf, TerminationMessage } from "./termination-message.ts";
 
@@ -76,6 +76,8 @@ export class Agent {
   /** Those of the chain that is gone on with. */
   #sources: SourceTable | undefined;
   #saidFull = false;
+  /** Blocks of an old chain that wait for a new one. */
+  #unsent = 0;
   #operations: HttpListener | undefined;
 
   private constructor(options: AgentOptions, state: StateDir, lock: StateLock) {
@@ -105,6 +107,7 @@ export class Agent {
       onSealed: (block) => {
         this.#feed?.handOver(block);
         this.#metrics.sealed(block);
+        this.gauge.lastTurn = clock.mono();
       },
       onDiskFull: (full) => {
         if (full) this.gauge.state = "disk-full";
@@ -184,7 +187,7 @@ export class Agent {
     try {
       for (;;) {
         const live = await this.#chain();
-        if (live === undefined) return { unsent: 0 };
+        if (live === undefined) return { unsent: this.#unsent };
         if (!live.whole) return await this.#stopEarly(live);
         const end = await this.#runOn(live);
         if ("stopped" in end) return { unsent: end.unsent };
@@ -240,6 +243,8 @@ export class Agent {
       return await session.run();
     } finally {
       this.#feed = undefined;
+      // No loop turns until the next session.
+      this.gauge.lastTurn = 0;
       await live.wal.close();
       await live.keys.close();
     }
@@ -250,6 +255,7 @@ export class Agent {
     const opening = await openChain(this.#context);
     if ("live" in opening) return opening.live;
     const { dir, old } = opening.needed;
+    this.#unsent = unsentOf(old);
     return this.#newChain(dir, old);
   }
 

@@ -1,12 +1,15 @@
 // The operations listener: metrics, health and status, apart from everything else.
 //
 // - /livez is about this process only: a dead network must not restart it.
-// - /startupz turns green once the configuration, the WAL and a chain are there; /readyz goes red
-//   when somebody has to act (needs-grant), not when the vault is away.
+// - /startupz turns green once the configuration was read and the WAL opened. Neither a missing
+//   grant nor a full disk keeps it red: a restart would help neither, and let go of open files.
+// - /readyz goes red when somebody has to act (a grant, a refusal, certificates), not when the
+//   vault is away.
 
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { type HttpListener, openHttpListener } from "../host/http-listener.ts";
+import type { ShipStatus } from "../ship/status.ts";
 import type { Gauge } from "./gauge.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { Session } from "./session.ts";
@@ -26,18 +29,21 @@ export function liveness(gauge: Gauge, mono: number): Probe {
 
 export function startup(gauge: Gauge): Probe {
   const begun = gauge.chain !== undefined;
-  return { ok: begun, checks: { chain: begun, state: gauge.state } };
+  return { ok: begun || gauge.state !== "starting", checks: { chain: begun, state: gauge.state } };
 }
 
-export function readiness(gauge: Gauge, session: Session | undefined): Probe {
+export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
   const chain = gauge.chain !== undefined && gauge.state !== "needs-grant";
   const undamaged = gauge.damagedSegments === 0;
-  // A vault that is away comes back by itself; one that refuses needs somebody.
-  const ship = session?.shipper.status();
-  const taken = ship?.state !== "refused";
-  const sink = taken ? "ok" : `refused: ${ship.code}`;
+  const taken = ship === undefined || !needsSomebody(ship);
+  const sink = taken ? "ok" : `${ship.state}: ${ship.code}`;
   const checks = { chain, buffer: undamaged, sink, state: gauge.state };
   return { ok: chain && undamaged && taken, checks };
+}
+
+// A vault that is away comes back by itself; one that refuses does not, nor do certificates mend.
+function needsSomebody({ state, code }: ShipStatus): boolean {
+  return state === "refused" || (state === "unreachable" && /^(?:tls|certificate)/.test(code));
 }
 
 /** Per-file detail and the state of shipping, as JSON for `sealtail status`. */
@@ -74,7 +80,7 @@ export async function openOperations(
       body: await metrics.text(),
     }),
     "/livez": () => probe(liveness(gauge, clock.mono())),
-    "/readyz": () => probe(readiness(gauge, session())),
+    "/readyz": () => probe(readiness(gauge, session()?.shipper.status())),
     "/startupz": () => probe(startup(gauge)),
     "/status": () => json(200, statusOf(gauge, session())),
   };

@@ -334,13 +334,14 @@ export class Session {
   // Ends when every file is read and quiet, or when writers just go on: what they write now is
   // read at the next start. Half of the time belongs to shipping.
   async #readToEnd(left: () => number): Promise<void> {
-    const { live, context } = this.#options;
+    const { live, context, gauge } = this.#options;
     const share = context.config.drain.deadline / 2;
     const patience = Math.max(0, left() - busyWriterMs);
     let caughtUp = false;
     this.#tail.drain();
     while (!this.#tail.drained && !this.#hurry && this.#unusable === undefined) {
       if (left() < share || (caughtUp && left() < patience)) return;
+      gauge.lastTurn = context.clock.mono();
       this.#checkShipping();
       if (await this.#room.isFull()) return;
       const item = await this.#tail.next(await live.sealer.room());
@@ -351,9 +352,12 @@ export class Session {
   }
 
   async #shipUntil(deadlineMs: number): Promise<void> {
+    const { context, gauge } = this.#options;
     const hurried = (async (): Promise<void> => {
-      while (!this.#hurry && this.#shipFailure === undefined)
-        await this.#options.context.clock.sleep(50);
+      while (!this.#hurry && this.#shipFailure === undefined) {
+        gauge.lastTurn = context.clock.mono();
+        await context.clock.sleep(drainLookMs);
+      }
     })();
     await Promise.race([this.#shipper.drain(deadlineMs), hurried]);
     this.#hurry = true;

@@ -40,6 +40,12 @@ export const grantReplaced = "grant-replaced";
 
 const resealed = new Set(["source", "end", "gap", "rewritten"]);
 
+/** Blocks of the old chain that no vault has: they are sealed again. */
+export function unsentOf(old: OldChain | undefined): number {
+  const receipted = old?.receipt === undefined ? 0 : parseCheckpoint(old.receipt).size;
+  return Math.max(0, (old?.wal?.next ?? 0) - receipted);
+}
+
 /** What the new genesis says of the old chain. A chain without anything left has no successor. */
 export async function describeOld(
   suite: Suite,
