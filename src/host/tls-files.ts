@@ -48,6 +48,17 @@ export async function readTlsFiles(files: TlsFiles, now: number): Promise<TlsMat
   return { cert, key, notAfter };
 }
 
+/** Throws tls-file-invalid unless `text` holds PEM certificates, each of them whole. */
+export function assertAuthorities(text: string, path: string): void {
+  const begins = text.split("-----BEGIN CERTIFICATE-----").slice(1);
+  if (begins.length === 0) throw notPem(path, "a PEM certificate");
+  for (const rest of begins) {
+    parse(path, "PEM certificates, each of them whole", () => {
+      return new X509Certificate(`-----BEGIN CERTIFICATE-----${rest}`);
+    });
+  }
+}
+
 async function read(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
@@ -62,9 +73,12 @@ function parse<T>(path: string, want: string, make: () => T): T {
     return make();
   } catch {
     // The cause could quote what the file holds.
-    const message = `the TLS file is not ${want}`;
-    throw new SealtailError("tls-file-invalid", message, { place: path });
+    throw notPem(path, want);
   }
+}
+
+function notPem(path: string, want: string): SealtailError {
+  return new SealtailError("tls-file-invalid", `the TLS file is not ${want}`, { place: path });
 }
 
 function belongs(certificate: X509Certificate, key: KeyObject): boolean {

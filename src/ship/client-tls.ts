@@ -9,7 +9,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { readWhole } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
-import { readTlsFiles } from "../host/tls-files.ts";
+import { assertAuthorities, readTlsFiles } from "../host/tls-files.ts";
 
 export interface ClientTlsPaths {
   /** PEM: who may have signed the vault's certificate, instead of the system's authorities. */
@@ -96,8 +96,7 @@ export class ClientTls {
   async #readAuthorities(path: string): Promise<string> {
     const bytes = await readWhole(this.#options.files, path, caBytesMax);
     const text = new TextDecoder("latin1").decode(bytes ?? new Uint8Array(0));
-    if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-    const message = "the TLS file is not a PEM certificate";
-    throw new SealtailError("tls-file-invalid", message, { place: path });
+    assertAuthorities(text, path);
+    return text;
   }
 }

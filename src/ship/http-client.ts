@@ -2,8 +2,8 @@
 // says so.
 //
 // - One connection, HTTP/1.1, no redirects followed, no retries: the shipper decides those.
-// - The name is resolved again for every connection, and a connection lives ten minutes at most,
-//   so a vault that moves is followed.
+// - The name is resolved again for every connection. Of several addresses the next one is tried
+//   when one is silent for a while.
 // - Proxies come from the environment that is handed over, never from the process; what listens on
 //   this machine is reached without one.
 // - Of the library only what is used is loaded: the whole of it takes 12 MB more. Its version is
@@ -43,7 +43,19 @@ export const httpClientLimits: HttpClientLimits = {
 
 /** Idle connections are given up before the vault gives them up, at 65 s. */
 const keepAliveMs = 55_000;
-const connectionMs = 600_000;
+/** How long one of several addresses may be silent. Node's 250 ms are too short for far links. */
+const addressMs = 2500;
+
+/** Resolves a name, as node's dns.lookup does. */
+export type Lookup = (
+  name: string,
+  options: { readonly all?: boolean | undefined },
+  answer: (
+    error: NodeJS.ErrnoException | null,
+    addresses: string | { readonly address: string; readonly family: number }[],
+    family?: number,
+  ) => void,
+) => void;
 
 export interface ProxySettings {
   readonly proxy: string;
@@ -101,8 +113,15 @@ export function openHttpClient(
   proxy: ProxySettings | undefined,
   tls: ClientTlsMaterial,
   limits: HttpClientLimits,
+  lookup?: Lookup,
 ): Dispatcher {
-  const secured = { ...tls, minVersion: "TLSv1.2" } as const;
+  const secured = {
+    ...tls,
+    ...(lookup === undefined ? {} : { lookup }),
+    minVersion: "TLSv1.2",
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: addressMs,
+  } as const;
   const options = {
     connections: 1,
     pipelining: 1,
@@ -112,7 +131,6 @@ export function openHttpClient(
     bodyTimeout: limits.bodyTimeoutMs,
     keepAliveTimeout: keepAliveMs,
     keepAliveMaxTimeout: keepAliveMs,
-    clientTtl: connectionMs,
     connect: secured,
   };
   if (proxy === undefined) return new Agent(options);

@@ -72,7 +72,8 @@ export class Shipper {
     this.#options = options;
     this.#maxDelayUs = (options.maxDelayMs ?? defaultDelayMs) * 1000;
     this.#observer = options.observer ?? noObserver;
-    this.#standing = new Standing(options.clock, (report) => options.onSink?.(report));
+    const { clock, diag } = options;
+    this.#standing = new Standing(clock, diag, (report) => options.onSink?.(report));
     const { suite, vaults, chainId, receipts } = options;
     const { newest } = receipts;
     const time = newest === undefined ? undefined : signedTime(suite, newest.note, vaults);
@@ -262,14 +263,14 @@ export class Shipper {
     const judgement = judged.receipt ? await this.#keep(judged, judged.receipt, batch) : judged;
     const { outcome, code, retry, state, unusable } = judgement;
     this.#lastOutcome = outcome;
+    // A vault that is merely slow gets all the time that is left.
+    if (this.#draining && outcome === "timeout") this.#attemptMs *= 2;
     this.#observer.attempt(outcome, trip / 1_000_000, batch.bytes);
     diag.debug("blocks sent", { from: batch.from, end: batch.end, outcome, code });
     this.#resize(judgement, batch);
     this.#failures = retry === "now" ? 0 : this.#failures + 1;
     if (retry === "now") this.#unusable = undefined;
-    if (state !== undefined && this.#standing.set(state, state === "ok" ? "" : code)) {
-      this.#sayState();
-    }
+    if (state !== undefined) this.#standing.set(state, state === "ok" ? "" : code);
     if (unusable !== undefined) this.#giveUp(unusable, code);
     this.#announce();
     if (retry === "now" || retry === "never") return 0;
@@ -358,15 +359,6 @@ export class Shipper {
     this.#unusable = reason;
     this.#options.diag.error("this chain can no longer be used", { reason, code });
     this.#options.onChainUnusable?.(reason, code);
-  }
-
-  #sayState(): void {
-    const { state, code } = this.#standing;
-    const { diag } = this.#options;
-    if (state === "ok") diag.info("the sink takes blocks");
-    else if (state === "unreachable" || state === "throttled") {
-      diag.warn("the sink takes no blocks now", { state, code });
-    } else diag.error("the sink refuses blocks", { state, code });
   }
 
   #announce(): void {

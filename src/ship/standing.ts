@@ -1,11 +1,15 @@
-// How we stand with the sink: its state, since when, and what is worth a record in the chain.
+// How we stand with the sink: its state, since when, what is worth a record in the chain, and what
+// is worth a diagnostic.
 //
 // - A sink record is told once per outage, and of one kind at most once a minute: a sink that
 //   comes and goes must not fill the chain.
 // - "unreachable" is told only after it lasted; a single lost connection is daily life. A sink that
 //   only ever asks for patience takes no blocks either: to the chain that is the same.
+// - A diagnostic says each change of state or reason, but no more than a few a minute; what was
+//   held back is said as soon as there is room for it, with how many there were.
 
 import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
 
 export const sinkStates = [
   "ok",
@@ -32,6 +36,8 @@ export interface SinkReport {
 
 const tellAfterUs = 30_000_000;
 const tellAgainUs = 60_000_000;
+const noticePeriodUs = 60_000_000;
+const noticesMax = 6;
 
 const factOf: Readonly<Partial<Record<SinkState, SinkFact>>> = {
   unreachable: "unreachable",
@@ -53,9 +59,16 @@ export class Standing {
   readonly #told = new Map<SinkFact, number>();
   /** Kinds told since the sink was last fine. */
   readonly #pending = new Set<SinkFact>();
+  readonly #diag: Diag;
+  /** What the newest diagnostic said. */
+  #said = "ok";
+  /** When the diagnostics of the last minute were said, by the monotonic clock. */
+  #notices: number[] = [];
+  #unsaid = 0;
 
-  constructor(clock: Clock, tell: (report: SinkReport) => void) {
+  constructor(clock: Clock, diag: Diag, tell: (report: SinkReport) => void) {
     this.#clock = clock;
+    this.#diag = diag;
     this.#tell = tell;
     this.#since = clock.now();
   }
@@ -74,10 +87,9 @@ export class Standing {
     return this.#since;
   }
 
-  /** Takes note of an attempt's outcome. Returns whether the state is another one now. */
-  set(state: SinkState, code: string): boolean {
-    const changed = state !== this.#state;
-    if (changed) this.#since = this.#clock.now();
+  /** Takes note of an attempt's outcome. */
+  set(state: SinkState, code: string): void {
+    if (state !== this.#state) this.#since = this.#clock.now();
     this.#state = state;
     this.#code = code;
     const fact = factOf[state];
@@ -87,7 +99,26 @@ export class Standing {
     }
     if (state === "ok") this.#pending.clear();
     this.#consider(code);
-    return changed;
+    this.#say(state, code);
+  }
+
+  #say(state: SinkState, code: string): void {
+    const now = this.#clock.mono();
+    const notice = state === "ok" ? state : `${state} ${code}`;
+    if (notice === this.#said) return;
+    this.#notices = this.#notices.filter((time) => now - time < noticePeriodUs);
+    if (this.#notices.length >= noticesMax) {
+      this.#unsaid += 1;
+      return;
+    }
+    this.#notices.push(now);
+    this.#said = notice;
+    const unsaid = this.#unsaid === 0 ? {} : { unsaid: this.#unsaid };
+    this.#unsaid = 0;
+    if (state === "ok") this.#diag.info("the sink takes blocks", unsaid);
+    else if (state === "unreachable" || state === "throttled") {
+      this.#diag.warn("the sink takes no blocks now", { state, code, ...unsaid });
+    } else this.#diag.error("the sink refuses blocks", { state, code, ...unsaid });
   }
 
   #consider(detail: string): void {

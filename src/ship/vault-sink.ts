@@ -3,6 +3,8 @@
 // - The blocks' own bytes are the body: nothing is encoded again, nothing is copied together.
 // - Every wait and the answer's size are limited; redirects are not followed.
 // - TLS files are looked at before each request: a renewal needs no restart.
+// - A connection is made anew after ten minutes, and sooner when it brings nothing but refusals:
+//   the vault's name may mean another machine by now.
 
 import type { Dispatcher } from "undici";
 import { base64 } from "../core/bytes.ts";
@@ -16,6 +18,7 @@ import {
   type Environment,
   type HttpClientLimits,
   httpClientLimits,
+  type Lookup,
   openHttpClient,
   type ProxySettings,
   post,
@@ -34,6 +37,19 @@ export interface VaultSinkOptions {
   readonly clock: Clock;
   readonly diag: Diag;
   readonly limits?: Partial<HttpClientLimits> | undefined;
+  /** Instead of the system's resolver. */
+  readonly lookup?: Lookup | undefined;
+}
+
+/** Answers in a row without a receipt after which a new connection is made. */
+const unhelpfulMax = 3;
+const connectionUs = 600_000_000;
+
+interface Client {
+  readonly dispatcher: Dispatcher;
+  readonly tls: ClientTlsMaterial;
+  /** When it was made, by the monotonic clock. */
+  readonly since: number;
 }
 
 export class VaultSink implements Sink {
@@ -42,7 +58,8 @@ export class VaultSink implements Sink {
   readonly #limits: HttpClientLimits;
   readonly #proxy: ProxySettings | undefined;
   readonly #tls: ClientTls;
-  #client: { readonly dispatcher: Dispatcher; readonly tls: ClientTlsMaterial } | undefined;
+  #client: Client | undefined;
+  #unhelpful = 0;
   #closed = false;
 
   /** Connects when it first posts. Throws config-invalid for a proxy that is none. */
@@ -69,11 +86,21 @@ export class VaultSink implements Sink {
     }
     if (this.#closed || signal.aborted) return { outcome: "timeout", code: "aborted" };
     try {
-      return await this.#request(dispatcher, submission, signal);
+      const answer = await this.#request(dispatcher, submission, signal);
+      this.#unhelpful = answer.outcome === "receipt" ? 0 : this.#unhelpful + 1;
+      return answer;
     } catch (error) {
       this.#options.diag.debug("request failed", { cause: error as Error });
-      return signal.aborted ? { outcome: "timeout", code: "aborted" } : readFailure(error);
+      if (signal.aborted) return { outcome: "timeout", code: "aborted" };
+      const answer = readFailure(error);
+      return this.#blamesUs(answer) ? { outcome: "local", code: "certificate-expired" } : answer;
     }
+  }
+
+  /** A peer that wants no expired certificate just hangs up, or says something about TLS. */
+  #blamesUs({ code }: Answer): boolean {
+    const over = (this.#tls.notAfter ?? Number.POSITIVE_INFINITY) < this.#options.clock.now();
+    return over && (code === "tls" || code === "connection-lost");
   }
 
   async close(): Promise<void> {
@@ -85,10 +112,15 @@ export class VaultSink implements Sink {
 
   async #connection(): Promise<Dispatcher> {
     const tls = await this.#tls.current();
-    if (this.#client?.tls !== tls) {
+    const now = this.#options.clock.mono();
+    const worn = this.#unhelpful >= unhelpfulMax || now - (this.#client?.since ?? 0) > connectionUs;
+    if (this.#client?.tls !== tls || worn) {
+      this.#unhelpful = 0;
       // Nothing runs on the old connection: there is one request at a time.
       await this.#client?.dispatcher.destroy();
-      this.#client = { dispatcher: openHttpClient(this.#proxy, tls, this.#limits), tls };
+      const { lookup } = this.#options;
+      const dispatcher = openHttpClient(this.#proxy, tls, this.#limits, lookup);
+      this.#client = { dispatcher, tls, since: now };
     }
     return this.#client.dispatcher;
   }

@@ -25,8 +25,9 @@ export class HostileServer implements AsyncDisposable {
   requests = 0;
   readonly paths: string[] = [];
   readonly headers: http.IncomingHttpHeaders[] = [];
-  /** One for each coming request; then honest again. */
+  /** One for each coming request; then as `manner` says. */
   script: Misbehaviour[] = [];
+  manner: Misbehaviour = honest;
 
   private constructor(server: http.Server | https.Server) {
     this.server = server;
@@ -41,15 +42,15 @@ export class HostileServer implements AsyncDisposable {
       this.paths.push(request.url ?? "");
       this.headers.push(request.headers);
       request.on("error", () => undefined);
-      const next = this.script.shift() ?? honest;
+      const next = this.script.shift() ?? this.manner;
       Promise.resolve(next(request, response, this)).catch(() => response.destroy());
     });
   }
 
-  static async start(tls?: https.ServerOptions): Promise<HostileServer> {
+  static async start(tls?: https.ServerOptions, host = "127.0.0.1"): Promise<HostileServer> {
     const server = tls === undefined ? http.createServer() : https.createServer(tls);
     const hostile = new HostileServer(server);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
     return hostile;
   }
 

@@ -474,3 +474,59 @@ test("the oldest unreceipted line is that of the first block without a receipt",
   await all.clock.advance(5000);
   assert.equal(all.shipper.status().oldestUnreceiptedTime, 3_000_000);
 });
+
+test("a sink that comes and goes is said a few times a minute, with what was held back", async () => {
+  const chain = new TestChain(1);
+  const vault = new VaultModel();
+  await using all = ship(chain, vault, { maxDelayMs: 0 });
+  await settle();
+  for (let n = 0; n < 50; n++) {
+    vault.script = [{ outcome: "transport", code: "connection-lost" }];
+    chain.seal();
+    await all.clock.advance(1000);
+  }
+  const said = (): number => all.diag.lines.filter(({ level }) => level !== "debug").length;
+  assert.equal(vault.requests.length, 101);
+  assert.equal(said(), 6);
+  await all.clock.advance(60_000);
+  vault.script = [{ outcome: "transport", code: "connection-lost" }];
+  chain.seal();
+  await all.clock.advance(1000);
+  const [, ...later] = all.diag.lines.filter(({ level }) => level !== "debug").slice(5);
+  assert.deepEqual(
+    later.map(({ level, fields }) => [level, fields["unsaid"]]),
+    [
+      ["warn", 47],
+      ["info", undefined],
+    ],
+  );
+});
+
+test("another reason for the same state is said", async () => {
+  const vault = new VaultModel();
+  vault.script = ["dns", "dns", "connection-refused", "connection-refused", "tls-untrusted"].map(
+    (code) => ({ outcome: "transport", code }),
+  );
+  await using all = ship(new TestChain(1), vault);
+  await all.clock.advance(60_000);
+  const said = all.diag.lines.filter(({ level }) => level !== "debug");
+  assert.deepEqual(
+    said.map(({ fields }) => fields["code"]),
+    ["dns", "connection-refused", "tls-untrusted", undefined],
+  );
+});
+
+test("a drain gives a vault that is merely slow all the time that is left", async () => {
+  const chain = new TestChain(1);
+  const vault = new VaultModel();
+  const clock = new FakeClock();
+  const post = vault.post.bind(vault);
+  vault.post = async (sent, signal) => {
+    await clock.sleep(8000, signal);
+    return signal.aborted ? { outcome: "timeout", code: "aborted" } : post(sent, signal);
+  };
+  await using all = ship(chain, vault, { clock });
+  const drained = all.shipper.drain(20_000);
+  await all.clock.advance(20_000);
+  assert.equal(await drained, true);
+});
