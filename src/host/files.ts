@@ -22,6 +22,8 @@ export interface FileInfo {
   /** When the file was made, in Unix nanoseconds; 0 where the file system does not know. */
   readonly birthNs: bigint;
   readonly mtimeNs: bigint;
+  /** Last change of content or attributes: unlike the others it cannot be set. */
+  readonly ctimeNs: bigint;
   readonly size: number;
   readonly kind: FileKind;
   /** Permission bits only. */
@@ -103,6 +105,7 @@ function infoOf(stats: BigIntStats): FileInfo {
     ino: stats.ino,
     birthNs: stats.birthtimeNs,
     mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
     size: Number(stats.size),
     kind: kindOf(stats),
     mode: Number(stats.mode & 0o7777n),

@@ -41,6 +41,8 @@ function claims({ include, exclude }: SourcePatterns, path: BytePath): boolean {
 export interface Listing {
   readonly dir: BytePath;
   readonly names: readonly BytePath[];
+  /** Directories in it that no pattern leads into. */
+  readonly closed: readonly BytePath[];
 }
 
 interface Step {
@@ -155,14 +157,25 @@ export class Discover {
       }
       const items = await this.#list(step.dir);
       const names: BytePath[] = [];
+      const closed: BytePath[] = [];
       for (const item of items) {
         const path = joinNames(step.dir, pathFromHost(item.name));
         const next = await this.#below(patterns, step, path, item);
         if (next === "file") names.push(path);
         else if (next !== undefined) steps.push(next);
+        else if (item.kind === "dir") closed.push(path);
       }
-      yield { dir: step.dir, names };
+      yield { dir: step.dir, names, closed };
     }
+  }
+
+  /** Files in a directory that no pattern leads into: whatever was moved there. */
+  async namesIn(dir: BytePath): Promise<BytePath[]> {
+    const real = await this.#real(dir);
+    if (this.#refused?.some((refused) => isWithin(refused, real))) return [];
+    const items = (await this.#files.list(pathToHost(dir)).catch(() => undefined)) ?? [];
+    const plain = items.filter(({ kind }) => kind === "file");
+    return plain.map(({ name }) => joinNames(dir, pathFromHost(name)));
   }
 
   #incomplete(phrase: string, dir: BytePath, cause?: unknown): void {

@@ -1,12 +1,26 @@
 // Endings: what is stated of a file, or of a source to resume, that is gone for good.
 //
 // - `end` claims that everything up to its size was read; where that is not known it is a gap.
+// - Somebody may write to a deleted file for as long as he has it open, and nobody can tell whether
+//   anybody has: so it is held for some of its writer's usual pauses.
 
 import type { GapCause } from "../core/record.ts";
 import type { Follow } from "./follow.ts";
 import type { ResumeOptions, Statement } from "./item.ts";
+import type { Pace } from "./pace.ts";
 import { gapOf } from "./settle.ts";
 import type { TailCounts } from "./stats.ts";
+
+const pauses = 4;
+const holdMaxUs = 3_600_000_000;
+/** A bigger deleted file is let go sooner: it fills the disk. */
+const holdMaxBytes = 64 * 1024 * 1024;
+
+/** How long a deleted file that was read to its end is held after it last grew. */
+export function holdUs(follow: Follow, pace: Pace, roomy: boolean): number {
+  if (!roomy || follow.seen > holdMaxBytes) return pace.deletedQuietUs;
+  return Math.max(pace.deletedQuietUs, Math.min(holdMaxUs, pauses * follow.pause));
+}
 
 /** The last words about a followed file; none if nothing of it was ever seen. */
 export function lastWords(follow: Follow): Statement[] {

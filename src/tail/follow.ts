@@ -12,10 +12,12 @@ import type { SourceRecord } from "../core/record.ts";
 import type { Clock } from "../host/clock.ts";
 import type { FileInfo, OpenFile } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
+import type { Copy } from "./copies.ts";
 import { Frontier, type FrontierMark } from "./frontier.ts";
 import { declareSource, fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { retryUs } from "./pace.ts";
+import type { PastSource } from "./past.ts";
 import { settle } from "./settle.ts";
 import { type TailCounts, UnreadMarks } from "./stats.ts";
 
@@ -29,6 +31,8 @@ export interface FollowBase {
   readonly suite: Suite;
   readonly counts: TailCounts;
   readonly partialAgeUs: number;
+  /** Finds a copy that was made before a file was cut. */
+  readonly findCopy?: ((follow: Follow) => Promise<Copy | undefined>) | undefined;
   /** Whether a source may be declared now. */
   readonly mayDeclare?: (() => boolean) | undefined;
 }
@@ -44,13 +48,15 @@ export interface FollowStart {
   readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined };
   /** Skips what is there now (start at end). */
   readonly skip?: boolean;
+  /** A file that was let go is back. */
+  readonly past?: PastSource | undefined;
 }
 
 export class Follow {
   readonly base: FollowBase;
   readonly name: string;
-  readonly info: FileInfo;
-  // Owned by roster.ts: where the file is.
+  // Owned by roster.ts: what the file is, and where.
+  info: FileInfo;
   path: BytePath;
   /** The newest of its paths that the chain may name. */
   named: BytePath;
@@ -76,6 +82,10 @@ export class Follow {
   sure = 0;
   /** Least size seen since the last verdict. */
   low: number = Number.POSITIVE_INFINITY;
+  /** Greatest size seen since it shrank: of the next generation. */
+  regrown = 0;
+  /** Bytes seen of generations that were cut again before any of them was read. */
+  between = 0;
   /** Something must be settled before the next read. */
   doubt = false;
   /** We were not running when the file last changed. */
@@ -85,16 +95,25 @@ export class Follow {
   /** Mono µs when we saw that no name is left on the disk. */
   unlinkedAt: number | undefined;
   skipTo = 0;
+  /** What is skipped is sealed already, if the file still is this one. */
+  past: PastSource | undefined;
   frontier: Frontier = new Frontier();
   mark: FrontierMark | undefined;
+  /** The old content is read on from here, to its end, before the new one begins. */
+  copy: Copy | undefined;
+  /** It was. */
+  copied = false;
   readonly unread: UnreadMarks = new UnreadMarks();
   /** Mono µs of the last growth (or of our first look). */
   grewAt: number;
+  /** How long its writer is known to pause, in µs. */
+  pause = 0;
   /** More is known to be there: another turn is due at once. */
   more = false;
   queued = false;
   reported: { size: number; offset: number } | undefined;
   #mtimeNs: bigint;
+  #ctimeNs: bigint;
   #partialSize = -1;
   #partialSince = 0;
 
@@ -106,7 +125,13 @@ export class Follow {
     this.named = start.named ?? start.path;
     this.grewAt = base.clock.mono();
     this.#mtimeNs = start.info.mtimeNs;
+    this.#ctimeNs = start.info.ctimeNs;
     if (start.skip === true) this.skipTo = start.info.size;
+    if (start.past !== undefined) {
+      this.past = start.past;
+      this.skipTo = start.past.offset;
+      this.generation = start.past.record.generation + 1;
+    }
     if (start.resume !== undefined) {
       const { ref, offset, mark } = start.resume;
       this.ref = ref;
@@ -149,24 +174,38 @@ export class Follow {
   observe(info: FileInfo): void {
     if (info.nlink === 0) this.unlinkedAt ??= this.base.clock.mono();
     else this.unlinkedAt = undefined;
-    const touched = info.mtimeNs !== this.#mtimeNs;
+    // A writer can set the first of them back, the second only the kernel.
+    const touched = info.mtimeNs !== this.#mtimeNs || info.ctimeNs !== this.#ctimeNs;
     this.#mtimeNs = info.mtimeNs;
-    if (info.size > this.seen) {
+    this.#ctimeNs = info.ctimeNs;
+    if (this.low < this.seen) {
+      this.#regrew(info.size);
+    } else if (info.size > this.seen) {
       this.#grew(info.size);
     } else if (info.size < this.seen) {
-      if (this.emptied && info.size === 0) return;
-      this.low = Math.min(this.low, info.size);
+      this.low = info.size;
+      this.regrown = info.size;
       this.doubt = true;
     } else if (touched && info.size === this.position && this.position > 0) {
       // Written to without growing, or read before we looked: the frontier tells which.
       this.doubt = true;
     }
-    if (this.emptied && info.size > 0) this.doubt = true;
+  }
+
+  /** It shrank before, so what it holds now is not of the generation that we know. */
+  #regrew(size: number): void {
+    if (size > 0) this.doubt = true;
+    if (size > this.regrown) this.grewAt = this.base.clock.mono();
+    // Of a second cut only what was added since the first is known to be lost.
+    if (size < this.regrown) this.between += this.regrown - Math.max(size, this.low);
+    this.low = Math.min(this.low, size);
+    this.regrown = size;
   }
 
   #grew(size: number): void {
     const { clock } = this.base;
     this.seen = size;
+    this.pause = Math.max(this.pause / 2, clock.mono() - this.grewAt);
     this.grewAt = clock.mono();
     this.unread.grew(size, clock.now());
   }
@@ -206,7 +245,10 @@ export class Follow {
     // While it is empty, what was lost in our absence is still to be stated.
     this.wasDown &&= emptied;
     this.emptied = emptied;
-    this.low = Number.POSITIVE_INFINITY;
+    this.low = emptied ? 0 : Number.POSITIVE_INFINITY;
+    this.regrown = 0;
+    this.between = 0;
+    this.copied = false;
     // Sizes seen before the verdict count no longer, but what was read does.
     if (!emptied) this.seen = Math.max(size, this.position);
     this.sure = this.position;
@@ -223,6 +265,7 @@ export class Follow {
       this.blockedUntil = this.base.clock.mono() + retryUs;
       return undefined;
     }
+    if (this.copy !== undefined) return await this.#turnOn(this.copy, handle, room, limit);
     if (this.doubt || this.skipTo > 0) return await this.#settled(handle);
     const wanted = Math.min(limit, room.length);
     const got = await handle.read(room, 0, wanted, this.position);
@@ -249,6 +292,34 @@ export class Follow {
     return this.#handOver(this.ref, room, length);
   }
 
+  /** The file was cut. Whether its old content goes on in a copy; then that is read first. */
+  async turnToCopy(): Promise<boolean> {
+    if (this.copied || this.position === 0) return false;
+    this.copy = await this.base.findCopy?.(this);
+    this.doubt ||= this.copy !== undefined;
+    return this.copy !== undefined;
+  }
+
+  /** A turn at the copy; at its end the doubt about the file itself is taken up again. */
+  async #turnOn(
+    { file, size }: Copy,
+    handle: OpenFile,
+    room: Uint8Array,
+    limit: number,
+  ): Promise<TailItem | undefined> {
+    const wanted = Math.min(limit, room.length, size - this.position);
+    const got = wanted > 0 ? await file.read(room, 0, wanted, this.position).catch(() => 0) : 0;
+    if (got > 0 && this.ref !== undefined) {
+      this.more = true;
+      return this.#handOver(this.ref, room, this.#cut(room, got, false, true));
+    }
+    this.copy = undefined;
+    this.copied = true;
+    this.seen = Math.max(this.seen, this.position);
+    await file.close().catch(() => undefined);
+    return await this.#settled(handle);
+  }
+
   /**
    * While nobody reads: whether the growth seen is still growth of what we know, so that its loss
    * would be known as a loss.
@@ -260,6 +331,13 @@ export class Follow {
     const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
     if (await this.#unchanged(handle, head, got)) this.sure = seen;
     else this.doubt = true;
+  }
+
+  /** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */
+  async recheck(): Promise<void> {
+    const { handle, position, doubt } = this;
+    if (handle === undefined || position === 0 || doubt || this.emptied) return;
+    this.doubt = !(await this.#unchanged(handle, new Uint8Array(0), 0));
   }
 
   async #settled(handle: OpenFile): Promise<TailItem | undefined> {

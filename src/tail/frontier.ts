@@ -5,6 +5,8 @@
 
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
+import type { OpenFile } from "../host/files.ts";
+import type { Sameness } from "./identity.ts";
 
 /** Bytes kept before the position: more than a usual line, so a timestamp is among them. */
 export const frontierBytes = 512;
@@ -16,6 +18,35 @@ export interface FrontierMark {
   readonly length: number;
   /** SHA-256 of the bytes, in hex. */
   readonly sha256: string;
+}
+
+/** Reads exactly there; less where the file ends. */
+export async function readAt(file: OpenFile, from: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  return bytes.subarray(0, length === 0 ? 0 : await file.read(bytes, 0, length, from));
+}
+
+export interface Sealed {
+  readonly position: number;
+  readonly frontier: Frontier;
+  /** Stands in for the frontier while that is not known. */
+  readonly mark: FrontierMark | undefined;
+}
+
+/** Whether `file` holds before the position what was sealed there. */
+export async function isSealedBefore(
+  suite: Suite,
+  { position, frontier, mark }: Sealed,
+  file: OpenFile,
+): Promise<Sameness> {
+  const { length } = frontier;
+  if (length > 0) {
+    const now = await readAt(file, position - length, length);
+    return frontier.difference(now) === undefined ? "same" : "changed";
+  }
+  if (mark === undefined || mark.length > position || mark.length === 0) return "unknown";
+  const now = await readAt(file, position - mark.length, mark.length);
+  return hex(suite.sha256(now)) === mark.sha256 ? "same" : "changed";
 }
 
 export class Frontier {

@@ -1,6 +1,8 @@
 // Hints: early word of changes, from chokidar. The rescan is the truth; hints make it early.
 //
 // - Directories are watched, never single files: chokidar's raw words carry the names.
+// - A watch is on what a path meant when it was made: where it means another directory by now, made
+//   anew, mounted over, behind a link that moved, it is watched anew.
 // - Anything may go wrong here (no watches left, network file systems, names that are not
 //   UTF-8): then the rescan finds what happened, later.
 // - A file written to in tiny pieces causes a flood of words, each of which costs. In a flood the
@@ -12,16 +14,19 @@ import type { Diag } from "../host/diag.ts";
 import { type BytePath, joinNames, pathFromText } from "./byte-path.ts";
 
 export interface Hints {
-  /** Watches these directories from now on, and no others. */
-  watch(dirs: ReadonlySet<BytePath>): void;
+  /** Watches these directories from now on, and no others. Each with what it is: see below. */
+  watch(dirs: ReadonlyMap<BytePath, string>): void;
   close(): Promise<void>;
 }
 
 export interface HintContext {
   readonly clock: Clock;
   readonly diag: Diag;
-  /** Something happened at a path; undefined: somewhere. Called from anywhere, must not throw. */
-  readonly onHint: (path: BytePath | undefined) => void;
+  /**
+   * Something happened at a path; undefined: somewhere. `urgent`: a name came or went. Called from
+   * anywhere, must not throw.
+   */
+  readonly onHint: (path: BytePath | undefined, urgent?: boolean) => void;
 }
 
 export type HintSource = (context: HintContext) => Hints;
@@ -41,7 +46,7 @@ function textOf(path: BytePath): string | undefined {
 class ChokidarHints implements Hints {
   readonly #context: HintContext;
   #watcher: Watcher | undefined;
-  #watched = new Set<string>();
+  #watched = new Map<string, string>();
   #restUntil = 0;
   #second = 0;
   #inSecond = 0;
@@ -52,15 +57,17 @@ class ChokidarHints implements Hints {
     this.#context = context;
   }
 
-  watch(dirs: ReadonlySet<BytePath>): void {
+  watch(dirs: ReadonlyMap<BytePath, string>): void {
     if (this.#context.clock.mono() < this.#restUntil) return;
-    const wanted = new Set<string>();
-    for (const dir of dirs) {
+    const wanted = new Map<string, string>();
+    for (const [dir, what] of dirs) {
       const text = textOf(dir);
-      if (text !== undefined && wanted.size < dirsMax) wanted.add(text);
+      if (text !== undefined && wanted.size < dirsMax) wanted.set(text, what);
     }
-    const added = [...wanted].filter((dir) => !this.#watched.has(dir));
-    const removed = [...this.#watched].filter((dir) => !wanted.has(dir));
+    const added = [...wanted.keys()].filter((dir) => wanted.get(dir) !== this.#watched.get(dir));
+    const removed = [...this.#watched.keys()].filter(
+      (dir) => wanted.get(dir) !== this.#watched.get(dir),
+    );
     this.#watched = wanted;
     if (removed.length > 0) this.#watcher?.unwatch(removed);
     if (added.length === 0) return;
@@ -77,11 +84,14 @@ class ChokidarHints implements Hints {
       atomic: false,
       awaitWriteFinish: false,
       ignorePermissionErrors: true,
-      // Files inside need no watch of their own: the directory's raw words name them.
-      ignored: (_path, stats) => stats !== undefined && !stats.isDirectory(),
+      // Files inside need no watch of their own: the directory's raw words name them. A directory
+      // that is asked for may be a link to one.
+      ignored: (path, stats) =>
+        stats !== undefined && !stats.isDirectory() && !this.#watched.has(path),
     });
-    watcher.on("raw", (_kind, name, details) => {
-      this.#heard((details as { watchedPath?: string } | undefined)?.watchedPath, name);
+    watcher.on("raw", (kind, name, details) => {
+      const dir = (details as { watchedPath?: string } | undefined)?.watchedPath;
+      this.#heard(dir, name, kind === "rename");
     });
     watcher.on("error", (error) => {
       if (this.#failed) return;
@@ -92,7 +102,7 @@ class ChokidarHints implements Hints {
     return watcher;
   }
 
-  #heard(dir: string | undefined, name: unknown): void {
+  #heard(dir: string | undefined, name: unknown, urgent: boolean): void {
     const { clock, onHint } = this.#context;
     const second = Math.floor(clock.mono() / 1_000_000);
     this.#inSecond = second === this.#second ? this.#inSecond + 1 : 1;
@@ -100,7 +110,7 @@ class ChokidarHints implements Hints {
     if (this.#inSecond > floodPerSecond) this.#rest();
     // U+FFFD: the name was not UTF-8, and which one it was is lost.
     const known = typeof dir === "string" && typeof name === "string" && !name.includes("\ufffd");
-    onHint(known ? joinNames(pathFromText(dir), pathFromText(name)) : undefined);
+    onHint(known ? joinNames(pathFromText(dir), pathFromText(name)) : undefined, urgent);
   }
 
   #rest(): void {
@@ -108,7 +118,7 @@ class ChokidarHints implements Hints {
     if (watcher === undefined) return;
     this.#restUntil = this.#context.clock.mono() + restUs;
     this.#watcher = undefined;
-    this.#watched = new Set();
+    this.#watched = new Map();
     this.#closing = watcher.close();
   }
 

@@ -1,13 +1,13 @@
 // Open files: who holds a descriptor, and who gives one back.
 //
 // - A file is opened as soon as it has unread bytes, so that it may be renamed or deleted while
-//   nobody reads. It is given back when it was read to its end and is quiet, or when others need
-//   the descriptor more; a look at its path finds new growth.
+//   nobody reads. When more than half of the descriptors are taken it is given back once it was
+//   read to its end and is quiet, or when others need it more; a look at its path finds new growth.
 // - Never given back: deleted files and files whose path is not known: they could not be found
 //   again.
 
 import { errnoOf } from "../host/file-error.ts";
-import type { Files, OpenFile } from "../host/files.ts";
+import type { FileInfo, Files, OpenFile } from "../host/files.ts";
 import { pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 
@@ -52,13 +52,7 @@ export class OpenFiles {
 
   async #take(follow: Follow, handle: OpenFile): Promise<OpenOutcome> {
     const info = await handle.stat();
-    const known = follow.info;
-    const same =
-      info.kind === "file" &&
-      info.dev === known.dev &&
-      info.ino === known.ino &&
-      info.birthNs === known.birthNs;
-    if (!same) {
+    if (!isSame(follow.info, info)) {
       await handle.close();
       return "moved";
     }
@@ -68,12 +62,32 @@ export class OpenFiles {
     return "open";
   }
 
+  /**
+   * After an error in reading: a descriptor may have gone bad for ever (a server's restart, a mount
+   * made anew) while the path leads to the same file. The old one is kept until that is certain.
+   */
+  async renew(follow: Follow): Promise<void> {
+    const { handle: old, located, path } = follow;
+    if (old === undefined || !located) return;
+    try {
+      const fresh = await this.#files.open(pathToHost(path), "read");
+      const same = await fresh.stat().then((info) => isSame(follow.info, info));
+      const [kept, other] = same ? [fresh, old] : [old, fresh];
+      follow.handle = kept;
+      await other.close();
+    } catch {
+      // Tried again with the next read.
+    }
+  }
+
   async close(follow: Follow): Promise<void> {
-    const { handle } = follow;
+    const { handle, copy } = follow;
     follow.handle = undefined;
+    follow.copy = undefined;
     this.#open.delete(follow);
     // The file was only read: an error in closing it changes nothing.
     await handle?.close().catch(() => undefined);
+    await copy?.file.close().catch(() => undefined);
   }
 
   /** Closes the file that can best do without; false if there is none. */
@@ -89,9 +103,13 @@ export class OpenFiles {
     return true;
   }
 
-  /** Gives back what was quiet since `before` (mono µs). */
+  /**
+   * Gives back what was quiet since `before` (mono µs), but only while descriptors are few: who is
+   * held open cannot be moved to where nobody looks, and written to there.
+   */
   async closeIdle(before: number): Promise<void> {
     for (const follow of this.#open) {
+      if (this.roomy) return;
       const idle = follow.caughtUp && follow.located && follow.unlinkedAt === undefined;
       if (idle && follow.grewAt < before) await this.close(follow);
     }
@@ -100,6 +118,11 @@ export class OpenFiles {
   async closeAll(): Promise<void> {
     for (const follow of this.#open) await this.close(follow);
   }
+}
+
+function isSame(known: FileInfo, info: FileInfo): boolean {
+  const { kind, dev, ino, birthNs } = info;
+  return kind === "file" && dev === known.dev && ino === known.ino && birthNs === known.birthNs;
 }
 
 /** Lower gives its descriptor back first: read to its end, then longest quiet. */

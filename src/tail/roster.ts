@@ -12,6 +12,7 @@ import type { Discover } from "./discover.ts";
 import { Follow, type FollowBase } from "./follow.ts";
 import { type NodeKey, nodeKey, recordKey, refOf } from "./identity.ts";
 import type { ResumeOptions, SourceOptions } from "./item.ts";
+import { Past } from "./past.ts";
 
 export interface RosterContext {
   readonly discover: Discover;
@@ -21,6 +22,8 @@ export interface RosterContext {
   readonly scope: (encodedPath: string) => boolean;
   /** A followed file turned out to be gone: its inode is another file's now. */
   readonly onReplaced: (follow: Follow) => void;
+  /** A followed file's device has another number: an open descriptor is of the old one. */
+  readonly onRenumbered: (follow: Follow) => void;
 }
 
 interface Newcomer {
@@ -34,6 +37,9 @@ export class Roster {
   readonly #byNode = new Map<NodeKey, Follow>();
   readonly #byPath = new Map<BytePath, Follow>();
   readonly #resume = new Map<NodeKey, ResumeOptions>();
+  /** By inode and birth alone, for devices that were numbered anew. */
+  readonly #resumeByInode = new Map<string, ResumeOptions>();
+  readonly #past = new Past();
   readonly #order: ReadonlyMap<string, number>;
   #newcomers = new Map<NodeKey, Newcomer>();
   /** Number of the sweep under way. */
@@ -47,6 +53,7 @@ export class Roster {
     this.#order = new Map(context.sources.map(({ name }, at) => [name, at]));
     for (const item of resume) {
       const key = resumeKey(item);
+      this.#resumeByInode.set(`${item.record.ino}:${item.record.birth}`, item);
       // One file cannot be two open sources; the one with the higher generation is the file's.
       const other = this.#resume.get(key);
       const older = other && other.record.generation < item.record.generation ? other : item;
@@ -74,6 +81,11 @@ export class Roster {
 
   /** Gives up on a source to resume. */
   dismiss(item: ResumeOptions): void {
+    this.#past.keepResume(item);
+    this.#drop(item);
+  }
+
+  #drop(item: ResumeOptions): void {
     for (const [key, known] of this.#resume) if (known === item) this.#resume.delete(key);
   }
 
@@ -84,7 +96,10 @@ export class Roster {
   meet(path: BytePath, info: FileInfo, adopt: boolean): Follow | undefined {
     const key = nodeKey(info);
     const before = this.#byPath.get(path);
-    if (before !== undefined && nodeKey(before.info) !== key) this.lose(before);
+    if (before !== undefined && nodeKey(before.info) !== key) {
+      if (isRenumbered(before.info, info) && !this.#byNode.has(key)) this.#renumber(before, info);
+      else this.lose(before);
+    }
     let follow = this.#byNode.get(key);
     if (follow !== undefined && follow.handle === undefined && isOther(follow, info)) {
       this.#context.onReplaced(follow);
@@ -98,6 +113,15 @@ export class Roster {
     }
     this.#greet(path, info);
     return adopt ? this.adoptNewcomers().at(0) : undefined;
+  }
+
+  /** The device has another number: mounted anew. */
+  #renumber(follow: Follow, info: FileInfo): void {
+    this.#byNode.delete(nodeKey(follow.info));
+    follow.info = info;
+    follow.doubt = true;
+    this.#byNode.set(nodeKey(info), follow);
+    this.#context.onRenumbered(follow);
   }
 
   #place(follow: Follow, path: BytePath): void {
@@ -138,6 +162,7 @@ export class Roster {
   }
 
   forget(follow: Follow): void {
+    this.#past.keep(follow);
     if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
     const key = nodeKey(follow.info);
     if (this.#byNode.get(key) === follow) this.#byNode.delete(key);
@@ -151,16 +176,27 @@ export class Roster {
   }
 
   #resumed(path: BytePath, info: FileInfo): Follow | undefined {
-    const birth = String(info.birthNs > 0n ? info.birthNs : 0n);
-    const key = `${nodeKey(info)}:${birth}`;
-    const item = this.#resume.get(key);
+    const item = this.#resume.get(`${nodeKey(info)}:${birthOf(info)}`) ?? this.#moved(path, info);
     const base = item && this.#context.bases.get(item.record.name);
     if (item === undefined || base === undefined) return undefined;
-    this.#resume.delete(key);
+    this.#drop(item);
     const { record, offset, frontier } = item;
     const resume = { ref: refOf(base.suite, record), offset, mark: frontier };
     const named = this.#context.scope(shown(path)) ? path : pathFromShown(record.path);
     return this.#add(new Follow(base, { name: record.name, path, named, info, resume }));
+  }
+
+  /**
+   * A source to resume whose device has another number since: after a reboot or a mount that is
+   * usual. Asked only once a whole sweep found no file that fits exactly.
+   */
+  #moved(path: BytePath, info: FileInfo): ResumeOptions | undefined {
+    if (this.sweep < 2 || this.#resume.size === 0) return undefined;
+    const item = this.#resumeByInode.get(`${info.ino}:${birthOf(info)}`);
+    if (item === undefined || this.#resume.get(resumeKey(item)) !== item) return undefined;
+    // Without a birth an inode number is weak evidence.
+    const { birth, path: recorded } = item.record;
+    return birth !== "0" || pathFromShown(recorded) === path ? item : undefined;
   }
 
   #greet(path: BytePath, info: FileInfo): void {
@@ -184,16 +220,21 @@ export class Roster {
     }
   }
 
-  /** Follows what was met and is new; hard links of one file have been made one by now. */
+  /**
+   * Follows what was met and is new; hard links of one file have been made one by now. In the first
+   * sweep after a restart newcomers wait for the second: they may be what is still awaited.
+   */
   adoptNewcomers(): Follow[] {
     const added: Follow[] = [];
+    if (this.sweep < 2 && this.#resume.size > 0) return added;
     for (const [key, { path, info, name }] of this.#newcomers) {
       const base = this.#context.bases.get(name);
       if (base === undefined || this.#byNode.has(key)) continue;
       const source = this.#context.sources[this.#order.get(name) ?? 0];
       const skip = this.skipping && source?.startAt === "end" && info.size > 0;
       base.counts.found += 1;
-      added.push(this.#add(new Follow(base, { name, path, info, skip })));
+      const past = this.#past.take(name, info);
+      added.push(this.#add(new Follow(base, { name, path, info, skip, past })));
     }
     this.#newcomers = new Map();
     return added;
@@ -212,6 +253,12 @@ export class Roster {
 }
 
 const resumeKey = ({ record }: ResumeOptions): string => `${recordKey(record)}:${record.birth}`;
+
+const birthOf = ({ birthNs }: FileInfo): string => String(birthNs > 0n ? birthNs : 0n);
+
+function isRenumbered(before: FileInfo, now: FileInfo): boolean {
+  return before.dev !== now.dev && before.ino === now.ino && before.birthNs === now.birthNs;
+}
 
 function isOther(follow: Follow, info: FileInfo): boolean {
   return follow.info.birthNs !== info.birthNs;

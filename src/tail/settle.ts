@@ -10,15 +10,10 @@ import { hex } from "../core/bytes.ts";
 import type { GapCause } from "../core/record.ts";
 import type { OpenFile } from "../host/files.ts";
 import type { Follow } from "./follow.ts";
-import { frontierBytes } from "./frontier.ts";
+import { frontierBytes, isSealedBefore, readAt } from "./frontier.ts";
 import { fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
-
-async function readAt(file: OpenFile, from: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  return bytes.subarray(0, length === 0 ? 0 : await file.read(bytes, 0, length, from));
-}
 
 const readHead = (file: OpenFile): Promise<Uint8Array> => readAt(file, 0, fingerprintBytes);
 
@@ -45,19 +40,14 @@ export function gapOf(
 async function lookBack(
   follow: Follow,
   file: OpenFile,
-): Promise<{ frontier: Sameness; change?: { first: number; end: number }; now: Uint8Array }> {
-  const { position, mark, frontier } = follow;
-  if (frontier.length > 0) {
-    const now = await readAt(file, position - frontier.length, frontier.length);
-    const change = frontier.difference(now);
-    return change === undefined ? { frontier: "same", now } : { frontier: "changed", change, now };
+): Promise<{ frontier: Sameness; change?: { first: number; end: number } }> {
+  const { position, frontier } = follow;
+  if (frontier.length === 0) {
+    return { frontier: await isSealedBefore(follow.base.suite, follow, file) };
   }
-  if (mark === undefined || mark.length > position || mark.length === 0) {
-    return { frontier: "unknown", now: new Uint8Array(0) };
-  }
-  const now = await readAt(file, position - mark.length, mark.length);
-  const same = hex(follow.base.suite.sha256(now)) === mark.sha256;
-  return { frontier: same ? "same" : "changed", now };
+  const now = await readAt(file, position - frontier.length, frontier.length);
+  const change = frontier.difference(now);
+  return change === undefined ? { frontier: "same" } : { frontier: "changed", change };
 }
 
 /**
@@ -81,15 +71,27 @@ async function refill(follow: Follow, file: OpenFile): Promise<void> {
   follow.mark = undefined;
 }
 
+/** Whether a file that is back still holds what was sealed of it. */
+async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise<boolean> {
+  const { past, base } = follow;
+  follow.past = undefined;
+  if (past === undefined) return true;
+  const { record, offset, mark } = past;
+  if (sameHead(base.suite, record, head) !== "same") return false;
+  const sealed = { position: offset, frontier: follow.frontier, mark };
+  return (await isSealedBefore(base.suite, sealed, file)) !== "changed";
+}
+
 async function skip(follow: Follow, file: OpenFile, size: number): Promise<Statement[]> {
   const to = follow.skipTo;
   follow.skipTo = 0;
+  const head = await readHead(file);
   // Cut since we saw it: what is there now was written after the start.
-  if (size < to) {
+  if (size < to || !(await isPast(follow, file, head))) {
     follow.settled(size, false);
     return [];
   }
-  const ref = follow.declare(await readHead(file));
+  const ref = follow.declare(head);
   const statements = [ref.record, gapOf(follow, ref, "skipped", to, to)];
   follow.moveTo(to);
   await refill(follow, file);
@@ -124,10 +126,10 @@ async function cutBack(
   follow: Follow,
   file: OpenFile,
   size: number,
-  { position, seen, size: least }: Evidence,
+  { position, seen, size: least, between }: Evidence,
 ): Promise<Statement[]> {
   const kept = follow.frontier;
-  const missing = (seen ?? least) - least;
+  const missing = (seen ?? least) - least + between;
   const closing = gapOf(follow, follow.ref as SourceRef, "truncated", missing);
   follow.base.counts.truncated += 1;
   follow.nextGeneration(size);
@@ -149,15 +151,18 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const head = await readHead(file);
   const evidence = {
     position,
-    seen: wasDown ? undefined : follow.seen,
+    // From a copy its old content was read to the end.
+    seen: wasDown && !follow.copied ? undefined : follow.seen,
     sure: follow.sure,
     size: Math.min(follow.low, info.size),
     now: info.size,
+    between: follow.between,
     frontier: back.frontier,
     head: follow.print === undefined ? "unknown" : sameHead(follow.base.suite, follow.print, head),
     witness: back.change !== undefined && hasWitness(follow, back.change.first),
   } as const;
   const verdict = judge(evidence);
+  if ((verdict === "restart" || verdict === "wait") && (await follow.turnToCopy())) return [];
   follow.settled(info.size, verdict === "wait");
   switch (verdict) {
     case "wait":

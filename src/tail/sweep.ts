@@ -2,14 +2,18 @@
 //
 // - A sweep finds everything by itself: hints only make it early.
 // - Files that lost their path are looked for among all names of the walked directories, also
-//   those that match no pattern; so are sources to resume.
+//   those that match no pattern, and of the directories right below them; so are sources to resume.
 // - Only stat and list are called here; nothing is read.
 
 import type { FileInfo, Files } from "../host/files.ts";
 import { type BytePath, pathFromShown, pathToHost } from "./byte-path.ts";
 import type { Discover } from "./discover.ts";
 import type { Follow } from "./follow.ts";
+import { nodeKey } from "./identity.ts";
 import type { Roster } from "./roster.ts";
+
+/** Directories searched at most that no pattern leads into. */
+const belowMax = 200;
 
 /** Paths looked at together. */
 const slice = 32;
@@ -24,8 +28,8 @@ export class Sweeper {
   readonly #discover: Discover;
   readonly #roster: Roster;
   readonly #onSeen: (follow: Follow) => void;
-  /** Directories of the last sweep, and how much work it was. */
-  dirs: Set<BytePath> = new Set();
+  /** Directories of the last sweep, with what each one was, and how much work it was. */
+  dirs: ReadonlyMap<BytePath, string> = new Map();
   looks = 0;
   names = 0;
 
@@ -76,10 +80,12 @@ export class Sweeper {
     roster.sweep += 1;
     this.looks = 0;
     this.names = 0;
-    const dirs = new Set<BytePath>();
+    const dirs = new Map<BytePath, string>();
     const others: BytePath[] = [];
-    for await (const { dir, names } of this.#discover.walk()) {
-      dirs.add(dir);
+    const below: BytePath[] = [];
+    for await (const { dir, names, closed } of this.#discover.walk()) {
+      dirs.set(dir, await this.#whatIs(dir));
+      below.push(...closed);
       this.names += names.length + 1;
       const wanted: BytePath[] = [];
       for (const path of names) {
@@ -89,9 +95,20 @@ export class Sweeper {
       yield* this.#visitAll(wanted);
     }
     yield* this.#visitAll(this.#elsewhere());
-    if (this.#searching()) yield* this.#visitAll(others);
+    if (this.#searching()) {
+      yield* this.#visitAll(others);
+      for (const dir of below.slice(0, belowMax)) {
+        yield* this.#visitAll(await this.#discover.namesIn(dir));
+      }
+    }
     await this.#closeBooks();
     this.dirs = dirs;
+  }
+
+  async #whatIs(dir: BytePath): Promise<string> {
+    this.looks += 1;
+    const info = await this.#files.stat(pathToHost(dir)).catch(() => undefined);
+    return info === undefined ? "" : `${nodeKey(info)}:${info.birthNs}`;
   }
 
   /** Known paths that the walk did not lead to, and recorded ones of sources to resume. */

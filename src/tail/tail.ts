@@ -12,18 +12,18 @@
 import { resolve } from "node:path";
 import type { GapCause, HeartbeatSource } from "../core/record.ts";
 import type { BytePath } from "./byte-path.ts";
+import { Copies } from "./copies.ts";
 import { Discover } from "./discover.ts";
 import { Drain } from "./drain.ts";
-import { abandoned, lastWords } from "./ending.ts";
+import { abandoned, holdUs, lastWords } from "./ending.ts";
 import { cutBytes, type Follow, type FollowBase } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
+import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, ResumeOptions, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
 import {
   activeUs,
-  hintDelayUs,
-  hintsMax,
   lookEveryUs,
   msUs,
   type Pace,
@@ -56,8 +56,7 @@ export class Tail {
   readonly #active = new Set<Follow>();
   /** Files whose last line waits for its LF. */
   readonly #partials = new Set<Follow>();
-  #hinted = new Set<BytePath>();
-  #hintDue: number | undefined;
+  readonly #hinted = new Hinted();
   #sweeping: AsyncGenerator<void> | undefined;
   #sweepDue = 0;
   #sweptAt = 0;
@@ -72,24 +71,26 @@ export class Tail {
     this.#pace = paceOf(options);
     const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
+    this.#discover = new Discover(files, diag, sources, refuse);
+    const copies = new Copies(files, suite, (path) => this.#discover.wants(path));
+    const findCopy = copies.find.bind(copies);
     const bases = new Map<string, FollowBase>();
     for (const [name, counts] of this.#counts)
-      bases.set(name, { clock, suite, counts, partialAgeUs, mayDeclare });
-    this.#discover = new Discover(files, diag, sources, refuse);
+      bases.set(name, { clock, suite, counts, partialAgeUs, mayDeclare, findCopy });
     const context = {
       discover: this.#discover,
       sources,
       bases,
       scope: options.scope ?? (() => true),
       onReplaced: (follow: Follow) => this.#bury(follow),
+      onRenumbered: (follow: Follow) => void this.#open.close(follow),
     };
     this.#roster = new Roster(context, resume, firstStart);
-    this.#sweeper = new Sweeper(files, this.#discover, this.#roster, (follow) =>
-      this.#seen(follow),
-    );
+    const onSeen = this.#seen.bind(this);
+    this.#sweeper = new Sweeper(files, this.#discover, this.#roster, onSeen);
     this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512);
     const source = options.hints ?? chokidarHints;
-    const onHint = (path: BytePath | undefined): void => this.#onHint(path);
+    const onHint = this.#onHint.bind(this);
     this.#hints = source === "none" ? undefined : source({ clock, diag, onHint });
   }
 
@@ -195,10 +196,8 @@ export class Tail {
 
   // ---- Looking around.
 
-  #onHint(path: BytePath | undefined): void {
-    if (path === undefined || this.#hinted.size >= hintsMax) this.#sweepSoon();
-    else this.#hinted.add(path);
-    this.#hintDue ??= this.#options.clock.mono() + hintDelayUs;
+  #onHint(path: BytePath | undefined, urgent = false): void {
+    if (!this.#hinted.add(path, this.#options.clock.mono(), urgent)) this.#sweepSoon();
     this.#wake?.abort();
   }
 
@@ -210,7 +209,7 @@ export class Tail {
   #nextDue(): number {
     let due = this.#sweepDue;
     if (this.#active.size > 0) due = Math.min(due, this.#pollDue);
-    if (this.#hintDue !== undefined) due = Math.min(due, this.#hintDue);
+    due = Math.min(due, this.#hinted.due ?? due);
     // What is ready already is not waited for: whoever does not read must not be woken for it.
     if (this.#drain?.over === false && !this.#busy) due = Math.min(due, this.#drain.lookDue);
     for (const follow of this.#partials) {
@@ -225,7 +224,7 @@ export class Tail {
 
   async #lookAround(): Promise<void> {
     const now = this.#options.clock.mono();
-    if (this.#hintDue !== undefined && now >= this.#hintDue) await this.#followHints();
+    if (now >= (this.#hinted.due ?? Number.POSITIVE_INFINITY)) await this.#followHints();
     if (this.#active.size > 0 && now >= this.#pollDue) await this.#poll();
     if (this.#sweeping !== undefined || now >= this.#sweepDue) await this.#sweepStep();
     for (const follow of this.#partials) {
@@ -236,10 +235,7 @@ export class Tail {
   }
 
   async #followHints(): Promise<void> {
-    const hinted = this.#hinted;
-    this.#hinted = new Set();
-    this.#hintDue = undefined;
-    for (const path of hinted) {
+    for (const path of this.#hinted.take()) {
       const stranger = this.#roster.at(path) === undefined && this.#discover.wants(path);
       if (stranger && (await this.#discover.refuses(path))) continue;
       if (await this.#sweeper.visit(path, true)) this.#sweepSoon();
@@ -260,9 +256,11 @@ export class Tail {
         if (info !== undefined) follow.observe(info);
         await follow.confirm().catch(() => undefined);
       } else if (follow.located) await this.#sweeper.visit(follow.path, false);
+      if (clock.mono() - follow.grewAt > activeUs && follow.lag === 0) {
+        this.#active.delete(follow);
+        await follow.recheck().catch(() => undefined);
+      }
       this.#seen(follow);
-      const quiet = clock.mono() - follow.grewAt > activeUs && follow.lag === 0;
-      if (quiet && follow.unlinkedAt === undefined) this.#active.delete(follow);
     }
     this.#pollDue = clock.mono() + Math.max(pollUs, batch.length * lookEveryUs);
   }
@@ -315,8 +313,9 @@ export class Tail {
     if (follow.lag > 0 || follow.doubt || now - follow.grewAt < activeUs) this.#active.add(follow);
     if (follow.unlinkedAt !== undefined) {
       this.#active.add(follow);
-      const quietSince = Math.max(follow.grewAt, follow.unlinkedAt);
-      if (follow.caughtUp && now - quietSince >= this.#pace.deletedQuietUs) this.#bury(follow);
+      const quiet = now - Math.max(follow.grewAt, follow.unlinkedAt);
+      if (follow.caughtUp && quiet >= holdUs(follow, this.#pace, this.#open.roomy))
+        this.#bury(follow);
       if (follow.caughtUp) return;
     }
     this.#enlist(follow);
@@ -361,6 +360,7 @@ export class Tail {
       return item;
     } catch (cause) {
       this.#unreadable(follow, cause);
+      await this.#open.renew(follow);
       return undefined;
     }
   }

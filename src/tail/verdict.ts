@@ -1,12 +1,14 @@
 // Pure. The one decision about an open file whose size or content may have changed behind us.
 //
-// p position; s greatest size seen of this generation; n least size seen since the last verdict
-// (now included); frontier: the bytes just before p; head: the bytes under the fingerprint;
-// sure: the greatest size after which the frontier was still found the same.
+// p position; s greatest size seen of this generation, which is before it was seen to shrink; n
+// least size seen since the last verdict (now included; nothing, if it was found empty then);
+// frontier: the bytes just before p; head: the bytes under the fingerprint; sure: the greatest
+// size after which the frontier was still found the same; between: bytes seen of generations that
+// came and went since.
 //
 //   | what is seen                                  | verdict   | stated                     |
 //   |-----------------------------------------------|-----------|----------------------------|
-//   | empty now, 0 < p = s (no unread byte known)   | wait      | nothing, until it has      |
+//   | empty now, 0 < p = s, nothing between         | wait      | nothing, until it has      |
 //   |                                               |           | bytes again or is gone     |
 //   | n < p                                         | restart   | see below                  |
 //   | p = 0, and n < s or the head changed          | restart   | see below                  |
@@ -19,7 +21,8 @@
 //   | frontier the same                             | go-on     | nothing                    |
 //
 // A restart is stated as `gap {from p, cause truncated}` when unread bytes may have been lost
-// (n < s: if s > p; n >= s: if sure > p; always if we were down and s is not known), else as
+// (n < s: if s > p; n >= s: if sure > p; if there were bytes between; always if we were down and s
+// is not known), else as
 // `end {cause restarted, size p}`; then the next generation is read from 0. When in doubt it is a
 // restart: lines sealed twice under two generations are visible, lines taken for old ones would
 // be lost.
@@ -38,6 +41,8 @@ export interface Evidence {
   readonly now: number;
   readonly frontier: "same" | "changed" | "unknown";
   readonly head: "same" | "changed" | "unknown";
+  /** Bytes seen of generations that were cut again before any of them was read. */
+  readonly between: number;
   /** A whole line outside of the fingerprint, before the change, is still in its place. */
   readonly witness: boolean;
 }
@@ -45,9 +50,9 @@ export interface Evidence {
 export type Verdict = "go-on" | "wait" | "rewritten" | "cut-back" | "restart";
 
 export function judge(evidence: Evidence): Verdict {
-  const { position, seen, size, now, frontier, head, witness } = evidence;
+  const { position, seen, size, now, frontier, head, between, witness } = evidence;
   const most = seen ?? position;
-  if (now === 0 && position > 0 && most === position) return "wait";
+  if (now === 0 && position > 0 && most === position && between === 0) return "wait";
   if (size < position) return "restart";
   if (position === 0) return size < most || head === "changed" ? "restart" : "go-on";
   if (frontier === "changed") {
@@ -59,8 +64,9 @@ export function judge(evidence: Evidence): Verdict {
 }
 
 /** How many unread bytes a restart lost as far as known; undefined: none that we know of. */
-export function lostBytes({ position, seen, sure, size }: Evidence): number | undefined {
+export function lostBytes({ position, seen, sure, size, between }: Evidence): number | undefined {
   if (seen === undefined) return 0;
   const most = size < seen ? seen : sure;
-  return most > position ? most - position : undefined;
+  const lost = Math.max(0, most - position) + between;
+  return lost > 0 ? lost : undefined;
 }

@@ -217,7 +217,8 @@ export class FakeFiles implements Files {
 
   infoOf(node: FileNode): FileInfo {
     const { ino, birthNs, mtimeNs, kind, mode, nlink } = node;
-    return { dev: this.#dev, ino, birthNs, mtimeNs, size: node.bytes.size, kind, mode, nlink };
+    const { size } = node.bytes;
+    return { dev: this.#dev, ino, birthNs, mtimeNs, ctimeNs: mtimeNs, size, kind, mode, nlink };
   }
 
   /** Writes what fits; throws ENOSPC if that is not all. */

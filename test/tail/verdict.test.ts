@@ -12,6 +12,7 @@ const calm: Evidence = {
   now: 100,
   frontier: "same",
   head: "same",
+  between: 0,
   witness: false,
 };
 
@@ -20,9 +21,11 @@ const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
   ["it grew", { seen: 150, size: 150 }, "go-on", undefined],
   ["emptied, all read", { size: 0, now: 0 }, "wait", undefined],
   ["emptied, and written again since", { size: 0, now: 140 }, "restart", undefined],
+  ["emptied, but something came and went", { size: 0, now: 0, between: 7 }, "restart", 7],
   ["emptied with unread bytes", { seen: 120, size: 0, now: 0 }, "restart", 20],
   ["shorter than the position, all read", { size: 50 }, "restart", undefined],
   ["shorter than the position, unread bytes", { seen: 130, size: 50 }, "restart", 30],
+  ["cut twice, unread bytes each time", { seen: 130, size: 0, between: 7 }, "restart", 37],
   ["unread end cut off", { seen: 150, size: 120 }, "cut-back", 50],
   ["grown, other content", { size: 200, seen: 200, frontier: "changed" }, "restart", undefined],
   [

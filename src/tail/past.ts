@@ -1,0 +1,58 @@
+// Past: files that were let go without knowing that they are deleted, and how far they were sealed.
+//
+// - A directory that was moved away and back, a volume that is mounted late, a file put back by
+//   hand: its source was closed, but its bytes are sealed, and are not sealed again.
+// - In memory only and bounded: after a restart such a file is a new one.
+
+import type { SourceRecord } from "../core/record.ts";
+import type { FileInfo } from "../host/files.ts";
+import type { Follow } from "./follow.ts";
+import type { FrontierMark } from "./frontier.ts";
+import { nodeKey, recordKey } from "./identity.ts";
+import type { ResumeOptions } from "./item.ts";
+
+/** A closed source, and what tells whether a file still is what was sealed under it. */
+export interface PastSource {
+  readonly record: SourceRecord;
+  /** Sealed, or stated as a gap, up to here. */
+  readonly offset: number;
+  readonly mark: FrontierMark | undefined;
+}
+
+const pastMax = 10_000;
+
+const keyOf = (record: SourceRecord): string => `${recordKey(record)}:${record.birth}`;
+
+export class Past {
+  readonly #known = new Map<string, PastSource>();
+
+  /** A followed file is let go. Nothing is to be known of one that is deleted for certain. */
+  keep({ ref, position, frontier, base, mark, unlinkedAt }: Follow): void {
+    if (ref === undefined || unlinkedAt !== undefined || position === 0) return;
+    const now = frontier.length > 0 ? frontier.mark(base.suite, position) : mark;
+    this.#add({ record: ref.record, offset: position, mark: now });
+  }
+
+  /** A source to resume is given up. */
+  keepResume({ record, offset, frontier }: ResumeOptions): void {
+    const mark = frontier?.offset === offset ? frontier : undefined;
+    if (offset > 0) this.#add({ record, offset, mark });
+  }
+
+  #add(past: PastSource): void {
+    const key = keyOf(past.record);
+    this.#known.delete(key);
+    this.#known.set(key, past);
+    const oldest = this.#known.keys().next();
+    if (this.#known.size > pastMax && oldest.done !== true) this.#known.delete(oldest.value);
+  }
+
+  /** What is known of a file that is met; told once. */
+  take(name: string, info: FileInfo): PastSource | undefined {
+    const key = `${nodeKey(info)}:${info.birthNs > 0n ? info.birthNs : 0n}`;
+    const past = this.#known.get(key);
+    if (past?.record.name !== name) return undefined;
+    this.#known.delete(key);
+    return past;
+  }
+}
