@@ -3,12 +3,13 @@
 // - Everything is deterministic: Ed25519 signatures are, and nothing else is left to chance.
 // - The one compressed payload is kept as bytes, because compressors may change their output.
 
+import { formatAcknowledgement } from "../src/core/acknowledgement.ts";
 import { base64, concat, equalBytes, fromHex, hex, utf8 } from "../src/core/bytes.ts";
 import { checkpointText, textHash, type VaultKeys } from "../src/core/checkpoint.ts";
 import { deriveEnvelopes } from "../src/core/derive.ts";
 import { envelopeHeadLength, field, firstPrev, saltsOf } from "../src/core/envelope.ts";
 import { EnvelopePathBuilder, groupHash } from "../src/core/envelope-tree.ts";
-import { formatGrant } from "../src/core/grant.ts";
+import { formatGrant, type GrantTerms } from "../src/core/grant.ts";
 import {
   blockContext,
   blockHash,
@@ -57,7 +58,7 @@ const runId = filled(6, 16);
 const seconds = 1_767_323_045;
 const startMicros = seconds * 1e6;
 
-const grantText = formatGrant({
+const writerTerms: GrantTerms = {
   id: filled(7, 16),
   role: "write",
   subject: "payments-api",
@@ -68,9 +69,14 @@ const grantText = formatGrant({
   maxChains: 1,
   maxSilenceMs: 60_000,
   key: signer(grantSeed).publicKey,
-});
-const grant = utf8(formatNote(grantText, [root.signNote(grantText)]));
+};
+const grant = grantNote(writerTerms);
 const grantHash = suite.sha256(grant);
+
+function grantNote(terms: GrantTerms): Uint8Array {
+  const text = formatGrant(terms);
+  return utf8(formatNote(text, [root.signNote(text)]));
+}
 
 const config = {
   name: "payments-api",
@@ -527,6 +533,20 @@ const zstdExample = (): string =>
     ["checksum", 4],
   ]);
 
+function acknowledgementExample(): string {
+  const admin = noteSigner(filled(8, 32), "alice", 1);
+  const authority = { ...writerTerms, id: filled(9, 16), role: "admin", sources: [] } as const;
+  const terms = { ...authority, subject: "alice", key: admin.key.publicKey };
+  const text = formatAcknowledgement(
+    {
+      ...{ audience: "vault.example", chain: hex(chain.id), code: "STOPPED" },
+      ...{ below: 4, time: seconds, reason: "host retired, ticket 4711" },
+    },
+    grantNote(terms),
+  );
+  return formatNote(text, [admin.signNote(text)]).trimEnd();
+}
+
 /** The examples in docs/spec, by the name that stands before each. */
 export function specExamples(): ReadonlyMap<string, string> {
   return new Map([
@@ -548,6 +568,7 @@ export function specExamples(): ReadonlyMap<string, string> {
     ["receipt", receiptExample()],
     ["receipt-cosigned", receiptSigned()],
     ["proof", proofOfLine4().trimEnd()],
+    ["acknowledgement", acknowledgementExample()],
     ["store", storeExample()],
     ["blocks", blocksExample()],
     ["key-evolution", keyEvolution()],

@@ -25,6 +25,7 @@ export const commands: readonly (readonly [name: string, load: () => Promise<Com
   ["grant", () => import("./grant.ts")],
   ["check", () => import("./check.ts")],
   ["status", () => import("./status.ts")],
+  ["ack", () => import("./ack.ts")],
   ["health", () => import("./health.ts")],
   ["k8s", () => import("./k8s.ts")],
 ];

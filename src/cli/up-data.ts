@@ -77,6 +77,7 @@ export class UpData {
       store: { type: "dir", path: this.store, immutable: false },
       trust: { root_keys: [formatVerifierKey(root)] },
       retention: [],
+      expect: [],
       metrics: { listen: metrics },
       diagnostics: { level: "info" },
     };

@@ -91,6 +91,15 @@ export class VaultClient {
     yield* this.#body(answer, path, limit);
   }
 
+  /** Sends `body` and returns the answer; 404 is vault-refused. Sent again only to a busy vault. */
+  async post(path: string, body: Uint8Array, limit: number): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    const answer = await this.#ask(path, body);
+    if (answer === undefined) throw this.#refused(path, "404 not found");
+    for await (const piece of this.#body(answer, path, limit)) pieces.push(piece);
+    return new Uint8Array(Buffer.concat(pieces));
+  }
+
   close(): void {
     this.#agent.destroy();
   }
@@ -105,9 +114,9 @@ export class VaultClient {
     return new SealtailError("vault-refused", message, { place: this.url + path });
   }
 
-  async #ask(path: string): Promise<Answer | undefined> {
+  async #ask(path: string, body?: Uint8Array): Promise<Answer | undefined> {
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await this.#request(path);
+      const answer = await this.#request(path, body);
       const { response } = answer;
       const status = response.statusCode ?? 0;
       if (status === 200) return answer;
@@ -122,20 +131,22 @@ export class VaultClient {
     }
   }
 
-  async #request(path: string): Promise<Answer> {
+  async #request(path: string, body: Uint8Array | undefined): Promise<Answer> {
     const target = this.url + path;
     const ending = new AbortController();
     const { idleMs, answerMs } = this.#limits;
     const done = new AbortController();
     void systemClock.sleep(answerMs, done.signal).then(() => ending.abort());
-    const options = { agent: this.#agent, timeout: idleMs, signal: ending.signal };
+    const method = body === undefined ? "GET" : "POST";
+    const options = { method, agent: this.#agent, timeout: idleMs, signal: ending.signal };
     const headers = { accept: "*/*", "accept-encoding": "identity" };
-    const get = target.startsWith("https:") ? https.get : http.get;
+    const send = target.startsWith("https:") ? https.request : http.request;
     try {
       const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-        const request = get(target, { ...options, headers }, resolve);
+        const request = send(target, { ...options, headers }, resolve);
         request.on("timeout", () => request.destroy(new Error(`nothing came for ${idleMs} ms`)));
         request.on("error", reject);
+        request.end(body);
       });
       return { response, done };
     } catch (cause) {

@@ -85,10 +85,13 @@ export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FindingCode;
   readonly at: number | undefined;
+  /** Why, from a closed set: the cause of a gap. */
+  readonly reason: string | undefined;
 
-  constructor(code: FindingCode, message: string, at?: number) {
+  constructor(code: FindingCode, message: string, at?: number, reason?: string) {
     super(message);
     this.code = code;
     this.at = at;
+    this.reason = reason;
   }
 }

@@ -5,23 +5,27 @@
 //
 // Format: docs/spec/store.md.
 
+import { maxAcknowledgementLength } from "../core/acknowledgement.ts";
 import type { Suite } from "../core/digest.ts";
-import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
+import { makeDirDurably, readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import { DirChain, makeFolder, modes, type ObjectLimits, objectLimits } from "./dir-chain.ts";
 import { type FoundEnd, findEnd, missingHeaders } from "./dir-recovery.ts";
 import {
+  acknowledgementPath,
+  acknowledgementsFolder,
   chainPath,
   chainsFolder,
   forkOf,
   forkPath,
   forksMax,
   grantPath,
+  isAcknowledgementName,
   isChainId,
   receiptPath,
 } from "./layout.ts";
-import { DirShelf } from "./shelf.ts";
+import { DirShelf, textNames } from "./shelf.ts";
 import type {
   ChainReader,
   ChainWriter,
@@ -131,6 +135,26 @@ class DirStore extends ReadableDir implements Store {
     await makeFolder(files, this.shelf, chain, "forks");
     await writeFileDurably(files, this.shelf.path(path), fork.proof, modes.complete);
     return true;
+  }
+
+  async acknowledgements(): Promise<Uint8Array[]> {
+    const { files } = this.#options;
+    const folder = this.shelf.path(acknowledgementsFolder);
+    const items = (await files.list(folder)) ?? [];
+    const names = textNames(items, "file").filter(isAcknowledgementName);
+    const notes: Uint8Array[] = [];
+    for (const name of names.sort()) {
+      const note = await readWhole(files, `${folder}/${name}`, maxAcknowledgementLength);
+      if (note !== undefined) notes.push(note);
+    }
+    return notes;
+  }
+
+  async writeAcknowledgement(time: number, id: string, note: Uint8Array): Promise<void> {
+    const { files } = this.#options;
+    await makeDirDurably(files, this.shelf.path(acknowledgementsFolder), modes.dir);
+    const path = this.shelf.path(acknowledgementPath(time, id));
+    await writeFileDurably(files, path, note, modes.complete);
   }
 
   freeBytes(): Promise<number> {

@@ -12,6 +12,7 @@ export const blocksPerRange = 1024;
 export const forksMax = 16;
 
 export const chainsFolder = "chains";
+export const acknowledgementsFolder = "acknowledgements";
 
 export type ChainFolder = "" | "headers" | "forks";
 
@@ -46,6 +47,15 @@ export function headersPath(chain: string, firstBlock: number): string {
 /** `hash` is the block hash, in hex, of the head that was refused. */
 export function forkPath(chain: string, block: number, hash: string): string {
   return `${chainPath(chain, "forks")}/${hex16(block)}-${hash}`;
+}
+
+/** `id` is H(note) in hex, `time` the statement's, in Unix seconds. */
+export function acknowledgementPath(time: number, id: string): string {
+  return `${acknowledgementsFolder}/${hex16(time)}-${id}`;
+}
+
+export function isAcknowledgementName(name: string): boolean {
+  return /^[0-9a-f]{16}-[0-9a-f]{64}$/.test(name);
 }
 
 /** First block of a `.blocks` object by its name in the chain's folder. */

@@ -136,7 +136,8 @@ export class DirShelf implements Shelf {
   }
 }
 
-function textNames(items: readonly DirItem[], kind: DirItem["kind"]): string[] {
+/** Names of `kind` that are text. */
+export function textNames(items: readonly DirItem[], kind: DirItem["kind"]): string[] {
   return items.flatMap(({ name, kind: found }) =>
     typeof name === "string" && found === kind ? [name] : [],
   );

@@ -129,6 +129,10 @@ export interface Store extends ReadableStore {
    * of them. One at a time per chain; appends may go on meanwhile.
    */
   writeFork(chain: string, fork: ForkProof): Promise<boolean>;
+  /** Operators' statements as they were received, the oldest first. */
+  acknowledgements(): Promise<Uint8Array[]>;
+  /** Keeps one, named by its time in Unix seconds and its hash in hex. Durable; twice is fine. */
+  writeAcknowledgement(time: number, id: string, note: Uint8Array): Promise<void>;
   /** Bytes that may still be written. */
   freeBytes(): Promise<number>;
 }

@@ -2,7 +2,9 @@
 //
 // Reference: docs/reference/http.md; the same as OpenAPI at /v1/openapi.json.
 
-import { bodyBytesMax } from "./body.ts";
+import { concat, fromUtf8 } from "../core/bytes.ts";
+import { type Acknowledgements, acknowledgementBytesMax } from "./acknowledgements.ts";
+import { bodyBytesMax, tooLarge } from "./body.ts";
 import type { ApiRequest, Endpoint, EndpointShape, Parameter } from "./endpoint.ts";
 import type { Intake } from "./intake.ts";
 import { openApi } from "./openapi.ts";
@@ -35,10 +37,29 @@ const read = (shape: Read, answer: Endpoint["answer"]): Endpoint => ({
   ...{ method: "GET", access: "read", problems: [400, 403, 404], answer },
 });
 
+export interface ApiParts {
+  readonly intake: Intake;
+  readonly reads: Reads;
+  readonly acknowledgements: Acknowledgements;
+}
+
 /** All endpoints. */
-export function endpoints(intake: Intake, reads: Reads, version: string): Endpoint[] {
+export function endpoints(parts: ApiParts, version: string): Endpoint[] {
+  const { intake, reads, acknowledgements } = parts;
   const table: Endpoint[] = [
     postBlocks(intake),
+    postAcknowledgement(acknowledgements),
+    read(
+      {
+        ...{ path: "/v1/acknowledgements", name: "acknowledgements", parameters: [] },
+        about: "What operators acknowledged: their signed notes, the oldest first.",
+        success: { about: "`acknowledgements`, each as text.", type: "application/json" },
+      },
+      async () => {
+        const notes = await acknowledgements.list();
+        return json({ acknowledgements: notes.map((note) => fromUtf8(note)) });
+      },
+    ),
     read(
       {
         path: "/v1/chains",
@@ -107,6 +128,29 @@ function postBlocks(intake: Intake): Endpoint {
   };
 }
 
+function postAcknowledgement(acknowledgements: Acknowledgements): Endpoint {
+  return {
+    method: "POST",
+    path: "/v1/acknowledgements",
+    name: "post-acknowledgement",
+    about: "Acknowledges findings of a chain: a note signed by the key of a grant for role admin.",
+    access: "write",
+    parameters: [],
+    success: { about: "`id`, the note's hash, once it is durable.", type: "application/json" },
+    problems: [400, 404, 413, 422, 503],
+    answer: async ({ request }: ApiRequest) => {
+      const pieces: Uint8Array[] = [];
+      let length = 0;
+      for await (const piece of piecesOfBody(request.body)) {
+        length += piece.length;
+        if (length > acknowledgementBytesMax) throw tooLarge(acknowledgementBytesMax);
+        pieces.push(piece);
+      }
+      return json({ id: await acknowledgements.take(concat(...pieces)) });
+    },
+  };
+}
+
 function lengthOf(header: string | null): number | undefined {
   if (header === null) return undefined;
   const length = /^[0-9]{1,15}$/.test(header) ? Number(header) : Number.NaN;
@@ -123,6 +167,14 @@ function chainReads(reads: Reads): Endpoint[] {
         success: { about: "Times are Unix microseconds.", type: "application/json" },
       },
       reads.detail,
+    ),
+    read(
+      {
+        ...{ path: `${base}/findings`, name: "findings", parameters: [chain] },
+        about: "What was found in the chain and nobody acknowledged.",
+        success: { about: "`open`: code, reason and blocks of each.", type: "application/json" },
+      },
+      reads.findings,
     ),
     read(
       {

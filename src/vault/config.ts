@@ -29,6 +29,13 @@ export interface RetentionConfig {
   readonly then: "delete";
 }
 
+export interface ExpectConfig {
+  /** A subject, or a glob over subjects. */
+  readonly subject: string;
+  /** How many chains must be active. */
+  readonly chains: number;
+}
+
 export interface VaultConfig {
   readonly version: 1;
   /** The grants' audience, and the first part of every receipt's origin. */
@@ -47,6 +54,7 @@ export interface VaultConfig {
   /** C2SP verifier keys. */
   readonly trust: { readonly root_keys: readonly string[] };
   readonly retention: readonly RetentionConfig[];
+  readonly expect: readonly ExpectConfig[];
   readonly metrics: { readonly listen: string };
   readonly diagnostics: { readonly level: "error" | "warn" | "info" | "debug" };
 }
@@ -91,6 +99,7 @@ export const vaultConfig: ConfigSchema<VaultConfig> = {
         ),
       }),
       retention: a.withDefault(a.list(retention(a), { min: 0, max: 256 }), []),
+      expect: a.withDefault(a.list(expectation(a), { min: 0, max: 200 }), []),
       metrics: a.withDefault(
         a.object<VaultConfig["metrics"]>({
           listen: a.described(
@@ -129,6 +138,16 @@ function retention(a: ConfigWords): Field<RetentionConfig> {
     subject: a.described(a.name(), "Whose chains: a subject or a glob."),
     keep: a.described(a.duration({ min: day, max: 36_500 * day }), "How long payloads are kept."),
     then: a.described(a.oneOf(["delete"]), "What becomes of them afterwards."),
+  });
+}
+
+function expectation(a: ConfigWords): Field<ExpectConfig> {
+  return a.object<ExpectConfig>({
+    subject: a.described(a.name(), "Whose chains must be there: a subject or a glob."),
+    chains: a.described(
+      a.withDefault(a.integer({ min: 1, max: 1_000_000 }), 1),
+      "How many of them must be active.",
+    ),
   });
 }
 

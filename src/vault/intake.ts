@@ -28,6 +28,7 @@ import { Problem } from "./problem.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import type { Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
+import type { Watch } from "./watch.ts";
 
 export interface IntakeOptions {
   readonly suite: Suite;
@@ -41,6 +42,7 @@ export interface IntakeOptions {
   readonly room: Room;
   readonly policy: FoundingPolicy;
   readonly observer: VaultObserver;
+  readonly watch: Pick<Watch, "stored" | "forked">;
   /** Told once, of the error after which the store's state is unknown. */
   readonly onUnsafe: (error: unknown) => void;
 }
@@ -218,8 +220,8 @@ export class Intake {
     }
   }
 
-  async #store(head: ChainHead, { accepted, end }: Admission): Promise<void> {
-    const { suite, clock, catalog, observer, heads } = this.#options;
+  async #store(head: ChainHead, { accepted, end, findings }: Admission): Promise<void> {
+    const { suite, clock, catalog, observer, heads, watch } = this.#options;
     const { chain, writer } = head;
     const newest = accepted.at(-1) as SplitBlock;
     const { root, stopped } = end as NonNullable<Admission["end"]>;
@@ -236,6 +238,8 @@ export class Intake {
     failpoint("store-after-head");
     const now = clock.now();
     catalog.grew(chain, newest.header, now, stopped);
+    const [first] = accepted as [SplitBlock];
+    watch.stored(chain, first.header.blockNo, newest.header.blockNo + 1, findings);
     for (const { header } of accepted) observer.lag(Math.max(0, now - header.time) / 1e6);
   }
 
@@ -250,7 +254,7 @@ export class Intake {
 
   async #refuse(chain: string, result: Admission, problem: Problem): Promise<void> {
     const { fork, refusedHash, spoiled } = result;
-    const { diag, store, catalog, observer } = this.#options;
+    const { diag, store, catalog, observer, watch } = this.#options;
     const { finding = problem.code, block } = problem.extra;
     diag.warn("block refused", { chain, block, finding });
     if (spoiled && refusedHash !== undefined) this.#remember(chain, refusedHash, problem);
@@ -259,6 +263,7 @@ export class Intake {
     const kept = await store.writeFork(chain, fork);
     const entry = catalog.get(chain);
     if (kept && entry !== undefined) entry.forks += 1;
+    if (kept) watch.forked(chain, fork.block);
     diag.error("fork of a chain", { chain, block, kept });
   }
 

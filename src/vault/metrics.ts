@@ -9,9 +9,10 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { findingClasses } from "../core/fault.ts";
-import { type ChainState, chainStates } from "./catalog.ts";
+import { chainStates } from "./catalog.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { problemTable } from "./problem.ts";
+import type { Watched } from "./watch.ts";
 
 const prefix = "sealtail_vault_";
 const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
@@ -22,10 +23,7 @@ const storeErrors = ["disk-full", "io-error", "sync-failed", "other"] as const;
 
 /** What is read at each scrape. Times in Unix seconds. */
 export interface VaultReading {
-  readonly chains: Readonly<Record<ChainState, number>>;
-  readonly openForks: number;
-  /** Oldest sign of life among chains that should give one; 0 if there are none. */
-  readonly oldestHeartbeat: number;
+  readonly watched: Watched;
   readonly headsOpen: number;
   readonly replays: number;
   readonly receiptsPending: number;
@@ -44,11 +42,26 @@ export interface MetricsOptions {
 type ReadNumber = (reading: VaultReading) => number;
 
 const gauges: readonly (readonly [name: string, help: string, read: ReadNumber])[] = [
-  ["open_forks", "Proofs of forks that are kept in the store.", (r) => r.openForks],
+  ["open_forks", "Proven forks that nobody acknowledged.", (r) => r.watched.forks],
+  [
+    "silent_chains",
+    "Chains silent for longer than they promised, and nobody acknowledged it.",
+    (r) => r.watched.silent,
+  ],
+  [
+    "stopped_chains",
+    "Chains whose agent stated its stop, and nobody acknowledged it.",
+    (r) => r.watched.stopped,
+  ],
+  [
+    "chains_unwatched",
+    "Chains with stored blocks that were not looked at since the start: open findings may be more.",
+    (r) => r.watched.pending,
+  ],
   [
     "oldest_open_chain_heartbeat_timestamp_seconds",
     "When the chain that was silent longest among those not ended last sent a block; 0 for none.",
-    (r) => r.oldestHeartbeat,
+    (r) => r.watched.oldestHeartbeat,
   ],
   ["heads_open", "Chains whose head is held in memory.", (r) => r.headsOpen],
   ["receipts_pending", "Chains whose newest receipt is not kept yet.", (r) => r.receiptsPending],
@@ -73,7 +86,7 @@ export class VaultMetrics implements VaultObserver {
   readonly #storeErrors: Counter<"code">;
   readonly #requests: Histogram<"endpoint" | "status">;
   readonly #lag: Histogram;
-  readonly #chains: Gauge<"state">;
+  readonly #watched: WatchedGauges;
   readonly #replays: Counter;
   readonly #expiry: Gauge<"kind">;
   readonly #gauges: readonly { gauge: Gauge; read: ReadNumber }[];
@@ -130,7 +143,7 @@ export class VaultMetrics implements VaultObserver {
       "From the sealing of a block, by its agent's clock, to its storing.",
       lagBuckets,
     );
-    this.#chains = this.#gauge("chains", "Stored chains, by state.", ["state"]);
+    this.#watched = new WatchedGauges((name, help, labels) => this.#gauge(name, help, labels));
     this.#replays = this.#counter(
       "heads_replayed_total",
       "Heads of chains that were brought back from the store.",
@@ -164,7 +177,7 @@ export class VaultMetrics implements VaultObserver {
   /** The metrics as text. */
   async text(): Promise<string> {
     const reading = await this.#options.read();
-    for (const state of chainStates) this.#chains.set({ state }, reading.chains[state]);
+    this.#watched.set(reading.watched);
     for (const { gauge, read } of this.#gauges) gauge.set(read(reading));
     this.#expiry.set({ kind: "tls" }, reading.certificateNotAfter);
     this.#replays.reset();
@@ -231,6 +244,35 @@ export class VaultMetrics implements VaultObserver {
     const registers = [this.#registry];
     const labels = [...labelNames];
     return new Histogram({ name: prefix + name, help, buckets, labelNames: labels, registers });
+  }
+}
+
+type MakeGauge = <T extends string>(name: string, help: string, labels: readonly T[]) => Gauge<T>;
+
+/** What the watch over the stored chains sees. */
+class WatchedGauges {
+  readonly #chains: Gauge<"state">;
+  readonly #gaps: Gauge<"cause">;
+  readonly #findings: Gauge<"code">;
+  readonly #missing: Gauge<"subject">;
+
+  constructor(make: MakeGauge) {
+    this.#chains = make("chains", "Stored chains, by state.", ["state"]);
+    const gaps = "Blocks that declare a gap which nobody acknowledged, by cause.";
+    this.#gaps = make("open_gaps", gaps, ["cause"]);
+    const others = "Blocks with another finding that nobody acknowledged, by its code.";
+    this.#findings = make("open_findings", others, ["code"]);
+    const missing = "Chains that are expected and not active, by the configured subject.";
+    this.#missing = make("expected_chains_missing", missing, ["subject"]);
+  }
+
+  set({ chains, open, missing }: Watched): void {
+    for (const state of chainStates) this.#chains.set({ state }, chains[state]);
+    for (const { kind, count } of open) {
+      if (kind.code === "GAP_DECLARED") this.#gaps.set({ cause: kind.reason }, count);
+      else this.#findings.set({ code: checkLabel(kind.code) }, count);
+    }
+    for (const { subject, count } of missing) this.#missing.set({ subject }, count);
   }
 }
 

@@ -12,6 +12,11 @@ export interface ProblemRow {
 }
 
 const table = {
+  "acknowledgement-refused": {
+    status: 422,
+    title: "the acknowledgement does not count here",
+    remedy: "it needs a grant with role admin for this vault, the right time, and stored blocks",
+  },
   "bad-request": {
     status: 400,
     title: "the request is not what this address takes",

@@ -18,6 +18,7 @@ import { Problem } from "./problem.ts";
 import { proveLine } from "./proofs.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { bodyOf } from "./stream.ts";
+import type { Watch } from "./watch.ts";
 
 export interface ReadsOptions {
   readonly suite: Suite;
@@ -27,6 +28,7 @@ export interface ReadsOptions {
   readonly catalog: Catalog;
   readonly heads: Heads;
   readonly keeper: ReceiptKeeper;
+  readonly watch: Pick<Watch, "openOf">;
 }
 
 const pageMax = 1000;
@@ -75,6 +77,15 @@ export class Reads {
       ...{ head: hex(hash), root: hex(root), run: hex(header.runId), kind: header.kind },
       ...(receipt === undefined ? {} : { receipt: { size: receipt.size, time: receipt.time } }),
     });
+  };
+
+  readonly findings = async ({ path }: ApiRequest): Promise<Response> => {
+    const { watch, clock } = this.#options;
+    const entry = await this.#entry(path["chain"]);
+    const open = watch.openOf(entry, clock.now()).map(({ code, reason, blocks }) => {
+      return { code, ...(reason === "" ? {} : { reason }), blocks };
+    });
+    return json({ chain: entry.chain, size: entry.size, open });
   };
 
   readonly grant = async ({ path }: ApiRequest): Promise<Response> =>

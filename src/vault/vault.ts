@@ -23,18 +23,21 @@ import { type ObjectLimits, objectLimits } from "../store/dir-chain.ts";
 import type { Store } from "../store/store.ts";
 import { audiencesOf, judgeGrant } from "../verify/grant.ts";
 import { assertListenAllowed } from "./access.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { endpoints } from "./api.ts";
-import { Catalog, type ChainState, chainStates, stateOf } from "./catalog.ts";
+import { Catalog } from "./catalog.ts";
 import type { VaultConfig } from "./config.ts";
 import { Heads } from "./heads.ts";
 import { openOperations } from "./health.ts";
 import { Intake } from "./intake.ts";
 import { VaultMetrics, type VaultReading } from "./metrics.ts";
+import { OpenFindings } from "./open-findings.ts";
 import { Reads } from "./reads.ts";
 import { ReceiptKeeper } from "./receipts.ts";
 import { Room, type RoomLimits } from "./room.ts";
 import { apiHandler } from "./routes.ts";
 import { ReceiptSigner, type VaultSigners } from "./signer.ts";
+import { Watch } from "./watch.ts";
 
 export interface VaultDeps {
   readonly suite: Suite;
@@ -135,6 +138,8 @@ class Vault implements RunningVault {
   readonly #stopping = new AbortController();
   #store: Store | undefined;
   #catalog: Catalog | undefined;
+  #findings: OpenFindings | undefined;
+  #watch: Watch | undefined;
   #keeper: ReceiptKeeper | undefined;
   #intake: Intake | undefined;
   #heads: Heads | undefined;
@@ -224,6 +229,16 @@ class Vault implements RunningVault {
         if (entry !== undefined) entry.damage = why;
       },
     });
+    const findings = new OpenFindings({ files, diag, path: `${stateDir}/findings.ndjson` });
+    await findings.load();
+    const watch = new Watch({
+      ...{ suite, keys, diag, store, catalog, findings, expect: this.#config.expect },
+    });
+    const acknowledgements = new Acknowledgements({
+      ...{ suite, clock, diag, store, catalog, findings, roots, audience: name },
+      onUnsafe: (error) => this.#intake?.fail(error),
+    });
+    await acknowledgements.load();
     const keeper = new ReceiptKeeper({
       ...{ store, clock, diag },
       onFault: (error) => {
@@ -231,7 +246,7 @@ class Vault implements RunningVault {
       },
     });
     const reads = new Reads({
-      ...{ suite, vaultKeys: keys, clock, store, catalog, heads, keeper },
+      ...{ suite, vaultKeys: keys, clock, store, catalog, heads, keeper, watch },
     });
     const room = new Room(limits.room);
     const metrics = new VaultMetrics({
@@ -240,12 +255,14 @@ class Vault implements RunningVault {
     });
     const intake = new Intake({
       ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
-      ...{ observer: metrics, onUnsafe: this.#fail },
+      ...{ observer: metrics, watch, onUnsafe: this.#fail },
     });
-    const table = endpoints(intake, reads, this.#deps.version);
+    const table = endpoints({ intake, reads, acknowledgements }, this.#deps.version);
     metrics.expect(table);
     this.#store = store;
     this.#catalog = catalog;
+    this.#findings = findings;
+    this.#watch = watch;
     this.#heads = heads;
     this.#keeper = keeper;
     this.#intake = intake;
@@ -255,7 +272,9 @@ class Vault implements RunningVault {
 
   async #runSurvey(): Promise<void> {
     try {
-      await this.#catalog?.survey(this.#stopping.signal);
+      const { signal } = this.#stopping;
+      await this.#catalog?.survey(signal);
+      await this.#watch?.survey(signal);
     } catch (error) {
       this.#deps.diag.error("couldn't survey the stored chains", { error: error as Error });
     }
@@ -263,23 +282,10 @@ class Vault implements RunningVault {
   }
 
   async #read(): Promise<VaultReading> {
-    const now = this.#deps.clock.now();
-    const chains = Object.fromEntries(chainStates.map((state) => [state, 0])) as Record<
-      ChainState,
-      number
-    >;
-    let [openForks, oldest] = [0, Number.POSITIVE_INFINITY];
-    for (const entry of this.#catalog?.entries() ?? []) {
-      const state = stateOf(entry, now);
-      chains[state] += 1;
-      openForks += entry.forks;
-      const open = state === "active" || state === "silent";
-      if (open) oldest = Math.min(oldest, entry.seenAt);
-    }
     const { open = 0, replays = 0 } = this.#heads?.counts ?? {};
     return {
-      ...{ chains, openForks, headsOpen: open, replays },
-      oldestHeartbeat: Number.isFinite(oldest) ? oldest / 1e6 : 0,
+      watched: (this.#watch as Watch).read(this.#deps.clock.now()),
+      ...{ headsOpen: open, replays },
       receiptsPending: this.#keeper?.pending ?? 0,
       freeBytes: await this.#store?.freeBytes().catch(() => undefined),
       certificateNotAfter: (this.#listener?.certificateNotAfter ?? 0) / 1e6,
@@ -299,6 +305,7 @@ class Vault implements RunningVault {
       if (this.#intake?.unsafe !== true) {
         await this.#keeper?.keepAll();
         await this.#catalog?.save();
+        await this.#findings?.save();
       }
     } catch (error) {
       diag.warn("couldn't write what spares time at the next start", { error: error as Error });

@@ -19,6 +19,8 @@ export interface Finding {
   /** Stored object, and the offset in it of the block or byte that is meant. */
   readonly object?: string;
   readonly byte?: number;
+  /** Why, from a closed set: the cause of a gap. */
+  readonly reason?: string;
   /** For people. Never holds log content. */
   readonly message: string;
 }

@@ -237,7 +237,8 @@ export class ItemJudge {
 function declaredGap({ from, to, cause }: JsonObject): Fault {
   const bytes =
     typeof to === "number" ? `${to - (from as number)} bytes` : "an unknown number of bytes";
-  return new Fault("GAP_DECLARED", `${bytes} from offset ${from}, ${cause}`);
+  const text = `${bytes} from offset ${from}, ${cause}`;
+  return new Fault("GAP_DECLARED", text, undefined, cause as string);
 }
 
 function clockStep({ before, after }: JsonObject): Fault {

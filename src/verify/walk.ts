@@ -191,7 +191,12 @@ export class ChainWalk {
   }
 
   #fault(fault: Fault, block: number, seq?: number): void {
-    this.report(fault.code, fault.message, seq === undefined ? { block } : { block, seq });
+    const { code, message, reason } = fault;
+    this.report(code, message, {
+      block,
+      ...(seq === undefined ? {} : { seq }),
+      ...(reason === undefined ? {} : { reason }),
+    });
   }
 
   // Blocks between were lost; the same head is judged again against what is still known.

@@ -5,6 +5,8 @@ import { Gauge } from "../../src/agent/gauge.ts";
 import { AgentMetrics } from "../../src/agent/metrics.ts";
 import { chainStates } from "../../src/vault/catalog.ts";
 import { VaultMetrics, type VaultReading } from "../../src/vault/metrics.ts";
+import { watchedKinds } from "../../src/vault/open-findings.ts";
+import type { Watched } from "../../src/vault/watch.ts";
 import { apiTable } from "./api-table.ts";
 
 export function agentMetricsText(): Promise<string> {
@@ -14,9 +16,13 @@ export function agentMetricsText(): Promise<string> {
 
 export function vaultMetricsText(): Promise<string> {
   const reading: VaultReading = {
-    chains: Object.fromEntries(chainStates.map((state) => [state, 0])) as VaultReading["chains"],
-    ...{ openForks: 0, oldestHeartbeat: 0, headsOpen: 0, replays: 0, receiptsPending: 0 },
-    ...{ freeBytes: 0, certificateNotAfter: 0 },
+    watched: {
+      chains: Object.fromEntries(chainStates.map((state) => [state, 0])) as Watched["chains"],
+      ...{ silent: 0, stopped: 0, forks: 0, oldestHeartbeat: 0, pending: 0 },
+      open: watchedKinds.map((kind) => ({ kind, count: 0 })),
+      missing: [{ subject: "app", count: 0 }],
+    },
+    ...{ headsOpen: 0, replays: 0, receiptsPending: 0, freeBytes: 0, certificateNotAfter: 0 },
   };
   const metrics = new VaultMetrics({
     ...{ version: "0.0.0", nodeVersion: process.version, now: () => 0 },

@@ -42,6 +42,7 @@ test("the least configuration has the documented defaults and no warnings", asyn
     store: { type: "dir", path: "/e/store", immutable: false },
     trust: { root_keys: ["acme-root+8ea5b601+ASR6LJLCTyABZLBIhML7FqRTo4RK/zfwR1Z/+LlKXzgd"] },
     retention: [],
+    expect: [],
     metrics: { listen: "127.0.0.1:9465" },
     diagnostics: { level: "info" },
   });

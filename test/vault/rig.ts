@@ -149,6 +149,7 @@ export function vaultConfigOf(dir: string, more: Partial<VaultConfig> = {}): Vau
     store: { type: "dir", path: `${dir}/store`, immutable: false },
     trust: { root_keys: [formatVerifierKey(testRoot.key)] },
     retention: [],
+    expect: [],
     metrics: { listen: "127.0.0.1:0" },
     diagnostics: { level: "info" },
     ...more,

@@ -1,0 +1,143 @@
+// Watches over what is stored: what was found and not acknowledged, who is silent, who never came.
+//
+// - Silence is judged by what each chain promised in its own newest block.
+// - Nothing here is believed because it was said once: all of it is found in the store again.
+//
+// Reference: docs/reference/metrics.md.
+
+import type { VaultKeys } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { globMatches } from "../core/glob.ts";
+import type { Diag } from "../host/diag.ts";
+import type { Store } from "../store/store.ts";
+import type { Finding } from "../verify/finding.ts";
+import { type Catalog, type ChainEntry, type ChainState, chainStates, stateOf } from "./catalog.ts";
+import type { ExpectConfig } from "./config.ts";
+import { lookBack } from "./look-back.ts";
+import type { FindingKind, OpenFinding, OpenFindings } from "./open-findings.ts";
+
+export interface WatchOptions {
+  readonly suite: Suite;
+  readonly keys: VaultKeys;
+  readonly diag: Diag;
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly findings: OpenFindings;
+  readonly expect: readonly ExpectConfig[];
+}
+
+/** What is seen at one moment. Times in Unix seconds. */
+export interface Watched {
+  readonly chains: Readonly<Record<ChainState, number>>;
+  /** Silent longer than promised, and nobody acknowledged it. */
+  readonly silent: number;
+  /** Stopped by their agent, and nobody acknowledged it. */
+  readonly stopped: number;
+  readonly forks: number;
+  readonly open: readonly { readonly kind: FindingKind; readonly count: number }[];
+  /** Oldest sign of life among chains that should give one; 0 if there are none. */
+  readonly oldestHeartbeat: number;
+  /** Chains of which some stored blocks were not looked at yet. */
+  readonly pending: number;
+  /** By the expectation's subject: how many chains are missing. */
+  readonly missing: readonly { readonly subject: string; readonly count: number }[];
+}
+
+export class Watch {
+  readonly #options: WatchOptions;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  /** Blocks were stored and `found` is what their verification said. */
+  stored(chain: string, from: number, to: number, found: readonly Finding[]): void {
+    this.#options.findings.note(chain, from, to, found);
+  }
+
+  /** A fork was proven and its proof is kept. */
+  forked(chain: string, block: number): void {
+    this.#options.findings.fork(chain, block);
+  }
+
+  /** Looks at every stored block that was not looked at yet. Returns when all were, or on `signal`. */
+  async survey(signal: AbortSignal): Promise<void> {
+    const { catalog, findings } = this.#options;
+    for (const { chain } of [...catalog.entries()]) {
+      if (signal.aborted) return;
+      await this.#survey(chain, signal);
+    }
+    await findings.save();
+  }
+
+  async #survey(chain: string, signal: AbortSignal): Promise<void> {
+    const { store, findings, catalog, suite, keys, diag } = this.#options;
+    const reader = store.reader(chain);
+    try {
+      for (const { firstBlock } of await reader.forks()) findings.fork(chain, firstBlock);
+      for (;;) {
+        const from = findings.looked(chain);
+        const to = catalog.get(chain)?.size ?? 0;
+        if (from >= to) return;
+        const found = await lookBack(reader, from, to, { suite, keys, signal });
+        if (found === undefined) return;
+        findings.note(chain, from, to, found);
+      }
+    } catch (error) {
+      diag.error("couldn't look back over a stored chain", { chain, error: error as Error });
+    }
+  }
+
+  /** What is open in a chain, its end included: what an operator acknowledges. */
+  openOf(entry: ChainEntry, now: number): OpenFinding[] {
+    const end = this.#endOf(entry, now);
+    const blocks = [Math.max(0, entry.size - 1)];
+    const open = this.#options.findings.of(entry.chain);
+    return end === undefined ? open : [...open, { code: end, reason: "", blocks }];
+  }
+
+  read(now: number): Watched {
+    const { catalog, findings } = this.#options;
+    const chains = Object.fromEntries(chainStates.map((state) => [state, 0])) as Record<
+      ChainState,
+      number
+    >;
+    let [silent, stopped, pending, oldest] = [0, 0, 0, Number.POSITIVE_INFINITY];
+    for (const entry of catalog.entries()) {
+      const state = stateOf(entry, now);
+      chains[state] += 1;
+      const end = this.#endOf(entry, now);
+      if (end === "CHAIN_STALLED") silent += 1;
+      if (end === "STOPPED") stopped += 1;
+      if (findings.looked(entry.chain) < entry.size) pending += 1;
+      const due = state === "active" || end === "CHAIN_STALLED";
+      if (due) oldest = Math.min(oldest, entry.seenAt);
+    }
+    const open = findings.counts();
+    return {
+      ...{ chains, silent, stopped, pending, open, missing: this.#missing(now) },
+      forks: open.find(({ kind }) => kind.code === "FORK")?.count ?? 0,
+      oldestHeartbeat: Number.isFinite(oldest) ? oldest / 1e6 : 0,
+    };
+  }
+
+  /** What is wrong with a chain's end and not acknowledged. */
+  #endOf(entry: ChainEntry, now: number): "CHAIN_STALLED" | "STOPPED" | undefined {
+    const state = stateOf(entry, now);
+    if (state !== "silent" && state !== "stopped") return undefined;
+    const code = state === "silent" ? "CHAIN_STALLED" : "STOPPED";
+    const { findings } = this.#options;
+    return findings.isAcknowledged(entry.chain, code, entry.size) ? undefined : code;
+  }
+
+  // A chain that is not looked at yet may well be the one that is expected.
+  #missing(now: number): { subject: string; count: number }[] {
+    const there = [...this.#options.catalog.entries()].filter((entry) =>
+      ["active", "unknown"].includes(stateOf(entry, now)),
+    );
+    return this.#options.expect.map(({ subject, chains }) => {
+      const found = there.filter((entry) => globMatches(subject, entry.subject ?? "")).length;
+      return { subject, count: Math.max(0, chains - found) };
+    });
+  }
+}
