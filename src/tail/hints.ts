@@ -6,7 +6,7 @@
 // - Anything may go wrong here (no watches left, network file systems, names that are not
 //   UTF-8): then the rescan finds what happened, later.
 // - A file written to in tiny pieces causes a flood of words, each of which costs. In a flood the
-//   watching rests for a while, and looks at the active files stand in.
+//   watching rests for a while, and looks at the active files and early rescans stand in.
 
 import { watch as watchPaths } from "chokidar";
 import type { Clock } from "../host/clock.ts";
@@ -16,6 +16,8 @@ import { type BytePath, joinNames, pathFromText } from "./byte-path.ts";
 export interface Hints {
   /** Watches these directories from now on, and no others. Each with what it is: see below. */
   watch(dirs: ReadonlyMap<BytePath, string>): void;
+  /** Nothing is heard for now: others must look more often. */
+  readonly resting: boolean;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,10 @@ class ChokidarHints implements Hints {
 
   constructor(context: HintContext) {
     this.#context = context;
+  }
+
+  get resting(): boolean {
+    return this.#failed || this.#context.clock.mono() < this.#restUntil;
   }
 
   watch(dirs: ReadonlyMap<BytePath, string>): void {

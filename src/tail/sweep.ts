@@ -67,6 +67,20 @@ export class Sweeper {
     return info?.kind === "dir";
   }
 
+  /** A look at one followed file. False: its path is another file's by now, or nobody's. */
+  async glance(follow: Follow): Promise<boolean> {
+    const { handle, located, path, info: known } = follow;
+    const there = located ? await this.#files.stat(pathToHost(path)).catch(() => null) : undefined;
+    const same = there && nodeKey(there) === nodeKey(known);
+    if (same && (handle !== undefined || there.birthNs === known.birthNs)) {
+      follow.observe(there);
+      return true;
+    }
+    const held = await handle?.stat().catch(() => undefined);
+    if (held !== undefined) follow.observe(held);
+    return !located || there === null;
+  }
+
   async *#visitAll(paths: readonly BytePath[]): AsyncGenerator<void> {
     for (let at = 0; at < paths.length; at += slice) {
       await Promise.all(paths.slice(at, at + slice).map((path) => this.visit(path, false)));
@@ -94,7 +108,7 @@ export class Sweeper {
       }
       yield* this.#visitAll(wanted);
     }
-    yield* this.#visitAll(this.#elsewhere());
+    yield* this.#visitAll(await this.#elsewhere());
     if (this.#searching()) {
       yield* this.#visitAll(others);
       for (const dir of below.slice(0, belowMax)) {
@@ -112,12 +126,13 @@ export class Sweeper {
   }
 
   /** Known paths that the walk did not lead to, and recorded ones of sources to resume. */
-  #elsewhere(): BytePath[] {
+  async #elsewhere(): Promise<BytePath[]> {
     const paths = this.#roster.awaited.map(({ record }) => pathFromShown(record.path));
     for (const follow of this.#roster) {
       if (follow.located && follow.metInSweep !== this.#roster.sweep) paths.push(follow.path);
     }
-    return paths;
+    const refused = await Promise.all(paths.map((path) => this.#discover.refuses(path)));
+    return paths.filter((_, at) => refused[at] !== true);
   }
 
   #searching(): boolean {

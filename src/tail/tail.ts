@@ -11,6 +11,7 @@
 
 import { resolve } from "node:path";
 import type { GapCause, HeartbeatSource } from "../core/record.ts";
+import { Active } from "./active.ts";
 import type { BytePath } from "./byte-path.ts";
 import { Copies } from "./copies.ts";
 import { Discover } from "./discover.ts";
@@ -22,17 +23,7 @@ import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, ResumeOptions, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
-import {
-  activeUs,
-  lookEveryUs,
-  msUs,
-  type Pace,
-  paceOf,
-  pollMax,
-  pollUs,
-  retryUs,
-  sweepPeriod,
-} from "./pace.ts";
+import { activeUs, msUs, type Pace, paceOf, retryUs, sweepPeriod } from "./pace.ts";
 import { frontiersOf, heartbeatOf, numbersOf, statusOf } from "./report.ts";
 import { Roster } from "./roster.ts";
 import { Schedule } from "./schedule.ts";
@@ -52,15 +43,13 @@ export class Tail {
   readonly #counts = new Map<string, TailCounts>();
   readonly #pace: Pace;
   #outbox: Statement[][] = [];
-  /** Files that change now or lately did. */
-  readonly #active = new Set<Follow>();
+  readonly #active = new Active();
   /** Files whose last line waits for its LF. */
   readonly #partials = new Set<Follow>();
   readonly #hinted = new Hinted();
   #sweeping: AsyncGenerator<void> | undefined;
   #sweepDue = 0;
   #sweptAt = 0;
-  #pollDue = 0;
   #wake: AbortController | undefined;
   #drain: Drain | undefined;
 
@@ -208,8 +197,7 @@ export class Tail {
 
   #nextDue(): number {
     let due = this.#sweepDue;
-    if (this.#active.size > 0) due = Math.min(due, this.#pollDue);
-    due = Math.min(due, this.#hinted.due ?? due);
+    due = Math.min(due, this.#active.due ?? due, this.#hinted.due ?? due);
     // What is ready already is not waited for: whoever does not read must not be woken for it.
     if (this.#drain?.over === false && !this.#busy) due = Math.min(due, this.#drain.lookDue);
     for (const follow of this.#partials) {
@@ -225,7 +213,7 @@ export class Tail {
   async #lookAround(): Promise<void> {
     const now = this.#options.clock.mono();
     if (now >= (this.#hinted.due ?? Number.POSITIVE_INFINITY)) await this.#followHints();
-    if (this.#active.size > 0 && now >= this.#pollDue) await this.#poll();
+    if (now >= (this.#active.due ?? Number.POSITIVE_INFINITY)) await this.#poll();
     if (this.#sweeping !== undefined || now >= this.#sweepDue) await this.#sweepStep();
     for (const follow of this.#partials) {
       if (follow.partialDue === undefined) this.#partials.delete(follow);
@@ -236,8 +224,7 @@ export class Tail {
 
   async #followHints(): Promise<void> {
     for (const path of this.#hinted.take()) {
-      const stranger = this.#roster.at(path) === undefined && this.#discover.wants(path);
-      if (stranger && (await this.#discover.refuses(path))) continue;
+      if (this.#discover.wants(path) && (await this.#discover.refuses(path))) continue;
       if (await this.#sweeper.visit(path, true)) this.#sweepSoon();
       const adopted = this.#roster.at(path);
       if (adopted !== undefined) await this.#secure(adopted);
@@ -246,23 +233,16 @@ export class Tail {
 
   async #poll(): Promise<void> {
     const { clock } = this.#options;
-    const batch = [...this.#active].slice(0, pollMax);
+    const batch = this.#active.batch();
     for (const follow of batch) {
-      // To the end of the set, so that all get their turn.
-      this.#active.delete(follow);
-      this.#active.add(follow);
-      if (follow.handle !== undefined) {
-        const info = await follow.handle.stat().catch(() => undefined);
-        if (info !== undefined) follow.observe(info);
-        await follow.confirm().catch(() => undefined);
-      } else if (follow.located) await this.#sweeper.visit(follow.path, false);
-      if (clock.mono() - follow.grewAt > activeUs && follow.lag === 0) {
-        this.#active.delete(follow);
-        await follow.recheck().catch(() => undefined);
-      }
+      // A name that is another file's by now is a hint.
+      if (!(await this.#sweeper.glance(follow))) this.#onHint(follow.path, true);
+      await follow.confirm().catch(() => undefined);
+      if (this.#active.rest(follow, clock.mono())) await follow.recheck().catch(() => undefined);
       this.#seen(follow);
     }
-    this.#pollDue = clock.mono() + Math.max(pollUs, batch.length * lookEveryUs);
+    this.#active.looked(batch.length, clock.mono());
+    if (this.#hints?.resting === true) this.#sweepSoon();
   }
 
   async #sweepNow(): Promise<void> {
@@ -380,7 +360,7 @@ export class Tail {
     if (statements.length > 0) this.#outbox.push(statements);
     this.#roster.forget(follow);
     this.#schedule.drop(follow);
-    this.#active.delete(follow);
+    this.#active.drop(follow);
     this.#partials.delete(follow);
     // Nothing is read of it any more, and closing a file that was only read cannot lose anything.
     void this.#open.close(follow);

@@ -261,6 +261,7 @@ conform("hints that lie, or come too often, or fail change nothing", async (plac
       onHint("/");
       onHint(undefined);
     },
+    resting: false,
     close: () => Promise.resolve(),
   });
   place.put("a.log", "one\n");

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { systemClock } from "../../../src/host/clock.ts";
+import type { HintSource } from "../../../src/tail/hints.ts";
 import { conform, lines } from "./place.ts";
 
 conform("a writer that keeps its renamed file is read on beside the new file", async (place) => {
@@ -82,6 +83,48 @@ conform(
     await reader.until(() => reader.lines().length === 20);
   },
 );
+
+conform(
+  "a busy name is looked at often: who lives shorter than a rescan is read as well",
+  async (place) => {
+    place.put("a.log", "begin 0\n");
+    const reader = await place.follow(["*.log"], { hints: "none", rescanMs: 60_000 });
+    for (let turn = 1; turn < 8; turn += 1) {
+      await place.pass(400);
+      place.append("a.log", `end ${turn}\n`);
+      place.rename("a.log", `a.log.${turn}`);
+      place.append(`a.log.${turn}`, `late ${turn}\n`);
+      place.put("a.log", `begin ${turn}\n`);
+    }
+    await place.pass();
+    assert.equal(reader.lines().length, 22);
+  },
+);
+
+conform("while hints rest in a flood, new names are looked for more often", async (place) => {
+  const resting: HintSource = () => ({ watch() {}, resting: true, close: () => Promise.resolve() });
+  place.put("busy.log", "one\n");
+  const reader = await place.follow(["*.log"], { hints: resting });
+  for (let turn = 0; turn < 5; turn += 1) {
+    place.append("busy.log", "more\n");
+    place.put(`new${turn}.log`, `new ${turn}\n`);
+    await place.pass(900);
+    place.rename(`new${turn}.log`, `old${turn}`);
+  }
+  await place.pass();
+  assert.equal(reader.lines().length, 11);
+});
+
+conform("a followed name that becomes a link into our own state is let alone", async (place) => {
+  place.unfollowed(/state/);
+  place.mkdir("state");
+  place.put("state/own", "secret\n");
+  place.put("a.log", "one\n");
+  const reader = await place.follow(["*.log"], { refuse: [place.path("state")] });
+  place.sh("rm a.log; ln -s state/own a.log");
+  await place.pass(30_000);
+  assert.deepEqual(reader.lines(), ["one"]);
+});
 
 conform("a file moved out of the pattern with an unread end is read to it", async (place) => {
   place.put("a.log", "one\n");

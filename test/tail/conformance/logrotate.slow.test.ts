@@ -1,0 +1,203 @@
+// The real logrotate with each of its ways to rotate, a program that logs, agent and vault as
+// processes, and the verifier as judge: every line comes exactly once.
+//
+// - All ways run side by side on logs of their own, so that one life of agent and vault is enough.
+// - What logrotate itself loses, between its copying and its cutting, is in no file: only that may
+//   be missing.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
+import { findingClasses } from "../../../src/core/fault.ts";
+import { Rig, type Sealed } from "../../crash/rig.ts";
+
+const absent = spawnSync("sh", ["-c", "command -v logrotate"]).status !== 0;
+const skip = absent && process.env["CI"] !== "true" ? "logrotate is not installed" : false;
+
+interface Way {
+  readonly name: string;
+  readonly mode: "hold" | "keep" | "each";
+  readonly options: string;
+  /** Cuts in place: what logrotate loses may be missing. */
+  readonly cuts?: boolean;
+}
+
+const ways: readonly Way[] = [
+  { name: "create", mode: "hold", options: "create 0600" },
+  { name: "nocreate", mode: "each", options: "nocreate" },
+  { name: "rotate0", mode: "hold", options: "create\nrotate 0" },
+  { name: "rotate1", mode: "hold", options: "create\nrotate 1" },
+  { name: "compress", mode: "hold", options: "create\ncompress" },
+  { name: "delaycompress", mode: "hold", options: "create\ncompress\ndelaycompress" },
+  { name: "dateext", mode: "hold", options: "create\ndateext\ndateformat -%s" },
+  { name: "extension", mode: "hold", options: "create\nextension .log" },
+  { name: "olddir", mode: "hold", options: "create\nolddir OLD\ncreateolddir 700 root root" },
+  { name: "olddir-far", mode: "hold", options: "create\nrenamecopy\nolddir FAR" },
+  { name: "renamecopy", mode: "hold", options: "create\nrenamecopy\nolddir OLD" },
+  { name: "shred", mode: "hold", options: "create\nrotate 1\nshred\nshredcycles 1" },
+  { name: "maxsize", mode: "hold", options: "create\nmaxsize 100" },
+  { name: "late", mode: "keep", options: "create" },
+  { name: "copy", mode: "keep", options: "copy" },
+  { name: "copytruncate", mode: "keep", options: "copytruncate", cuts: true },
+  {
+    name: "copytruncate-date",
+    mode: "keep",
+    options: "copytruncate\ndateext\ndateformat -%s",
+    cuts: true,
+  },
+  { name: "copytruncate-old", mode: "keep", options: "copytruncate\nolddir OLD", cuts: true },
+  {
+    name: "copytruncate-gz",
+    mode: "keep",
+    options: "copytruncate\ncompress\ndelaycompress",
+    cuts: true,
+  },
+];
+
+function configure(rig: Rig, far: string, writer: ChildProcess): string {
+  const old = join(rig.logs, "old");
+  const sections = ways.map(({ name, options }) => {
+    const given = options.replace("OLD", old).replace("FAR", far);
+    return `${join(rig.logs, name)}.log {\nsize 1\nrotate 99\n${given}\n}\n`;
+  });
+  const shared = ["shared-a", "shared-b"].map((name) => `${join(rig.logs, name)}.log`).join(" ");
+  sections.push(`${shared} {\nrotate 99\ncreate\nsharedscripts\n${hangUp(writer)}\n}\n`);
+  const path = join(rig.dir, "logrotate.conf");
+  const perLog = sections.map((text, at) =>
+    at < ways.length && ways[at]?.mode === "hold"
+      ? text.replace(/\}\n$/, `${hangUp(writer)}\n}\n`)
+      : text,
+  );
+  fs.writeFileSync(path, perLog.join("\n"), { mode: 0o600 });
+  return path;
+}
+
+const hangUp = ({ pid }: ChildProcess): string => `postrotate\nkill -HUP ${pid}\nendscript`;
+
+async function write(rig: Rig): Promise<ChildProcess> {
+  const script = new URL("log-writer.mjs", import.meta.url).pathname;
+  const specs = [
+    ...ways.map(({ name, mode }) => `${name}:${mode}`),
+    "shared-a:hold",
+    "shared-b:hold",
+  ];
+  const writer = spawn(process.execPath, [script, rig.logs, ...specs], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(writer.stdout, "data");
+  return writer;
+}
+
+async function stop(writer: ChildProcess): Promise<Record<string, number>> {
+  let text = "";
+  writer.stdout?.on("data", (piece: Buffer) => {
+    text += piece.toString();
+  });
+  const ended = once(writer, "close");
+  writer.kill("SIGTERM");
+  await ended;
+  return JSON.parse(text);
+}
+
+/** Numbers of the lines that a log got, in order, whole lines only. */
+function numbersIn(name: string, text: string): number[] {
+  return [...text.matchAll(new RegExp(`^(?:\\0*)${name} (\\d+)\\n`, "gm"))].map(([, n]) =>
+    Number(n),
+  );
+}
+
+function sealedOf({ bytes }: Sealed, name: string): number[] {
+  const own = [...bytes].filter(([key]) => key.startsWith(`${name}.`));
+  return own.flatMap(([, parts]) => numbersIn(name, Buffer.concat(parts).toString("latin1")));
+}
+
+/** Numbers in all files that logrotate left. */
+function onDisk(rig: Rig, name: string): Set<number> {
+  const found = new Set<number>();
+  for (const dir of [rig.logs, join(rig.logs, "old")]) {
+    for (const file of fs.readdirSync(dir).filter((each) => each.startsWith(`${name}.`))) {
+      const raw = fs.readFileSync(join(dir, file));
+      const text = file.endsWith(".gz") ? gunzipSync(raw) : raw;
+      for (const n of numbersIn(name, text.toString("latin1"))) found.add(n);
+    }
+  }
+  return found;
+}
+
+/** "3-5 9": short enough to read. */
+function ranges(numbers: readonly number[]): string {
+  const starts = numbers.filter((n, at) => numbers[at - 1] !== n - 1);
+  const ends = numbers.filter((n, at) => numbers[at + 1] !== n + 1);
+  return starts.map((start, at) => `${start}-${ends[at]}`).join(" ");
+}
+
+function judge(rig: Rig, sealed: Sealed, name: string, count: number, cuts: boolean): void {
+  const numbers = sealedOf(sealed, name);
+  const seen = new Set(numbers);
+  const twice = numbers.filter((n, at) => numbers.indexOf(n) !== at);
+  assert.equal(ranges(twice), "", "sealed twice");
+  assert.ok(count > 300);
+  const kept = cuts ? onDisk(rig, name) : undefined;
+  const missing = Array.from({ length: count }, (_, n) => n).filter(
+    (n) => !seen.has(n) && (kept === undefined || kept.has(n)),
+  );
+  assert.equal(ranges(missing), "", "neither sealed nor lost by logrotate itself");
+}
+
+async function rotations(rig: Rig, config: string, times: number): Promise<void> {
+  const state = join(rig.dir, "logrotate.state");
+  for (let turn = 0; turn < times; turn += 1) {
+    await pause(1_150);
+    execFileSync("logrotate", ["-f", "-s", state, config], { stdio: ["ignore", "ignore", "pipe"] });
+  }
+}
+
+async function judgeAll(t: TestContext, rig: Rig, counts: Record<string, number>): Promise<void> {
+  await rig.caughtUp();
+  assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
+  await rig.stop(rig.vault, "SIGTERM");
+  const sealed = await rig.verify();
+  const bad = sealed.findings.filter(({ code }) => findingClasses[code] !== "finding");
+  assert.deepEqual(bad, []);
+  for (const { name, cuts = false } of [
+    ...ways,
+    { name: "shared-a" },
+    { name: "shared-b" },
+  ] as Way[]) {
+    await t.test(name, () => judge(rig, sealed, name, counts[name] ?? 0, cuts));
+  }
+  await t.test("no gap is declared where nothing was lost", () => {
+    const gaps = sealed.findings.filter(({ code }) => code === "GAP_DECLARED");
+    assert.deepEqual(gaps, []);
+  });
+}
+
+async function prepare(): Promise<{ rig: Rig; far: string }> {
+  const rig = await Rig.make();
+  // Only plain files are wanted by logrotate's own checks.
+  fs.chmodSync(rig.logs, 0o755);
+  fs.mkdirSync(join(rig.logs, "old"));
+  return { rig, far: fs.mkdtempSync("/dev/shm/sealtail-logrotate-") };
+}
+
+test("logrotate in each of its ways loses and doubles nothing under an agent", {
+  skip,
+}, async (t) => {
+  const { rig, far } = await prepare();
+  await using _rig = rig;
+  try {
+    await rig.startVault();
+    await rig.startAgent();
+    const writer = await write(rig);
+    await rotations(rig, configure(rig, far, writer), 5);
+    await pause(300);
+    await judgeAll(t, rig, await stop(writer));
+  } finally {
+    fs.rmSync(far, { recursive: true });
+  }
+});
