@@ -21,7 +21,7 @@ export function nodeKey(info: Pick<FileInfo, "dev" | "ino">): NodeKey {
   return `${info.dev}:${info.ino}`;
 }
 
-export function recordKey(record: SourceRecord): NodeKey {
+export function recordKey(record: Pick<SourceRecord, "dev" | "ino">): NodeKey {
   return `${record.dev}:${record.ino}`;
 }
 

@@ -8,7 +8,7 @@ import type { SourceRecord } from "../core/record.ts";
 import type { FileInfo } from "../host/files.ts";
 import type { Follow } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
-import { nodeKey, recordKey } from "./identity.ts";
+import { recordKey } from "./identity.ts";
 import type { ResumeOptions } from "./item.ts";
 
 /** A closed source, and what tells whether a file still is what was sealed under it. */
@@ -21,7 +21,10 @@ export interface PastSource {
 
 const pastMax = 10_000;
 
-const keyOf = (record: SourceRecord): string => `${recordKey(record)}:${record.birth}`;
+/** A device may be numbered anew when it is mounted again; inode and birth stay. */
+function keyOf(file: Pick<SourceRecord, "dev" | "ino" | "birth">): string {
+  return file.birth === "0" ? recordKey(file) : `${file.ino} ${file.birth}`;
+}
 
 export class Past {
   readonly #known = new Map<string, PastSource>();
@@ -49,7 +52,9 @@ export class Past {
 
   /** What is known of a file that is met; told once. */
   take(name: string, info: FileInfo): PastSource | undefined {
-    const key = `${nodeKey(info)}:${info.birthNs > 0n ? info.birthNs : 0n}`;
+    const { dev, ino, birthNs } = info;
+    const birth = birthNs > 0n ? birthNs : 0n;
+    const key = keyOf({ dev: String(dev), ino: String(ino), birth: String(birth) });
     const past = this.#known.get(key);
     if (past?.record.name !== name) return undefined;
     this.#known.delete(key);

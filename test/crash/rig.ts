@@ -57,6 +57,8 @@ export interface Sealed {
   readonly findings: Finding[];
   /** Sealed bytes by path and generation, joined in order. */
   readonly bytes: Map<string, Uint8Array[]>;
+  /** Declared gaps, under the same keys. */
+  readonly gaps: { readonly source: string; readonly cause: string }[];
 }
 
 export class Rig {
@@ -174,9 +176,10 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     this.vaultUrl = fields["url"] as string;
   }
 
-  async startAgent(env: Record<string, string> = {}): Promise<void> {
+  /** `under`: a command that the agent is started by. */
+  async startAgent(env: Record<string, string> = {}, under: readonly string[] = []): Promise<void> {
     this.writeAgentConfig();
-    const started = this.#spawn("agent", env);
+    const started = this.#spawn("agent", env, under);
     this.agent = started.child;
     const fields = await started.ready;
     this.agentUrl = (fields["operations"] as string) ?? "";
@@ -185,10 +188,12 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
   #spawn(
     command: string,
     env: Record<string, string>,
+    under: readonly string[] = [],
   ): { child: ChildProcess; ready: Promise<Record<string, unknown>> } {
+    const [program = "", ...args] = [...under, process.execPath];
     const child = spawn(
-      process.execPath,
-      [bin, command, "--config", join(this.dir, `${command}.yaml`)],
+      program,
+      [...args, bin, command, "--config", join(this.dir, `${command}.yaml`)],
       { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] },
     );
     const ready = new Promise<Record<string, unknown>>((resolve) => {
@@ -258,6 +263,7 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     const findings: Finding[] = [];
     const reports: ChainReport[] = [];
     const bytes = new Map<string, Uint8Array[]>();
+    const gaps: Sealed["gaps"] = [];
     for (const chain of await source.chains()) {
       const names = new Map<string, string>();
       reports.push(
@@ -274,12 +280,17 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
               bytes.set(name, list);
               return;
             }
-            collectNames(raw.subarray(item.start, item.end), names);
+            const record = raw.subarray(item.start, item.end);
+            collectNames(record, names);
+            const { type, value } = decodeRecord(record);
+            if (type !== "gap") return;
+            const source = names.get(value["source"] as string) ?? "";
+            gaps.push({ source, cause: value["cause"] as string });
           },
         }),
       );
     }
-    return { reports, findings, bytes };
+    return { reports, findings, bytes, gaps };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
