@@ -37,13 +37,21 @@ import type { Finding } from "../../src/verify/finding.ts";
 import type { ChainReport } from "../../src/verify/report.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
 
-const bin = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
+const source = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
 
 export interface RigOptions {
   readonly maxChains?: number;
   /** The grant's last day is over. */
   readonly expired?: boolean;
   readonly agentYaml?: string;
+  /** Which files in `logs` are followed; `*.log` unless told. */
+  readonly include?: string;
+  /** The command to run; the source unless told. */
+  readonly bin?: string;
+  /** Where the logs, the agent's state and the vault's store lie; beside each other unless told. */
+  readonly logs?: string;
+  readonly state?: string;
+  readonly store?: string;
 }
 
 export interface AgentStatus {
@@ -64,6 +72,9 @@ export interface Sealed {
 export class Rig {
   readonly dir: string;
   readonly logs: string;
+  readonly stateDir: string;
+  readonly storeDir: string;
+  readonly bin: string;
   root!: VerifierKey;
   vaultKeys!: VerifierKey[];
   vaultUrl = "";
@@ -73,14 +84,17 @@ export class Rig {
   /** Diagnostics of all processes so far. */
   said = "";
 
-  private constructor() {
+  private constructor(options: RigOptions) {
     this.dir = mkdtempSync(join(tmpdir(), "sealtail-rig-"));
-    this.logs = join(this.dir, "logs");
-    mkdirSync(this.logs);
+    this.logs = options.logs ?? join(this.dir, "logs");
+    this.stateDir = options.state ?? join(this.dir, "agent");
+    this.storeDir = options.store ?? join(this.dir, "store");
+    this.bin = options.bin ?? source;
+    mkdirSync(this.logs, { recursive: true });
   }
 
   static async make(options: RigOptions = {}): Promise<Rig> {
-    const rig = new Rig();
+    const rig = new Rig(options);
     const key = (file: string, name: string, type: 1 | 4) =>
       createKey({ files, random, path: join(rig.dir, file), name, type });
     const root = await key("root.key", "rig-root", 1);
@@ -97,16 +111,18 @@ name: rig-vault
 state_dir: vault
 keys: { receipt: vault.key, time: vault-time.key }
 listen: 127.0.0.1:0
-store: { type: dir, path: store }
+store: { type: dir, path: ${rig.storeDir} }
 trust: { root_keys: ["${formatVerifierKey(root.key)}"] }
 metrics: { listen: "127.0.0.1:0" }
 `,
     );
     rig.#agentYaml = options.agentYaml ?? "";
+    rig.#include = options.include ?? rig.#include;
     return rig;
   }
 
   #agentYaml = "";
+  #include = "*.log";
   #signer!: NoteSigner;
 
   /** Puts a new grant and its key where the agent looks for them. */
@@ -130,22 +146,14 @@ metrics: { listen: "127.0.0.1:0" }
     writeFileSync(join(this.dir, "grant"), formatNote(text, [this.#signer.signNote(text)]));
   }
 
-  get storeDir(): string {
-    return join(this.dir, "store");
-  }
-
-  get stateDir(): string {
-    return join(this.dir, "agent");
-  }
-
   writeAgentConfig(): void {
     const keys = this.vaultKeys.map((key) => `"${formatVerifierKey(key)}"`).join(", ");
     writeFileSync(
       join(this.dir, "agent.yaml"),
       `version: 1
 name: rig
-state_dir: agent
-sources: [{ name: app, include: ["logs/*.log"] }]
+state_dir: ${this.stateDir}
+sources: [{ name: app, include: ["${this.logs}/${this.#include}"] }]
 sink: { url: "${this.vaultUrl}", max_delay: 50ms }
 trust: { vault_keys: [${keys}] }
 grant: { file: grant, key: grant.key }
@@ -163,39 +171,46 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     return readFileSync(join(this.logs, name));
   }
 
-  async startVault(env: Record<string, string> = {}): Promise<void> {
+  async startVault(env: Record<string, string> = {}, under: readonly string[] = []): Promise<void> {
     if (this.vaultUrl !== "") {
       // The same address again, so that a running agent finds it.
       const yaml = readFileSync(join(this.dir, "vault.yaml"), "utf8");
       const at = new URL(this.vaultUrl).host;
       writeFileSync(join(this.dir, "vault.yaml"), yaml.replace(/^listen: .*$/m, `listen: ${at}`));
     }
-    const started = this.#spawn("vault", env);
+    const started = this.#spawn("vault", env, under);
     this.vault = started.child;
     const fields = await started.ready;
-    this.vaultUrl = fields["url"] as string;
+    // Undefined where it ended before it served.
+    this.vaultUrl = (fields["url"] as string | undefined) ?? this.vaultUrl;
   }
 
-  /** `under`: a command that the agent is started by. */
   async startAgent(env: Record<string, string> = {}, under: readonly string[] = []): Promise<void> {
+    this.agentUrl = (await this.spawnAgent(env, under)) ?? "";
+  }
+
+  /** Starts the agent; what it returns resolves once the agent is up, to where its metrics are. */
+  spawnAgent(
+    env: Record<string, string> = {},
+    under: readonly string[] = [],
+  ): Promise<string | undefined> {
     this.writeAgentConfig();
-    const started = this.#spawn("agent", env, under);
-    this.agent = started.child;
-    const fields = await started.ready;
-    this.agentUrl = (fields["operations"] as string) ?? "";
+    const { child, ready } = this.#spawn("agent", env, under);
+    this.agent = child;
+    return ready.then((fields) => fields["operations"] as string | undefined);
   }
 
   #spawn(
     command: string,
     env: Record<string, string>,
-    under: readonly string[] = [],
+    under: readonly string[],
   ): { child: ChildProcess; ready: Promise<Record<string, unknown>> } {
-    const [program = "", ...args] = [...under, process.execPath];
-    const child = spawn(
-      program,
-      [...args, bin, command, "--config", join(this.dir, `${command}.yaml`)],
-      { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] },
-    );
+    const config = join(this.dir, `${command}.yaml`);
+    const words = [...under, process.execPath, this.bin, command, "--config", config];
+    const child = spawn(words[0] as string, words.slice(1), {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     const ready = new Promise<Record<string, unknown>>((resolve) => {
       let text = "";
       child.stderr?.on("data", (piece: Buffer) => {
