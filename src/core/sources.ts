@@ -170,7 +170,7 @@ export class SourceTable {
     }
     const { from, to } = value;
     if (to === undefined) this.#close(source);
-    else if (typeof to === "number") source.expected = to;
+    else source.expected = typeof to === "number" ? to : undefined;
     if (typeof from === "number" && typeof to === "number" && to <= from) {
       return fault("MALFORMED", `gap record ends at ${to}, before it begins at ${from}`);
     }

@@ -21,11 +21,11 @@ export function judgeReceipt(walk: ChainWalk, receipt: Uint8Array | undefined): 
     walk.report(caught.code, caught.message, { object: "receipt" });
     return;
   }
-  const confirmed = walk.tally.confirmedSize;
-  const blocks = walk.thread.blockNo - confirmed;
-  if (blocks <= 0 || walk.tally.counts.has("TAIL_TRUNCATED")) return;
+  const covered = walk.tally.coveredSize;
+  const blocks = walk.thread.blockNo - covered;
+  if (blocks <= 0) return;
   walk.report("TAIL_UNCONFIRMED", `no receipt covers the newest ${blocks} blocks`, {
-    block: confirmed,
+    block: covered,
     blocks,
   });
 }
@@ -39,11 +39,12 @@ function compareReceipt(walk: ChainWalk, bytes: Uint8Array, length: number): voi
       block: length,
       blocks,
     });
+    walk.receipts.onGenuine(receipt);
     return;
   }
   if (receipt.size <= walk.thread.blockNo) compareRoot(walk.receipts, receipt);
   // Else the receipt covers a last block that could not be used: that is a finding already.
-  else walk.tally.confirm(receipt);
+  else walk.receipts.onGenuine(receipt);
 }
 
 /** Judges the grant's dates by the first receipt that is known. */

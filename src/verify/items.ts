@@ -86,7 +86,7 @@ export class ItemJudge {
       this.#context.report(
         new Fault("RECEIPT_MISMATCH", `receipt_hash is not that of ${what}`, 304),
       );
-    } else if (this.receiptSize !== receiptSize) {
+    } else if ((blockNo === 0 ? 0 : this.receiptSize) !== receiptSize) {
       this.#context.report(
         new Fault("RECEIPT_MISMATCH", "receipt_size is not that of the newest receipt record", 336),
       );
@@ -135,9 +135,10 @@ export class ItemJudge {
     const good = isStart
       ? first && this.#run !== "same" && record.value["run"] === hex(this.#header.runId)
       : !(first && this.#run === "new") && !this.stopped;
+    // A run ends in its `stop` only if that is the last thing it says.
+    this.stopped = false;
     if (good || this.#startFaulted) return;
     this.#startFaulted = true;
-    this.stopped = false;
     const why = isStart
       ? "start record does not begin the run that its block names"
       : "run does not begin with its start record";

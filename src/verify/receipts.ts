@@ -19,7 +19,9 @@ export interface ReceiptContext {
   readonly chain: () => string;
   /** Root over the chain's first `size` blocks, in hex, if it is known. */
   readonly rootAt: (size: number) => string | undefined;
-  /** A receipt that is genuine and agrees with the walk. */
+  /** A receipt of this chain that is genuine, and that nothing known contradicts. */
+  readonly onGenuine: (receipt: Receipt) => void;
+  /** Such a one, and its root is that of the walk. */
   readonly onVerified: (receipt: Receipt) => void;
   readonly unchecked: (what: string) => void;
 }
@@ -80,12 +82,10 @@ function shown(vault: string): string {
 /** Compares a genuine receipt with the walked tree. Throws RECEIPT_MISMATCH. */
 export function compareRoot(context: ReceiptContext, receipt: Receipt): void {
   const root = context.rootAt(receipt.size);
-  if (root === undefined) {
-    context.unchecked("receipts over blocks whose tree is not known any more");
-    return;
-  }
-  if (root !== hex(receipt.root)) {
+  if (root !== undefined && root !== hex(receipt.root)) {
     throw new Fault("RECEIPT_MISMATCH", "receipt's root is not that of the blocks it covers");
   }
-  context.onVerified(receipt);
+  context.onGenuine(receipt);
+  if (root !== undefined) context.onVerified(receipt);
+  else context.unchecked("receipts over blocks whose tree is not known any more");
 }

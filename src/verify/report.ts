@@ -56,8 +56,10 @@ export interface ChainFacts {
 export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): ChainReport {
   const { tally } = walk;
   const { grant, root, unchecked } = facts;
-  // Nothing to judge, or not all of it, is never a pass.
-  const least = tally.blocks === 0 || facts.unreadable ? "INDETERMINATE" : "VALID";
+  // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
+  // blocks, their absence is judged.
+  const nothing = tally.blocks === 0 && tally.coveredSize === 0;
+  const least = nothing || facts.unreadable ? "INDETERMINATE" : "VALID";
   return {
     chain,
     verdict: worse(tally.verdict, least),

@@ -116,12 +116,14 @@ async function endsAtBlock(reader: PieceReader, length: number): Promise<boolean
 
 // Passes over what is no block, up to the next plausible header.
 async function junk(reader: PieceReader, at: number): Promise<StoredBlock> {
-  const first = reader.peek(headLength).slice();
+  let first = reader.peek(headLength).slice();
   const shape = first.length < headLength && startsLikeMagic(first) ? "cut" : "junk";
   for (let from = 1; ; from = 0) {
     await reader.has(searchLimit);
     const held = reader.peek(searchLimit);
     const next = findBlock(held, from);
+    // What follows is the next block's.
+    if (from > 0 && next !== undefined) first = first.subarray(0, next);
     if (next !== undefined) reader.take(next);
     // A header may begin in the newest bytes, unless nothing follows them.
     else if (held.length === searchLimit) reader.take(searchLimit - headLength + 1);

@@ -62,12 +62,14 @@ export class Unauthenticated {
 
   /** A genuine receipt over the first `size` blocks agrees with the walk. */
   confirmed(size: number): void {
-    const block = this.from;
-    if (block === undefined || size <= block) return;
-    const left = this.#breaks.filter((each) => each.block >= size);
+    const healed = this.#breaks.filter(({ block }) => block < size);
+    if (healed.length === 0) return;
+    const left = this.#breaks.slice(healed.length);
     this.#breaks =
       left.length === 0 && this.#overflow ? [{ block: size, unsupported: false }] : left;
-    this.#report("REANCHORED", `a receipt vouches for the blocks from ${block} on`, { block });
+    for (const { block } of healed) {
+      this.#report("REANCHORED", `a receipt vouches for the blocks from ${block} on`, { block });
+    }
   }
 
   /** The chain ends. */

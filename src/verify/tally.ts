@@ -12,7 +12,9 @@ export class Tally {
   firstTime: number | undefined;
   lastTime: number | undefined;
   lastHeader: Header | undefined;
-  /** Blocks covered by the newest genuine receipt. */
+  /** Blocks that genuine receipts say the vault has. */
+  coveredSize = 0;
+  /** Blocks whose tree is that of a genuine receipt. */
   confirmedSize = 0;
   /** Unix seconds of the first and the newest genuine receipt. */
   firstReceiptTime: number | undefined;
@@ -38,12 +40,16 @@ export class Tally {
     this.lastHeader = header;
   }
 
-  confirm(receipt: Receipt): void {
-    this.confirmedSize = Math.max(this.confirmedSize, receipt.size);
+  cover(receipt: Receipt): void {
+    this.coveredSize = Math.max(this.coveredSize, receipt.size);
     if (this.firstReceiptTime === undefined) {
       this.firstReceiptTime = receipt.time;
       this.firstReceiptKnown = this.#allRead;
     }
     this.lastReceiptTime = receipt.time;
+  }
+
+  confirm(receipt: Receipt): void {
+    this.confirmedSize = Math.max(this.confirmedSize, receipt.size);
   }
 }

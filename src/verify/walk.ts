@@ -75,6 +75,10 @@ export class ChainWalk {
       vaults: options.vaults,
       chain: () => hex(this.#chainId),
       rootAt: (size) => this.#rootAt(size),
+      onGenuine: (receipt) => {
+        this.tally.cover(receipt);
+        this.#times.receipt(receipt);
+      },
       onVerified: (receipt) => this.#confirmed(receipt),
       // Names of vaults are a chain's own: there may be any number.
       unchecked: (what) => this.unchecked.size < maxUnchecked && this.unchecked.add(what),
@@ -250,7 +254,7 @@ export class ChainWalk {
     thread.lastHashes = outcome.lastHashes;
     thread.stopped = outcome.stopped;
     thread.configHash = outcome.configHash;
-    if (blockNo > 0) thread.receiptHash = outcome.receiptHash;
+    thread.receiptHash = outcome.receiptHash;
     thread.receiptSize = outcome.receiptSize;
     const root = thread.frontier?.root();
     recent.add(blockNo, { leaf: hash, root, key, time: header.time });
@@ -324,7 +328,6 @@ export class ChainWalk {
   // A genuine receipt agrees with our tree: it vouches for every block that it covers.
   #confirmed(receipt: Receipt): void {
     this.tally.confirm(receipt);
-    this.#times.receipt(receipt);
     this.#unauthenticated.confirmed(receipt.size);
   }
 }

@@ -198,6 +198,17 @@ class Open:
     expected: int  # None: unknown
 
 
+def is_config(item):
+    """A record that is well-formed and a config."""
+    if item.tag == 1:
+        return False
+    try:
+        record = read_json(item.data)
+    except Fault:
+        return False
+    return record.get("type") == "config" and well_formed(record)
+
+
 class Walk:
     def __init__(self, files, trust):
         self.files, self.trust = files, trust
@@ -205,7 +216,7 @@ class Walk:
         self.findings, self.unchecked = [], []
         # state
         self.no, self.key, self.prev, self.tree = 0, None, ZERO, Tree()
-        self.seqs, self.last = {0}, None
+        self.seqs, self.last = [0], None
         self.run, self.run_ids, self.stopped = None, set(), None
         self.config, self.config_known = None, True  # hash of the newest config record
         self.receipt_hash, self.receipt_size, self.receipt_known, self.size_known = ZERO, 0, True, True
@@ -299,8 +310,6 @@ class Walk:
         first = plausible(data)
         if first:
             self.take_heads(first.block_no)
-            if first.block_no not in (int(name[:16], 16), self.expected()):
-                self.find("NON_CANONICAL", object_=self.files.name(name))
         at = 0
         while at < len(data):
             head = plausible(data[at : at + HEAD])
@@ -308,7 +317,10 @@ class Walk:
             piece = data[at:end]
             if end == len(data) and self.is_no_block(i, piece, head, newest):
                 return
-            self.block(piece, name)
+            expected = self.no
+            accepted = self.block(piece, name)
+            if at == 0 and accepted and int(name[:16], 16) not in (accepted.block_no, expected):
+                self.find("NON_CANONICAL", block=accepted.block_no, object_=self.files.name(name))
             at = end
 
     def end_of(self, data, at, head):
@@ -343,7 +355,7 @@ class Walk:
         if newest:
             if len(piece) < HEAD:
                 if piece[:8] != MAGIC[: len(piece)]:
-                    self.find("NON_CANONICAL", block=self.expected(), object_=self.files.name(self.files.blocks[i]))
+                    self.find("NON_CANONICAL", block=max(0, self.expected() - 1), object_=self.files.name(self.files.blocks[i]))
                 return True
             if head and len(piece) < HEAD + head.stored_len:
                 findings, accepted, _ = self.judge_header(head)
@@ -352,7 +364,7 @@ class Walk:
         if head is None and piece[:8] != MAGIC[: len(piece)]:
             following = plausible(self.files.read(self.files.blocks[i + 1])[:HEAD])
             if following and following.block_no == self.expected():
-                self.find("NON_CANONICAL", block=self.expected(), object_=self.files.name(self.files.blocks[i]))
+                self.find("NON_CANONICAL", block=max(0, self.expected() - 1), object_=self.files.name(self.files.blocks[i]))
                 return True
         return False
 
@@ -392,7 +404,7 @@ class Walk:
         if (h.hash if h.kind == 0 else h.chain_id) != self.chain or (h.kind == 0 and h.chain_id != ZERO):
             findings.append(("WRONG_CHAIN", at))
         elif not thread and h.block_no != self.no:
-            findings.append(("BLOCK_ORDER", h.block_no))
+            findings.append(("BLOCK_ORDER", at))
         elif not thread and not linked:
             findings.append(("BAD_PREV", at))
         elif tree and h.chain_root != tree.root():
@@ -442,8 +454,11 @@ class Walk:
             self.chain = h.hash
             self.genesis_signed = self.key is not None
             self.last = {first_prev(h.receipt_hash, h.run_id)}
+            if self.grant_ok:
+                self.last.add(first_prev(self.grant_hash, h.run_id))
         self.payload(h, piece[HEAD:] if payload_there else None, {code for code, _ in findings})
         self.accept(h, {code for code, _ in findings})
+        return h
 
     def refuse(self):
         self.refused.add(self.expected())
@@ -530,8 +545,7 @@ class Walk:
         if self.run and self.begins is False and h.time + 5_000_000 < self.run.time and not self.clock:
             find("TIME_SKEW")
         self.judge_links(h, raw, items, held, find)
-        earlier = sorted(self.seqs or ()) if "SEQ_MISMATCH" in given else []
-        self.seqs = set([h.end_seq, h.first_seq + held, *(c + held for c in earlier)][:4])
+        self.follow_seqs(h, held)
         self.judge_ends(h, find)
 
     def not_read(self, h):
@@ -539,9 +553,16 @@ class Walk:
         self.config, self.config_known = h.config_hash, True
         self.receipt_hash, self.receipt_known = (ZERO if h.kind == 0 else h.receipt_hash), True
         self.receipt_size, self.size_known = h.receipt_size, True
-        self.last, self.stopped, self.seqs = {h.last_hash}, None, {h.end_seq}
+        self.last, self.stopped = {h.last_hash}, None
+        self.follow_seqs(h, h.count)
         self.make_loose()
         self.envelopes += h.count
+
+    def follow_seqs(self, h, held):
+        candidates = self.seqs or []
+        earlier = [] if h.first_seq in candidates else candidates
+        found = [h.end_seq, h.first_seq + held, *(c + held for c in earlier)]
+        self.seqs = list(dict.fromkeys(found))[:4]
 
     def judge_links(self, h, raw, items, held, find):
         following = {h.last_hash}
@@ -573,13 +594,19 @@ class Walk:
                 find("RECEIPT_MISMATCH")
             elif self.size_known and h.receipt_size != self.receipt_size:
                 find("RECEIPT_MISMATCH")
+        if not self.config_known or self.config is None:
+            self.config, self.config_known = h.config_hash, True
+        if not self.receipt_known:
+            self.receipt_hash, self.receipt_known = h.receipt_hash, True
+            self.size_known = False
+        if not self.size_known:
+            self.receipt_size, self.size_known = h.receipt_size, True
 
     def judge_items(self, h, items, find):
         seq, stopped, reported = h.first_seq, self.stopped is True and self.begins is False, False
         self.kinds, self.snapshot, ended = [], None, False
-        self.config_follows = False
-        for item in items if h.kind == 0 else ():
-            self.config_follows |= item.tag == 2 and item.data.startswith(b'{"config":') and item.data.endswith(b'"type":"config"}')
+        # Of a genesis: the place of its first config record.
+        self.config_at = next((i for i, item in enumerate(items) if is_config(item)), None) if h.kind == 0 else None
         for i, item in enumerate(items):
             def at(code, seq=seq):
                 find(code, seq=seq)
@@ -607,8 +634,8 @@ class Walk:
                     self.take_record(h, item, record, at)
                 else:
                     self.take_malformed(record)
-                if type_ == "stop" and good:
-                    stopped = ended = True
+            ended = type_ == "stop" and good
+            stopped = stopped or ended
             self.kinds.append(type_ or "span")
             seq += len(item.lines) if item.tag == 1 else 1
         self.stopped = ended
@@ -653,7 +680,7 @@ class Walk:
         if sum(len(canonical(e.record)) for e in self.table.values()) + len(data) > MAX_RECORD:
             at("LIMIT_EXCEEDED")
             return
-        if self.grant_ok and not self.grant.in_scope(record["path"]):
+        if well_formed(record) and self.grant_ok and not self.grant.in_scope(record["path"]):
             at("SOURCE_OUT_OF_SCOPE")
         self.table[id_] = Open(record, expected)
 
@@ -676,6 +703,8 @@ class Walk:
             self.table.pop(id_, None)
         elif type_ == "gap" and id_ in self.table:
             self.table[id_].expected = record["to"] if is_int(record["to"]) else None
+        elif type_ == "source":
+            self.open_source(record, 0, lambda code: None)
         elif type_ == "predecessor" and isinstance(record.get("positions"), list):
             for position in filter(is_position, record["positions"]):
                 self.open_source(position["record"], position["offset"], lambda code: None)
@@ -739,10 +768,12 @@ class Walk:
         sources_ok = all(a < b for a, b in zip(ids, ids[1:]))
         if sources_ok and not self.loose:
             sources_ok = listed == {id_: entry.expected for id_, entry in self.table.items()}
-        if self.config is None and self.config_follows:
+        if self.config is None and self.config_at is not None:
             config_ok = False  # the genesis states a config, but behind its snapshot
         if not (tree_ok and config_ok and sources_ok):
             at("SNAPSHOT_MISMATCH")
+        if not self.config_known:
+            self.config, self.config_known = config, True
         if tree_ok and not self.tree:
             self.tree = Tree(h.block_no, hashes)
             self.roots[h.block_no] = h.chain_root
@@ -892,10 +923,7 @@ class Walk:
 
     def verdict(self):
         worst = max((WORST.get(CLASS_OF[f["code"]], 4) for f in self.findings), default=0)
-        return VERDICTS[max(worst, 0 if self.heads or self.findings_of_blocks() else 3)]
-
-    def findings_of_blocks(self):
-        return any("block" in f and f["code"] != "TAIL_TRUNCATED" for f in self.findings)
+        return VERDICTS[max(worst, 0 if self.heads or self.genuine else 3)]
 
 
 # --- chains against each other ------------------------------------------------------------------

@@ -204,9 +204,9 @@ class Chain:
         return b"\2" + item.time.to_bytes(8, "big") + len(item.data).to_bytes(4, "big") + item.data
 
     def block(self, items, codec=1, kind=None, run=False, step=1_000_000, bend=None, header=None, stored=None,
-              raw=None, sign=None, follow=None, silence=60000, back=0, head_bend=None, hold=False):  # fmt: skip
+              raw=None, sign=None, follow=None, silence=60000, back=0, head_bend=None, hold=False, remake=None):  # fmt: skip
         """One block. `header`: fields that replace the right ones (a value, or a function of the right one);
-        `stored`, `raw`: functions on bytes; `follow`: go on from what this header states."""
+        `remake`: a function on the items; `stored`, `raw`: functions on bytes; `follow`: go on from what this header states."""
         no = self.no
         kind = (0 if no == 0 else 1) if kind is None else kind
         self.time += step
@@ -216,8 +216,10 @@ class Chain:
         else:
             self.mono += step
         if no == 0:
-            self.prev = first_prev((header or {}).get("receipt_hash", H(self.grant)), self.run)
+            grant_hash = (header or {}).get("receipt_hash", H(self.grant))
+            self.prev = first_prev(grant_hash(H(self.grant)) if callable(grant_hash) else grant_hash, self.run)
         made = [self.item(spec) for spec in items]
+        made = remake(made) if remake else made
         for item in made:
             item.lines = cut_lines(item.data) if item.tag == 1 else []
         seed = seed_of("seed", self.name, no)

@@ -51,7 +51,21 @@ const missing: Vectors = {
         "INVALID",
         ["BLOCK_MISSING", 2, undefined, { blocks: 2 }],
         ["UNAUTHENTICATED", 4],
-        ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 5 }],
+      );
+    },
+  ),
+  "two-apart-missing": vector(
+    "verification.md, G",
+    "Blocks 1 and 3 are gone: two breaks, each healed by the same receipt.",
+    (story) => {
+      const { chain, all } = fiveBlocks(story);
+      story.store(chain, { blocks: pick(all, 0, 2, 4) });
+      story.expect(
+        "INCOMPLETE",
+        ["BLOCK_MISSING", 1, undefined, { blocks: 1 }],
+        ["BLOCK_MISSING", 3, undefined, { blocks: 1 }],
+        ["REANCHORED", 2],
+        ["REANCHORED", 4],
       );
     },
   ),
@@ -267,7 +281,7 @@ const tails: Vectors = {
   "all-cut": vector("verification.md, F", "Only grant and receipt are left.", (story) => {
     const { chain } = fiveBlocks(story);
     story.store(chain, { blocks: [] });
-    story.expect("INDETERMINATE", ["TAIL_TRUNCATED", 0, undefined, { blocks: 5 }]);
+    story.expect("INCOMPLETE", ["TAIL_TRUNCATED", 0, undefined, { blocks: 5 }]);
   }),
   "nothing-there": vector(
     "verification.md, Verdicts",
@@ -302,6 +316,17 @@ const tails: Vectors = {
         ...pick(all, 2, 3, 4),
       ];
       story.store(chain, { blocks, perObject: 2 });
+      story.expect("INVALID", ["MALFORMED", 1], ["REANCHORED", 2]);
+    },
+  ),
+  "head-cut-between": vector(
+    "store.md, Where a block ends",
+    "Block 1 ends in its head, and block 2 follows at once.",
+    (story) => {
+      const { chain, all } = fiveBlocks(story);
+      const cut = (all[1] as Uint8Array).subarray(0, 300);
+      const blocks = [all[0] as Uint8Array, cut, ...pick(all, 2, 3, 4)];
+      story.store(chain, { blocks, perObject: 5 });
       story.expect("INVALID", ["MALFORMED", 1], ["REANCHORED", 2]);
     },
   ),

@@ -163,6 +163,19 @@ export const receipt: Vectors = {
     (chain) => testVault.signReceipt(`${textOf(chain)}more\n`, testTime + 9),
     ["MALFORMED", 3, 6],
   ),
+  "recorded-in-genesis": vector(
+    "receipt.md, Receipts in a chain",
+    "The genesis records a receipt, which cannot be of its own chain; later headers name it.",
+    (story) => {
+      const other = story.chain({ label: "other" });
+      const note = other.receipt();
+      const genesis = { header: () => ({ receiptSize: 0 }) };
+      const chain = story.chain({ genesis }, [say({ type: "receipt", note })]);
+      chain.go(2);
+      story.store(chain);
+      story.expect("INVALID", ["RECEIPT_MISMATCH", 0, 4]);
+    },
+  ),
   "recording-block-missing": vector(
     "verification.md, After a fault",
     "The block that records a receipt is gone: what later headers say of it is not compared.",

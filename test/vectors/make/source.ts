@@ -106,6 +106,16 @@ export const source: Vectors = {
     ["GAP_DECLARED", 2, 5],
     ["MALFORMED", 2, 5],
   ),
+  "gap-without-readable-end": told(
+    "record.md, Reading a record",
+    "Where a gap ends is a text: where its source goes on is unknown, and not wrong.",
+    (chain) => [
+      say({ type: "gap", source: chain.app, from: 7, to: "20", cause: "unreadable" }),
+      chain.line("x\n", 20),
+    ],
+    "INVALID",
+    ["MALFORMED", 2, 5],
+  ),
   "gap-of-nothing": told(
     page,
     "A gap that ends where it begins.",
