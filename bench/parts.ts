@@ -7,7 +7,7 @@
 import { renameSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type AgentStatus, type Deployment, metricOf, statusOf } from "./deployment.ts";
+import { type AgentStatus, type Deployment, metricOf, statusOf, until } from "./deployment.ts";
 import { type Usage, WatchedProcess } from "./watched-process.ts";
 
 export interface Measured {
@@ -31,10 +31,7 @@ export interface LogFile {
   readonly bytes: number;
 }
 
-const lookMs = 50;
 const settleMs = 5_000;
-/** Somebody may be running this on a very slow machine. */
-const patienceMs = 600_000;
 
 /** The bare loop: the yardstick of this run. */
 export async function limitPart(log: LogFile): Promise<Measured> {
@@ -61,7 +58,7 @@ export async function agentPart(setup: Deployment, log: LogFile): Promise<Measur
 export async function vaultPart(setup: Deployment, log: LogFile): Promise<Measured> {
   await using vault = setup.startVault();
   const { url } = await vault.said("vault started");
-  await using agent = setup.startAgent("shipped", String(url));
+  await using agent = setup.startAgent("shipped", { url: String(url) });
   const operations = String((await agent.said("agent started"))["operations"]);
   await until(operations, ({ head, ship }) => head.block > 0 && ship?.receiptedSize === head.block);
   await sleep(settleMs);
@@ -113,12 +110,4 @@ async function feed(
     idle: idle.map(({ rssMiB }) => rssMiB),
     settled: after.map(({ rssMiB }) => rssMiB),
   };
-}
-
-async function until(operations: string, done: (status: AgentStatus) => boolean): Promise<void> {
-  const deadline = process.hrtime.bigint() + BigInt(patienceMs) * 1_000_000n;
-  while (!done(await statusOf(operations))) {
-    if (process.hrtime.bigint() > deadline) throw new Error("a measured process does not get on");
-    await sleep(lookMs);
-  }
 }

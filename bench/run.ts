@@ -1,76 +1,87 @@
-// `npm run bench`: measures the built program against the limit loop of the same run.
+// `npm run bench`: measures the built program, and writes what it found to bench/results.md.
 //
-//     npm run bench                          5 million lines, about 3 GB below the temporary folder
-//     npm run bench -- --lines 500000        fewer
-//     npm run bench -- --out FILE            elsewhere than bench/results.md
+//     npm run bench                            comparison with the limit loop, some minutes
+//     npm run bench -- steady | latency | recovery | agents | all
+//     npm run bench -- --lines 500000          a shorter comparison
+//     npm run bench -- steady --minutes 1      a shorter steady load, and so on: scenario.ts
+//     npm run bench -- --out FILE              elsewhere than bench/results.md
 //
 // - Asserts nothing about times. Fails only where a part does not do its work.
-// - The program is compiled into the run's own folder: whatever is in dist/ stays as it is.
+// - Linux only: it reads /proc.
 
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { writeAuditLog } from "./audit-log.ts";
-import { Deployment } from "./deployment.ts";
-import {
-  agentPart,
-  type LogFile,
-  limitPart,
-  type Measured,
-  vaultPart,
-  verifyPart,
-} from "./parts.ts";
-import { type Compared, resultsText } from "./results.ts";
+import { build } from "./build.ts";
+import { comparison } from "./comparison.ts";
+import { latency } from "./latency.ts";
+import { manyAgents } from "./many-agents.ts";
+import { type Heading, replaceSection } from "./page.ts";
+import { recovery } from "./recovery.ts";
+import { type BenchOptions, defaults, type Scenario } from "./scenario.ts";
+import { steady } from "./steady.ts";
 
-const root = join(import.meta.dirname, "..");
-const seed = 20_260_101;
+const scenarios: Readonly<Record<string, readonly [Heading, Scenario]>> = {
+  comparison: ["Comparison", comparison],
+  steady: ["Steady load", steady],
+  latency: ["Latency", latency],
+  recovery: ["Recovery", recovery],
+  agents: ["Many agents", manyAgents],
+};
 
-function build(dir: string): string {
-  const compiler = join(root, "node_modules", ".bin", "tsc");
-  const args = ["-p", join(root, "tsconfig.build.json"), "--outDir", join(dir, "dist")];
-  const { status, stdout } = spawnSync(compiler, args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`the program does not compile:\n${stdout}`);
-  cpSync(join(root, "src/cli/node-version.mjs"), join(dir, "dist/cli/node-version.mjs"));
-  cpSync(join(root, "package.json"), join(dir, "package.json"));
-  symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
-  return join(dir, "dist/cli/bin.js");
-}
-
-async function run(lines: number, out: string): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "sealtail-bench-"));
-  try {
-    const program = build(dir);
-    const path = join(dir, "audit.log");
-    console.log(`writing ${lines} lines`);
-    const log: LogFile = { path, lines, bytes: writeAuditLog(path, lines, seed) };
-    const setup = new Deployment(join(dir, "setup"), program);
-    const limits = [await limitPart(log)];
-    const parts: Compared[] = [];
-    for (const measure of [agentPart, vaultPart, verifyPart]) {
-      const part = await measure(setup, log);
-      const before = limits.at(-1) as Measured;
-      const after = await limitPart(log);
-      limits.push(after);
-      parts.push({ part, around: [before, after] });
-      console.log(`${part.part}: ${part.seconds.toFixed(1)} s`);
-    }
-    const command = `npm run bench -- --lines ${lines}`;
-    const text = resultsText(command, log, limits, parts);
-    writeFileSync(out, text);
-    console.log(`\n${text}`);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-const { values } = parseArgs({
+const parsed = parseArgs({
+  allowPositionals: true,
   options: {
-    lines: { type: "string", default: "5000000" },
+    ...Object.fromEntries(Object.keys(defaults).map((name) => [name, { type: "string" as const }])),
     out: { type: "string", default: join(import.meta.dirname, "results.md") },
   },
 });
-const lines = Number(values.lines);
-if (!Number.isSafeInteger(lines) || lines < 1) throw new Error(`--lines is ${values.lines}`);
-await run(lines, values.out);
+
+const { positionals } = parsed;
+const values: Readonly<Record<string, unknown>> = parsed.values;
+
+function numbers(): BenchOptions {
+  const given = Object.entries(values).filter(([name]) => name in defaults);
+  for (const [name, text] of given) {
+    if (!(Number(text) > 0)) throw new Error(`--${name} is ${text}, want a number`);
+  }
+  const read = Object.fromEntries(given.map(([name, text]) => [name, Number(text)]));
+  return { ...defaults, ...read };
+}
+
+function chosen(): string[] {
+  const names = positionals.length === 0 ? ["comparison"] : positionals;
+  if (names.includes("all")) return Object.keys(scenarios);
+  for (const name of names) {
+    if (Object.hasOwn(scenarios, name)) continue;
+    throw new Error(`${name} is none of ${Object.keys(scenarios).join(", ")}, all`);
+  }
+  return names;
+}
+
+function commandOf(name: string): string {
+  const set = Object.keys(defaults)
+    .filter((option) => values[option] !== undefined)
+    .flatMap((option) => [`--${option}`, String(values[option])]);
+  return ["npm run bench --", name, ...set].join(" ");
+}
+
+const options = numbers();
+const dir = mkdtempSync(join(tmpdir(), "sealtail-bench-"));
+try {
+  const names = chosen();
+  const program = build(dir);
+  for (const name of names) {
+    const [heading, run] = scenarios[name] as readonly [Heading, Scenario];
+    console.log(`\n${heading}`);
+    const own = join(dir, name);
+    mkdirSync(own);
+    const lines = await run({ dir: own, program, options, command: commandOf(name) });
+    replaceSection(String(values.out), heading, lines);
+    console.log(`\n${lines.join("\n")}`);
+    rmSync(own, { recursive: true });
+  }
+} finally {
+  rmSync(dir, { recursive: true, force: true });
+}

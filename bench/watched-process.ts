@@ -46,6 +46,14 @@ export class WatchedProcess {
     this.#done = new Promise((resolve) => this.#child.on("close", (code) => resolve(code)));
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   /** What it used so far; of a process that is gone, what was seen last. */
   usage(): Usage {
     try {
@@ -72,7 +80,7 @@ export class WatchedProcess {
       for (const line of this.#stderr.split("\n").slice(0, -1)) {
         if (line.includes(`"${phrase}"`)) return JSON.parse(line) as Record<string, unknown>;
       }
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+      if (this.ended) {
         throw new Error(`a measured process ended early: ${this.#stderr || this.#stdout}`);
       }
       await sleep(lookMs);
