@@ -7,12 +7,13 @@ import { loadConfigFile } from "../host/config.ts";
 import { ServiceManager } from "../host/service-manager.ts";
 import { packageVersion } from "./package-version.ts";
 import { pathOf } from "./paths.ts";
-import { onStopSignals, ownDiag, ownMachine, ownOutputs } from "./running.ts";
+import { onStopSignals, ownDiag, ownMachine, ownOutputs, sayHangUp } from "./running.ts";
 import type { Ui } from "./ui.ts";
 
 const about = `
 SIGTERM or SIGINT: reads every file to its end, seals, ships within drain.deadline, states the stop.
 A second one skips to the sync. Whatever is not shipped goes on at the next start.
+SIGHUP changes nothing.
 
 Example:
   $ sealtail agent --config /etc/sealtail/agent.yaml`;
@@ -34,9 +35,12 @@ async function runAgent(ui: Ui, file: string): Promise<void> {
   const version = await packageVersion();
   const agent = await Agent.start({ ...machine, config, diag, version, refuse: ownOutputs() });
   const manager = new ServiceManager({ ...machine, diag });
-  using _ = onStopSignals((reason) => {
-    void manager.stopping();
-    agent.stop(reason);
+  using _ = onStopSignals({
+    stop: (reason) => {
+      void manager.stopping();
+      agent.stop(reason);
+    },
+    hangUp: () => sayHangUp(diag),
   });
   diag.info("agent started", { version, operations: agent.operationsUrl });
   try {

@@ -35,22 +35,41 @@ export function ownMachine(): Machine {
 /** A signal that comes again so soon is the same one: a terminal and npm both deliver it. */
 const echoMicros = 250_000;
 
-/** Calls `stop` at each SIGTERM and SIGINT, with the signal's name, until disposed. */
-export function onStopSignals(stop: (reason: string) => void): Disposable {
+export interface StopSignals {
+  /** Called at each SIGTERM and SIGINT, with the signal's name. */
+  readonly stop: (reason: string) => void;
+  /**
+   * Called at SIGHUP: by habit it asks daemons to read their configuration again. Without it a
+   * SIGHUP is a stop as well: the terminal is gone.
+   */
+  readonly hangUp?: () => void;
+  readonly clock?: Pick<Clock, "mono">;
+}
+
+/** Listens to signals until disposed. None of them ends the process by itself. */
+export function onStopSignals({ stop, hangUp, clock = systemClock }: StopSignals): Disposable {
   let last = Number.NEGATIVE_INFINITY;
   const handle = (signal: NodeJS.Signals): void => {
-    const now = systemClock.mono();
-    const echo = now - last < echoMicros;
+    const now = clock.mono();
+    if (now - last < echoMicros) return;
     last = now;
-    if (!echo) stop(signal.toLowerCase());
+    stop(signal.toLowerCase());
   };
-  const signals = ["SIGTERM", "SIGINT"] as const;
-  for (const signal of signals) process.on(signal, handle);
+  const handlers = { SIGTERM: handle, SIGINT: handle, SIGHUP: hangUp ?? handle };
+  const each = Object.entries(handlers) as [NodeJS.Signals, typeof handle][];
+  for (const [signal, handler] of each) process.on(signal, handler);
   return {
     [Symbol.dispose]() {
-      for (const signal of signals) process.off(signal, handle);
+      for (const [signal, handler] of each) process.off(signal, handler);
     },
   };
+}
+
+/** What a daemon answers to SIGHUP: it must not die of it, and has nothing to read again. */
+export function sayHangUp(diag: Diag): void {
+  diag.warn("SIGHUP changes nothing: the configuration is read at the start", {
+    hint: "restart to take up a change; TLS files, and the files of a grant, are read anew anyway",
+  });
 }
 
 /** Diagnostics on stderr, beginning with what the configuration made us warn about. */

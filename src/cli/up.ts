@@ -105,9 +105,11 @@ async function runUntilStopped(
 ): Promise<void> {
   const ending = new AbortController();
   const writing = new AbortController();
-  using _ = onStopSignals((reason) => {
-    writing.abort();
-    agent.stop(reason);
+  using _ = onStopSignals({
+    stop: (reason) => {
+      writing.abort();
+      agent.stop(reason);
+    },
   });
   const running = agent.run().finally(() => ending.abort());
   const beside: Promise<void>[] = [];

@@ -7,11 +7,12 @@ import { vaultConfig } from "../vault/config.ts";
 import { startVault } from "../vault/vault.ts";
 import { packageVersion } from "./package-version.ts";
 import { pathOf } from "./paths.ts";
-import { onStopSignals, ownDiag, ownMachine } from "./running.ts";
+import { onStopSignals, ownDiag, ownMachine, sayHangUp } from "./running.ts";
 import type { Ui } from "./ui.ts";
 
 const about = `
 SIGTERM or SIGINT: finishes the requests under way, writes the newest receipts, stops.
+SIGHUP changes nothing.
 
 Example:
   $ sealtail vault --config /etc/sealtail/vault.yaml`;
@@ -36,7 +37,7 @@ async function runVault(ui: Ui, file: string): Promise<void> {
   const vault = await startVault(config, { ...machine, diag, version });
   const manager = new ServiceManager({ ...machine, diag });
   const stopped = new Promise<void>((resolve) => {
-    onStopSignals(() => resolve());
+    onStopSignals({ stop: () => resolve(), hangUp: () => sayHangUp(diag) });
   });
   diag.info("vault started", { version, url: vault.url, operations: vault.operationsUrl });
   try {
