@@ -57,6 +57,8 @@ export interface AgentEnd {
 
 /** A snapshot is at most 7,000,000 bytes; the rest is for its configuration and one more source. */
 const declarationsMax = 6_500_000;
+/** How long who reads our health at the very end is waited for, in ms. */
+const closeMs = 500;
 /** How often a missing grant is looked for, in ms. */
 const grantLookMs = 2000;
 
@@ -69,7 +71,7 @@ export class Agent {
   readonly #sink: Sink;
   readonly #metrics: AgentMetrics;
   readonly #stopping = new AbortController();
-  #stopReason: string | undefined;
+  #stop: { readonly reason: string; readonly since: number } | undefined;
   #session: Session | undefined;
   #held: Tail | undefined;
   #feed: Feed | undefined;
@@ -157,9 +159,10 @@ export class Agent {
 
   /** Begins a clean stop; a second call skips to the sync. */
   stop(reason: string): void {
-    this.#stopReason ??= reason;
+    const now = this.#options.clock.mono();
+    this.#stop ??= { reason, since: now };
     this.#stopping.abort();
-    this.#session?.stop(reason);
+    this.#session?.stop(reason, now);
   }
 
   /** Runs until stopped. Rejects with what made going on impossible. */
@@ -197,7 +200,7 @@ export class Agent {
       // What still watches files would keep the process alive.
       await this.#held?.close();
       await this.#sink.close();
-      await this.#operations?.close(1000);
+      await this.#operations?.close(closeMs);
       this.#lock.release();
     }
   }
@@ -205,7 +208,7 @@ export class Agent {
   // In the middle of a succession: no file may be read yet, what the old chain holds comes first.
   async #stopEarly({ sealer, wal, keys, receipt }: LiveChain): Promise<AgentEnd> {
     try {
-      const reason = this.#stopReason ?? "stopped";
+      const reason = this.#stop?.reason ?? "stopped";
       await sealer.finish([{ type: "stop", reason }], "normal");
       return { unsent: wal.next - (receipt === undefined ? 0 : parseCheckpoint(receipt).size) };
     } finally {
@@ -238,7 +241,7 @@ export class Agent {
     });
     this.#held = undefined;
     this.#session = session;
-    if (this.#stopReason !== undefined) session.stop(this.#stopReason);
+    if (this.#stop !== undefined) session.stop(this.#stop.reason, this.#stop.since);
     try {
       return await session.run();
     } finally {
@@ -278,7 +281,7 @@ export class Agent {
         diag.info("chain begun", { chain: live.id });
         return live;
       }
-      if (this.#stopReason !== undefined) break;
+      if (this.#stop !== undefined) break;
       this.gauge.state = "needs-grant";
       if (!said) {
         diag.error("a new chain needs a grant; files stay where they are until it is there", {

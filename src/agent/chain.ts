@@ -5,14 +5,12 @@
 // - A chain whose keys or blocks were lost, that was rolled back or forked, is never gone on with:
 //   the next one names it as its predecessor.
 
-import { headLength } from "../core/block.ts";
 import { equalBytes, hex } from "../core/bytes.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
-import { headerLength, magic } from "../core/header.ts";
 import { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
 import { maskedConfig } from "../host/config.ts";
@@ -27,7 +25,8 @@ import { KeyState } from "../seal/key-state.ts";
 import type { SealedBlock } from "../seal/pipeline.ts";
 import { recoverChain, type SealedTail } from "../seal/recovery.ts";
 import { type ChainFacts, type RunStart, Sealer, type SealerOptions } from "../seal/sealer.ts";
-import { Wal } from "../wal/wal.ts";
+import type { Wal } from "../wal/wal.ts";
+import { openWal } from "./buffer.ts";
 import type { AgentConfig } from "./config.ts";
 import type { UsableGrant } from "./grant-files.ts";
 import { readReceipt } from "./receipts.ts";
@@ -245,8 +244,10 @@ export async function beginChain(
     },
   );
   const predecessor = old === undefined ? undefined : await describeOld(suite, old, grant);
-  await sealer.startRun({ ...runStart(context), predecessor });
-  await sealer.flush();
+  await orStop(context, sealer, async () => {
+    await sealer.startRun({ ...runStart(context), predecessor });
+    await sealer.flush();
+  });
   failpoint("enrol-after-genesis");
   await old?.wal?.close();
   const whole = await finishSuccession(context, dir, wal, sealer, grant);
@@ -306,19 +307,34 @@ async function succeed(
   const receipt = await readReceipt(context, older.receipt);
   const { size: from } = await receiptedPrefix(suite, wal, receipt);
   const ended = await endedSources(suite, own);
-  // A full disk must not keep a stop from ending.
-  const hurry = (): void => sealer.waitNoLonger();
-  stopping.addEventListener("abort", hurry);
   try {
-    const all = await sealAgain({ suite, diag, wal, from, sealer, grant, ended, stopping });
-    await sealer.flush();
+    const all = await orStop(context, sealer, async () => {
+      const done = await sealAgain({ suite, diag, wal, from, sealer, grant, ended, stopping });
+      await sealer.flush();
+      return done;
+    });
     if (!all) return false;
   } finally {
-    stopping.removeEventListener("abort", hurry);
     await wal.close();
   }
   await writeFileDurably(context.files, dir.succeeded, new Uint8Array(0));
   return true;
+}
+
+// A full disk must not keep a stop from ending.
+async function orStop<T>(
+  { stopping }: ChainContext,
+  sealer: Sealer,
+  work: () => Promise<T>,
+): Promise<T> {
+  const hurry = (): void => sealer.waitNoLonger();
+  stopping.addEventListener("abort", hurry);
+  if (stopping.aborted) hurry();
+  try {
+    return await work();
+  } finally {
+    stopping.removeEventListener("abort", hurry);
+  }
 }
 
 function newSealer(
@@ -356,35 +372,4 @@ function newSealer(
 function runStart(context: ChainContext): RunStart {
   const { config, version, host } = context;
   return { host, version, labels: config.labels, config: maskedConfig(config) };
-}
-
-const maxSegment = 16 * 1024 * 1024;
-
-async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal> {
-  await makeDirDurably(context.files, dir.wal, 0o700);
-  const { files, diag, clock, onSync } = context;
-  const wal = await Wal.open({
-    files,
-    diag,
-    clock,
-    onSync,
-    dir: dir.wal,
-    // Small enough that freeing whole segments gives space back long before the buffer is full.
-    segmentBytes: Math.min(maxSegment, Math.floor(context.config.buffer.max_bytes / 16)),
-    scrub: scrubSignatures,
-  });
-  for (const { segment, offset, reason } of wal.damage) {
-    diag.error("buffer segment is damaged, its bytes are set aside", { segment, offset, reason });
-  }
-  if (wal.damage.length > 0) context.onDamage(wal.damage.length);
-  return wal;
-}
-
-/** What is kept aside of a broken log must not hold live signatures. */
-function scrubSignatures(bytes: Uint8Array): void {
-  const first = magic.charCodeAt(0);
-  for (let at = bytes.indexOf(first); at !== -1; at = bytes.indexOf(first, at + 1)) {
-    const found = String.fromCharCode(...bytes.subarray(at, at + magic.length));
-    if (found === magic) bytes.fill(0, at + headerLength, at + headLength);
-  }
 }

@@ -68,6 +68,8 @@ export class Session {
   #shipping: Promise<void> | undefined;
   #shipFailure: unknown;
   #stopReason: string | undefined;
+  /** When a stop has to be over, by the monotonic clock. */
+  #deadline = Number.POSITIVE_INFINITY;
   #hurry = false;
   #unusable: UnusableReason | undefined;
   /** Records that the shipper wants stated. */
@@ -140,10 +142,14 @@ export class Session {
     return this.#options.feed.next - (this.#receipts.newest?.size ?? 0);
   }
 
-  /** Begins a clean stop; called again it skips to the sync. */
-  stop(reason: string): void {
+  /** Begins a clean stop, asked for at `since`; called again it skips to the sync. */
+  stop(reason: string, since: number): void {
+    const { context } = this.#options;
     if (this.#stopReason !== undefined) this.#hurry = true;
-    else void this.#limitStop();
+    else {
+      this.#deadline = since + context.config.drain.deadline * 1000;
+      void this.#limitStop();
+    }
     this.#stopReason ??= reason;
     if (this.#hurry) this.#options.live.sealer.waitNoLonger();
     this.#wake.abort();
@@ -151,9 +157,13 @@ export class Session {
 
   // A full disk must not keep a stop from ending: what is not sealed then is read again.
   async #limitStop(): Promise<void> {
-    const { context, live } = this.#options;
-    await context.clock.sleep(context.config.drain.deadline, this.#over.signal);
-    live.sealer.waitNoLonger();
+    await this.#options.context.clock.sleep(this.#left, this.#over.signal);
+    this.#options.live.sealer.waitNoLonger();
+  }
+
+  /** Milliseconds until a stop has to be over. */
+  get #left(): number {
+    return Math.max(0, (this.#deadline - this.#options.context.clock.mono()) / 1000);
   }
 
   async run(): Promise<SessionEnd> {
@@ -312,11 +322,9 @@ export class Session {
 
   async #drain(reason: string): Promise<SessionEnd> {
     const { live, context, gauge } = this.#options;
-    const { clock, config } = context;
+    const { config } = context;
     gauge.state = "draining";
-    const deadline = clock.mono() + config.drain.deadline * 1000;
-    const left = (): number => Math.max(0, (deadline - clock.mono()) / 1000);
-    await this.#readToEnd(left);
+    await this.#readToEnd();
     this.#checkShipping();
     if (this.#unusable !== undefined) {
       // Told to stop and to give up at once: the next start begins the new chain.
@@ -326,24 +334,28 @@ export class Session {
     await this.#stateReceipt();
     await live.sealer.finish([{ type: "stop", reason }], config.drain.final ? "final" : "normal");
     await this.#options.frontiers.save(this.#tail);
-    if (!this.#hurry) await this.#shipUntil(left());
+    if (!this.#hurry) await this.#shipUntil(this.#left);
     gauge.state = "stopped";
     return { stopped: true, unsent: this.unsent };
   }
 
   // Ends when every file is read and quiet, or when writers just go on: what they write now is
   // read at the next start. Half of the time belongs to shipping.
-  async #readToEnd(left: () => number): Promise<void> {
+  async #readToEnd(): Promise<void> {
     const { live, context, gauge } = this.#options;
     const share = context.config.drain.deadline / 2;
-    const patience = Math.max(0, left() - busyWriterMs);
+    const patience = Math.max(0, this.#left - busyWriterMs);
     let caughtUp = false;
     this.#tail.drain();
     while (!this.#tail.drained && !this.#hurry && this.#unusable === undefined) {
-      if (left() < share || (caughtUp && left() < patience)) return;
+      if (this.#left < share || (caughtUp && this.#left < patience)) return;
       gauge.lastTurn = context.clock.mono();
       this.#checkShipping();
-      if (await this.#room.isFull()) return;
+      if (await this.#room.isFull()) {
+        // Receipts may make room.
+        await this.#tail.wait(drainLookMs);
+        continue;
+      }
       const item = await this.#tail.next(await live.sealer.room());
       caughtUp ||= item === undefined;
       if (item !== undefined) await this.#take(item);

@@ -15,7 +15,7 @@ import type { JsonObject } from "../../src/core/json.ts";
 import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { decodeRecord, encodeRecord, sourceIdOf } from "../../src/core/record.ts";
 import { positionsIn } from "../../src/core/sources.ts";
-import { systemClock as clock } from "../../src/host/clock.ts";
+import { type Clock, systemClock } from "../../src/host/clock.ts";
 import { createKey, type NoteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
@@ -91,6 +91,8 @@ export class World {
   config!: AgentConfig;
   agent: Agent | undefined;
   running: Promise<AgentEnd> | undefined;
+  /** Added to the wall clock of the next life, in microseconds. */
+  clockStep = 0;
 
   static async make(options: WorldOptions = {}): Promise<World> {
     const world = new World();
@@ -151,7 +153,8 @@ export class World {
   }
 
   async start(): Promise<Agent> {
-    const { config, files, diag, vault } = this;
+    const { config, files, diag, vault, clockStep } = this;
+    const clock: Clock = { ...systemClock, now: () => systemClock.now() + clockStep };
     const agent = await Agent.start({
       config,
       files,

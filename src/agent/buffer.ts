@@ -1,0 +1,39 @@
+// Opens a chain's buffer, tells what is damaged in it, and leaves no live signature in what is kept.
+
+import { headLength } from "../core/block.ts";
+import { headerLength, magic } from "../core/header.ts";
+import { makeDirDurably } from "../host/durable.ts";
+import { Wal } from "../wal/wal.ts";
+import type { ChainContext } from "./chain.ts";
+import type { ChainDir } from "./state-dir.ts";
+
+const maxSegment = 16 * 1024 * 1024;
+
+export async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal> {
+  await makeDirDurably(context.files, dir.wal, 0o700);
+  const { files, diag, clock, onSync } = context;
+  const wal = await Wal.open({
+    files,
+    diag,
+    clock,
+    onSync,
+    dir: dir.wal,
+    // Small enough that freeing whole segments gives space back long before the buffer is full.
+    segmentBytes: Math.min(maxSegment, Math.floor(context.config.buffer.max_bytes / 16)),
+    scrub: scrubSignatures,
+  });
+  for (const { segment, offset, reason } of wal.damage) {
+    diag.error("buffer segment is damaged, its bytes are set aside", { segment, offset, reason });
+  }
+  if (wal.damage.length > 0) context.onDamage(wal.damage.length);
+  return wal;
+}
+
+/** What is kept aside of a broken log must not hold live signatures. */
+function scrubSignatures(bytes: Uint8Array): void {
+  const first = magic.charCodeAt(0);
+  for (let at = bytes.indexOf(first); at !== -1; at = bytes.indexOf(first, at + 1)) {
+    const found = String.fromCharCode(...bytes.subarray(at, at + magic.length));
+    if (found === magic) bytes.fill(0, at + headerLength, at + headLength);
+  }
+}
