@@ -1,4 +1,4 @@
-// Opens a chain's buffer, tells what is damaged in it, and leaves no live signature in what is kept.
+// Opens a chain's buffer, tells what is damaged in it, and keeps no live signature of that.
 
 import { headLength } from "../core/block.ts";
 import { headerLength, magic } from "../core/header.ts";

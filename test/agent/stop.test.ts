@@ -1,5 +1,5 @@
-// Stopping and starting again, whatever is the matter at that moment: the deadline is kept, and what
-// was not sealed or shipped goes on at the next start, under whatever configuration that has.
+// Stopping and starting again, whatever is the matter at that moment: the deadline is kept, and
+// what was not sealed or shipped goes on at the next start, however that is configured.
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
