@@ -14,6 +14,7 @@ import { type AgentConfig, agentConfig } from "../src/agent/config.ts";
 import { Feed } from "../src/agent/feed.ts";
 import { readGrant } from "../src/agent/grant-files.ts";
 import { ReceiptFile } from "../src/agent/receipts.ts";
+import { Reserve } from "../src/agent/reserve.ts";
 import { StateDir } from "../src/agent/state-dir.ts";
 import { ownMachine } from "../src/cli/running.ts";
 import { fromHex } from "../src/core/bytes.ts";
@@ -155,7 +156,8 @@ class Chain {
       ...machine,
       ...{ config, version: "bench", diag, state, onSealed, mayDeclare: () => true },
       ...{ vaults, stopping: new AbortController().signal },
-      ...{ onDiskFull: () => {}, onSync: () => {}, onDamage: () => {} },
+      reserve: await Reserve.open(machine.files, state.reserve, 0),
+      ...{ onShortage: () => {}, onSync: () => {}, onDamage: () => {} },
     };
     const audiences = vaults.map(({ receipt }) => receipt.name);
     const warn = (message: string): void => diag.warn(message);
@@ -165,7 +167,7 @@ class Chain {
     const record = sourceRecord(number);
     await live.sealer.addRecords([record]);
     const source = fromHex(live.sealer.idOf({ ...record }), 16);
-    feed = new Feed(live.wal, live.head.blockNo, live.head.root);
+    feed = new Feed(machine.clock, live.wal, live.head.blockNo, live.head.root);
     chain = new Chain(live, feed, source, shared);
     return chain;
   }

@@ -7,7 +7,7 @@
 
 import { pairVaultKeys, parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { SealtailError } from "../core/errors.ts";
+import { SealtailError, type Shortage } from "../core/errors.ts";
 import { parseVerifierKey } from "../core/note.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
@@ -27,6 +27,7 @@ import { Gauge } from "./gauge.ts";
 import { readGrant } from "./grant-files.ts";
 import { AgentMetrics } from "./metrics.ts";
 import { liveness, openOperations } from "./operations.ts";
+import { Reserve } from "./reserve.ts";
 import { Session } from "./session.ts";
 import { type ChainDir, StateDir } from "./state-dir.ts";
 import { type OldChain, unsentOf } from "./succession.ts";
@@ -59,6 +60,8 @@ export interface AgentEnd {
 const declarationsMax = 6_500_000;
 /** How long who reads our health at the very end is waited for, in ms. */
 const closeMs = 500;
+/** The reserve: this much, or a tenth of the buffer. */
+const reserveMax = 16 * 1024 * 1024;
 /** How often a missing grant is looked for, in ms. */
 const grantLookMs = 2000;
 
@@ -80,9 +83,10 @@ export class Agent {
   #saidFull = false;
   /** Blocks of an old chain that wait for a new one. */
   #unsent = 0;
+  #shortage: Shortage | undefined;
   #operations: HttpListener | undefined;
 
-  private constructor(options: AgentOptions, state: StateDir, lock: StateLock) {
+  private constructor(options: AgentOptions, state: StateDir, reserve: Reserve, lock: StateLock) {
     const { config, suite, clock, files, random, diag, version, host, env } = options;
     this.#options = options;
     this.#lock = lock;
@@ -111,9 +115,8 @@ export class Agent {
         this.#metrics.sealed(block);
         this.gauge.lastTurn = clock.mono();
       },
-      onDiskFull: (full) => {
-        if (full) this.gauge.state = "disk-full";
-      },
+      reserve,
+      onShortage: (shortage) => this.#onShortage(shortage),
       onSync: (micros) => this.#metrics.synced(micros),
       onDamage: (segments) => {
         this.gauge.damagedSegments += segments;
@@ -126,8 +129,10 @@ export class Agent {
     const state = new StateDir(options.files, options.config.state_dir);
     await state.prepare();
     const lock = await lockStateDir(options.config.state_dir);
-    const agent = new Agent(options, state, lock);
-    const { clock, diag, config } = options;
+    const { clock, diag, config, files } = options;
+    const spare = Math.min(reserveMax, Math.floor(config.buffer.max_bytes / 10));
+    const reserve = await Reserve.open(files, state.reserve, spare);
+    const agent = new Agent(options, state, reserve, lock);
     try {
       agent.#operations = await openOperations(
         { clock, diag, listen: config.metrics.listen },
@@ -223,7 +228,7 @@ export class Agent {
     this.gauge.chain = live.id;
     this.gauge.headBlock = live.head.blockNo;
     this.gauge.headSeq = live.seq;
-    const feed = this.#feed ?? new Feed(live.wal, live.head.blockNo, live.head.root);
+    const feed = this.#feed ?? new Feed(clock, live.wal, live.head.blockNo, live.head.root);
     this.#feed = feed;
     this.#sources = live.sources;
     const frontiers = await FrontierCache.open(files, clock, state.frontiers, diag);
@@ -245,6 +250,7 @@ export class Agent {
     try {
       return await session.run();
     } finally {
+      feed.close();
       this.#feed = undefined;
       // No loop turns until the next session.
       this.gauge.lastTurn = 0;
@@ -306,6 +312,22 @@ export class Agent {
     }
     this.#saidFull = full;
     return !full;
+  }
+
+  #onShortage(shortage: Shortage | undefined): void {
+    const { diag } = this.#options;
+    const said = this.#shortage?.code;
+    this.#shortage = shortage;
+    if (shortage === undefined) diag.info("the buffer can be written again");
+    else if (shortage.code !== said) {
+      diag.error("couldn't write to the buffer, trying again", { error: shortage });
+    }
+    if (shortage?.code === "disk-full") {
+      this.gauge.state = "disk-full";
+      void this.#context.reserve.give();
+    }
+    if (shortage?.code === "too-many-open-files") this.gauge.state = "no-descriptors";
+    this.#session?.onShortage(shortage);
   }
 
   #refused(): string[] {

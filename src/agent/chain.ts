@@ -8,7 +8,7 @@
 import { equalBytes, hex } from "../core/bytes.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { SealtailError } from "../core/errors.ts";
+import { SealtailError, type Shortage } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
 import { SourceTable } from "../core/sources.ts";
@@ -30,6 +30,7 @@ import { openWal } from "./buffer.ts";
 import type { AgentConfig } from "./config.ts";
 import type { UsableGrant } from "./grant-files.ts";
 import { readReceipt } from "./receipts.ts";
+import type { Reserve } from "./reserve.ts";
 import type { ChainDir, StateDir } from "./state-dir.ts";
 import {
   describeOld,
@@ -57,7 +58,9 @@ export interface ChainContext {
   /** Whether another source fits into the chain's snapshots. */
   readonly mayDeclare: () => boolean;
   readonly onSealed: (block: SealedBlock) => void;
-  readonly onDiskFull: (full: boolean) => void;
+  readonly reserve: Reserve;
+  /** Blocks wait for room or a descriptor (told at each attempt), or no longer do. */
+  readonly onShortage: (shortage: Shortage | undefined) => void;
   readonly onSync: (micros: number) => void;
   /** Buffer segments were found damaged and set aside. */
   readonly onDamage: (segments: number) => void;
@@ -365,7 +368,7 @@ function newSealer(
       maxSilenceMs: Math.min(seal.max_silence, maxSilenceMs),
     },
     onSealed: context.onSealed,
-    onDiskFull: context.onDiskFull,
+    onShortage: context.onShortage,
   });
 }
 

@@ -2,20 +2,26 @@
 //
 // - A block is handed over after its sync and after the key that signed it was destroyed (law,
 //   step 4). What the WAL holds beyond that does not exist for the shipper.
+// - A read that finds no descriptor waits for one.
 
-import type { SealedBlock } from "../seal/pipeline.ts";
+import { isShortage } from "../core/errors.ts";
+import type { Clock } from "../host/clock.ts";
+import { type SealedBlock, shortageRetryMs } from "../seal/pipeline.ts";
 import type { BlockFeed, FeedBlock } from "../ship/batch.ts";
 import type { TreeView } from "../ship/contract.ts";
 import type { Wal } from "../wal/wal.ts";
 
 export class Feed implements BlockFeed, TreeView {
+  readonly #clock: Clock;
   readonly #wal: Wal;
   #next: number;
   #root: Uint8Array;
   readonly #waiters = new Set<() => void>();
+  readonly #closing = new AbortController();
 
   /** `next` and `root`: what was handed over before, in an earlier run. */
-  constructor(wal: Wal, next: number, root: Uint8Array) {
+  constructor(clock: Clock, wal: Wal, next: number, root: Uint8Array) {
+    this.#clock = clock;
     this.#wal = wal;
     this.#next = next;
     this.#root = root;
@@ -36,8 +42,21 @@ export class Feed implements BlockFeed, TreeView {
   }
 
   async read(fromBlock: number, maxBytes: number): Promise<readonly FeedBlock[]> {
-    const frames = await this.#wal.read(fromBlock, maxBytes);
-    return frames.map(({ index, bytes }) => ({ blockNo: index, bytes }));
+    for (;;) {
+      try {
+        const frames = await this.#wal.read(fromBlock, maxBytes);
+        return frames.map(({ index, bytes }) => ({ blockNo: index, bytes }));
+      } catch (error) {
+        const { signal } = this.#closing;
+        if (!isShortage(error) || signal.aborted) throw error;
+        await this.#clock.sleep(shortageRetryMs, signal);
+      }
+    }
+  }
+
+  /** From now on nothing is waited for. */
+  close(): void {
+    this.#closing.abort();
   }
 
   async changed(signal: AbortSignal): Promise<void> {

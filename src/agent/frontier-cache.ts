@@ -24,6 +24,8 @@ export class FrontierCache {
   readonly #path: string;
   readonly #marks: ReadonlyMap<string, FrontierMark>;
   #savedAt: number;
+  /** Bytes that the tail had read when the cache was saved: nothing moved since if it has not. */
+  #savedBytes = 0;
   #saving: Promise<void> = Promise.resolve();
   #failure: unknown;
 
@@ -71,6 +73,9 @@ export class FrontierCache {
     if (this.#failure !== undefined) throw this.#failure;
     const now = this.#clock.mono();
     if (now - this.#savedAt < savePeriodMicros) return;
+    const read = tail.readBytes;
+    if (read === this.#savedBytes) return;
+    this.#savedBytes = read;
     this.#savedAt = now;
     this.save(tail).catch((error) => {
       this.#failure = error;

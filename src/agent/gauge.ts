@@ -10,10 +10,14 @@ export const agentStates = [
   "running",
   "buffer-full",
   "disk-full",
+  "no-descriptors",
   "draining",
   "stopped",
 ] as const;
 export type AgentState = (typeof agentStates)[number];
+
+/** Reading waits until there is room. */
+export const waitingStates: readonly AgentState[] = ["buffer-full", "disk-full", "no-descriptors"];
 
 export const gapCauses: readonly GapCause[] = [
   "truncated",

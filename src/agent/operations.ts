@@ -37,8 +37,10 @@ export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
   const undamaged = gauge.damagedSegments === 0;
   const taken = ship === undefined || !needsSomebody(ship);
   const sink = taken ? "ok" : `${ship.state}: ${ship.code}`;
-  const checks = { chain, buffer: undamaged, sink, state: gauge.state };
-  return { ok: chain && undamaged && taken, checks };
+  // A buffer that is full for a vault that is away comes back by itself, these do not.
+  const room = gauge.state !== "disk-full" && gauge.state !== "no-descriptors";
+  const checks = { chain, buffer: undamaged, room, sink, state: gauge.state };
+  return { ok: chain && undamaged && room && taken, checks };
 }
 
 // A vault that is away comes back by itself; one that refuses does not, nor do certificates mend.

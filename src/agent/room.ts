@@ -1,12 +1,13 @@
 // Whether there is room for more: the buffer's own limit, and what the disk has left.
 //
-// - A reserve stays for what must be sealed even then: heartbeats, gaps and the stop.
+// - A reserve stays for what must be sealed even then: heartbeats, gaps and the stop. In the buffer
+//   it is a part of the limit, on the disk a file (reserve.ts).
 // - Full means that reading stops. Nothing is dropped, and files stay open.
 
+import type { Shortage } from "../core/errors.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
-import type { Gauge } from "./gauge.ts";
+import type { AgentState, Gauge } from "./gauge.ts";
 
-const reserveMax = 16 * 1024 * 1024;
 /** The disk is looked at this often at most, in microseconds. */
 const lookPeriodMicros = 1_000_000;
 
@@ -14,21 +15,20 @@ export class Room {
   readonly #context: ChainContext;
   readonly #live: LiveChain;
   readonly #gauge: Gauge;
-  readonly #reserve: number;
   #freeBytes = Number.POSITIVE_INFINITY;
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** Bytes of the buffer when the disk was looked at. */
   #walThen = 0;
   #said = false;
-  why: "buffer-full" | "disk-full" = "buffer-full";
+  why: AgentState & ("buffer-full" | "disk-full" | "no-descriptors") = "buffer-full";
+  /** What closed blocks wait for, as long as they do. */
+  shortage: Shortage["code"] | undefined;
 
   constructor(context: ChainContext, live: LiveChain, gauge: Gauge) {
     this.#context = context;
     this.#live = live;
     this.#gauge = gauge;
-    const limit = context.config.buffer.max_bytes;
-    this.#reserve = Math.min(reserveMax, Math.floor(limit / 10));
-    gauge.walLimit = limit;
+    gauge.walLimit = context.config.buffer.max_bytes;
   }
 
   /** Space was given back: look again at once. */
@@ -37,26 +37,48 @@ export class Room {
   }
 
   async isFull(): Promise<boolean> {
-    const { clock, files, state, config, diag } = this.#context;
-    const { wal, sealer } = this.#live;
+    const { clock } = this.#context;
     const now = clock.mono();
-    if (now - this.#lookedAt >= lookPeriodMicros) {
-      if (this.#said) this.#gauge.blockedMicros += now - this.#lookedAt;
-      this.#lookedAt = now;
-      this.#freeBytes = await files.freeBytes(state.path);
-      this.#walThen = wal.bytes;
-    }
+    if (now - this.#lookedAt >= lookPeriodMicros) await this.#look(now);
+    const why = this.#lack();
+    const full = why !== undefined;
+    this.why = why ?? this.why;
+    if (full !== this.#said) this.#say(full);
+    return full;
+  }
+
+  async #look(now: number): Promise<void> {
+    const { files, state, reserve } = this.#context;
+    if (this.#said) this.#gauge.blockedMicros += now - this.#lookedAt;
+    this.#lookedAt = now;
+    this.#freeBytes = await files.freeBytes(state.path);
+    this.#walThen = this.#live.wal.bytes;
+    // Twice: what was just given back must not be taken from whoever is about to need it.
+    const plenty = this.#freeBytes >= 2 * reserve.bytes + this.#margin;
+    if (!reserve.held && this.shortage === undefined && plenty) await reserve.take();
+  }
+
+  /** What drafts may take before the disk is looked at again. */
+  get #margin(): number {
+    return 2 * this.#context.config.seal.max_bytes;
+  }
+
+  #lack(): Room["why"] | undefined {
+    const { config, reserve } = this.#context;
+    const { wal, sealer } = this.#live;
+    if (this.shortage === "too-many-open-files") return "no-descriptors";
+    if (this.shortage === "disk-full") return "disk-full";
     // Blocks that are closed but not written yet take room as well.
     const taken = wal.bytes + sealer.pending * config.seal.max_bytes;
-    const bufferFull = taken + this.#reserve > config.buffer.max_bytes;
-    const diskFull = this.#freeBytes - (taken - this.#walThen) < this.#reserve;
-    const full = bufferFull || diskFull;
-    this.why = diskFull ? "disk-full" : "buffer-full";
-    if (full !== this.#said) {
-      this.#said = full;
-      if (full) diag.error("buffer is full, reading waits", { cause: this.why });
-      else diag.info("buffer has room again, reading goes on");
-    }
-    return full;
+    const least = reserve.held ? this.#margin : reserve.bytes + this.#margin;
+    if (this.#freeBytes - (taken - this.#walThen) < least) return "disk-full";
+    return taken + reserve.bytes > config.buffer.max_bytes ? "buffer-full" : undefined;
+  }
+
+  #say(full: boolean): void {
+    const { diag } = this.#context;
+    this.#said = full;
+    if (full) diag.error("buffer is full, reading waits", { cause: this.why });
+    else diag.info("buffer has room again, reading goes on");
   }
 }

@@ -8,7 +8,7 @@
 
 import { fromUtf8 } from "../core/bytes.ts";
 import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
-import { SealtailError } from "../core/errors.ts";
+import { isShortage, SealtailError, type Shortage } from "../core/errors.ts";
 import { inScope, parseGrant } from "../core/grant.ts";
 import type { AgentRecord, SourceRecord } from "../core/record.ts";
 import { failpoint } from "../host/failpoint.ts";
@@ -26,6 +26,7 @@ import type { Gauge } from "./gauge.ts";
 import { destroyGrantKey } from "./grant-files.ts";
 import { ReceiptFile } from "./receipts.ts";
 import { Room } from "./room.ts";
+import { TailCaller } from "./tail-caller.ts";
 import { openTail } from "./tailing.ts";
 
 export interface SessionOptions {
@@ -61,6 +62,7 @@ const turnMs = 500;
 export class Session {
   readonly #options: SessionOptions;
   readonly #tail: Tail;
+  readonly #caller: TailCaller;
   readonly #shipper: Shipper;
   readonly #receipts: ReceiptFile;
   readonly #room: Room;
@@ -84,20 +86,15 @@ export class Session {
     const { context, live, feed, sink, vaults, observer } = options;
     this.#options = options;
     this.#tail = tail;
-    this.#receipts = new ReceiptFile(context.files, live.dir.receipt, live.receipt);
+    this.#caller = new TailCaller(tail);
+    const { suite, clock, random, diag, files, reserve } = context;
+    this.#receipts = new ReceiptFile(files, live.dir.receipt, live.receipt, reserve);
+    this.#receipts.onNoDescriptor = () => tail.spare();
     this.#room = new Room(context, live, options.gauge);
     this.#shipper = new Shipper({
       chainId: live.id,
-      feed,
-      tree: feed,
-      receipts: this.#receipts,
-      sink,
-      vaults,
-      observer,
-      suite: context.suite,
-      clock: context.clock,
-      random: context.random,
-      diag: context.diag,
+      ...{ feed, tree: feed, receipts: this.#receipts, sink, vaults, observer },
+      ...{ suite, clock, random, diag },
       maxDelayMs: context.config.sink.max_delay,
       grant: live.grantBytes,
       onReceipt: (receipt, note) => this.#onReceipt(receipt, note),
@@ -173,14 +170,17 @@ export class Session {
     });
     try {
       const end = await this.#lead();
+      this.#options.feed.close();
       await this.#shipper.close();
       await this.#shipping;
       this.#checkShipping();
       return end;
     } finally {
       this.#over.abort();
+      this.#options.feed.close();
       await this.#shipper.close();
       await this.#shipping;
+      await this.#caller.close().catch(() => undefined);
       await this.#tail.close();
     }
   }
@@ -204,19 +204,34 @@ export class Session {
     const { sealer } = this.#options.live;
     this.#checkShipping();
     sealer.check();
-    await this.#duties();
+    this.#options.gauge.lastTurn = this.#options.context.clock.mono();
+    // What is closed waits already: nothing is added to it.
+    if (!sealer.short) await this.#duties();
     // Often enough to keep a promise of a second.
     const turn = Math.min(turnMs, this.#maxSilenceMs() / 4);
     if (await this.#room.isFull()) {
       this.#options.gauge.state = this.#room.why;
-      await this.#tail.wait(turn, this.#wake.signal);
+      await this.#caller.use((tail) => tail.wait(turn, this.#wake.signal));
       return;
     }
     this.#options.gauge.state = "running";
-    const item = await this.#tail.next(await sealer.room());
+    const room = await sealer.room();
+    const item = await this.#caller.use((tail) => tail.next(room));
     if (item !== undefined) return this.#take(item);
     const due = Math.min(turn, sealer.dueInMs() ?? turn);
-    if (due > 0) await this.#tail.wait(due, this.#wake.signal);
+    if (due > 0) await this.#caller.use((tail) => tail.wait(due, this.#wake.signal));
+  }
+
+  /**
+   * Told at each attempt of a block to get room or a descriptor. The main loop may be waiting for
+   * it; the files are followed all the same: none gets away.
+   */
+  onShortage(shortage: Shortage | undefined): void {
+    this.#room.shortage = shortage?.code;
+    if (shortage?.code === "too-many-open-files") this.#tail.spare();
+    if (shortage === undefined) return;
+    this.#options.gauge.lastTurn = this.#options.context.clock.mono();
+    this.#caller.standIn(turnMs);
   }
 
   async #take(item: TailItem): Promise<void> {
@@ -242,9 +257,8 @@ export class Session {
   }
 
   async #duties(): Promise<void> {
-    const { live, gauge, context } = this.#options;
+    const { live, gauge } = this.#options;
     const { sealer } = live;
-    gauge.lastTurn = context.clock.mono();
     gauge.walBytes = live.wal.bytes;
     const quiet = sealer.quietMs() >= this.#maxSilenceMs() / 2;
     if (quiet && sealer.dueInMs() === undefined) {
@@ -279,7 +293,10 @@ export class Session {
     const { live, context } = this.#options;
     const { suite } = context;
     this.#newReceipt = { note: fromUtf8(note), size: receipt.size, hash: suite.sha256(note) };
-    await live.wal.freeBelow(receipt.size);
+    await live.wal.freeBelow(receipt.size).catch((error: unknown) => {
+      // The next receipt frees what this one could not.
+      if (!isShortage(error)) throw error;
+    });
     failpoint("free-after-unlink");
     this.#room.freed();
     await this.#destroyGrantKey();
@@ -353,13 +370,14 @@ export class Session {
       this.#checkShipping();
       if (await this.#room.isFull()) {
         // Receipts may make room.
-        await this.#tail.wait(drainLookMs);
+        await this.#caller.use((tail) => tail.wait(drainLookMs));
         continue;
       }
-      const item = await this.#tail.next(await live.sealer.room());
+      const room = await live.sealer.room();
+      const item = await this.#caller.use((tail) => tail.next(room));
       caughtUp ||= item === undefined;
       if (item !== undefined) await this.#take(item);
-      else await this.#tail.wait(drainLookMs);
+      else await this.#caller.use((tail) => tail.wait(drainLookMs));
     }
   }
 

@@ -2,6 +2,7 @@
 //
 //   lock                      one process per state directory
 //   frontiers                 advisory: hashes of the newest sealed bytes of each source
+//   reserve                   room for what must be sealed on a full disk; see reserve.ts
 //   chains/0000/grant         the grant note that the chain began with
 //   chains/0000/keys          two slots of the evolving key
 //   chains/0000/wal/          sealed blocks that the vault has not receipted, and a few that it has
@@ -36,6 +37,10 @@ export class StateDir {
 
   get frontiers(): string {
     return `${this.path}/frontiers`;
+  }
+
+  get reserve(): string {
+    return `${this.path}/reserve`;
   }
 
   /** Makes the directory. Throws state-unwritable where this user cannot write to it. */

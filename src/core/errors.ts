@@ -312,3 +312,11 @@ export class SealtailError extends Error {
     this.hint = detail.hint ?? row.remedy;
   }
 }
+
+/** What can be waited for: it comes back by itself, or somebody gives it back. */
+export type Shortage = SealtailError & { readonly code: "disk-full" | "too-many-open-files" };
+
+export function isShortage(error: unknown): error is Shortage {
+  if (!(error instanceof SealtailError)) return false;
+  return error.code === "disk-full" || error.code === "too-many-open-files";
+}

@@ -77,7 +77,10 @@ export interface Files {
   rename(from: Path, to: Path): Promise<void>;
   unlink(path: Path): Promise<void>;
   chmod(path: Path, perm: number): Promise<void>;
-  /** Makes names in `dir` durable: what was created, renamed or unlinked. A failure: stop. */
+  /**
+   * Makes names in `dir` durable: what was created, renamed or unlinked. A failure: stop, unless it
+   * is too-many-open-files.
+   */
   syncDir(dir: Path): Promise<void>;
   /** Bytes that we may still write on the file system of `dir`. */
   freeBytes(dir: Path): Promise<number>;
@@ -278,7 +281,9 @@ export const systemFiles: Files = {
       handle = await fs.open(native(dir), "r");
       await handle.sync();
     } catch (cause) {
-      throw syncError("sync the directory", dir, cause);
+      // Without a descriptor nothing was tried, so nothing failed: the caller may ask again.
+      const short = handle === undefined && ["EMFILE", "ENFILE"].includes(errnoOf(cause) ?? "");
+      throw (short ? fileError : syncError)("sync the directory", dir, cause);
     } finally {
       await handle?.close();
     }

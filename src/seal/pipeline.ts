@@ -6,12 +6,13 @@
 //   4  only now hand the block on
 //
 // - Several blocks may share one round of 2 and 3. Nothing is handed on before its round is done.
-// - A full disk is waited out with the signed bytes in hand: a height is never signed twice.
+// - A full disk, or no descriptor, is waited out with the signed bytes in hand: a height is never
+//   signed twice, and each step of a round may be tried again.
 // - After any other failure nothing works any more: the caller stops, recovery finds out.
 
 import type { Derived } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
-import { SealtailError } from "../core/errors.ts";
+import { isShortage, SealtailError, type Shortage } from "../core/errors.ts";
 import {
   type BlockKind,
   blockHash,
@@ -78,13 +79,15 @@ export interface PipelineOptions {
   /** Signs the genesis: the grant's key. Needed only where the chain does not exist yet. */
   readonly genesisSigner?: ((message: Uint8Array) => Uint8Array) | undefined;
   readonly onSealed: (block: SealedBlock) => void;
-  /** The disk is full (true), or not any more (false). */
-  readonly onDiskFull?: (full: boolean) => void;
+  /** Told at each attempt that failed because something is short, and once more when it is over. */
+  readonly onShortage?: ((shortage: Shortage | undefined) => void) | undefined;
 }
 
 /** Closed drafts that may wait for their hashes and the disk; memory is bounded by it. */
 const queueLimit = 3;
-const diskFullRetryMs = 1000;
+/** How often what failed for a shortage is tried again; sooner at first: the reserve was given. */
+export const shortageRetryMs = 1000;
+const firstRetryMs = 100;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -92,6 +95,7 @@ export class Pipeline {
   #working: Promise<void> | undefined;
   #failure: unknown;
   #waiters: (() => void)[] = [];
+  #short = false;
   /** Aborted when a full disk is not waited for any more. */
   readonly #hurry = new AbortController();
   /** Signs the next block; kept, because the block before had to name its public half. */
@@ -111,6 +115,11 @@ export class Pipeline {
     return this.#queue.length;
   }
 
+  /** What is closed waits for something that is short. */
+  get short(): boolean {
+    return this.#short;
+  }
+
   /** Takes a closed draft; returns when there is room for another one. */
   async push(closed: ClosedDraft): Promise<void> {
     this.check();
@@ -127,7 +136,7 @@ export class Pipeline {
     this.check();
   }
 
-  /** From now on a full disk is a failure like any other. */
+  /** From now on a shortage is a failure like any other. */
   waitNoLonger(): void {
     this.#hurry.abort();
   }
@@ -174,14 +183,15 @@ export class Pipeline {
       this.#wake();
     }
     failpoint("seal-after-append");
-    await log.sync();
+    await this.#patiently(() => log.sync());
     // Crash before this: the sources are read again. After: recovery finds the blocks.
     failpoint("seal-after-sync");
     const last = sealed.at(-1)?.header;
-    if (last?.kind === "final") await keys.destroy();
+    if (last?.kind === "final") await this.#patiently(() => keys.destroy());
     // The genesis needs no new slot: its first secret was durable before it was signed.
     else if (last !== undefined && last.blockNo > 0) {
-      await keys.advance({ blockNo: head.blockNo, secret: head.secret });
+      const next = { blockNo: head.blockNo, secret: head.secret };
+      await this.#patiently(() => keys.advance(next));
     }
     for (const block of sealed) onSealed(block);
     this.#wake();
@@ -199,10 +209,13 @@ export class Pipeline {
     derived: Derived,
     payload: { codec: "raw" | "zstd"; bytes: Uint8Array },
   ): Promise<SealedBlock> {
-    const { suite, head } = this.#options;
+    const { suite, head, log } = this.#options;
     const { header, bytes, signature } = this.#sign(closed, derived, payload);
     failpoint("seal-before-append");
-    await this.#appendPatiently(header.blockNo, [bytes, signature, payload.bytes], closed);
+    const parts = [bytes, signature, payload.bytes];
+    if (!closed.hasSnapshot || !log.wantsSegment || !(await this.#begins(header.blockNo, parts))) {
+      await this.#patiently(() => log.append(header.blockNo, parts));
+    }
     const hash = blockHash(suite, joined(bytes, signature));
     // Both at once: nextNo must not count this block twice.
     advanceHead(head, header, hash);
@@ -215,23 +228,35 @@ export class Pipeline {
     };
   }
 
-  async #appendPatiently(
-    index: number,
-    parts: readonly Uint8Array[],
-    closed: ClosedDraft,
-  ): Promise<void> {
-    const { log, clock, onDiskFull } = this.#options;
-    const startsSegment = closed.hasSnapshot && log.wantsSegment;
-    for (let failures = 0; ; failures++) {
+  // Without an inode or a descriptor for another segment the newest one grows on: false.
+  async #begins(index: number, parts: readonly Uint8Array[]): Promise<boolean> {
+    const { log, onShortage } = this.#options;
+    try {
+      await log.append(index, parts, { startsSegment: true });
+      return true;
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      onShortage?.(error);
+      onShortage?.(undefined);
+      return false;
+    }
+  }
+
+  // Every step is one that may be tried again after it failed for a shortage.
+  async #patiently(step: () => Promise<void>): Promise<void> {
+    const { clock, onShortage } = this.#options;
+    for (let waitMs = firstRetryMs; ; waitMs = shortageRetryMs) {
       try {
-        await log.append(index, parts, { startsSegment });
-        if (failures > 0) onDiskFull?.(false);
+        await step();
+        if (this.#short) onShortage?.(undefined);
+        this.#short = false;
         return;
       } catch (error) {
-        if (!(error instanceof SealtailError && error.code === "disk-full")) throw error;
-        onDiskFull?.(true);
+        if (!isShortage(error)) throw error;
+        this.#short = true;
+        onShortage?.(error);
         if (this.#hurry.signal.aborted) throw error;
-        await clock.sleep(diskFullRetryMs, this.#hurry.signal);
+        await clock.sleep(waitMs, this.#hurry.signal);
       }
     }
   }

@@ -120,6 +120,11 @@ export class Sealer {
     return this.#pipeline.pending;
   }
 
+  /** Closed blocks wait for room on the disk or for a descriptor: nothing should be added now. */
+  get short(): boolean {
+    return this.#pipeline.short;
+  }
+
   /** The next byte of a source to be sealed; undefined if it is not open. Drafted bytes count. */
   positionOf(source: string): number | undefined {
     return this.#options.sources.get(source)?.expected;
@@ -269,7 +274,7 @@ export class Sealer {
     this.#pipeline.check();
   }
 
-  /** A full disk is not waited for any more: what waits for it fails with disk-full. */
+  /** A shortage is not waited for any more: what waits for it fails with its code. */
   waitNoLonger(): void {
     this.#pipeline.waitNoLonger();
   }

@@ -11,7 +11,7 @@
 import { readU32 } from "../core/bytes.ts";
 import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { SealtailError } from "../core/errors.ts";
+import { isShortage } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { retryDelayMs } from "./backoff.ts";
@@ -326,8 +326,8 @@ export class Shipper {
     const blocks = receipt.size - this.#course.receipted;
     const failure = await receipts.save(note, receipt).catch((error: unknown) => error);
     if (failure !== undefined) {
-      if (!(failure instanceof SealtailError && failure.code === "disk-full")) throw failure;
-      return { outcome: "local", state: "unreachable", code: "disk-full", retry: "soon" };
+      if (!isShortage(failure)) throw failure;
+      return { outcome: "local", state: "unreachable", code: failure.code, retry: "soon" };
     }
     // From here what the receipt covers may go. Crash before this: it is asked for again.
     this.#course.confirm(receipt);

@@ -18,6 +18,8 @@ export interface Hints {
   watch(dirs: ReadonlyMap<BytePath, string>): void;
   /** Nothing is heard for now: others must look more often. */
   readonly resting: boolean;
+  /** Whether all of them are watched, as far as the system says. */
+  readonly complete: boolean;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ class ChokidarHints implements Hints {
   #second = 0;
   #inSecond = 0;
   #failed = false;
+  #all = false;
   #closing: Promise<void> = Promise.resolve();
 
   constructor(context: HintContext) {
@@ -63,6 +66,10 @@ class ChokidarHints implements Hints {
     return this.#failed || this.#context.clock.mono() < this.#restUntil;
   }
 
+  get complete(): boolean {
+    return this.#watcher !== undefined && this.#all && !this.resting;
+  }
+
   watch(dirs: ReadonlyMap<BytePath, string>): void {
     if (this.#context.clock.mono() < this.#restUntil) return;
     const wanted = new Map<string, string>();
@@ -70,6 +77,7 @@ class ChokidarHints implements Hints {
       const text = textOf(dir);
       if (text !== undefined && wanted.size < dirsMax) wanted.set(text, what);
     }
+    this.#all = wanted.size === dirs.size;
     const added = [...wanted.keys()].filter((dir) => wanted.get(dir) !== this.#watched.get(dir));
     const removed = [...this.#watched.keys()].filter(
       (dir) => wanted.get(dir) !== this.#watched.get(dir),

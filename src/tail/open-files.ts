@@ -11,11 +11,14 @@ import type { FileInfo, Files, OpenFile } from "../host/files.ts";
 import { pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 
+/** Descriptors given back at once when the process has none left. */
+const spareAtOnce = 8;
+
 export type OpenOutcome = "open" | "moved" | "no-descriptor" | { readonly cause: unknown };
 
 export class OpenFiles {
   readonly #files: Files;
-  readonly #max: number;
+  #max: number;
   readonly #open = new Set<Follow>();
 
   constructor(files: Files, max: number) {
@@ -45,7 +48,8 @@ export class OpenFiles {
         const errno = errnoOf(cause);
         if (errno === "ENOENT" || errno === "ENOTDIR") return "moved";
         if (errno !== "EMFILE" && errno !== "ENFILE") return { cause };
-        if (attempt > 3 || !(await this.#release(follow, force))) return "no-descriptor";
+        // Others in this process need some too: to write, to answer.
+        if (attempt > 3 || !(await this.spare(follow, force))) return "no-descriptor";
       }
     }
   }
@@ -91,7 +95,7 @@ export class OpenFiles {
   }
 
   /** Closes the file that can best do without; false if there is none. */
-  async #release(needer: Follow, force: boolean): Promise<boolean> {
+  async #release(needer: Follow | undefined, force: boolean): Promise<boolean> {
     let best: Follow | undefined;
     for (const follow of this.#open) {
       if (follow === needer || !follow.located || follow.unlinkedAt !== undefined) continue;
@@ -101,6 +105,17 @@ export class OpenFiles {
     if (best === undefined) return false;
     await this.close(best);
     return true;
+  }
+
+  /**
+   * The process has no descriptor left: some of ours are given back, and fewer are held from now
+   * on. False if none could be.
+   */
+  async spare(needer?: Follow, force = true): Promise<boolean> {
+    let given = 0;
+    while (given < spareAtOnce && (await this.#release(needer, force))) given += 1;
+    this.#max = Math.max(1, Math.min(this.#max, this.#open.size + 1));
+    return given > 0;
   }
 
   /**

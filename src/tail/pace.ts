@@ -10,8 +10,10 @@ export const pollUs: number = 250 * msUs;
 export const pollMax = 256;
 /** A file is looked at that often for so long after it grew. */
 export const activeUs: number = 10_000 * msUs;
-/** A look costs about 25 µs: one every 4 ms stays well below one percent of a core. */
-export const lookEveryUs: number = 4 * msUs;
+/** A look costs 20 to 40 µs: one every 5 ms takes a good half of one percent of a core. */
+export const lookEveryUs: number = 5 * msUs;
+/** Where hints come from every directory, sweeps only make up for hints that got lost. */
+export const hintedLookEveryUs: number = 10 * msUs;
 export const nameEveryUs = 400;
 /** Hints are gathered for so long, so that a busy writer does not wake us for every line. */
 export const hintDelayUs: number = 20 * msUs;
@@ -35,7 +37,15 @@ export function paceOf(options: TailOptions): Pace {
   };
 }
 
-/** µs from one sweep to the next, given how many paths the last one looked at and listed. */
-export function sweepPeriod(pace: Pace, last: { looks: number; names: number }): number {
-  return Math.max(pace.rescanUs, last.looks * lookEveryUs + last.names * nameEveryUs);
+/**
+ * µs from one sweep to the next, given how many paths the last one looked at and listed, and
+ * whether hints come from everywhere.
+ */
+export function sweepPeriod(
+  pace: Pace,
+  last: { looks: number; names: number },
+  hinted: boolean,
+): number {
+  const look = hinted ? hintedLookEveryUs : lookEveryUs;
+  return Math.max(pace.rescanUs, last.looks * look + last.names * nameEveryUs);
 }

@@ -1,13 +1,16 @@
 // Pure. Schedule: whose turn it is. Strict round robin, so no file waits for more than one turn of
-// each other one; a share of the room when several wait, all of it when one is alone.
+// each other one, and one more when that is declared; a share of the room when several wait, all of
+// it when one is alone.
 
 import type { Follow } from "./follow.ts";
+import type { TailItem } from "./item.ts";
 
 /** Bytes of a turn while others wait. Not less: a stretch this long without LF is cut. */
 export const shareBytes = 262_144;
 
 export class Schedule {
   readonly #queue = new Set<Follow>();
+  #first: Follow | undefined;
   /** Grows whenever a file becomes ready that was not. */
   additions = 0;
 
@@ -25,7 +28,20 @@ export class Schedule {
     this.additions += 1;
   }
 
+  /**
+   * The file that just had its turn, and handed over `item`, has more. If it was only declared its
+   * bytes follow at once, so that a file is opened once for both.
+   */
+  again(follow: Follow, item: TailItem | undefined): void {
+    this.add(follow);
+    if (item?.kind !== "statements") return;
+    if (item.statements.every(({ type }) => type === "source")) this.#first = follow;
+  }
+
   take(): Follow | undefined {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined && this.#queue.delete(first)) return first;
     for (const follow of this.#queue) {
       this.#queue.delete(follow);
       return follow;

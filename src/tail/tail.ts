@@ -50,6 +50,7 @@ export class Tail {
   #sweeping: AsyncGenerator<void> | undefined;
   #sweepDue = 0;
   #sweptAt = 0;
+  #spareDue = false;
   #wake: AbortController | undefined;
   #drain: Drain | undefined;
 
@@ -143,6 +144,12 @@ export class Tail {
     }
   }
 
+  /** The process is out of descriptors: as many files as can do without are closed. */
+  spare(): void {
+    this.#spareDue = true;
+    this.#wake?.abort();
+  }
+
   /** From now on partial last lines are handed over too, and `drained` says when all is read. */
   drain(): void {
     this.#drain ??= new Drain(this.#options.clock.mono());
@@ -162,6 +169,11 @@ export class Tail {
   /** Per configured source name. */
   stats(): Map<string, TailNumbers> {
     return numbersOf(this.#roster, this.#counts);
+  }
+
+  /** Bytes handed over so far, of all files. */
+  get readBytes(): number {
+    return [...this.#counts.values()].reduce((sum, { readBytes }) => sum + readBytes, 0);
   }
 
   /** Declared sources that lag, or moved since the last call. */
@@ -191,8 +203,12 @@ export class Tail {
   }
 
   #sweepSoon(): void {
-    const wait = Math.max(200 * msUs, sweepPeriod(this.#pace, this.#sweeper) / 8);
+    const wait = Math.max(200 * msUs, this.#period / 8);
     this.#sweepDue = Math.min(this.#sweepDue, this.#sweptAt + wait);
+  }
+
+  get #period(): number {
+    return sweepPeriod(this.#pace, this.#sweeper, this.#hints?.complete === true);
   }
 
   #nextDue(): number {
@@ -212,6 +228,8 @@ export class Tail {
 
   async #lookAround(): Promise<void> {
     const now = this.#options.clock.mono();
+    if (this.#spareDue) await this.#open.spare();
+    this.#spareDue = false;
     if (now >= (this.#hinted.due ?? Number.POSITIVE_INFINITY)) await this.#followHints();
     if (now >= (this.#active.due ?? Number.POSITIVE_INFINITY)) await this.#poll();
     if (this.#sweeping !== undefined || now >= this.#sweepDue) await this.#sweepStep();
@@ -259,7 +277,7 @@ export class Tail {
     const now = this.#options.clock.mono();
     this.#roster.skipping = false;
     this.#sweptAt = now;
-    this.#sweepDue = now + sweepPeriod(this.#pace, this.#sweeper);
+    this.#sweepDue = now + this.#period;
     for (const follow of this.#roster) {
       const lost = !follow.located && follow.missedSweeps >= searchSweeps;
       if (lost && follow.handle === undefined && !this.#discover.incomplete) this.#bury(follow);
@@ -334,7 +352,7 @@ export class Tail {
       const item = await follow.turn(room, share, this.#drain !== undefined);
       if (follow.unreadable) this.#discover.forgive(openPhrase, follow.path);
       follow.unreadable = false;
-      if (follow.more) this.#schedule.add(follow);
+      if (follow.more) this.#schedule.again(follow, item);
       if (follow.partialDue !== undefined) this.#partials.add(follow);
       this.#active.add(follow);
       return item;

@@ -34,6 +34,8 @@ export class Wal {
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #segmentBytes: number;
+  /** The newest segment is long enough. */
+  #segmentEnd: number;
   readonly #onSync: (micros: number) => void;
 
   /** What open() found wrong, in order, and cut. Empty after a crash that only tore the end. */
@@ -62,6 +64,7 @@ export class Wal {
     this.#dir = options.dir;
     this.#clock = options.clock;
     this.#segmentBytes = options.segmentBytes ?? 16 * 1024 * 1024;
+    this.#segmentEnd = this.#segmentBytes;
     this.#onSync = options.onSync ?? ((): void => {});
     this.damage = found.damage;
     this.torn = found.torn;
@@ -108,7 +111,7 @@ export class Wal {
 
   /** True when the next frame had better start a segment. */
   get wantsSegment(): boolean {
-    return (this.#segments.at(-1)?.size ?? this.#segmentBytes) >= this.#segmentBytes;
+    return (this.#segments.at(-1)?.size ?? this.#segmentBytes) >= this.#segmentEnd;
   }
 
   /** Undefined when the log is empty. */
@@ -125,12 +128,12 @@ export class Wal {
     return done;
   }
 
-  /** Runs a sync. If it fails, that was the last thing this log did. */
+  /** Runs a sync. If it fails, that was the last thing this log did; if it never began, ask again. */
   async #syncing(work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#poison = error;
+      if (codeOf(error) !== "too-many-open-files") this.#poison = error;
       throw error;
     }
   }
@@ -188,6 +191,8 @@ export class Wal {
       // nothing, half a frame or all of it.
       if (codeOf(error) === "file-exists") throw error;
       this.#unfinished = { path };
+      // Who cannot have another one may go on in the newest, and asks again when that has grown.
+      this.#segmentEnd = (this.#segments.at(-1)?.size ?? 0) + this.#segmentBytes;
       await file?.close().catch(() => undefined);
       await this.#tryRemoveUnfinished();
       throw error;
@@ -198,6 +203,7 @@ export class Wal {
     this.#newName = true;
     this.#durableBytes = 0;
     this.#segments.push({ name, first: index, size });
+    this.#segmentEnd = this.#segmentBytes;
     this.#next = index + 1;
     await previous?.close().catch(() => undefined);
   }
@@ -228,7 +234,10 @@ export class Wal {
     this.#unfinished = undefined;
   }
 
-  /** Returns when all that was appended before is durable. Fails for ever once it failed. */
+  /**
+   * Returns when all that was appended before is durable. Fails for ever once it failed, but for
+   * too-many-open-files: then call it again.
+   */
   sync(): Promise<void> {
     return this.#queued(() => this.#sync());
   }

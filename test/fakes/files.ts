@@ -6,7 +6,7 @@
 // - Open files live on after unlink and rename. Inodes and birth times are never used again.
 // - `hook` sees every call before it is done and may throw; `capacity` fills the disk.
 
-import { fileError, type Path, syncError } from "../../src/host/file-error.ts";
+import { errnoOf, fileError, type Path, syncError } from "../../src/host/file-error.ts";
 import type {
   DirItem,
   FileInfo,
@@ -81,7 +81,9 @@ export class FakeFiles implements Files {
       if (life !== this.life) throw errno("EIO");
       return work();
     } catch (cause) {
-      if (call === "syncDir") throw syncError("sync the directory", path, cause);
+      // Without a descriptor nothing was tried (host/files.ts).
+      const tried = !["EMFILE", "ENFILE"].includes(errnoOf(cause) ?? "");
+      if (call === "syncDir" && tried) throw syncError("sync the directory", path, cause);
       throw fileError(call, path, cause);
     }
   }

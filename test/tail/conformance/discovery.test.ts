@@ -262,6 +262,7 @@ conform("hints that lie, or come too often, or fail change nothing", async (plac
       onHint(undefined);
     },
     resting: false,
+    complete: false,
     close: () => Promise.resolve(),
   });
   place.put("a.log", "one\n");

@@ -102,7 +102,12 @@ conform(
 );
 
 conform("while hints rest in a flood, new names are looked for more often", async (place) => {
-  const resting: HintSource = () => ({ watch() {}, resting: true, close: () => Promise.resolve() });
+  const resting: HintSource = () => ({
+    watch() {},
+    resting: true,
+    complete: false,
+    close: () => Promise.resolve(),
+  });
   place.put("busy.log", "one\n");
   const reader = await place.follow(["*.log"], { hints: resting });
   for (let turn = 0; turn < 5; turn += 1) {

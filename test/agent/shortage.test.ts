@@ -1,0 +1,139 @@
+// An agent whose disk or descriptors run out: it waits, follows its files, and goes on by itself.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { readiness } from "../../src/agent/operations.ts";
+import { findingClasses } from "../../src/core/fault.ts";
+import type { FileCall } from "../fakes/files.ts";
+import { World } from "./world.ts";
+
+const errno = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** Calls below a path fail with `code` while `on`. */
+function failing(world: World, part: string, calls: readonly FileCall[], code: string) {
+  const fault = { on: true, hits: 0 };
+  world.files.hook = (call, path) => {
+    if (!fault.on || !calls.includes(call) || !String(path).includes(part)) return;
+    fault.hits += 1;
+    throw errno(code);
+  };
+  return fault;
+}
+
+/** Everything is sealed once, in one chain, and nobody finds anything wrong. */
+async function assertWhole(world: World, want: Record<string, string>): Promise<void> {
+  await world.caughtUp();
+  await world.stop();
+  const { findings, bytes } = await world.verify();
+  const worse = findings.filter(({ code }) => findingClasses[code] !== "finding");
+  assert.deepEqual(worse, []);
+  assert.equal(world.vault.chains.size, 1);
+  for (const [path, text] of Object.entries(want)) {
+    assert.ok(bytes.get(`${path}#0`) === text, `${path} is sealed once and whole`);
+  }
+}
+
+const stateOf = (world: World): string | undefined => world.agent?.gauge.state;
+
+test("while blocks wait for room in the middle of reading, files are still followed", async () => {
+  await using world = await World.make();
+  const big = "0123456789abcde\n".repeat(60_000);
+  world.files.append("/logs/big.log", big);
+  const full = failing(world, "/wal/", ["write", "create"], "ENOSPC");
+  full.on = false;
+  await world.start();
+  await world.until(() => (world.agent?.gauge.headBlock ?? 0) > 2);
+  full.on = true;
+  await world.until(() => stateOf(world) === "disk-full" && full.hits > 1);
+  const turned = world.agent?.gauge.lastTurn ?? 0;
+  world.files.append("/logs/passing.log", "not to be lost\n");
+  const status = () => world.agent?.session?.tail.status() ?? [];
+  await world.until(() => status().some(({ path, open }) => path.includes("passing") && open));
+  await world.files.unlink("/logs/passing.log");
+  await world.until(() => (world.agent?.gauge.lastTurn ?? 0) > turned);
+  full.on = false;
+  await assertWhole(world, { "/logs/big.log": big, "/logs/passing.log": "not to be lost\n" });
+});
+
+test("a disk that others filled has the reserve: blocks, receipts and heartbeats find room", async () => {
+  await using world = await World.make({
+    config: (config) => ({ ...config, seal: { ...config.seal, max_silence: 2000 } }),
+  });
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  const reserve = `${world.dir}/reserve`;
+  assert.ok(((await world.files.stat(reserve))?.size ?? 0) > 1_000_000);
+  world.files.capacity = world.files.used();
+  const before = world.agent?.gauge.headBlock ?? 0;
+  const receipted = (): number => world.agent?.session?.shipper.status().receiptedSize ?? 0;
+  await world.until(() => receipted() > before + 2, 15_000);
+  assert.equal(stateOf(world), "disk-full");
+  assert.equal(await world.files.stat(reserve), undefined);
+  const { gauge, session } = world.agent as NonNullable<World["agent"]>;
+  assert.equal(readiness(gauge, session?.shipper.status()).ok, false);
+  world.files.capacity = Number.POSITIVE_INFINITY;
+  await world.until(async () => (await world.files.stat(reserve)) !== undefined);
+  world.files.append("/logs/a.log", "two\n");
+  await world.until(() => stateOf(world) === "running");
+  assert.equal(readiness(gauge, session?.shipper.status()).ok, true);
+  await assertWhole(world, { "/logs/a.log": "one\ntwo\n" });
+});
+
+for (const [calls, part] of [
+  [["create"], "/wal/"],
+  [["syncDir"], "/wal"],
+  [["create", "syncDir"], "/"],
+  [["open", "create", "syncDir"], "/"],
+] as const) {
+  test(`${calls.join(", ")} below ${part} without a descriptor is tried again until there is one`, async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    const short = failing(world, part, calls, "EMFILE");
+    // Enough for several segments.
+    const big = noise(3_000_000);
+    world.files.append("/logs/a.log", big);
+    await world.until(() => short.hits > 0);
+    short.on = false;
+    await assertWhole(world, { "/logs/a.log": `one\n${big}` });
+  });
+}
+
+test("a segment that cannot be made for want of an inode lets the newest one grow on", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  world.vault.away = true;
+  const short = failing(world, "/wal/", ["create"], "ENOSPC");
+  const big = noise(5_000_000);
+  world.files.append("/logs/a.log", big);
+  await world.until(() => (world.agent?.gauge.walBytes ?? 0) > 2_500_000);
+  assert.ok(short.hits > 0 && short.hits < 10, `${short.hits}`);
+  assert.equal(stateOf(world), "running");
+  const files = () => world.agent?.session?.tail.status() ?? [];
+  await world.until(() => files().every(({ size, offset }) => offset >= size));
+  await pause(300);
+  const head = world.agent?.gauge.headBlock ?? 0;
+  await pause(500);
+  assert.ok((world.agent?.gauge.headBlock ?? 0) <= head + 1, "no blocks without need");
+  short.on = false;
+  world.vault.away = false;
+  await assertWhole(world, { "/logs/a.log": `one\n${big}` });
+});
+
+/** Lines that hardly compress. */
+function noise(length: number): string {
+  let [text, state] = ["", 1];
+  while (text.length < length) {
+    for (let i = 0; i < 40; i++) {
+      state = Math.imul(state, 1_664_525) + 1_013_904_223;
+      text += (state >>> 0).toString(36);
+    }
+    text += "\n";
+  }
+  return text;
+}
