@@ -17,6 +17,7 @@ export class Room {
   readonly #gauge: Gauge;
   #freeBytes = Number.POSITIVE_INFINITY;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #stale = false;
   /** Bytes of the buffer when the disk was looked at. */
   #walThen = 0;
   #said = false;
@@ -33,13 +34,13 @@ export class Room {
 
   /** Space was given back: look again at once. */
   freed(): void {
-    this.#lookedAt = Number.NEGATIVE_INFINITY;
+    this.#stale = true;
   }
 
   async isFull(): Promise<boolean> {
     const { clock } = this.#context;
     const now = clock.mono();
-    if (now - this.#lookedAt >= lookPeriodMicros) await this.#look(now);
+    if (this.#stale || now - this.#lookedAt >= lookPeriodMicros) await this.#look(now);
     const why = this.#lack();
     const full = why !== undefined;
     this.why = why ?? this.why;
@@ -51,6 +52,7 @@ export class Room {
     const { files, state, reserve } = this.#context;
     if (this.#said) this.#gauge.blockedMicros += now - this.#lookedAt;
     this.#lookedAt = now;
+    this.#stale = false;
     this.#freeBytes = await files.freeBytes(state.path);
     this.#walThen = this.#live.wal.bytes;
     // Twice: what was just given back must not be taken from whoever is about to need it.
@@ -69,7 +71,9 @@ export class Room {
     if (this.shortage === "too-many-open-files") return "no-descriptors";
     if (this.shortage === "disk-full") return "disk-full";
     // Blocks that are closed but not written yet take room as well.
-    const taken = wal.bytes + sealer.pending * config.seal.max_bytes;
+    // Full, it is full until there is room for more than one: reading must not start and stop.
+    const spare = this.#said ? 2 : 0;
+    const taken = wal.bytes + (sealer.pending + spare) * config.seal.max_bytes;
     const least = reserve.held ? this.#margin : reserve.bytes + this.#margin;
     if (this.#freeBytes - (taken - this.#walThen) < least) return "disk-full";
     return taken + reserve.bytes > config.buffer.max_bytes ? "buffer-full" : undefined;
