@@ -79,6 +79,7 @@ export class Rig {
   vaultKeys!: VerifierKey[];
   vaultUrl = "";
   agentUrl = "";
+  vaultOperations = "";
   vault: ChildProcess | undefined;
   agent: ChildProcess | undefined;
   /** Diagnostics of all processes so far. */
@@ -146,6 +147,21 @@ metrics: { listen: "127.0.0.1:0" }
     writeFileSync(join(this.dir, "grant"), formatNote(text, [this.#signer.signNote(text)]));
   }
 
+  /** A grant for role admin, with its key beside it; returns its path. */
+  async adminGrant(): Promise<string> {
+    const grant = join(this.dir, "admin.txt");
+    const made = { files, random, path: `${grant}.key`, name: "admin", type: 1 } as const;
+    const { key } = await createKey(made);
+    const now = Math.floor(Date.now() / 1000);
+    const text = formatGrant({
+      ...{ id: random.bytes(16), role: "admin", subject: "admin", audience: "rig-vault" },
+      ...{ sources: [], notBefore: now - 1000, notAfter: now + 100_000, maxChains: 1 },
+      ...{ maxSilenceMs: 60_000, key: key.publicKey },
+    });
+    writeFileSync(grant, formatNote(text, [this.#signer.signNote(text)]));
+    return grant;
+  }
+
   writeAgentConfig(): void {
     const keys = this.vaultKeys.map((key) => `"${formatVerifierKey(key)}"`).join(", ");
     writeFileSync(
@@ -183,6 +199,7 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     const fields = await started.ready;
     // Undefined where it ended before it served.
     this.vaultUrl = (fields["url"] as string | undefined) ?? this.vaultUrl;
+    this.vaultOperations = (fields["operations"] as string) ?? "";
   }
 
   async startAgent(env: Record<string, string> = {}, under: readonly string[] = []): Promise<void> {
