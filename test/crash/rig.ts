@@ -57,7 +57,11 @@ export interface RigOptions {
 export interface AgentStatus {
   readonly state: string;
   readonly files: readonly { readonly size: number; readonly offset: number }[];
-  readonly ship: { readonly unreceiptedBlocks: number; readonly receiptedSize: number } | null;
+  readonly ship: {
+    readonly state: string;
+    readonly unreceiptedBlocks: number;
+    readonly receiptedSize: number;
+  } | null;
 }
 
 export interface Sealed {
