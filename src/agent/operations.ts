@@ -51,6 +51,7 @@ function needsSomebody({ state, code }: ShipStatus): boolean {
 /** Per-file detail and the state of shipping, as JSON for `sealtail status`. */
 export function statusOf(gauge: Gauge, session: Session | undefined): unknown {
   return {
+    program: "agent",
     state: gauge.state,
     chain: gauge.chain ?? null,
     head: { block: gauge.headBlock, seq: gauge.headSeq, time: gauge.lastSealedTime ?? null },

@@ -12,6 +12,8 @@ export interface Health {
   readonly started: () => boolean;
   readonly unsafe: () => boolean;
   readonly closing: () => boolean;
+  /** What is served at /status, as JSON for `sealtail status`. */
+  readonly status: () => Promise<object>;
 }
 
 export interface OperationsOptions {
@@ -30,7 +32,7 @@ interface Reply {
 
 export async function openOperations(options: OperationsOptions): Promise<HttpListener> {
   const { listen, clock, diag, metrics } = options;
-  const { started, unsafe, closing } = options.health;
+  const { started, unsafe, closing, status } = options.health;
   const probe = (checks: Readonly<Record<string, boolean>>): Reply => {
     const ok = Object.values(checks).every((check) => check);
     return reply(ok ? 200 : 503, { ok, checks });
@@ -43,6 +45,7 @@ export async function openOperations(options: OperationsOptions): Promise<HttpLi
     "/livez": () => probe({ store: !unsafe() }),
     "/readyz": () => probe({ started: started(), store: !unsafe(), open: !closing() }),
     "/startupz": () => probe({ started: started() }),
+    "/status": async () => reply(200, { program: "vault", ...(await status()) }),
   };
   return await openHttpListener({
     ...{ clock, listen },

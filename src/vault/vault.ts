@@ -191,6 +191,7 @@ class Vault implements RunningVault {
         started: () => this.#listener !== undefined,
         unsafe: () => this.#intake?.unsafe === true,
         closing: () => this.#closed !== undefined,
+        status: () => this.#read(),
       },
     });
     const { listen, tls } = this.#config;

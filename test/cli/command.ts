@@ -1,6 +1,6 @@
 // Runs the real command in a directory of its own: in a process of its own, or quickly in ours.
 
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -31,14 +31,22 @@ export class CommandDir implements Disposable {
     return join(this.dir, name);
   }
 
-  /** Runs `sealtail` with these words; resolves when it has ended. */
-  run(words: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  /** Starts `sealtail` with these words in a process of its own. */
+  start(
+    words: readonly string[],
+    env: Record<string, string> = {},
+  ): ChildProcessByStdio<null, Readable, Readable> {
     const { PATH = "", HOME = "" } = process.env;
-    const child = spawn(process.execPath, [bin, ...words], {
+    return spawn(process.execPath, [bin, ...words], {
       cwd: this.dir,
       env: { PATH, HOME, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
+  }
+
+  /** Runs `sealtail` with these words; resolves when it has ended. */
+  run(words: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+    const child = this.start(words, env);
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on("data", (piece: Buffer) => out.push(piece));
     child.stderr.on("data", (piece: Buffer) => err.push(piece));

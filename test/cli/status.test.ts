@@ -1,21 +1,27 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import test from "node:test";
+import { chainOf, Rig } from "../vault/rig.ts";
 import { CommandDir } from "./command.ts";
 
-const metrics = `# HELP sealtail_agent_head_block x
-sealtail_agent_head_block 0
-sealtail_agent_state{state="running"} 1
-sealtail_agent_state{state="stopped"} 0
-sealtail_agent_sync_bucket{le="1"} 3
-nodejs_version_info{version="v24"} 1
-`;
+const status = {
+  ...{ program: "agent", state: "running", chain: "ab".repeat(32) },
+  head: { block: 1204, seq: 88_231, time: 1 },
+  buffer: { bytes: 1_258_291, limit: 2 * 1024 ** 3 },
+  gaps: { truncated: { count: 2, bytes: 10, unknown: 0 }, skipped: { count: 0 } },
+  ship: { state: "unreachable", code: "connection-refused", unreceiptedBlocks: 3 },
+  files: [
+    { path: "/var/log/a.log", size: 100, offset: 100, state: "read" },
+    { path: "/var/log/b\u001b[2J.log", size: 5000, offset: 100, state: "reading" },
+  ],
+};
 
 async function operations(ready: boolean): Promise<AsyncDisposable & { readonly url: string }> {
   const server: Server = createServer(({ url }, response) => {
     response.statusCode = url === "/readyz" && !ready ? 503 : 200;
-    response.end(url === "/metrics" ? metrics : '{"ok":false}');
+    response.end(url === "/status" ? JSON.stringify(status) : '{"ok":false}');
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   return {
@@ -27,18 +33,55 @@ async function operations(ready: boolean): Promise<AsyncDisposable & { readonly 
   };
 }
 
-test("what a program is doing is told in a few lines, without series that count nothing", async () => {
+test("what an agent is doing is told in a few lines, the file that lags most first", async () => {
   using dir = new CommandDir();
   await using running = await operations(true);
   const { code, out, err } = await dir.quick(["status", running.url]);
   assert.equal(
     out,
-    'ready\n  agent_head_block                0\n  agent_state{state="running"}    1\n'.replaceAll(
-      / {4}(?=\d)/g,
-      "  ",
-    ),
+    `ready
+  state    running
+  chain    ${"ab".repeat(32)}
+  sealed   88,231 envelopes in 1,204 blocks
+  reading  2 files, 4,900 bytes behind
+  buffer   1.2 MiB of 2.0 GiB
+  vault    unreachable (connection-refused), 3 blocks wait for a receipt
+  gaps     2 declared since the start
+
+  reading  100 of 5,000  4.8 KiB behind  /var/log/b\\x1b[2J.log
+  read     100 of 100                    /var/log/a.log
+`,
   );
   assert.equal(err, "");
+  assert.equal(code, 0);
+});
+
+test("a vault's status says how its chains stand and what is open", async () => {
+  using dir = new CommandDir();
+  await using rig = await Rig.start({ config: { expect: [{ subject: "pay-*", chains: 2 }] } });
+  const chain = chainOf("pay-1");
+  chain.begin();
+  chain.stop();
+  await rig.post(chain);
+  const { code, out } = await dir.quick(["status", rig.vault.operationsUrl]);
+  assert.equal(code, 0);
+  assert.match(out, /chains +1 stopped\n/);
+  assert.match(out, /1 +chains stopped\n/);
+  assert.match(out, /2 +pay-\* +expected, not there\n/);
+  const json = await dir.quick(["status", rig.vault.operationsUrl, "--json"]);
+  assert.equal((JSON.parse(json.out) as { program: string }).program, "vault");
+});
+
+test("watching shows it again and again, also while nobody answers, until it is told to stop", async () => {
+  using dir = new CommandDir();
+  const child = dir.start(["status", "http://127.0.0.1:1", "--watch"]);
+  let out = "";
+  for await (const piece of child.stdout) {
+    out += String(piece);
+    if (out.split("couldn't reach").length > 2) break;
+  }
+  child.kill("SIGINT");
+  const [code] = (await once(child, "exit")) as [number];
   assert.equal(code, 0);
 });
 
@@ -49,7 +92,7 @@ test("a program that is not ready, and one that is not there, exit with 1", asyn
   assert.match(unready.out, /^not ready\n/);
   assert.equal(unready.code, 1);
   const { code, err } = await dir.quick(["status", "http://127.0.0.1:1"]);
-  assert.match(err, /\(ECONNREFUSED\): http:\/\/127\.0\.0\.1:1\/metrics \[vault-unreachable\]/);
+  assert.match(err, /\(ECONNREFUSED\): http:\/\/127\.0\.0\.1:1\/status \[vault-unreachable\]/);
   assert.equal(code, 1);
 });
 

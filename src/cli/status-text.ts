@@ -1,0 +1,145 @@
+// Pure. What `sealtail status` says of an agent or a vault, from the JSON at its /status.
+//
+// - Nothing of that JSON is believed: what is missing or of another kind is shown as "?".
+
+import { printable } from "./ui.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The lines for people; `now` in Unix microseconds. */
+export function statusLines(status: unknown, now: number): string[] {
+  const of = objectOf(status);
+  return of["program"] === "vault" ? vaultLines(of, now) : agentLines(of, now);
+}
+
+function agentLines(status: Json, now: number): string[] {
+  const head = objectOf(status["head"]);
+  const buffer = objectOf(status["buffer"]);
+  const files = listOf(status["files"]);
+  const behind = files.reduce((sum, file) => sum + Math.max(0, lagOf(file)), 0);
+  const gaps = Object.values(objectOf(status["gaps"])).map((gap) => objectOf(gap)["count"]);
+  const gapCount = gaps.reduce<number>((sum, count) => sum + (Number(count) || 0), 0);
+  const rows = [
+    ["state", text(status["state"])],
+    ["chain", text(status["chain"] ?? "none yet")],
+    ["sealed", `${count(head["seq"])} envelopes in ${count(head["block"])} blocks`],
+    ["reading", `${count(files.length)} files, ${count(behind)} bytes behind`],
+    ["buffer", `${bytesText(buffer["bytes"])} of ${bytesText(buffer["limit"])}`],
+    ["vault", shipText(objectOf(status["ship"]), now)],
+    ["gaps", `${count(gapCount)} declared since the start`],
+  ];
+  return [...columns(rows), ...fileLines(files)];
+}
+
+function shipText(ship: Json, now: number): string {
+  const code = text(ship["code"] ?? "");
+  const state = `${text(ship["state"])}${code === "" ? "" : ` (${code})`}`;
+  const waiting = Number(ship["unreceiptedBlocks"] ?? 0);
+  if (!(waiting > 0)) return `${state}, a receipt covers everything`;
+  const oldest = Number(ship["oldestUnreceiptedTime"]);
+  const age = Number.isFinite(oldest) ? `, the oldest for ${ageText(now - oldest)}` : "";
+  return `${state}, ${count(waiting)} blocks wait for a receipt${age}`;
+}
+
+/** The files that lag most come first; those that were read are counted. */
+function fileLines(files: readonly Json[]): string[] {
+  if (files.length === 0) return [];
+  const most = 20;
+  const sorted = [...files].sort((a, b) => lagOf(b) - lagOf(a));
+  const rows = sorted.slice(0, most).map((file) => {
+    const lag = lagOf(file);
+    const place = `${count(file["offset"])} of ${count(file["size"])}`;
+    const behind = lag > 0 ? `${bytesText(lag)} behind` : "";
+    return [text(file["state"]), place, behind, text(file["path"])];
+  });
+  const rest = files.length > most ? [`  and ${count(files.length - most)} more files`] : [];
+  return ["", ...columns(rows), ...rest];
+}
+
+function vaultLines(status: Json, now: number): string[] {
+  const watched = objectOf(status["watched"]);
+  const chains = Object.entries(objectOf(watched["chains"]))
+    .filter(([, number]) => number !== 0)
+    .map(([state, number]) => `${count(number)} ${state}`);
+  const free = status["freeBytes"];
+  const oldest = Number(watched["oldestHeartbeat"]) * 1e6;
+  const rows = [
+    ["chains", chains.join(", ") || "none"],
+    ["quietest", oldest > 0 ? `${ageText(now - oldest)} since its last block` : "none is open"],
+    ["receipts", `${count(status["receiptsPending"])} not kept yet`],
+    ["free", typeof free === "number" ? bytesText(free) : "?"],
+  ];
+  return [...columns(rows), "", ...openLines(watched)];
+}
+
+function openLines(watched: Json): string[] {
+  const open = listOf(watched["open"]).flatMap((each) => {
+    const { code = "?", reason = "" } = objectOf(each["kind"]) as {
+      code?: string;
+      reason?: string;
+    };
+    return each["count"] === 0
+      ? []
+      : [[count(each["count"]), text(`${code} ${reason}`.trim()), "wait for an acknowledgement"]];
+  });
+  const ends = (["silent", "stopped"] as const).flatMap((state) =>
+    watched[state] === 0 ? [] : [[count(watched[state]), `chains ${state}`, ""]],
+  );
+  const missing = listOf(watched["missing"]).flatMap((each) =>
+    each["count"] === 0
+      ? []
+      : [[count(each["count"]), text(each["subject"]), "expected, not there"]],
+  );
+  const pending =
+    watched["pending"] === 0 ? [] : [[count(watched["pending"]), "chains", "unwatched"]];
+  const rows = [...open, ...ends, ...missing, ...pending];
+  return rows.length === 0 ? ["  nothing is open"] : columns(rows);
+}
+
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}`.trimEnd(),
+  );
+}
+
+function lagOf(file: Json): number {
+  return (Number(file["size"]) || 0) - (Number(file["offset"]) || 0);
+}
+
+function count(value: unknown): string {
+  return typeof value === "number" ? value.toLocaleString("en-US") : "?";
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? printable(value) : "?";
+}
+
+function bytesText(value: unknown): string {
+  if (typeof value !== "number") return "?";
+  let [left, unit] = [value, 0];
+  while (left >= 1024 && unit < 4) [left, unit] = [left / 1024, unit + 1];
+  const name = ["bytes", "KiB", "MiB", "GiB", "TiB"][unit];
+  return `${unit === 0 || left >= 100 ? Math.round(left) : left.toFixed(1)} ${name}`;
+}
+
+function ageText(micros: number): string {
+  const seconds = Math.max(0, micros / 1e6);
+  if (seconds < 120) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+function objectOf(value: unknown): Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Json)
+    : {};
+}
+
+function listOf(value: unknown): Json[] {
+  return Array.isArray(value) ? value.map(objectOf) : [];
+}
