@@ -1,7 +1,8 @@
 // The operations listener: metrics and health, apart from the API.
 //
 // - /livez is about this process only. /startupz turns green once the chains are listed; /readyz
-//   goes red while the vault stops, or must stop because a sync failed.
+//   goes red while it takes no blocks: while it stops, must stop because a sync failed, or finds no
+//   room in its store. That is asked anew each time: nobody may have to write to turn it green.
 
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
@@ -14,6 +15,8 @@ export interface Health {
   readonly closing: () => boolean;
   /** What is served at /status, as JSON for `sealtail status`. */
   readonly status: () => Promise<object>;
+  /** Whether the store takes another request. */
+  readonly room: () => Promise<boolean>;
 }
 
 export interface OperationsOptions {
@@ -32,7 +35,7 @@ interface Reply {
 
 export async function openOperations(options: OperationsOptions): Promise<HttpListener> {
   const { listen, clock, diag, metrics } = options;
-  const { started, unsafe, closing, status } = options.health;
+  const { started, unsafe, closing, room, status } = options.health;
   const probe = (checks: Readonly<Record<string, boolean>>): Reply => {
     const ok = Object.values(checks).every((check) => check);
     return reply(ok ? 200 : 503, { ok, checks });
@@ -43,7 +46,8 @@ export async function openOperations(options: OperationsOptions): Promise<HttpLi
       body: await metrics.text(),
     }),
     "/livez": () => probe({ store: !unsafe() }),
-    "/readyz": () => probe({ started: started(), store: !unsafe(), open: !closing() }),
+    "/readyz": async () =>
+      probe({ started: started(), store: !unsafe(), open: !closing(), room: await room() }),
     "/startupz": () => probe({ started: started() }),
     "/status": async () => reply(200, { program: "vault", ...(await status()) }),
   };

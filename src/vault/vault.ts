@@ -25,6 +25,7 @@ import { audiencesOf, judgeGrant } from "../verify/grant.ts";
 import { assertListenAllowed } from "./access.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { endpoints } from "./api.ts";
+import { bodyBytesMax } from "./body.ts";
 import { Catalog } from "./catalog.ts";
 import type { VaultConfig } from "./config.ts";
 import { Heads } from "./heads.ts";
@@ -192,6 +193,7 @@ class Vault implements RunningVault {
         unsafe: () => this.#intake?.unsafe === true,
         closing: () => this.#closed !== undefined,
         status: () => this.#read(),
+        room: async () => ((await this.#freeBytes()) ?? bodyBytesMax) >= bodyBytesMax,
       },
     });
     const { listen, tls } = this.#config;
@@ -282,13 +284,17 @@ class Vault implements RunningVault {
     this.#surveyDone.resolve();
   }
 
+  async #freeBytes(): Promise<number | undefined> {
+    return await this.#store?.freeBytes().catch(() => undefined);
+  }
+
   async #read(): Promise<VaultReading> {
     const { open = 0, replays = 0 } = this.#heads?.counts ?? {};
     return {
       watched: (this.#watch as Watch).read(this.#deps.clock.now()),
       ...{ headsOpen: open, replays },
       receiptsPending: this.#keeper?.pending ?? 0,
-      freeBytes: await this.#store?.freeBytes().catch(() => undefined),
+      freeBytes: await this.#freeBytes(),
       certificateNotAfter: (this.#listener?.certificateNotAfter ?? 0) / 1e6,
     };
   }

@@ -261,6 +261,24 @@ test("a full disk is told as such, and the chain goes on when there is room", as
   assert.equal(receiptOf(await rig.post(chain, [next])).size, 2);
 });
 
+test("a vault whose store is full is not ready until there is room, and alive all the time", async () => {
+  const files = new FakeFiles();
+  await using rig = await Rig.start({ files });
+  const ask = async (name: string): Promise<Response> =>
+    fetch(`${rig.vault.operationsUrl}/${name}`);
+  assert.equal((await ask("readyz")).status, 200);
+  // Less than one request may bring.
+  files.capacity = files.used() + 1_000_000;
+  const full = await ask("readyz");
+  assert.equal(full.status, 503);
+  const { checks } = (await full.json()) as { checks: Record<string, boolean> };
+  assert.deepEqual(checks, { started: true, store: true, open: true, room: false });
+  assert.equal((await ask("livez")).status, 200);
+  assert.equal((await ask("startupz")).status, 200);
+  files.capacity = Number.POSITIVE_INFINITY;
+  assert.equal((await ask("readyz")).status, 200);
+});
+
 test("a chain whose grant was stored and whose genesis was not begins again", async () => {
   const inner = new FakeFiles();
   const files = new FaultyFiles(inner);
