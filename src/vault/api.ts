@@ -85,7 +85,7 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
       access: "any",
       parameters: [],
       success: { about: "OpenAPI 3.1.", type: "application/json" },
-      problems: [],
+      problems: [400],
       answer: async () => json(openApi(table, version)),
     },
   ];
@@ -99,6 +99,7 @@ function postBlocks(intake: Intake): Endpoint {
     name: "post-blocks",
     about: "Stores whole blocks, joined, at most 9 MiB; answers once they are durable.",
     access: "write",
+    takes: bytes,
     parameters: [
       chain,
       {
@@ -135,6 +136,7 @@ function postAcknowledgement(acknowledgements: Acknowledgements): Endpoint {
     name: "post-acknowledgement",
     about: "Acknowledges findings of a chain: a note signed by the key of a grant for role admin.",
     access: "write",
+    takes: plain,
     parameters: [],
     success: { about: "`id`, the note's hash, once it is durable.", type: "application/json" },
     problems: [400, 404, 413, 422, 503],

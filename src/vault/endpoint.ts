@@ -26,6 +26,8 @@ export interface EndpointShape {
   /** read: for those who may read. write: blocks carry their own authority. any: nobody is asked. */
   readonly access: "read" | "write" | "any";
   readonly parameters: readonly Parameter[];
+  /** Content type of the body that a POST takes. */
+  readonly takes?: string;
   readonly success: Answered;
   /** Statuses of the problems that it answers with. */
   readonly problems: readonly number[];

@@ -1,5 +1,6 @@
 // Pure. Describes the API as OpenAPI 3.1, from the same table that routes it.
 
+import { answerSchemas } from "./answers.ts";
 import type { EndpointShape, Parameter } from "./endpoint.ts";
 
 /** The document as JSON. */
@@ -20,8 +21,10 @@ export function openApi(table: readonly EndpointShape[], version: string): objec
 
 function operation(endpoint: EndpointShape): object {
   const { name, about, parameters, success, problems, method } = endpoint;
+  const schema = answerSchemas[name];
+  const content = schema === undefined ? {} : { schema };
   const responses: Record<string, object> = {
-    200: { description: success.about, content: { [success.type]: {} } },
+    200: { description: success.about, content: { [success.type]: content } },
   };
   for (const status of problems) {
     responses[status] = {
@@ -29,7 +32,7 @@ function operation(endpoint: EndpointShape): object {
       content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
     };
   }
-  const body = { required: true, content: { "application/octet-stream": {} } };
+  const body = { required: true, content: { [endpoint.takes ?? "text/plain"]: {} } };
   return {
     operationId: name,
     summary: about,

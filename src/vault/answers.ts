@@ -1,0 +1,54 @@
+// Pure. JSON Schemas of the API's JSON answers: what a client may rely on.
+//
+// - Fields are only added within version 1. A test holds real answers to these schemas, and to
+//   having no field that they do not know.
+
+export type Schema = Readonly<Record<string, unknown>>;
+
+const text: Schema = { type: "string" };
+const count: Schema = { type: "integer", minimum: 0 };
+const hash: Schema = { type: "string", pattern: "^[0-9a-f]{64}$" };
+const micros: Schema = { ...count, description: "Unix microseconds." };
+
+function object(properties: Readonly<Record<string, Schema>>, optional: string[] = []): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: "object", required, properties };
+}
+
+const summary = {
+  ...{ chain: hash, subject: text, size: count, forks: count },
+  state: { enum: ["active", "silent", "stopped", "final", "damaged", "unknown"] },
+  seen_at: micros,
+};
+
+const receipt = object({ size: count, time: { ...count, description: "Unix seconds." } });
+
+const detail = {
+  ...{ damage: { ...text, description: "Why the stored blocks can't be right; then no more." } },
+  ...{ first_seq: count, last_seq: count, first_time: micros, head_time: micros },
+  ...{ max_silence_ms: count, head: hash, root: hash, run: text },
+  ...{ kind: { enum: ["genesis", "normal", "final"] }, receipt },
+};
+
+const openFinding = object({ code: text, reason: text, blocks: { type: "array", items: count } }, [
+  "reason",
+]);
+
+const envelope = object(
+  {
+    ...{ chain: hash, block: count, seq: count, kind: { enum: ["line", "record"] }, time: micros },
+    ...{ hash, prev: hash, salt: text, source: text, path: text, name: text, offset: count },
+    ...{ lf: { type: "boolean" }, text, base64: text },
+  },
+  ["source", "path", "name", "offset", "lf", "text", "base64"],
+);
+
+/** By the endpoint's name. */
+export const answerSchemas: Readonly<Record<string, Schema>> = {
+  chains: object({ chains: { type: "array", items: object(summary) }, next: hash }, ["next"]),
+  chain: object({ ...summary, ...detail }, Object.keys(detail)),
+  findings: object({ chain: hash, size: count, open: { type: "array", items: openFinding } }),
+  acknowledgements: object({ acknowledgements: { type: "array", items: text } }),
+  "post-acknowledgement": object({ id: hash }),
+  lines: envelope,
+};
