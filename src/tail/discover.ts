@@ -3,7 +3,8 @@
 // - Exclude beats include; the first configured source that matches a path has it.
 // - Walked is what include patterns can reach, links to directories included. A link that leads
 //   back to a directory above it is not entered, so cycles end.
-// - Our own state, store and diagnostics are never entered nor matched, whatever links say.
+// - Our own state, store and diagnostics are never entered nor matched, whatever links say; nor is
+//   another's store or state, known by its layout.
 // - Only names are read here; whoever wants to know what they are looks for himself.
 
 import type { Diag } from "../host/diag.ts";
@@ -21,6 +22,7 @@ import {
 import { excludePattern, includePattern, type Pattern } from "./glob-base.ts";
 import { nodeKey } from "./identity.ts";
 import type { SourceOptions } from "./item.ts";
+import { sealedPlaceOf } from "./sealed-places.ts";
 
 /** Directories in one walk at most, and links to directories on one way down. */
 const dirsMax = 50_000;
@@ -109,15 +111,22 @@ export class Discover {
   }
 
   async #real(path: BytePath): Promise<BytePath> {
-    if (this.#refuse.length === 0) return path;
     const real = await this.#files.realPath(pathToHost(path)).catch(() => undefined);
     return real === undefined ? path : pathFromHost(real);
   }
 
   async #isRefused(path: BytePath, real: BytePath): Promise<boolean> {
     const refused = await this.#refusedPaths();
-    if (!refused.some((dir) => isWithin(dir, real))) return false;
-    this.once("error", "refused to tail own files", path, { code: "self-ingest" });
+    if (refused.some((dir) => isWithin(dir, real))) {
+      this.once("error", "refused to tail own files", path, { code: "self-ingest" });
+      return true;
+    }
+    const place = sealedPlaceOf(real);
+    if (place === undefined) return false;
+    // Once for all that lies in there.
+    this.once("error", "refused to tail a store or state directory", place, {
+      code: "self-ingest",
+    });
     return true;
   }
 

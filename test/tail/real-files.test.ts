@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "../../src/host/clock.ts";
 import { systemFiles } from "../../src/host/files.ts";
+import { blocksPath, headersPath, receiptPath } from "../../src/store/layout.ts";
 import type { TailOptions } from "../../src/tail/item.ts";
+import { segmentName } from "../../src/wal/segment.ts";
 import { Reader } from "./reader.ts";
 
 interface Place {
@@ -149,6 +151,31 @@ test("own files are refused, also behind a link", async (t) => {
   assert.deepEqual(reader.lines().sort(), ["fine", "yes"]);
   const codes = reader.diag.lines.map(({ fields }) => fields["code"]);
   assert.equal(codes.filter((code) => code === "self-ingest").length, 3);
+});
+
+test("a vault's store and another agent's state are refused, each said once; a log beside them is not", async (t) => {
+  const { dir, put, start } = place(t);
+  const store = join(dir, "store/chains", "ab".repeat(32));
+  const state = join(dir, "state/chains/0000");
+  for (const each of [join(store, "headers"), join(state, "wal"), join(dir, "chains/0001")]) {
+    fs.mkdirSync(each, { recursive: true });
+  }
+  put(`store/${blocksPath("ab".repeat(32), 0)}`, "sealed\n");
+  put(`store/${headersPath("ab".repeat(32), 0)}`, "head\n");
+  put(`store/${receiptPath("ab".repeat(32))}`, "receipt\n");
+  put(`state/chains/0000/wal/${segmentName(7)}`, "frames\n");
+  put("state/chains/0000/keys", "secret\n");
+  fs.symlinkSync(join(state, "keys"), join(dir, "innocent.log"));
+  put("chains/0001/app.log", "a chain of shops\n");
+  put("chains/0001/receipt.log", "thank you\n");
+  const reader = await start(["**/*"]);
+  await reader.pullFor(300);
+  assert.deepEqual(reader.lines().sort(), ["a chain of shops", "thank you"]);
+  const said = reader.diag.lines.filter(({ fields }) => fields["code"] === "self-ingest");
+  assert.deepEqual(said.map(({ fields }) => fields["path"]).sort(), [
+    fs.realpathSync(join(dir, "state/chains")),
+    fs.realpathSync(join(dir, "store/chains")),
+  ]);
 });
 
 test("chokidar's hints make a change known long before the rescan", async (t) => {
