@@ -28,6 +28,11 @@ export interface SidecarTerms {
   readonly drainSeconds: number;
 }
 
+/** By this label the vault's network policy and the PodMonitor know an agent's pod. */
+export const podLabels = { "sealtail.dev/agent": "true" } as const;
+/** The image's group. Agent and app may have different users: they share volumes by this group. */
+export const podSecurity = { fsGroup: 65_532, fsGroupChangePolicy: "OnRootMismatch" } as const;
+
 /** What the pod says about itself: a variable, and the field that it holds. */
 export const podVariables = {
   POD_NAME: "metadata.name",
@@ -38,11 +43,11 @@ export const podVariables = {
 
 type Part = Readonly<Record<string, unknown>>;
 
+/** The image's user. */
+const user = 65_532;
 /** Where the pod's annotation with the agent's configuration appears as a file. */
 export const configAnnotation = "sealtail.dev/agent.yaml";
 export const containerName = "sealtail-agent";
-/** The image's user. */
-const user = 65_532;
 const port = 9464;
 /** How long a classic sidecar goes on reading before its stop begins. */
 const classicPause = 10;

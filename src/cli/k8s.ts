@@ -11,6 +11,8 @@ import { writeYaml } from "../host/config-yaml.ts";
 import {
   configAnnotation,
   graceSeconds,
+  podLabels,
+  podSecurity,
   podVariables,
   type SidecarMode,
   type SidecarTerms,
@@ -39,6 +41,8 @@ interface SnippetOptions {
   readonly volumesKey: string;
   readonly mountsKey: string;
   readonly annotationsKey: string;
+  readonly labelsKey: string;
+  readonly securityKey: string;
   readonly graceKey: string;
 }
 
@@ -80,6 +84,8 @@ export function register(program: Command, ui: Ui): void {
     .option("--volumes-key <key>", "the chart's hook", "extraVolumes")
     .option("--mounts-key <key>", "the chart's hook", "extraVolumeMounts")
     .option("--annotations-key <key>", "the chart's hook", "podAnnotations")
+    .option("--labels-key <key>", "the chart's hook", "podLabels")
+    .option("--security-key <key>", "the chart's hook", "podSecurityContext")
     .option("--grace-key <key>", "the chart's hook", "terminationGracePeriodSeconds")
     .addHelpText("after", examples)
     .action((options: SnippetOptions) => snippet(ui, options));
@@ -96,12 +102,13 @@ async function snippet(ui: Ui, options: SnippetOptions): Promise<void> {
   const values = {};
   const put = (key: string, value: unknown): void => place(values, key, value);
   put(options.annotationsKey, { [configAnnotation]: config });
+  put(options.labelsKey, podLabels);
+  put(options.securityKey, podSecurity);
   put(options.containersKey ?? usual, [sidecarContainer(terms)]);
   put(options.volumesKey, [logs, ...sidecarVolumes(terms)]);
   put(options.mountsKey, [{ name: logsVolume, mountPath: logsPath }]);
   put(options.graceKey, grace);
   ui.write(writeYaml(values));
-  ui.note("the pod needs securityContext.fsGroup, so that agent and app may use the volumes");
 }
 
 async function termsOf(ui: Ui, options: SnippetOptions): Promise<SidecarTerms> {

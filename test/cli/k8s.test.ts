@@ -64,9 +64,11 @@ test("hooks are called what the chart calls them, also below others", async () =
     ...["--containers-key", "controller.extraInitContainers"],
     ...["--volumes-key", "controller.volumes", "--mounts-key", "mounts"],
     ...["--annotations-key", "pod.annotations", "--grace-key", "controller.grace"],
+    ...["--labels-key", "pod.labels", "--security-key", "pod.security"],
   ]);
   const values = parse(out);
   assert.deepEqual(Object.keys(values).sort(), ["controller", "mounts", "pod"]);
+  assert.deepEqual(Object.keys(values.pod).sort(), ["annotations", "labels", "security"]);
   assert.deepEqual(Object.keys(values.controller).sort(), [
     "extraInitContainers",
     "grace",

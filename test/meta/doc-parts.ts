@@ -9,7 +9,12 @@ const marked = /(<!-- made: ([a-z0-9-]+) -->\n)([\s\S]*?)(<!-- end of \2 -->)/g;
 
 /** Every page that people read, but for the spec, which has its own examples. */
 export function docPages(): Promise<SourceFile[]> {
-  return sourceFiles("*.md", "docs/*.md", "docs/{reference,decisions,operating}/**/*.md");
+  return sourceFiles(
+    "*.md",
+    "docs/*.md",
+    "docs/{reference,decisions,operating}/**/*.md",
+    "helm/**/*.md",
+  );
 }
 
 /** Names of the parts that a page has. */

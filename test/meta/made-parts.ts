@@ -1,16 +1,21 @@
 // The parts of the reference that are made from the code.
 
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
 import { type ErrorKind, errorTable } from "../../src/core/errors.ts";
 import { vaultConfig } from "../../src/vault/config.ts";
 import type { EndpointShape, Parameter } from "../../src/vault/endpoint.ts";
 import { problemTable } from "../../src/vault/problem.ts";
 import { apiTable } from "./api-table.ts";
+import { chartDir } from "./chart-files.ts";
+import { chartValues } from "./chart-values.ts";
 import { allCommands, type CommandWords } from "./command-words.ts";
 import { configRows } from "./config-rows.ts";
 import { table } from "./doc-parts.ts";
 import { agentMetricsText, vaultMetricsText } from "./live-metrics.ts";
 import { metricRows } from "./metric-rows.ts";
+import { projectRoot } from "./source-text.ts";
 
 export const errorKinds: readonly ErrorKind[] = [
   "usage",
@@ -34,7 +39,19 @@ export async function madeParts(): Promise<Map<string, string>> {
     ["problems", problems()],
     ["agent-metrics", metricsTable(await agentMetricsText())],
     ["vault-metrics", metricsTable(await vaultMetricsText())],
+    ["chart-values", await valuesTable()],
   ]);
+}
+
+/** Everything that the chart's values.yaml takes. */
+async function valuesTable(): Promise<string> {
+  const text = await readFile(join(projectRoot, chartDir, "values.yaml"), "utf8");
+  const rows = chartValues(text).map(({ path, preset, meaning }) => [
+    `\`${path}\``,
+    `\`${JSON.stringify(preset)}\``,
+    meaning,
+  ]);
+  return table(["value", "default", "meaning"], rows);
 }
 
 function commandTable(commands: readonly CommandWords[]): string {
