@@ -89,7 +89,7 @@ export class Catalog {
     this.#grantsKnown.resolve();
     const unseen = [...this.#entries.values()].filter(({ surveyed }) => !surveyed);
     await this.#each(unseen, signal, (entry) => this.look(entry.chain));
-    await this.save();
+    if (!signal.aborted) await this.save();
   }
 
   /**

@@ -164,7 +164,11 @@ class Vault implements RunningVault {
     // Whoever does not watch it finds out by the answers.
     promise.catch(() => undefined);
     this.failed = promise;
-    this.#fail = reject;
+    this.#fail = (error) => {
+      // Whoever surveys the chains writes as well.
+      this.#stopping.abort();
+      reject(error);
+    };
     this.surveyed = this.#surveyDone.promise;
   }
 
@@ -244,9 +248,7 @@ class Vault implements RunningVault {
     await acknowledgements.load();
     const keeper = new ReceiptKeeper({
       ...{ store, clock, diag },
-      onFault: (error) => {
-        if (error instanceof SealtailError && error.kind === "unsafe") this.#intake?.fail(error);
-      },
+      onFault: (error) => this.#failIfUnsafe(error),
     });
     const reads = new Reads({
       ...{ suite, vaultKeys: keys, clock, store, catalog, heads, keeper, watch },
@@ -273,6 +275,11 @@ class Vault implements RunningVault {
     return { metrics, api };
   }
 
+  /** After a failed sync, of whatever file, nobody knows what the disk holds. */
+  #failIfUnsafe(error: unknown): void {
+    if (error instanceof SealtailError && error.kind === "unsafe") this.#intake?.fail(error);
+  }
+
   async #runSurvey(): Promise<void> {
     try {
       const { signal } = this.#stopping;
@@ -280,6 +287,7 @@ class Vault implements RunningVault {
       await this.#watch?.survey(signal);
     } catch (error) {
       this.#deps.diag.error("couldn't survey the stored chains", { error: error as Error });
+      this.#failIfUnsafe(error);
     }
     this.#surveyDone.resolve();
   }
@@ -308,14 +316,16 @@ class Vault implements RunningVault {
     await this.#survey;
     await this.#keeper?.stop();
     try {
+      const last = [
+        () => this.#keeper?.keepAll(),
+        () => this.#catalog?.save(),
+        () => this.#findings?.save(),
+      ];
       // After a failed sync nothing more is written.
-      if (this.#intake?.unsafe !== true) {
-        await this.#keeper?.keepAll();
-        await this.#catalog?.save();
-        await this.#findings?.save();
-      }
+      for (const write of last) if (this.#intake?.unsafe !== true) await write();
     } catch (error) {
       diag.warn("couldn't write what spares time at the next start", { error: error as Error });
+      this.#failIfUnsafe(error);
     }
     await this.#operations?.close(1000);
     for (const lock of this.#locks) lock.release();

@@ -67,7 +67,7 @@ export class Watch {
       if (signal.aborted) return;
       await this.#survey(chain, signal);
     }
-    await findings.save();
+    if (!signal.aborted) await findings.save();
   }
 
   async #survey(chain: string, signal: AbortSignal): Promise<void> {

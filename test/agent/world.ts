@@ -16,6 +16,7 @@ import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { decodeRecord, encodeRecord, sourceIdOf } from "../../src/core/record.ts";
 import { positionsIn } from "../../src/core/sources.ts";
 import { type Clock, systemClock } from "../../src/host/clock.ts";
+import type { Files } from "../../src/host/files.ts";
 import { createKey, type NoteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
@@ -83,6 +84,8 @@ export interface WorldOptions {
 
 export class World {
   readonly files: FakeFiles = new FakeFiles();
+  /** What the agent sees of them. */
+  seen: Files = this.files;
   readonly vault: Vaults = new Vaults();
   readonly diag: RecordingDiag = new RecordingDiag();
   /** Exists on the real disk too, for the lock. */
@@ -153,11 +156,11 @@ export class World {
   }
 
   async start(): Promise<Agent> {
-    const { config, files, diag, vault, clockStep } = this;
+    const { config, seen, diag, vault, clockStep } = this;
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + clockStep };
     const agent = await Agent.start({
       config,
-      files,
+      files: seen,
       diag,
       suite,
       clock,

@@ -34,6 +34,12 @@ export class FaultyFiles implements Files {
   readonly calls: Map<FileCall, number> = new Map();
   /** How many faults have struck. */
   struck: number = 0;
+  /** One of them was a sync. */
+  syncFailed = false;
+  /** Calls since the first one struck. */
+  readonly since: { readonly call: FileCall; readonly path: string }[] = [];
+  /** Of other paths nothing is counted, and nothing fails there. */
+  only = "";
 
   constructor(inner: Files, ...faults: Fault[]) {
     this.#inner = inner;
@@ -50,6 +56,8 @@ export class FaultyFiles implements Files {
   }
 
   #due(call: FileCall, path: Path): Fault | undefined {
+    if (!String(path).includes(this.only)) return undefined;
+    if (this.struck > 0) this.since.push({ call, path: String(path) });
     this.calls.set(call, (this.calls.get(call) ?? 0) + 1);
     let due: Fault | undefined;
     for (const armed of this.#armed) {
@@ -77,6 +85,7 @@ export class FaultyFiles implements Files {
     const code = fault.errno ?? "EIO";
     const cause = Object.assign(new Error(code), { code });
     const sync = call === "sync" || call === "datasync" || call === "syncDir";
+    this.syncFailed ||= sync;
     throw sync ? syncError(call, path, cause) : fileError(call, path, cause);
   }
 
