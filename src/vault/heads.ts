@@ -18,7 +18,7 @@ import type { ChainReader, ChainWriter, Store } from "../store/store.ts";
 import type { Finding } from "../verify/finding.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Problem } from "./problem.ts";
-import { Damage, replay } from "./replay.ts";
+import { Damage, OtherKeys, replay } from "./replay.ts";
 import type { SignedReceipt } from "./signer.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -92,7 +92,7 @@ export class Heads {
 
   /**
    * Runs `work` with the chain's head, alone; undefined for a chain without blocks.
-   * Throws Problem busy, chain-damaged or store-unavailable.
+   * Throws Problem busy, chain-damaged, vault-keys-changed or store-unavailable.
    */
   async use<T>(chain: string, work: (head: ChainHead | undefined) => Promise<T>): Promise<T> {
     const slot = this.#slots.get(chain) ?? this.#newSlot(chain);
@@ -156,8 +156,9 @@ export class Heads {
       const why = damageOf(error);
       if (why === undefined) throw error;
       this.#options.onDamage(chain, why);
-      this.#options.diag.error("stored chain is damaged", { chain, why });
-      throw new Problem("chain-damaged", why);
+      const code = error instanceof OtherKeys ? "vault-keys-changed" : "chain-damaged";
+      this.#options.diag.error("stored chain can't be used", { chain, why, code });
+      throw new Problem(code, why);
     }
   }
 

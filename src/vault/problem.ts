@@ -103,6 +103,12 @@ const table = {
     title: "bodies are taken as they are, without Content-Encoding",
     remedy: "send the blocks' own bytes; their payloads are compressed already",
   },
+  "vault-keys-changed": {
+    status: 503,
+    title: "the chain records receipts of a vault of this name, signed by other keys",
+    remedy:
+      "start the vault with the keys that signed them; a vault with new keys needs a new name, and agents that trust it",
+  },
   "vault-unsafe": {
     status: 503,
     title: "a sync failed, and the vault is about to stop",

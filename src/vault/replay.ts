@@ -17,7 +17,15 @@ import { splitBody } from "./body.ts";
 
 /** The blocks cannot be what was stored; the message says why. */
 export class Damage extends Error {
-  override readonly name = "Damage";
+  override readonly name: string = "Damage";
+}
+
+/**
+ * Receipts in stored blocks fail by our keys. They held when the blocks were stored, and the blocks
+ * are what was stored: it is the keys that are not the same.
+ */
+export class OtherKeys extends Damage {
+  override readonly name = "OtherKeys";
 }
 
 /** The newest block below `size` that is known to hold a snapshot, and the head before it. */
@@ -86,6 +94,10 @@ export async function replay(
   for await (const block of splitBody(chain.wholeBlocks(from, size))) {
     head = block.head;
     walk.block(block.head, block.payload);
+    if (refusal?.code === "RECEIPT_BAD_SIGNATURE") {
+      const block = walk.thread.blockNo - 1;
+      throw new OtherKeys(`stored block ${block} records a receipt that other keys signed`);
+    }
     if (refusal !== undefined) {
       throw new Damage(`stored block ${walk.thread.blockNo - 1} fails: ${refusal.code}`);
     }

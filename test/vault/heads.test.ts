@@ -10,7 +10,8 @@ import { readDirStore } from "../../src/store/dir.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
 import { type ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
 import { type Item, lines, say } from "../fakes/chain-items.ts";
-import { chainOf, gist, problemOf, Rig, receiptOf } from "./rig.ts";
+import { TestVault } from "../fakes/signers.ts";
+import { chainOf, gist, problemOf, Rig, receiptOf, signersOf } from "./rig.ts";
 
 const heartbeat: Item = say({ type: "heartbeat", sources: [] });
 
@@ -160,6 +161,27 @@ test("stored blocks that were changed make the chain damaged: no writes, and oth
   assert.equal(await rig.metric('sealtail_vault_chains{state="damaged"}'), 1);
   assert.equal(await rig.metric('sealtail_vault_chains{state="active"}'), 1);
   assert.deepEqual((await readFile(path)).length, bytes.length);
+});
+
+test("a vault with other keys under the same name says so, and the right keys make it go on", async () => {
+  const chain = chainOf("other-keys");
+  await using rig = await Rig.start();
+  grow(chain, 4, () => [heartbeat]);
+  const note = Buffer.from((await rig.post(chain)).bytes).toString();
+  const recorded = chain.seal([say({ type: "receipt", note })]);
+  assert.equal(gist(await rig.post(chain, [recorded])), "200");
+  rig.signers = signersOf(new TestVault(testVault.name, "made anew"));
+  await rig.restart();
+  const next = chain.seal([heartbeat]);
+  const answer = await rig.post(chain, [next]);
+  assert.equal(gist(answer), "503 vault-keys-changed");
+  assert.match(
+    String(problemOf(answer)["detail"]),
+    /block 4 records a receipt that other keys signed/,
+  );
+  rig.signers = signersOf(testVault);
+  await rig.restart();
+  assert.equal(gist(await rig.post(chain, [next])), "200");
 });
 
 test("a block that fails inside is answered from memory the second time", async () => {

@@ -21,15 +21,17 @@ import {
   testVault,
 } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
+import type { TestVault } from "../fakes/signers.ts";
 
-/** The test vault's keys, as a vault signs with them. */
-export const signers: VaultSigners = {
-  receipt: { key: testVault.receiptKey.key, signNote: (text) => testVault.receiptKey.sign(text) },
-  time: {
-    key: testVault.timeKey.key,
-    cosign: (time, text) => testVault.timeKey.cosign(text, time),
-  },
-};
+/** A test vault's keys, as a vault signs with them. */
+export function signersOf({ receiptKey, timeKey }: TestVault): VaultSigners {
+  return {
+    receipt: { key: receiptKey.key, signNote: (text) => receiptKey.sign(text) },
+    time: { key: timeKey.key, cosign: (time, text) => timeKey.cosign(text, time) },
+  };
+}
+
+export const signers: VaultSigners = signersOf(testVault);
 
 export interface RigOptions {
   readonly files?: Files;
@@ -51,6 +53,8 @@ export class Rig {
   readonly diag: RecordingDiag = new RecordingDiag();
   readonly #options: RigOptions;
   vault!: RunningVault;
+  /** Of the next vault that is opened. */
+  signers: VaultSigners = signers;
   #closed = true;
 
   constructor(dir: string, options: RigOptions) {
@@ -69,7 +73,7 @@ export class Rig {
   async open(): Promise<void> {
     const { files, clock = systemClock, limits, config } = this.#options;
     this.vault = await startVault(vaultConfigOf(this.dir, config), {
-      ...{ suite, signers, clock, diag: this.diag, version: "0.0.0" },
+      ...{ suite, signers: this.signers, clock, diag: this.diag, version: "0.0.0" },
       files: files ?? systemFiles,
       ...(files === undefined ? {} : { lock: async () => noLock }),
       ...(limits === undefined ? {} : { limits }),
