@@ -45,8 +45,8 @@ async function runVault(ui: Ui, file: string): Promise<void> {
     await Promise.race([stopped, vault.failed]);
     void manager.stopping();
     await vault.close(closeMs);
-  // A sync may have failed while it closed.
-  await Promise.race([vault.failed, Promise.resolve()]);
+    // A sync may have failed while it closed.
+    await Promise.race([vault.failed, Promise.resolve()]);
     diag.info("vault stopped");
   } finally {
     manager.close();
