@@ -157,7 +157,7 @@ class Chain {
       ...{ config, version: "bench", diag, state, onSealed, mayDeclare: () => true },
       ...{ vaults, stopping: new AbortController().signal },
       reserve: await Reserve.open(machine.files, state.reserve, 0),
-      ...{ onShortage: () => {}, onSync: () => {}, onDamage: () => {} },
+      ...{ onShortage: () => {}, onSync: () => {}, onDamage: () => {}, onLeftOut: () => {} },
     };
     const audiences = vaults.map(({ receipt }) => receipt.name);
     const warn = (message: string): void => diag.warn(message);

@@ -118,6 +118,9 @@ export class Agent {
       reserve,
       onShortage: (shortage) => this.#onShortage(shortage),
       onSync: (micros) => this.#metrics.synced(micros),
+      onLeftOut: (bytes) => {
+        this.gauge.leftOutBytes += bytes;
+      },
       onDamage: (segments) => {
         this.gauge.damagedSegments += segments;
       },

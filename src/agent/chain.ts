@@ -29,6 +29,7 @@ import type { Wal } from "../wal/wal.ts";
 import { openWal } from "./buffer.ts";
 import type { AgentConfig } from "./config.ts";
 import type { UsableGrant } from "./grant-files.ts";
+import { findLeftOut } from "./left-out.ts";
 import { readReceipt } from "./receipts.ts";
 import type { Reserve } from "./reserve.ts";
 import type { ChainDir, StateDir } from "./state-dir.ts";
@@ -62,6 +63,8 @@ export interface ChainContext {
   /** Blocks wait for room or a descriptor (told at each attempt), or no longer do. */
   readonly onShortage: (shortage: Shortage | undefined) => void;
   readonly onSync: (micros: number) => void;
+  /** Bytes that only the old chain's buffer held, and that the new grant does not cover. */
+  readonly onLeftOut: (bytes: number) => void;
   /** Buffer segments were found damaged and set aside. */
   readonly onDamage: (segments: number) => void;
 }
@@ -246,7 +249,7 @@ export async function beginChain(
       return signature;
     },
   );
-  const predecessor = old === undefined ? undefined : await describeOld(suite, old, grant);
+  const predecessor = old === undefined ? undefined : await nameOld(context, old, grant);
   await orStop(context, sealer, async () => {
     await sealer.startRun({ ...runStart(context), predecessor });
     await sealer.flush();
@@ -271,6 +274,21 @@ export async function beginChain(
     tails: new Map(),
     firstStart: old === undefined,
   };
+}
+
+// What the new grant does not cover stays behind: that is said to whoever issued it, and signed.
+async function nameOld(
+  { suite, diag, onLeftOut }: ChainContext,
+  old: OldChain,
+  grant: Grant,
+): ReturnType<typeof describeOld> {
+  const { size } = await receiptedPrefix(suite, old.wal, old.receipt);
+  const leftOut = await findLeftOut(suite, old.wal, size, grant);
+  for (const [path, bytes] of leftOut) {
+    diag.error("buffered lines are outside the new grant and left out", { path, bytes });
+    onLeftOut(bytes);
+  }
+  return await describeOld(suite, old, grant, leftOut);
 }
 
 // Seals again what the chain before this one still holds; after a crash it goes on where it was.

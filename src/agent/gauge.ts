@@ -41,6 +41,8 @@ export class Gauge {
   chainsBegun = 0;
   chainsReplaced = 0;
   damagedSegments = 0;
+  /** Bytes of an old chain's buffer that a narrower grant kept out of the new chain. */
+  leftOutBytes = 0;
   blockedMicros = 0;
   /** Monotonic microseconds at which the main loop last turned. */
   lastTurn = 0;

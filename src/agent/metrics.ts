@@ -97,6 +97,11 @@ const agentCounters: readonly AgentReading[] = [
     (g) => g.damagedSegments,
   ],
   ["chains_begun_total", "Chains begun.", (g) => g.chainsBegun],
+  [
+    "left_out_bytes_total",
+    "Bytes in an old chain's buffer that the new chain's grant does not cover.",
+    (g) => g.leftOutBytes,
+  ],
   ["chains_replaced_total", "Chains that could not be gone on with.", (g) => g.chainsReplaced],
 ];
 

@@ -24,6 +24,7 @@ import { positionsIn, SourceTable } from "../core/sources.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Sealer } from "../seal/sealer.ts";
 import type { Wal } from "../wal/wal.ts";
+import { type LeftOut, leftOutText } from "./left-out.ts";
 
 export interface OldChain {
   /** Undefined where nothing of it is left to read. */
@@ -51,6 +52,7 @@ export async function describeOld(
   suite: Suite,
   old: OldChain,
   grant: Grant,
+  leftOut: LeftOut,
 ): Promise<PredecessorRecord | undefined> {
   // A chain that no vault ever took is nobody's predecessor; all of it is sealed again.
   if (old.receipt === undefined && old.reason === grantReplaced) return undefined;
@@ -60,12 +62,13 @@ export async function describeOld(
   const chain = old.receipt === undefined ? chainId : parseCheckpoint(old.receipt).chainId;
   if (chain === undefined) return undefined;
   const inside = positions.filter(({ record }) => inScope(grant, String(record["path"])));
+  const reason = leftOut.size === 0 ? old.reason : `${old.reason}; ${leftOutText(leftOut)}`;
   return {
     type: "predecessor",
     chain,
     size,
     root: hex(root),
-    reason: old.reason,
+    reason,
     positions: inside,
   };
 }

@@ -327,6 +327,37 @@ test("a source outside of a later grant is not sealed again under it", async () 
   assert.equal(bytes.has("/logs/b.log#0"), false);
 });
 
+test("lines that a narrower grant leaves out are said, counted and signed for", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "a\n");
+  world.files.append("/logs/b.log", "receipted\n");
+  await world.start();
+  await world.caughtUp();
+  world.vault.away = true;
+  world.files.append("/logs/a.log", "more\n");
+  world.files.append("/logs/b.log", "only in the buffer\n");
+  await world.until(() => (world.agent?.session?.shipper.status().unreceiptedBlocks ?? 0) > 0);
+  await world.stop();
+  await world.files.unlink(`${world.dir}/chains/0000/keys`);
+  await world.newGrant({ globs: ["/logs/a.log"] });
+  world.vault.away = false;
+  await world.start();
+  await world.until(() => world.vault.chains.size === 2);
+  await world.caughtUp();
+  assert.equal(world.agent?.gauge.leftOutBytes, 19);
+  await world.stop();
+  const said = world.diag.lines.filter(({ phrase }) => phrase.includes("left out"));
+  assert.deepEqual(
+    said.map(({ level, fields }) => [level, fields]),
+    [["error", { path: "/logs/b.log", bytes: 19 }]],
+  );
+  const { findings, bytes, reasons } = await world.verify();
+  assert.deepEqual(worse(findings), []);
+  assert.equal(bytes.get("/logs/a.log#0"), "a\nmore\n");
+  assert.equal(bytes.get("/logs/b.log#0"), "receipted\n");
+  assert.match(reasons.join(), /; left out, as outside the grant: \/logs\/b\.log \(19 bytes\)$/);
+});
+
 test("after a succession the old chain's keys are gone", async () => {
   await using world = await World.make({ maxChains: 3 });
   world.files.append("/logs/a.log", "a\n");

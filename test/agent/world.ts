@@ -73,6 +73,8 @@ export interface Sealed {
   /** Sealed bytes by path and generation. */
   readonly bytes: Map<string, string>;
   readonly records: string[];
+  /** Why chains were over, as the next one's genesis says. */
+  readonly reasons: string[];
   readonly gaps: Gap[];
 }
 
@@ -221,6 +223,7 @@ export class World {
     const gaps: Gap[] = [];
     const bytes = new Map<string, string>();
     const records: string[] = [];
+    const reasons: string[] = [];
     for (const [id, { stored }] of this.vault.chains) {
       if (stored.length === 0) continue;
       const names = new Map<string, string>();
@@ -258,6 +261,7 @@ export class World {
               return;
             }
             const { type, value } = decodeRecord(content);
+            if (type === "predecessor") reasons.push(String(value["reason"]));
             records.push(type === "gap" ? `gap ${String(value["cause"])}` : type);
             if (type === "gap") {
               const { source, from, to } = value as { source: string; from: number; to?: number };
@@ -269,7 +273,7 @@ export class World {
         },
       );
     }
-    return { findings, bytes, records, gaps };
+    return { findings, bytes, records, reasons, gaps };
   }
 
   /** Every block that lies in any WAL of the state directory, by chain and height, as hashes. */
