@@ -4,26 +4,63 @@
 //   as they were sealed, and goes on behind them.
 // - It is looked for beside the file and one directory below, under names that begin alike. One
 //   that a pattern means is followed for itself, and nothing is taken from it.
+// - One that is compressed already is not read; how much is missing shows in its size.
 
 import type { Suite } from "../core/digest.ts";
 import type { DirItem, Files, OpenFile } from "../host/files.ts";
 import { type BytePath, directoryOf, joinNames, pathFromHost, pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
-import { isSealedBefore } from "./frontier.ts";
+import { isSealedBefore, readAt } from "./frontier.ts";
 import { fingerprintBytes, nodeKey, sameHead } from "./identity.ts";
 
 export interface Copy {
-  readonly file: OpenFile;
+  /** Undefined: it is compressed by now, and only its size is known. */
+  readonly file: OpenFile | undefined;
   readonly size: number;
 }
 
+export type ReadableCopy = Copy & { readonly file: OpenFile };
+
+export const isReadable = (copy: Copy): copy is ReadableCopy => copy.file !== undefined;
+
 const dirsMax = 50;
 const candidatesMax = 32;
+const gzipLeast = 18;
+/** More cannot have been written between two looks: then it is another log's. */
+const gzipMissingMost = 2 ** 30;
+const clockTickUs = 20_000;
 
 /** "app" of "app.log": rotated copies are "app.log.1", "app.log-20260101", "app-2.log". */
 function stemOf(name: string): string {
   const dot = name.indexOf(".", 1);
   return dot < 0 ? name : name.slice(0, dot);
+}
+
+/** "app.log.1.gz", "app.log-20260101.gz", "app-2.log.gz": its content cannot be asked. */
+function isCompressedOf(name: string, other: string): boolean {
+  const stem = stemOf(name);
+  const end = name.slice(stem.length);
+  const count = /^[.-][0-9T:_.-]+$/;
+  if (!other.endsWith(".gz")) return false;
+  const bare = other.slice(0, -3);
+  if (bare.startsWith(name)) return count.test(bare.slice(name.length));
+  return bare.endsWith(end) && count.test(bare.slice(stem.length, bare.length - end.length));
+}
+
+/**
+ * What a gzip file made since we last knew the log says that it held: the last four bytes of one
+ * are its content's size, modulo 2^32. 0 for anything else.
+ */
+async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
+  const { position, base, sureAt } = follow;
+  const { size, ctimeNs } = await file.stat();
+  const sureTime = base.clock.now() - (base.clock.mono() - sureAt);
+  const magic = await readAt(file, 0, 2);
+  if (size < gzipLeast || ctimeNs / 1_000n < BigInt(sureTime - clockTickUs)) return 0;
+  if (magic[0] !== 0x1f || magic[1] !== 0x8b) return 0;
+  const low = Buffer.from(await readAt(file, size - 4, 4)).readUInt32LE();
+  const missing = (low - (position % 2 ** 32) + 2 ** 32) % 2 ** 32;
+  return missing < gzipMissingMost ? position + missing : 0;
 }
 
 const nameOf = (path: BytePath): string => path.slice(path.lastIndexOf("/") + 1);
@@ -42,14 +79,21 @@ export class Copies {
   /** A copy that holds what is missing of the file's old content. The caller closes it. */
   async find(follow: Follow): Promise<Copy | undefined> {
     if (follow.frontier.length === 0 && follow.mark === undefined) return undefined;
+    let compressed: Copy | undefined;
     for (const path of await this.#candidates(follow)) {
       const file = await this.#files.open(pathToHost(path), "read").catch(() => undefined);
       if (file === undefined) continue;
       const size = await this.#copied(follow, file).catch(() => undefined);
-      if (size !== undefined) return { file, size };
+      // Having missed nothing is worth knowing if we were away; else it ends the search.
+      const useful = size !== undefined && (size > follow.position || follow.wasDown);
+      if (useful) return { file, size };
+      const named = isCompressedOf(nameOf(follow.path), nameOf(path));
+      const once = named ? await sizeOfGzip(follow, file).catch(() => 0) : 0;
       await file.close();
+      if (size !== undefined) return undefined;
+      if (once > follow.position) compressed ??= { file: undefined, size: once };
     }
-    return undefined;
+    return compressed;
   }
 
   async #list(dir: BytePath): Promise<readonly DirItem[]> {
@@ -88,11 +132,10 @@ export class Copies {
 
   /** The copy's size, if it is one. */
   async #copied(follow: Follow, file: OpenFile): Promise<number | undefined> {
-    const { position, print, wasDown } = follow;
+    const { position, print } = follow;
     const info = await file.stat();
-    // Having missed nothing is worth knowing only if we were away.
-    const useful = info.size > position || (wasDown && info.size === position);
-    if (!useful || nodeKey(info) === nodeKey(follow.info) || print === undefined) return undefined;
+    const self = nodeKey(info) === nodeKey(follow.info);
+    if (info.size < position || self || print === undefined) return undefined;
     const head = new Uint8Array(fingerprintBytes);
     const got = await file.read(head, 0, head.length, 0);
     if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;

@@ -6,7 +6,7 @@
 
 import type { GapCause } from "../core/record.ts";
 import type { Follow } from "./follow.ts";
-import type { ResumeOptions, Statement } from "./item.ts";
+import type { ResumeOptions, SourceRef, Statement } from "./item.ts";
 import type { Pace } from "./pace.ts";
 import { gapOf } from "./settle.ts";
 import type { TailCounts } from "./stats.ts";
@@ -16,10 +16,12 @@ const holdMaxUs = 3_600_000_000;
 /** A bigger deleted file is let go sooner: it fills the disk. */
 const holdMaxBytes = 64 * 1024 * 1024;
 
-/** How long a deleted file that was read to its end is held after it last grew. */
-export function holdUs(follow: Follow, pace: Pace, roomy: boolean): number {
-  if (!roomy || follow.seen > holdMaxBytes) return pace.deletedQuietUs;
-  return Math.max(pace.deletedQuietUs, Math.min(holdMaxUs, pauses * follow.pause));
+/** Mono µs until which a deleted file that was read to its end is held. */
+export function heldUntil(follow: Follow, pace: Pace, roomy: boolean): number {
+  const quietSince = Math.max(follow.grewAt, follow.unlinkedAt ?? 0);
+  const patient = roomy && follow.seen <= holdMaxBytes;
+  const hold = patient ? Math.min(holdMaxUs, pauses * follow.pause) : 0;
+  return quietSince + Math.max(pace.deletedQuietUs, hold);
 }
 
 /** The last words about a followed file; none if nothing of it was ever seen. */
@@ -35,6 +37,19 @@ export function lastWords(follow: Follow): Statement[] {
   // Bytes were seen, but never read: the loss needs a source to be stated of.
   const ref = follow.declare(new Uint8Array(0));
   return [ref.record, gapOf(follow, ref, cause, follow.lag)];
+}
+
+/** A file that was read and cut to nothing: what comes next is another generation. */
+export function emptied(follow: Follow): Statement {
+  const { ref, position, wasDown, base } = follow;
+  const source = ref?.hex ?? "";
+  base.counts.truncated += 1;
+  const end = wasDown
+    ? gapOf(follow, ref as SourceRef, "truncated", 0)
+    : ({ type: "end", source, size: position, cause: "restarted" } as const);
+  follow.nextGeneration(0);
+  follow.settled(0, false);
+  return end;
 }
 
 /** Closes a source to resume whose file nobody will read on. */

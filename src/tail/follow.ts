@@ -7,50 +7,23 @@
 // - A source is declared when there is something to say about it, so that its fingerprint
 //   covers real bytes; an empty file is followed without a word.
 
-import type { Suite } from "../core/digest.ts";
 import type { SourceRecord } from "../core/record.ts";
-import type { Clock } from "../host/clock.ts";
 import type { FileInfo, OpenFile } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
-import type { Copy } from "./copies.ts";
+import { isReadable, type ReadableCopy } from "./copies.ts";
+import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark } from "./frontier.ts";
 import { declareSource, fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { retryUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
 import { settle } from "./settle.ts";
-import { type TailCounts, UnreadMarks } from "./stats.ts";
+import { UnreadMarks } from "./stats.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
 export const cutBytes = 262_144;
 
 const lineFeed = 0x0a;
-
-export interface FollowBase {
-  readonly clock: Clock;
-  readonly suite: Suite;
-  readonly counts: TailCounts;
-  readonly partialAgeUs: number;
-  /** Finds a copy that was made before a file was cut. */
-  readonly findCopy?: ((follow: Follow) => Promise<Copy | undefined>) | undefined;
-  /** Whether a source may be declared now. */
-  readonly mayDeclare?: (() => boolean) | undefined;
-}
-
-export interface FollowStart {
-  /** Name of the configured source. */
-  readonly name: string;
-  readonly path: BytePath;
-  /** The path that source records name, if that is another. */
-  readonly named?: BytePath;
-  readonly info: FileInfo;
-  /** Continues a source that the chain knows. */
-  readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined };
-  /** Skips what is there now (start at end). */
-  readonly skip?: boolean;
-  /** A file that was let go is back. */
-  readonly past?: PastSource | undefined;
-}
 
 export class Follow {
   readonly base: FollowBase;
@@ -80,6 +53,8 @@ export class Follow {
   seen = 0;
   /** Greatest size after which the bytes before the position were still the same. */
   sure = 0;
+  /** Mono µs when they were last found the same. */
+  sureAt: number;
   /** Least size seen since the last verdict. */
   low: number = Number.POSITIVE_INFINITY;
   /** Greatest size seen since it shrank: of the next generation. */
@@ -100,7 +75,7 @@ export class Follow {
   frontier: Frontier = new Frontier();
   mark: FrontierMark | undefined;
   /** The old content is read on from here, to its end, before the new one begins. */
-  copy: Copy | undefined;
+  copy: ReadableCopy | undefined;
   /** It was. */
   copied = false;
   readonly unread: UnreadMarks = new UnreadMarks();
@@ -124,6 +99,7 @@ export class Follow {
     this.path = start.path;
     this.named = start.named ?? start.path;
     this.grewAt = base.clock.mono();
+    this.sureAt = this.grewAt;
     this.#mtimeNs = start.info.mtimeNs;
     this.#ctimeNs = start.info.ctimeNs;
     if (start.skip === true) this.skipTo = start.info.size;
@@ -210,6 +186,11 @@ export class Follow {
     this.unread.grew(size, clock.now());
   }
 
+  #assure(size: number): void {
+    this.sure = size;
+    this.sureAt = this.base.clock.mono();
+  }
+
   /** Declares the present generation. */
   declare(head: Uint8Array): SourceRef {
     const file = { name: this.name, path: this.named, info: this.info };
@@ -265,7 +246,7 @@ export class Follow {
       this.blockedUntil = this.base.clock.mono() + retryUs;
       return undefined;
     }
-    if (this.copy !== undefined) return await this.#turnOn(this.copy, handle, room, limit);
+    if (this.copy !== undefined) return await this.#turnOn(this.copy, room, limit);
     if (this.doubt || this.skipTo > 0) return await this.#settled(handle);
     const wanted = Math.min(limit, room.length);
     const got = await handle.read(room, 0, wanted, this.position);
@@ -277,7 +258,7 @@ export class Follow {
       this.doubt = true;
     }
     const { seen } = this;
-    if (await this.#unchanged(handle, room, got)) this.sure = seen;
+    if (await this.#unchanged(handle, room, got)) this.#assure(seen);
     else this.doubt = true;
     if (this.doubt) return await this.#settled(handle);
     const length = this.#cut(room, got, atEnd, draining);
@@ -295,29 +276,35 @@ export class Follow {
   /** The file was cut. Whether its old content goes on in a copy; then that is read first. */
   async turnToCopy(): Promise<boolean> {
     if (this.copied || this.position === 0) return false;
-    this.copy = await this.base.findCopy?.(this);
-    this.doubt ||= this.copy !== undefined;
-    return this.copy !== undefined;
+    const copy = await this.base.findCopy?.(this);
+    if (copy === undefined) return false;
+    this.doubt = true;
+    this.copied = !isReadable(copy);
+    if (isReadable(copy)) this.copy = copy;
+    // One that is compressed already only tells how much is missing.
+    else this.between += copy.size - this.position;
+    return true;
   }
 
   /** A turn at the copy; at its end the doubt about the file itself is taken up again. */
   async #turnOn(
-    { file, size }: Copy,
-    handle: OpenFile,
+    copy: ReadableCopy,
     room: Uint8Array,
     limit: number,
   ): Promise<TailItem | undefined> {
+    const { file, size } = copy;
     const wanted = Math.min(limit, room.length, size - this.position);
     const got = wanted > 0 ? await file.read(room, 0, wanted, this.position).catch(() => 0) : 0;
     if (got > 0 && this.ref !== undefined) {
       this.more = true;
-      return this.#handOver(this.ref, room, this.#cut(room, got, false, true));
+      const item = this.#handOver(this.ref, room, this.#cut(room, got, false, true));
+      this.seen = Math.max(this.seen, this.position);
+      return item;
     }
     this.copy = undefined;
     this.copied = true;
-    this.seen = Math.max(this.seen, this.position);
     await file.close().catch(() => undefined);
-    return await this.#settled(handle);
+    return await this.#settled(this.handle as OpenFile);
   }
 
   /**
@@ -329,7 +316,7 @@ export class Follow {
     if (handle === undefined || this.doubt || this.sure >= seen) return;
     const head = new Uint8Array(this.position === 0 ? fingerprintBytes : 0);
     const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
-    if (await this.#unchanged(handle, head, got)) this.sure = seen;
+    if (await this.#unchanged(handle, head, got)) this.#assure(seen);
     else this.doubt = true;
   }
 

@@ -16,8 +16,9 @@ import type { BytePath } from "./byte-path.ts";
 import { Copies } from "./copies.ts";
 import { Discover } from "./discover.ts";
 import { Drain } from "./drain.ts";
-import { abandoned, holdUs, lastWords } from "./ending.ts";
-import { cutBytes, type Follow, type FollowBase } from "./follow.ts";
+import { abandoned, emptied, heldUntil, lastWords } from "./ending.ts";
+import { cutBytes, type Follow } from "./follow.ts";
+import type { FollowBase } from "./follow-start.ts";
 import type { FrontierMark } from "./frontier.ts";
 import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
@@ -212,8 +213,8 @@ export class Tail {
   }
 
   #nextDue(): number {
-    let due = this.#sweepDue;
-    due = Math.min(due, this.#active.due ?? due, this.#hinted.due ?? due);
+    const { due: lookDue = this.#sweepDue } = this.#active;
+    let due = Math.min(this.#sweepDue, lookDue, this.#hinted.due ?? lookDue);
     // What is ready already is not waited for: whoever does not read must not be woken for it.
     if (this.#drain?.over === false && !this.#busy) due = Math.min(due, this.#drain.lookDue);
     for (const follow of this.#partials) {
@@ -300,6 +301,8 @@ export class Tail {
     // A deleted file cannot be found again after a restart: its end is stated now.
     for (const follow of this.#roster) {
       if (follow.unlinkedAt !== undefined && follow.lag === 0) this.#bury(follow);
+      // Nor would the next run know that the same bytes, written again, are another generation.
+      else if (follow.emptied && follow.ref !== undefined) this.#outbox.push([emptied(follow)]);
     }
   }
 
@@ -311,9 +314,8 @@ export class Tail {
     if (follow.lag > 0 || follow.doubt || now - follow.grewAt < activeUs) this.#active.add(follow);
     if (follow.unlinkedAt !== undefined) {
       this.#active.add(follow);
-      const quiet = now - Math.max(follow.grewAt, follow.unlinkedAt);
-      if (follow.caughtUp && quiet >= holdUs(follow, this.#pace, this.#open.roomy))
-        this.#bury(follow);
+      const held = !follow.caughtUp || now < heldUntil(follow, this.#pace, this.#open.roomy);
+      if (!held) this.#bury(follow);
       if (follow.caughtUp) return;
     }
     this.#enlist(follow);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import { systemClock } from "../../../src/host/clock.ts";
 import { conform, lines } from "./place.ts";
 
 conform("a file cut to nothing and written again is another generation", async (place) => {
@@ -200,6 +201,33 @@ conform(
     assert.deepEqual(reader.said(), ["source", "end restarted", "source"]);
   },
 );
+
+conform("a copy that is compressed already tells how much is missing", async (place) => {
+  place.unfollowed(/\.(?:gz|2)$/);
+  place.put("a.log", lines(0, 10));
+  const reader = await place.follow(["*.log"], { clock: systemClock });
+  await reader.pullFor(30);
+  place.append("a.log", lines(10, 20));
+  place.sh("cp a.log a.log.1; truncate -s 0 a.log; gzip a.log.1");
+  // That of another log is none.
+  place.sh("seq 9999 | gzip > a.other.log.1.gz");
+  place.append("a.log", "new\n");
+  await reader.until(() => reader.lines().includes("new"));
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.equal(reader.tail.stats().get("app")?.gapBytes, lines(10, 20).length);
+  // With a whole copy at hand, what is compressed is of another time.
+  place.sh(
+    "seq 9999 | gzip > a.log.3.gz; cp a.log a.log.2; truncate -s 0 a.log; echo next > a.log",
+  );
+  await reader.until(() => reader.lines().includes("next"));
+  assert.equal(reader.said().at(-2), "end restarted");
+  // Nothing unread: nothing to state.
+  place.sh(
+    "cp a.log a.log.2; truncate -s 0 a.log; gzip -f a.log.2; rm a.log.3.gz; echo newer > a.log",
+  );
+  await reader.until(() => reader.lines().includes("newer"));
+  assert.equal(reader.said().at(-2), "end restarted");
+});
 
 conform(
   "a copy below another directory, and one of several, is found by its content",

@@ -1,0 +1,38 @@
+// What a follow begins with: what all files of a source share, and what is known of this one.
+
+import type { Suite } from "../core/digest.ts";
+import type { Clock } from "../host/clock.ts";
+import type { FileInfo } from "../host/files.ts";
+import type { BytePath } from "./byte-path.ts";
+import type { Copy } from "./copies.ts";
+import type { Follow } from "./follow.ts";
+import type { FrontierMark } from "./frontier.ts";
+import type { SourceRef } from "./item.ts";
+import type { PastSource } from "./past.ts";
+import type { TailCounts } from "./stats.ts";
+
+export interface FollowBase {
+  readonly clock: Clock;
+  readonly suite: Suite;
+  readonly counts: TailCounts;
+  readonly partialAgeUs: number;
+  /** Finds a copy that was made before a file was cut. */
+  readonly findCopy?: ((follow: Follow) => Promise<Copy | undefined>) | undefined;
+  /** Whether a source may be declared now. */
+  readonly mayDeclare?: (() => boolean) | undefined;
+}
+
+export interface FollowStart {
+  /** Name of the configured source. */
+  readonly name: string;
+  readonly path: BytePath;
+  /** The path that source records name, if that is another. */
+  readonly named?: BytePath;
+  readonly info: FileInfo;
+  /** Continues a source that the chain knows. */
+  readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined };
+  /** Skips what is there now (start at end). */
+  readonly skip?: boolean;
+  /** A file that was let go is back. */
+  readonly past?: PastSource | undefined;
+}
