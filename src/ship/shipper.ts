@@ -42,10 +42,8 @@ export class Shipper {
   // Owned by run().
   #batchBytes = batchBytesMax;
   #failures = 0;
-  /** Monotonic time since when nothing was outstanding; undefined while something is. */
-  #idleSince: number | undefined = Number.NEGATIVE_INFINITY;
-  /** Monotonic time at which the last batch was read: what it left behind came later. */
-  #readAt = 0;
+  /** Monotonic time at which the last batch was complete: what it left behind came later. */
+  #gatheredAt: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
   #oldest: number | undefined;
   #lastOutcome: Outcome | undefined;
@@ -202,7 +200,6 @@ export class Shipper {
     const { feed, clock } = this.#options;
     const step = this.#course.next(feed.first, feed.next);
     if (step === undefined) {
-      this.#idleSince ??= clock.mono();
       await this.#wait((signal) => feed.changed(signal));
       return;
     }
@@ -220,30 +217,21 @@ export class Shipper {
   /** Fills a batch, and lets it wait for more blocks as long as that is allowed. */
   async #gather(batch: Batch, single: boolean): Promise<void> {
     const { feed, clock } = this.#options;
-    // A question is not delayed, and delays no block after it.
-    const until = single ? 0 : this.#collectUntil();
+    // A question is not delayed, and delays no block after it. Blocks wait until max_delay after
+    // the batch before: so there are no more requests, and after a pause the first one goes at once.
+    const until = single || this.#failures > 0 ? 0 : this.#gatheredAt + this.#maxDelayUs;
     for (;;) {
       const full = await batch.fill(feed, single ? 1 : this.#batchBytes);
-      this.#readAt = clock.mono();
+      const now = clock.mono();
+      if (!single) this.#gatheredAt = now;
       this.#oldest = batch.firstTime(this.#course.receipted) ?? this.#oldest;
-      const left = until - this.#readAt;
+      const left = until - now;
       const hurry = single || full || left <= 0 || this.#draining;
       if (hurry || this.#closed || batch.from < this.#flushTo) return;
       await this.#wait((signal) =>
         Promise.race([feed.changed(signal), clock.sleep(left / 1000, signal)]),
       );
     }
-  }
-
-  /** The monotonic time up to which blocks may be collected. */
-  #collectUntil(): number {
-    const now = this.#options.clock.mono();
-    const idleSince = this.#idleSince;
-    this.#idleSince = undefined;
-    if (this.#failures > 0) return now;
-    if (idleSince === undefined) return this.#readAt + this.#maxDelayUs;
-    // After a pause the first block goes at once.
-    return now - idleSince > this.#maxDelayUs ? now : now + this.#maxDelayUs;
   }
 
   /** Sends a batch and takes in the answer. Returns the milliseconds to wait afterwards. */

@@ -75,6 +75,25 @@ test("after a pause a block goes at once; the next ones are collected for max_de
   assert.deepEqual(vault.requests.at(-1), { from: 2, count: 2, grant: false, bytes: 1000 });
 });
 
+test("a block that comes max_delay after the last request does not wait for others", async () => {
+  const chain = new TestChain(1);
+  const vault = new VaultModel();
+  await using all = ship(chain, vault);
+  await settle();
+  for (let requests = 2; requests < 10; requests++) {
+    await all.clock.advance(1000);
+    chain.seal();
+    await settle();
+    assert.equal(vault.requests.length, requests);
+  }
+  await all.clock.advance(400);
+  chain.seal();
+  await all.clock.advance(599);
+  assert.equal(vault.requests.length, 9);
+  await all.clock.advance(1);
+  assert.equal(vault.requests.length, 10);
+});
+
 test("8 MiB do not wait for more", async () => {
   const chain = new TestChain(1);
   const vault = new VaultModel();
