@@ -12,6 +12,16 @@ const intro =
   "Written by `npm run bench`, a section at a time; what it means is in " +
   "[docs/performance.md](../docs/performance.md).";
 
+/** Of the program that is built: looked up before anything runs. */
+const commit = ((): string => {
+  try {
+    const cwd = import.meta.dirname;
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd, encoding: "utf8" }).trim();
+  } catch {
+    return "unknown";
+  }
+})();
+
 /** In the order in which they stand. */
 export const headings = [
   "Comparison",
@@ -46,7 +56,7 @@ function sectionsOf(page: string): Map<string, string> {
 export function originLines(command: string): string[] {
   return [
     `- command: \`${command}\``,
-    `- date: ${new Date().toISOString().slice(0, 16)}Z, commit ${commit()}`,
+    `- date: ${new Date().toISOString().slice(0, 16)}Z, commit ${commit}`,
     `- machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${mib(totalmem())} MiB, ` +
       `Linux ${release()}`,
     `- node: ${process.version}`,
@@ -79,12 +89,3 @@ export const thousands = (value: number): string =>
 const rest = (value: number): string => String(Math.floor(value) % 1000).padStart(3, "0");
 
 const mib = (bytes: number): number => Math.round(bytes / 1024 / 1024);
-
-function commit(): string {
-  try {
-    const cwd = import.meta.dirname;
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd, encoding: "utf8" }).trim();
-  } catch {
-    return "unknown";
-  }
-}
