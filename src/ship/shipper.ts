@@ -218,7 +218,7 @@ export class Shipper {
   async #gather(batch: Batch, single: boolean): Promise<void> {
     const { feed, clock } = this.#options;
     // A question is not delayed, and delays no block after it. Blocks wait until max_delay after
-    // the batch before: so there are no more requests, and after a pause the first one goes at once.
+    // the batch before: that many requests at most, and after a pause the first one goes at once.
     const until = single || this.#failures > 0 ? 0 : this.#gatheredAt + this.#maxDelayUs;
     for (;;) {
       const full = await batch.fill(feed, single ? 1 : this.#batchBytes);
