@@ -24,7 +24,7 @@ const memory = 256;
 const artifacts = process.env["SEALTAIL_ARTIFACTS"];
 /** Nothing that a pod of the restricted Pod Security Standard would not have. */
 const confined = [
-  ...["--pull=never", "--no-healthcheck", "--network=host", "--read-only"],
+  ...["--pull=never", "--network=host", "--read-only"],
   ...["--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges"],
   ...[`--memory=${memory}m`, `--memory-swap=${memory}m`, "--pids-limit=100"],
 ];
@@ -63,10 +63,12 @@ async function unpacked(): Promise<string> {
 test("the image starts node as a numeric user, without a shell, and has a health check", {
   skip,
 }, async () => {
-  const [{ Config: config }] = JSON.parse(await images.podman("inspect", appImage));
+  const [{ Config: config, Healthcheck: healthCheck }] = JSON.parse(
+    await images.podman("inspect", appImage),
+  );
   assert.equal(config.User, "65532:65532");
   assert.deepEqual(config.Entrypoint, ["/usr/local/bin/node", "/app/dist/cli/bin.js"]);
-  assert.equal(config.Healthcheck.Test[0], "CMD");
+  assert.equal(healthCheck.Test[0], "CMD");
   assert.match(config.Env.join(" "), /--max-old-space-size=96 --max-semi-space-size=8/);
   const { version } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"));
   assert.equal(config.Labels["org.opencontainers.image.version"], version);

@@ -13,6 +13,7 @@ import {
   mkdtempSync,
   readdirSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -147,5 +148,12 @@ export class Images implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
+    for (const controller of readdirSync("/sys/fs/cgroup")) {
+      try {
+        rmdirSync(join("/sys/fs/cgroup", controller, "libpod_parent"));
+      } catch {
+        // Not made for this controller, or in use by somebody else.
+      }
+    }
   }
 }
