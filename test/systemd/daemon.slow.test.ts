@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -24,16 +25,24 @@ const caughtUp = `/usr/lib/sealtail/bin/node -e '
     process.exitCode = read && ship.unreceiptedBlocks === 0 ? 0 : 1;
   })'`;
 
+/** The commands of a section of a page in docs/operating, to be run in /root. */
+function commandsIn(page: string, heading: string): string {
+  const text = readFileSync(join(projectRoot, "docs/operating", page), "utf8");
+  const section = text.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? "";
+  const blocks = [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  assert.ok(blocks.length > 0, `${page} has no commands under "${heading}"`);
+  return `set -euo pipefail; cd /root\n${blocks.join("\n")}`;
+}
+
 let machine: Machine;
 let dir = "";
 
-/** Builds the package as `version` and puts it into the machine. */
-async function deb(version: string): Promise<string> {
+/** Builds the package as `version` and puts it into /root. */
+async function deb(version: string): Promise<void> {
   const env = { ...process.env, DEB_VERSION: version };
   const { stdout } = await run(join(projectRoot, "config/deb/build"), [dir], { env });
   const name = basename(stdout.trim());
   await cp(join(dir, name), join(machine.root, "root", name));
-  return `/root/${name}`;
 }
 
 before(async () => {
@@ -48,7 +57,8 @@ after(async () => {
 });
 
 test("the package installs, and nothing runs before it is configured", { skip }, async () => {
-  await machine.must(`dpkg -i ${await deb("0.1.0")}`);
+  await deb("0.1.0");
+  await machine.must(commandsIn("vm.md", "Install"));
   assert.match(await machine.must("sealtail --version"), /^\d+\.\d+\.\d+/);
   await machine.must("systemctl start sealtail-agent sealtail-vault");
   for (const unit of ["sealtail-agent", "sealtail-vault"]) {
@@ -56,11 +66,15 @@ test("the package installs, and nothing runs before it is configured", { skip },
   }
 });
 
+test("the pages' own commands set up a vault and an agent", { skip }, async () => {
+  for (const heading of ["The keys", "The vault", "An agent", "Look"]) {
+    await machine.must(commandsIn("vm.md", heading));
+  }
+});
+
 test("both units start, follow /var/log, and hand out what systemd keeps for them", {
   skip,
 }, async () => {
-  await configure();
-  await machine.must("systemctl enable --now sealtail-vault sealtail-agent");
   await machine.must("logger -t test hello from syslog; echo one >> /var/log/app.log");
   await machine.until("test -s /var/log/syslog");
   await machine.until(caughtUp);
@@ -71,41 +85,6 @@ test("both units start, follow /var/log, and hand out what systemd keeps for the
     `sealtail lines /var/lib/sealtail-store ${keys} | grep -q 'hello from syslog'`,
   );
 });
-
-async function configure(): Promise<void> {
-  await machine.must(`
-    cd /root
-    sealtail key new acme-root -o root.key --no-passphrase
-    sealtail key new vault.example -o /etc/sealtail/vault.key --no-passphrase
-    sealtail key new vault.example/time -o /etc/sealtail/vault-time.key --no-passphrase
-    mv root.key.pub root.pub; mv /etc/sealtail/vault.key.pub vault.pub
-    mv /etc/sealtail/vault-time.key.pub vault-time.pub
-    sealtail grant new --root root.key --subject vm-1 --audience vault.example \\
-      --source '/var/log/**' -o /var/lib/sealtail/grant.txt
-    chown sealtail: /var/lib/sealtail/grant.txt*`);
-  const text = (path: string): Promise<string> => machine.must(`cat /root/${path}`);
-  const vault = `version: 1
-name: vault.example
-state_dir: /var/lib/sealtail-vault
-keys:
-  receipt: "\${CREDENTIALS_DIRECTORY}/vault.key"
-  time: "\${CREDENTIALS_DIRECTORY}/vault-time.key"
-listen: 127.0.0.1:8443
-store: { type: dir, path: /var/lib/sealtail-store }
-trust: { root_keys: ["${await text("root.pub")}"] }
-`;
-  const agent = `version: 1
-name: vm-1
-state_dir: /var/lib/sealtail
-sources: [{ name: system, include: ["/var/log/*.log", "/var/log/syslog"] }]
-sink: { url: "http://127.0.0.1:8443" }
-trust: { vault_keys: ["${await text("vault.pub")}", "${await text("vault-time.pub")}"] }
-grant: { file: /var/lib/sealtail/grant.txt, key: /var/lib/sealtail/grant.txt.key }
-`;
-  const etc = join(machine.root, "etc/sealtail");
-  await writeFile(join(etc, "vault.yaml"), vault);
-  await writeFile(join(etc, "agent.yaml"), agent);
-}
 
 test("the agent has no capability, no new privileges and limits that hold", { skip }, async () => {
   const show = "systemctl show -P";
@@ -154,14 +133,14 @@ test("the watchdog restarts an agent that hangs", { skip }, async () => {
 });
 
 test("an upgrade in the middle of a stream loses no line and no setting", { skip }, async () => {
-  const upgrade = await deb("0.1.1~test1");
+  await deb("0.1.1");
   const settings = "cat /etc/sealtail/* 2>/dev/null | sha256sum";
   const before = await machine.must(settings);
   await machine.must(
     `systemd-run --unit=writer bash -c 'for i in $(seq 3000); do echo "line $i" >> /var/log/stream.log; sleep 0.005; done'`,
   );
-  await machine.must(`dpkg -i ${upgrade}`);
-  assert.equal(await machine.must("dpkg-query -W -f '${Version}' sealtail"), "0.1.1~test1");
+  await machine.must(commandsIn("upgrade.md", "On a VM"));
+  assert.equal(await machine.must("dpkg-query -W -f '${Version}' sealtail"), "0.1.1");
   await machine.until("! systemctl is-active -q writer", 60);
   await machine.until(caughtUp);
   assert.equal(await machine.must(settings), before);
@@ -183,6 +162,22 @@ test("stopping the agent drains it: every line is verified afterwards", { skip }
   const { verdict } = JSON.parse(stdout) as { verdict: string };
   // The watchdog's kill is a finding, and nothing is worse than that.
   assert.equal(verdict, "VALID_WITH_FINDINGS");
+});
+
+test("the pages' commands for monitoring, rolling back and recovering work", { skip }, async () => {
+  await machine.must("systemctl start sealtail-agent");
+  await machine.must(commandsIn("upgrade.md", "Roll back"));
+  await machine.until(caughtUp);
+  for (const heading of ["At a terminal", "What stays open", "Check from outside"]) {
+    await machine.must(commandsIn("monitor.md", heading));
+  }
+  await machine.must(commandsIn("recover.md", "An agent lost its state, or got an old copy of it"));
+  await machine.until(caughtUp);
+  assert.equal(await machine.must("ls /var/lib/sealtail-store/chains | wc -l"), "2");
+  await machine.must(commandsIn("recover.md", "The vault's machine is lost"));
+  await machine.must("echo after the move >> /var/log/app.log");
+  await machine.until(caughtUp);
+  await machine.must(commandsIn("recover.md", "A chain is damaged"));
 });
 
 test("a removal keeps state and settings; a purge takes them and leaves the evidence", {

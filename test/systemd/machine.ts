@@ -15,7 +15,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 const release = "bookworm";
-const packages = "systemd,systemd-sysv,dbus,procps,rsyslog,init-system-helpers";
+const packages = "systemd,systemd-sysv,dbus,procps,rsyslog,init-system-helpers,curl";
 const base = join(tmpdir(), `sealtail-debian-${release}-systemd`);
 
 export interface Output {
