@@ -1,6 +1,7 @@
 // Opens the tail as the configuration says, for a session or while a grant is waited for.
 
 import type { SourceRecord } from "../core/record.ts";
+import { descriptorLimit } from "../host/descriptors.ts";
 import type { ResumeOptions } from "../tail/item.ts";
 import { Tail } from "../tail/tail.ts";
 import type { ChainContext } from "./chain.ts";
@@ -12,6 +13,12 @@ export interface TailingOptions {
   readonly refuse: readonly string[];
   readonly scope: (encodedPath: string) => boolean;
 }
+
+/** Buffer, keys, connections, health, and node itself: 30 to 60 in an agent at work. */
+const otherDescriptors = 100;
+const openFilesMin = 8;
+/** A held file takes some memory; with more files than this, the quiet ones are let go. */
+const openFilesMax = 2048;
 
 /** Finds the files; nothing is read before somebody asks for it. */
 export function openTail(context: ChainContext, options: TailingOptions): Promise<Tail> {
@@ -29,8 +36,14 @@ export function openTail(context: ChainContext, options: TailingOptions): Promis
     })),
     mayDeclare: context.mayDeclare,
     partialAgeMs: config.seal.partial_age,
+    maxOpenFiles: openFilesOf(descriptorLimit()),
     ...options,
   });
+}
+
+/** How many of a process' descriptors may be files that we follow. */
+export function openFilesOf(limit: number): number {
+  return Math.max(openFilesMin, Math.min(openFilesMax, limit - otherDescriptors));
 }
 
 /** Opens the files where the old chain left them, so that none gets away while nothing is sealed. */

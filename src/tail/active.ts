@@ -1,7 +1,7 @@
 // Pure. Active: files that change now or lately did. They are looked at often, each in its turn.
 
 import type { Follow } from "./follow.ts";
-import { activeUs, lookEveryUs, pollMax, pollUs } from "./pace.ts";
+import { activeLookEveryUs, activeUs, pollMax, pollUs } from "./pace.ts";
 
 export class Active {
   readonly #files = new Set<Follow>();
@@ -32,7 +32,7 @@ export class Active {
 
   /** `count` files were looked at. */
   looked(count: number, now: number): void {
-    this.#due = now + Math.max(pollUs, count * lookEveryUs);
+    this.#due = now + Math.max(pollUs, count * activeLookEveryUs);
   }
 
   /** Drops a file that was not written to for long. Returns whether it was. */

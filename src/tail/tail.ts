@@ -253,13 +253,14 @@ export class Tail {
   async #poll(): Promise<void> {
     const { clock } = this.#options;
     const batch = this.#active.batch();
-    for (const follow of batch) {
+    const look = async (follow: Follow): Promise<void> => {
       // A name that is another file's by now is a hint.
       if (!(await this.#sweeper.glance(follow))) this.#onHint(follow.path, true);
       await follow.confirm().catch(() => undefined);
       if (this.#active.rest(follow, clock.mono())) await follow.recheck().catch(() => undefined);
       this.#seen(follow);
-    }
+    };
+    await Promise.all(batch.map(look));
     this.#active.looked(batch.length, clock.mono());
     if (this.#hints?.resting === true) this.#sweepSoon();
   }

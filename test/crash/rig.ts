@@ -336,7 +336,8 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
   }
 }
 
-function collectNames(bytes: Uint8Array, names: Map<string, string>): void {
+/** Learns the names of the sources that a record declares or lists. */
+export function collectNames(bytes: Uint8Array, names: Map<string, string>): void {
   const { type, value } = decodeRecord(bytes);
   const note = (record: JsonObject): void => {
     const { path, ino, generation } = record as unknown as SourceRecord;

@@ -165,6 +165,10 @@ export class MemoryGroup {
   }
 
   [Symbol.dispose](): void {
+    // Those that still run belong to everybody again.
+    for (const pid of readFileSync(join(this.#dir, "cgroup.procs"), "utf8").split("\n")) {
+      if (pid !== "") writeFileSync(join(memoryRoot, "cgroup.procs"), pid);
+    }
     rmdirSync(this.#dir);
   }
 }

@@ -1,10 +1,17 @@
 // An agent and a vault whose resources run out, and what somebody sees who watches them.
 
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHash, type Hash, randomBytes } from "node:crypto";
+import { createReadStream, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { pairVaultKeys } from "../../src/core/checkpoint.ts";
 import { findingClasses } from "../../src/core/fault.ts";
-import { Rig, type RigOptions } from "../crash/rig.ts";
+import { systemFiles as files } from "../../src/host/files.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { readDirStore } from "../../src/store/dir.ts";
+import { verifyChain } from "../../src/verify/verify.ts";
+import { collectNames, Rig, type RigOptions } from "../crash/rig.ts";
 
 /** Blocks close and are missed soon, so that a test need not wait long for either. */
 const quick = "seal: { max_age: 50ms, max_silence: 2s }\n";
@@ -64,8 +71,8 @@ export class Site {
     assert.fail(`not within ${ms} ms: ${what}\n${this.rig.said.slice(-3000)}`);
   }
 
-  untilState(state: string): Promise<void> {
-    return this.until(`state ${state}`, async () => (await this.seen()).state === state);
+  untilState(state: string, ms?: number): Promise<void> {
+    return this.until(`state ${state}`, async () => (await this.seen()).state === state, ms);
   }
 
   /** The diagnostics that carry a code. */
@@ -95,6 +102,51 @@ export class Site {
       assert.ok(joined.equals(content), `${name}: ${joined.length} of ${content.length} bytes`);
     }
     return codes;
+  }
+
+  /** Verifies the store, and hands over every sealed span: its file's inode, bytes and seq. */
+  async eachSpan(take: (ino: string, bytes: Uint8Array, seq: number) => void): Promise<void> {
+    const { rig } = this;
+    const names = new Map<string, string>();
+    const worse: string[] = [];
+    for (const chain of await readDirStore(files, rig.storeDir).chains()) {
+      await verifyChain(chain, {
+        suite,
+        roots: [rig.root],
+        vaults: pairVaultKeys(rig.vaultKeys),
+        report: (finding) => {
+          if (finding.class !== "finding") worse.push(`${finding.code}: ${finding.message}`);
+        },
+        onItem: (item, raw, seq) => {
+          const bytes = raw.subarray(item.start, item.end);
+          if (item.kind !== "span") return collectNames(bytes, names);
+          const ino = /#([0-9]+)\.0$/.exec(names.get(item.source) ?? "")?.[1];
+          take(ino ?? item.source, bytes, seq);
+        },
+      });
+    }
+    assert.deepEqual(worse, []);
+  }
+
+  /** Every file in the log folder is sealed once and whole, and nothing else is. */
+  async assertFilesSealed(
+    onSpan: (bytes: Uint8Array, seq: number) => void = () => {},
+  ): Promise<void> {
+    const sealed = new Map<string, Hash>();
+    await this.eachSpan((ino, bytes, seq) => {
+      const hash = sealed.get(ino) ?? createHash("sha256");
+      sealed.set(ino, hash.update(bytes));
+      onSpan(bytes, seq);
+    });
+    const names = readdirSync(this.rig.logs);
+    for (const name of names) {
+      const path = join(this.rig.logs, name);
+      const hash = createHash("sha256");
+      for await (const piece of createReadStream(path)) hash.update(piece);
+      const found = sealed.get(String(statSync(path).ino))?.digest("hex");
+      assert.equal(found, hash.digest("hex"), `${name} is sealed once and whole`);
+    }
+    assert.equal(sealed.size, names.length);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
