@@ -73,7 +73,7 @@ export class FrontierCache {
     if (this.#failure !== undefined) throw this.#failure;
     const now = this.#clock.mono();
     if (now - this.#savedAt < savePeriodMicros) return;
-    const read = tail.readBytes;
+    const read = [...tail.stats().values()].reduce((sum, { readBytes }) => sum + readBytes, 0);
     if (read === this.#savedBytes) return;
     this.#savedBytes = read;
     this.#savedAt = now;

@@ -172,11 +172,6 @@ export class Tail {
     return numbersOf(this.#roster, this.#counts);
   }
 
-  /** Bytes handed over so far, of all files. */
-  get readBytes(): number {
-    return [...this.#counts.values()].reduce((sum, { readBytes }) => sum + readBytes, 0);
-  }
-
   /** Declared sources that lag, or moved since the last call. */
   heartbeat(): HeartbeatSource[] {
     return heartbeatOf(this.#roster);

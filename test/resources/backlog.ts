@@ -17,7 +17,7 @@ const limitMiB = 256;
 const bin = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
 
 /** Runs a command in a memory group of its own. */
-async function tool(
+export async function tool(
   words: readonly string[],
   onBytes: (bytes: Buffer) => void,
 ): Promise<{ code: number | null; peak: number }> {
@@ -40,6 +40,14 @@ function peakNow({ pid }: ChildProcess): number {
   } catch {
     return 0;
   }
+}
+
+/** Options that name the keys to judge by. */
+export function trustOf({ rig }: Site): string[] {
+  return [
+    ...["--root", formatVerifierKey(rig.root)],
+    ...rig.vaultKeys.flatMap((key) => ["--vault-key", formatVerifierKey(key)]),
+  ];
 }
 
 /** `bytes` of log are there before the agent starts, and the vault comes late. */
@@ -68,10 +76,7 @@ export async function backlog(t: TestContext, bytes: number): Promise<void> {
   assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
   await rig.stop(rig.vault, "SIGTERM");
   assert.equal(agent.kills + vault.kills, 0);
-  const keys = [
-    ...["--root", formatVerifierKey(rig.root)],
-    ...rig.vaultKeys.flatMap((key) => ["--vault-key", formatVerifierKey(key)]),
-  ];
+  const keys = trustOf(site);
   let verdict = "";
   const verify = await tool(["verify", rig.storeDir, ...keys], (piece) => {
     verdict += piece;

@@ -107,7 +107,7 @@ test("ten thousand files of which ten are busy: soon read, little memory, under 
   const before = cpuSeconds(pid);
   await pause(25_000);
   const idle = (cpuSeconds(pid) - before) / 25;
-  const text = `first line after ${first} ms, all after ${start} ms, busy ones within ${slowest} ms`;
+  const text = `first line in ${first} ms, all in ${start} ms, busy ones in ${slowest} ms`;
   t.diagnostic(`${text}, idle ${(idle * 100).toFixed(2)} %, peak ${Math.round(peakMiB(pid))} MiB`);
   assert.ok(idle < 0.01, `idle ${idle}`);
   assert.ok(slowest < 2000);

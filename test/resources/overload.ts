@@ -59,8 +59,10 @@ export async function writeSlowly(site: Site, count: number, signal: AbortSignal
   return lines;
 }
 
-/** How long each line of the slow files waited until its block was closed, in ms, sorted; every file
- * is sealed once and whole. */
+/**
+ * How long each line of the slow files waited until its block was closed, in ms, sorted. Every file
+ * is sealed once and whole.
+ */
 export async function waits(site: Site): Promise<number[]> {
   const blocks: { firstSeq: number; time: number }[] = [];
   for (const chain of await readDirStore(files, site.rig.storeDir).chains()) {
