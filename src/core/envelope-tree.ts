@@ -18,6 +18,9 @@ export const groupSize = 16;
 
 const magic: Uint8Array = utf8("SEALGRP1");
 const hashesAt = 1 + magic.length;
+const hashWords = hashBytes / 4;
+/** Words before the hashes, where they are to lie at whole ones. */
+const firstWord = Math.ceil(hashesAt / 4);
 
 /** Fed every envelope hash of a block in order; gives the block's envelope_root. */
 export class GroupTree {
@@ -25,8 +28,11 @@ export class GroupTree {
   readonly #frontier: Frontier;
   /** The open group's leaf preimage: 00 ‖ magic ‖ hashes so far. */
   readonly #group = groupPreimage();
+  /** The same memory; the hashes begin at a whole word. */
+  readonly #words = new Uint32Array(this.#group.buffer);
   readonly #leaf = new Uint8Array(hashBytes);
-  #end = hashesAt;
+  /** Hashes in the open group. */
+  #open = 0;
 
   constructor(suite: Suite) {
     this.#suite = suite;
@@ -35,30 +41,40 @@ export class GroupTree {
 
   /** Number of envelopes so far. */
   get count(): number {
-    return this.#frontier.size * groupSize + (this.#end - hashesAt) / hashBytes;
+    return this.#frontier.size * groupSize + this.#open;
   }
 
   /** Takes the envelope hash that lies at bytes[at, at + 32). It is copied. */
   add(bytes: Uint8Array, at = 0): void {
     if (at + hashBytes > bytes.length) throw new RangeError("envelope hash is out of range");
-    const group = this.#group;
-    const end = this.#end;
-    // A loop, because a subarray for set() would be an allocation per line.
-    for (let index = 0; index < hashBytes; index += 1) {
-      group[end + index] = bytes[at + index] as number;
+    this.#group.set(bytes.subarray(at, at + hashBytes), hashesAt + this.#open * hashBytes);
+    this.#added();
+  }
+
+  /** The same for a hash that lies at words[at, at + 8), as it lies in memory. Allocates nothing. */
+  addWords(words: Uint32Array, at: number): void {
+    const group = this.#words;
+    const to = firstWord + this.#open * hashWords;
+    for (let index = 0; index < hashWords; index += 1) {
+      group[to + index] = words[at + index] as number;
     }
-    this.#end = end + hashBytes;
-    if (this.#end < group.length) return;
-    this.#suite.sha256Into(group, group.length, this.#leaf, 0);
+    this.#added();
+  }
+
+  #added(): void {
+    this.#open += 1;
+    if (this.#open < groupSize) return;
+    this.#suite.sha256Into(this.#group, this.#group.length, this.#leaf, 0);
     this.#frontier.append(this.#leaf);
-    this.#end = hashesAt;
+    this.#open = 0;
   }
 
   /** The root over all envelopes so far, an open group included. More may be added afterwards. */
   root(): Uint8Array {
-    if (this.#end === hashesAt) return this.#frontier.root();
+    if (this.#open === 0) return this.#frontier.root();
     const whole = this.#frontier.copy();
-    whole.append(this.#suite.sha256(this.#group.slice(0, this.#end)));
+    const end = hashesAt + this.#open * hashBytes;
+    whole.append(this.#suite.sha256(this.#group.slice(0, end)));
     return whole.root();
   }
 }
@@ -164,7 +180,8 @@ export function groupHash(suite: Suite, hashes: readonly Uint8Array[]): Uint8Arr
 }
 
 function groupPreimage(): Uint8Array {
-  const bytes = new Uint8Array(hashesAt + groupSize * hashBytes);
+  const buffer = new ArrayBuffer(4 * (firstWord + groupSize * hashWords));
+  const bytes = new Uint8Array(buffer, 4 * firstWord - hashesAt);
   bytes[0] = domain.leaf;
   bytes.set(magic, 1);
   return bytes;
