@@ -8,7 +8,7 @@
 
 import { openPayload } from "../core/block.ts";
 import { equalBytes, maxInteger } from "../core/bytes.ts";
-import { countLines, type Derived, deriveEnvelopes } from "../core/derive.ts";
+import { countLines, type Derived, type DeriveInput, deriveEnvelopes } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
@@ -81,11 +81,13 @@ export function judgePayload(
   run: RunPlace,
 ): PayloadOutcome {
   let raw: Uint8Array;
+  let stated: Stated | undefined;
   let count: number;
   try {
     raw = openPayload(context.suite, header, stored);
     if (context.itemsOnly) return applied(new ItemJudge(context, header, raw, run), header, raw);
-    count = countEnvelopes(raw);
+    stated = deriveAsStated(context, header, raw);
+    count = stated === undefined ? countEnvelopes(raw) : header.count;
   } catch (caught) {
     if (!(caught instanceof Fault)) throw caught;
     context.report(caught);
@@ -98,10 +100,12 @@ export function judgePayload(
     if (count > limits.count || seqs > maxInteger) return unread(context, header);
   }
   const items = new ItemJudge(context, header, raw, run);
-  const { derived, linked } = derive(context, header, raw, count, items);
-  judgeDerived(context, header, derived, linked && count === header.count);
-  const same = !linked || equalBytes(derived.lastHash, header.lastHash);
-  return outcome(items, header, count, same ? [] : [derived.lastHash]);
+  const derived = stated?.derived ?? deriveJudging(context, header, raw, count, items);
+  if (stated !== undefined) judgeItems(items, header, raw, stated.held);
+  const { found, linked } = link(context, header, raw, count, derived);
+  judgeDerived(context, header, found, linked && count === header.count);
+  const same = !linked || equalBytes(found.lastHash, header.lastHash);
+  return outcome(items, header, count, same ? [] : [found.lastHash]);
 }
 
 function applied(items: ItemJudge, header: Header, raw: Uint8Array): PayloadOutcome {
@@ -137,31 +141,90 @@ function countEnvelopes(raw: Uint8Array): number {
   return count;
 }
 
-// Without the hash of the envelope before, items can be judged but no links.
-function derive(
+interface Stated {
+  readonly derived: Derived;
+  /** How many envelopes each item holds. */
+  readonly held: readonly number[];
+}
+
+// Nearly every payload holds what its header says: then its lines are not counted beforehand.
+// Undefined where it does not, and for readers: they hear of items between the envelopes.
+function deriveAsStated(
+  context: PayloadContext,
+  header: Header,
+  raw: Uint8Array,
+): Stated | undefined {
+  if (context.onEnvelope !== undefined) return undefined;
+  const held: number[] = [];
+  try {
+    const derived = deriveEnvelopes(context.suite, {
+      ...inputOf(context, header, raw, header.count),
+      onItem: (_item, _seq, envelopes) => held.push(envelopes),
+    });
+    return { derived, held };
+  } catch (caught) {
+    if (caught instanceof Fault && caught.code === "COUNT_MISMATCH") return undefined;
+    throw caught;
+  }
+}
+
+function judgeItems(
+  items: ItemJudge,
+  header: Header,
+  raw: Uint8Array,
+  held: readonly number[],
+): void {
+  let [at, seq] = [0, header.firstSeq];
+  for (const item of payloadItems(raw)) {
+    const envelopes = held[at++] as number;
+    items.judge(item, seq, envelopes);
+    seq += envelopes;
+  }
+}
+
+function deriveJudging(
   context: PayloadContext,
   header: Header,
   raw: Uint8Array,
   count: number,
   items: ItemJudge,
-): { derived: Derived; linked: boolean } {
-  const { suite, thread, onEnvelope } = context;
-  const [first, ...others] = thread.lastHashes;
-  const input = { raw, prev: first ?? new Uint8Array(32), firstSeq: header.firstSeq, count };
-  const derived = deriveEnvelopes(suite, {
-    ...input,
+): Derived {
+  const { onEnvelope } = context;
+  return deriveEnvelopes(context.suite, {
+    ...inputOf(context, header, raw, count),
     ...(onEnvelope === undefined ? {} : { onEnvelope }),
     onItem: (item, seq, held) => items.judge(item, seq, held),
   });
+}
+
+function inputOf(
+  { thread }: PayloadContext,
+  { firstSeq }: Header,
+  raw: Uint8Array,
+  count: number,
+): DeriveInput {
+  return { raw, prev: thread.lastHashes[0] ?? new Uint8Array(32), firstSeq, count };
+}
+
+// Without the hash of the envelope before, items can be judged but no links.
+function link(
+  context: PayloadContext,
+  header: Header,
+  raw: Uint8Array,
+  count: number,
+  derived: Derived,
+): { found: Derived; linked: boolean } {
+  const [first, ...others] = context.thread.lastHashes;
   if (first === undefined) {
     context.unchecked("links of the first envelopes behind a lost block");
-    return { derived, linked: false };
+    return { found: derived, linked: false };
   }
   for (const prev of equalBytes(derived.lastHash, header.lastHash) ? [] : others) {
-    const other = deriveEnvelopes(suite, { ...input, prev });
-    if (equalBytes(other.lastHash, header.lastHash)) return { derived: other, linked: true };
+    const input = { ...inputOf(context, header, raw, count), prev };
+    const other = deriveEnvelopes(context.suite, input);
+    if (equalBytes(other.lastHash, header.lastHash)) return { found: other, linked: true };
   }
-  return { derived, linked: true };
+  return { found: derived, linked: true };
 }
 
 function judgeDerived(
