@@ -11,7 +11,7 @@
 import { hex } from "../core/bytes.ts";
 import { type Derived, deriveEnvelopes } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
-import { firstPrev } from "../core/envelope.ts";
+import { firstPrev, maxStretch } from "../core/envelope.ts";
 import { SealtailError } from "../core/errors.ts";
 import type { Fault } from "../core/fault.ts";
 import { type BlockKind, limits as formatLimits } from "../core/header.ts";
@@ -71,8 +71,6 @@ const snapshotPeriod = 1024;
 const overshoot = 307_200;
 /** Envelopes in a block: one less than the format allows, for the record of a clock's step. */
 const linesMax = formatLimits.count - 1;
-/** Never more lines in one room than a block may hold envelopes. */
-const roomLimit = 1_000_000;
 
 export class Sealer {
   readonly #options: SealerOptions;
@@ -158,9 +156,9 @@ export class Sealer {
   /** Where the next span's bytes may be put; waits while closed blocks wait for the disk. */
   async room(): Promise<Uint8Array> {
     await this.#makeRoom(overshoot);
-    const left = this.#options.limits.maxBytes - this.#draft.length;
-    const wanted = Math.min(roomLimit, Math.max(left, overshoot - spanHeadLength));
-    return this.#draft.room(overshoot - spanHeadLength).subarray(0, wanted);
+    const left = Math.max(0, this.#options.limits.maxBytes - this.#draft.length);
+    // The longest stretch more, which may not be ready yet: so that one read fills a block.
+    return this.#draft.room(overshoot - spanHeadLength).subarray(0, left + maxStretch);
   }
 
   /** Takes the `length` bytes of one span that were put into room(). */
