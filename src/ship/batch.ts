@@ -24,8 +24,11 @@ export interface FeedBlock {
   readonly bytes: Uint8Array;
 }
 
-/** Most bytes of a request with more than one block; a vault takes 9 MiB. */
-export const batchBytesMax: number = 8 * 1024 * 1024;
+/**
+ * Most bytes of a request with more than one block; a vault takes 9 MiB. Two batches are in memory
+ * at a time: the one that is sent, and the one before it until it is collected.
+ */
+export const batchBytesMax: number = 4 * 1024 * 1024;
 
 const firstTimeAt = 376;
 const chainRootAt = 112;

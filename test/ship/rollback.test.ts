@@ -25,7 +25,7 @@ test("a vault that fell back gets the blocks again, and nothing is freed before 
 });
 
 test("while the vault catches up its small receipts move the work on, but are not saved", async () => {
-  const chain = new TestChain(6, 3_000_000);
+  const chain = new TestChain(6, 1_500_000);
   const vault = new VaultModel();
   await using all = ship(chain, vault);
   await all.clock.advance(10_000);

@@ -38,9 +38,9 @@ test("blocks go in order, together, with the grant until the first receipt, then
   assert.deepEqual([status.state, status.unreceiptedBlocks, status.receiptedSize], ["ok", 0, 4]);
 });
 
-test("a request holds at most 8 MiB, but always one block", async () => {
+test("a request holds at most 4 MiB, but always one block", async () => {
   const chain = new TestChain();
-  for (const size of [5 * MiB, 3 * MiB, 1 * MiB, 8 * MiB + 60_000, 2 * MiB]) chain.seal(size);
+  for (const size of [3 * MiB, 1 * MiB, 1 * MiB, 8 * MiB + 60_000, 2 * MiB]) chain.seal(size);
   const vault = new VaultModel();
   await using all = ship(chain, vault);
   await all.clock.advance(5000);
@@ -94,14 +94,14 @@ test("a block that comes max_delay after the last request does not wait for othe
   assert.equal(vault.requests.length, 10);
 });
 
-test("8 MiB do not wait for more", async () => {
+test("4 MiB do not wait for more", async () => {
   const chain = new TestChain(1);
   const vault = new VaultModel();
   await using all = ship(chain, vault);
   await settle();
   for (let n = 0; n < 9; n++) chain.seal(MiB);
   await settle();
-  assert.deepEqual(vault.requests[1]?.count, 8);
+  assert.deepEqual(vault.requests[1]?.count, 4);
   assert.equal(all.clock.nextWakeMs, 1000);
 });
 
