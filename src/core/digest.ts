@@ -24,6 +24,8 @@ export interface Suite {
    * `rawLength` bytes. Throws on anything else, without using more memory than that.
    */
   zstdDecompress(frame: Uint8Array, rawLength: number): Uint8Array;
+  /** Gives back the memory of what zstdDecompress() returned. Nobody may look at it again. */
+  discard(raw: Uint8Array): void;
 }
 
 /** Domain bytes: the first byte of what is hashed says what it is. */

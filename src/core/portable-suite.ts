@@ -32,6 +32,7 @@ export async function portableSuite(): Promise<Suite> {
     shake256: (bytes, length) => shake256(bytes, { dkLen: length }),
     verifyEd25519,
     zstdDecompress: (frame, rawLength) => zstdDecompress(decoder, frame, rawLength),
+    discard: () => {},
   };
 }
 

@@ -14,6 +14,7 @@ import type { Suite } from "../core/digest.ts";
 import { equationHolds } from "../core/ed25519.ts";
 import { Fault } from "../core/fault.ts";
 import { isWeakPoint } from "../core/public-key.ts";
+import { discard } from "./zstd.ts";
 
 const digestBytes = 32;
 
@@ -100,4 +101,5 @@ export const nativeSuite: Suite = {
   },
   verifyEd25519,
   zstdDecompress,
+  discard,
 };

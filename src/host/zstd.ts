@@ -28,11 +28,12 @@ export async function compress(bytes: Uint8Array): Promise<Uint8Array> {
 }
 
 /**
- * Gives back the memory of a frame that nobody will look at again. Left to the garbage collector,
- * frames made it go through the whole heap for every ten blocks, a fifth of the agent's work.
+ * Gives back the memory of a frame or a payload that nobody will look at again. Left to the garbage
+ * collector, they make it go through the whole heap for every ten blocks: a fifth of the work of an
+ * agent or a vault.
  */
-export function discard(frame: Uint8Array): void {
-  // A small frame may share its memory with other small buffers.
-  if (frame.buffer.byteLength <= 65_536 || !(frame.buffer instanceof ArrayBuffer)) return;
-  frame.buffer.transfer(0);
+export function discard(bytes: Uint8Array): void {
+  // A small one may share its memory with other small buffers.
+  if (bytes.buffer.byteLength <= 65_536 || !(bytes.buffer instanceof ArrayBuffer)) return;
+  bytes.buffer.transfer(0);
 }

@@ -17,6 +17,7 @@ import { blockHash } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
+import { discard } from "../host/zstd.ts";
 import type { Pieces, Store } from "../store/store.ts";
 import { type Admission, admit, headDetail, refuseEarly } from "./admit.ts";
 import { BodyReader, bodyBytesMax, type SplitBlock, tooLarge } from "./body.ts";
@@ -200,6 +201,7 @@ export class Intake {
     }
     const founded = known ?? (await this.#found(head, founding as Founding));
     await this.#store(founded, result);
+    for (const { payload } of result.accepted) discard(payload);
     if (known === undefined && !result.spoiled) heads.put(founded);
     const receipt = this.#sign(founded);
     this.#options.keeper.note(chain, receipt);

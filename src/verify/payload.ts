@@ -105,7 +105,11 @@ export function judgePayload(
   const { found, linked } = link(context, header, raw, count, derived);
   judgeDerived(context, header, found, linked && count === header.count);
   const same = !linked || equalBytes(found.lastHash, header.lastHash);
-  return outcome(items, header, count, same ? [] : [found.lastHash]);
+  const judged = outcome(items, header, count, same ? [] : [found.lastHash]);
+  // Readers may have kept parts of it; and what is not compressed is the stored payload itself.
+  const kept = context.onItem !== undefined || context.onEnvelope !== undefined;
+  if (!kept && header.codec === "zstd") context.suite.discard(raw);
+  return judged;
 }
 
 function applied(items: ItemJudge, header: Header, raw: Uint8Array): PayloadOutcome {
