@@ -266,3 +266,60 @@ describe("an agent that starts with", { concurrency: 8 }, () => {
     });
   }
 });
+
+interface LaterRow {
+  readonly name: string;
+  /** Paths in `chains`, files or folders. */
+  readonly gone: readonly string[];
+  readonly chains: number;
+  /** What the third chain seals again, as nobody knows any more that it was sealed. */
+  readonly again: string;
+}
+
+const laterRows: readonly LaterRow[] = [
+  { name: "nothing deleted", gone: [], chains: 2, again: "" },
+  { name: "the old chain's folder deleted", gone: ["0000"], chains: 2, again: "" },
+  {
+    name: "the mark of the old chain's end deleted",
+    gone: ["0000/replaced"],
+    chains: 2,
+    again: "",
+  },
+  { name: "the mark of the succession deleted", gone: ["0001/succeeded"], chains: 2, again: "" },
+  { name: "both marks deleted", gone: ["0000/replaced", "0001/succeeded"], chains: 2, again: "" },
+  { name: "the new chain's files deleted", gone: ["0001"], chains: 3, again: "one\ntwo\n" },
+];
+
+describe("after a succession, an agent that starts with", { concurrency: 8 }, () => {
+  for (const { name, gone: paths, chains, again } of laterRows) {
+    test(name, async () => {
+      await using world = await World.make({ maxChains: 9 });
+      world.files.append("/logs/a.log", "one\n");
+      await world.start();
+      await world.caughtUp();
+      await world.stop();
+      await world.files.unlink(`${world.dir}/chains/0000/keys`);
+      world.files.append("/logs/a.log", "two\n");
+      await world.start();
+      await world.until(() => world.vault.chains.size === 2);
+      await world.caughtUp();
+      await world.stop();
+      for (const path of paths) await remove(world, `${world.dir}/chains/${path}`);
+      world.files.append("/logs/a.log", "three\n");
+      await world.start();
+      await world.until(() => world.vault.chains.size === chains);
+      await world.caughtUp();
+      await world.stop();
+      assert.equal(world.vault.chains.size, chains);
+      for (const [height, hashes] of await world.heights()) assert.equal(hashes.size, 1, height);
+      const { bytes, findings } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.equal(bytes.get("/logs/a.log#0"), `one\ntwo\n${again}three\n`);
+    });
+  }
+});
+
+async function remove(world: World, path: string): Promise<void> {
+  if ((await world.files.stat(path))?.kind === "dir") await empty(world, path);
+  else await world.files.unlink(path);
+}

@@ -76,7 +76,8 @@ export interface Sealed {
 export class Rig {
   readonly dir: string;
   readonly logs: string;
-  readonly stateDir: string;
+  /** Of the next agent that is started. */
+  stateDir: string;
   readonly storeDir: string;
   readonly bin: string;
   root!: VerifierKey;
