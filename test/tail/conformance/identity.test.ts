@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import type { FileInfo, Files, OpenFile } from "../../../src/host/files.ts";
+import type { Files } from "../../../src/host/files.ts";
 import { systemFiles } from "../../../src/host/files.ts";
-import { conform, lines } from "./place.ts";
+import { conform, lines, seenAs } from "./place.ts";
 
 conform("two files of the same short content are two, and diverge", async (place) => {
   place.put("a.log", "same\n");
@@ -158,31 +158,8 @@ conform(
   },
 );
 
-/** The real files, as they look when their file system got another device number. */
-function renumbered(by: bigint): Files {
-  const shift = (info: FileInfo): FileInfo => ({ ...info, dev: info.dev + by });
-  return {
-    ...systemFiles,
-    async stat(path) {
-      const info = await systemFiles.stat(path);
-      return info && shift(info);
-    },
-    async open(path, mode, perm) {
-      const file = await systemFiles.open(path, mode, perm);
-      const proxy: OpenFile = {
-        read: (...args) => file.read(...args),
-        write: (...args) => file.write(...args),
-        writev: (...args) => file.writev(...args),
-        truncate: (size) => file.truncate(size),
-        datasync: () => file.datasync(),
-        sync: () => file.sync(),
-        stat: async () => shift(await file.stat()),
-        close: () => file.close(),
-      };
-      return proxy;
-    },
-  };
-}
+/** As the files look when their file system got another device number. */
+const renumbered = (by: bigint): Files => seenAs((info) => ({ ...info, dev: info.dev + by }));
 
 conform("a device that is numbered anew by a reboot changes no identity", async (place) => {
   place.put("a.log", lines(0, 10));
@@ -201,6 +178,19 @@ conform("a device that is numbered anew by a reboot changes no identity", async 
   await place.down(() => fs.appendFileSync(place.path("b.log"), "back\n"));
   await place.pass();
   assert.deepEqual(reader.said(), ["source", "source", "source"]);
+});
+
+conform("a device that is numbered anew while we run changes no identity", async (place) => {
+  place.put("a.log", lines(0, 10));
+  let by = 0n;
+  const files = seenAs((info) => ({ ...info, dev: info.dev + by }));
+  const reader = await place.follow(["*.log"], { files });
+  for (by = 7n; by < 10n; by += 1n) {
+    place.append("a.log", `under ${by}\n`);
+    await place.pass();
+  }
+  assert.deepEqual(reader.said(), ["source"]);
+  assert.equal(reader.lines().length, 13);
 });
 
 conform("another content on a renumbered device does not inherit a position", async (place) => {

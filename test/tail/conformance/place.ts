@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestOptions, test } from "node:test";
 import type { Clock } from "../../../src/host/clock.ts";
-import { systemFiles } from "../../../src/host/files.ts";
+import { type FileInfo, type Files, type OpenFile, systemFiles } from "../../../src/host/files.ts";
 import type { TailOptions } from "../../../src/tail/item.ts";
 import { AutoClock } from "../auto-clock.ts";
 import { Reader } from "../reader.ts";
@@ -180,6 +180,31 @@ export function conform(
       await place.close();
     }
   });
+}
+
+/** The real files, but what is told of each is changed. */
+export function seenAs(change: (info: FileInfo) => FileInfo): Files {
+  return {
+    ...systemFiles,
+    async stat(path) {
+      const info = await systemFiles.stat(path);
+      return info && change(info);
+    },
+    async open(path, mode, perm) {
+      const file = await systemFiles.open(path, mode, perm);
+      const proxy: OpenFile = {
+        read: (...args) => file.read(...args),
+        write: (...args) => file.write(...args),
+        writev: (...args) => file.writev(...args),
+        truncate: (size) => file.truncate(size),
+        datasync: () => file.datasync(),
+        sync: () => file.sync(),
+        stat: async () => change(await file.stat()),
+        close: () => file.close(),
+      };
+      return proxy;
+    },
+  };
 }
 
 export const lines = (from: number, to: number): string =>

@@ -252,19 +252,34 @@ conform(
 );
 
 conform("a file moved away and back is the same one, however long it was away", async (place) => {
-  place.mkdir("elsewhere");
+  place.mkdir("else/where");
   place.put("a.log", "one\n");
   const limits = { maxOpenFiles: 1, idleCloseMs: 0 };
   const reader = await place.follow(["*.log"], limits);
   place.put("b.log", "b\n");
   await place.pass(30_000);
-  place.rename("a.log", "elsewhere/a.log");
+  place.rename("a.log", "else/where/a.log");
   await place.pass(600_000);
-  place.append("elsewhere/a.log", "meanwhile\n");
-  place.rename("elsewhere/a.log", "a.log");
+  place.append("else/where/a.log", "meanwhile\n");
+  place.rename("else/where/a.log", "a.log");
   place.append("a.log", "back\n");
   await place.pass();
   assert.deepEqual(reader.lines().sort(), ["b", "back", "meanwhile", "one"]);
+});
+
+conform("a file that comes back with another content is read from its start", async (place) => {
+  place.mkdir("else/where");
+  place.put("a.log", lines(0, 10));
+  const limits = { maxOpenFiles: 1, idleCloseMs: 0 };
+  const reader = await place.follow(["*.log"], limits);
+  place.put("b.log", "b\n");
+  await place.pass(30_000);
+  place.rename("a.log", "else/where/a.log");
+  await place.pass(60_000);
+  place.put("else/where/a.log", lines(100, 120));
+  place.rename("else/where/a.log", "a.log");
+  await place.pass();
+  assert.equal(reader.lines().length, 31);
 });
 
 conform("a directory renamed away and back loses and doubles nothing", async (place) => {
