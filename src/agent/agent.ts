@@ -18,6 +18,7 @@ import { lockStateDir, type StateLock } from "../host/lock.ts";
 import type { Random } from "../host/random.ts";
 import type { Sink } from "../ship/sink.ts";
 import { VaultSink } from "../ship/vault-sink.ts";
+import type { HintSource } from "../tail/hints.ts";
 import type { Tail } from "../tail/tail.ts";
 import { beginChain, type ChainContext, type LiveChain, openChain } from "./chain.ts";
 import type { AgentConfig } from "./config.ts";
@@ -49,6 +50,14 @@ export interface AgentOptions {
   readonly refuse?: readonly string[];
   /** Where blocks go; the configured vault unless told. */
   readonly sink?: Sink;
+  /** Another lock than the machine's own; undefined: that one. */
+  readonly lock?: (dir: string) => Promise<StateLock>;
+  /** False: metrics and health are not served, and nothing about this process is measured. */
+  readonly listens?: boolean;
+  /** Early hints of change; chokidar's unless told. */
+  readonly hints?: HintSource | "none";
+  /** Another compressor than the one in libuv's pool; undefined: that one. */
+  readonly compress?: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 export interface AgentEnd {
@@ -109,6 +118,8 @@ export class Agent {
       state,
       vaults: this.#vaults,
       stopping: this.#stopping.signal,
+      hints: options.hints,
+      compress: options.compress,
       mayDeclare: () => this.#mayDeclare(),
       onSealed: (block) => {
         this.#feed?.handOver(block);
@@ -131,11 +142,12 @@ export class Agent {
   static async start(options: AgentOptions): Promise<Agent> {
     const state = new StateDir(options.files, options.config.state_dir);
     await state.prepare();
-    const lock = await lockStateDir(options.config.state_dir);
-    const { clock, diag, config, files } = options;
+    const { clock, diag, config, files, lock: take = lockStateDir, listens = true } = options;
+    const lock = await take(config.state_dir);
     const spare = Math.min(reserveMax, Math.floor(config.buffer.max_bytes / 10));
     const reserve = await Reserve.open(files, state.reserve, spare);
     const agent = new Agent(options, state, reserve, lock);
+    if (!listens) return agent;
     try {
       agent.#operations = await openOperations(
         { clock, diag, listen: config.metrics.listen },

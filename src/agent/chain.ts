@@ -25,6 +25,7 @@ import { KeyState } from "../seal/key-state.ts";
 import type { SealedBlock } from "../seal/pipeline.ts";
 import { recoverChain, type SealedTail } from "../seal/recovery.ts";
 import { type ChainFacts, type RunStart, Sealer, type SealerOptions } from "../seal/sealer.ts";
+import type { HintSource } from "../tail/hints.ts";
 import type { Wal } from "../wal/wal.ts";
 import { openWal } from "./buffer.ts";
 import type { AgentConfig } from "./config.ts";
@@ -56,6 +57,8 @@ export interface ChainContext {
   readonly vaults: readonly VaultKeys[];
   /** Aborted when the agent is told to stop. */
   readonly stopping: AbortSignal;
+  readonly hints?: HintSource | "none" | undefined;
+  readonly compress?: SealerOptions["compress"];
   /** Whether another source fits into the chain's snapshots. */
   readonly mayDeclare: () => boolean;
   readonly onSealed: (block: SealedBlock) => void;
@@ -379,6 +382,7 @@ function newSealer(
     grantHash,
     genesisSigner,
     runId: context.random.bytes(16),
+    compress: context.compress,
     limits: {
       maxBytes: seal.max_bytes,
       maxLines: seal.max_lines,

@@ -129,12 +129,6 @@ export class AgentMetrics {
     const registers = [this.#registry];
     const counter = (name: string, help: string): Counter =>
       new Counter({ name: prefix + name, help, registers });
-    const eventLoopMonitoringPrecision = loopLookMs;
-    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision });
-    // Gauges that are called like counters; the same is there by type.
-    for (const kind of ["handles", "requests", "resources"]) {
-      this.#registry.removeSingleMetric(`nodejs_active_${kind}_total`);
-    }
     new PromGauge({
       name: `${prefix}build_info`,
       help: "Always 1; the labels say what is running.",
@@ -158,6 +152,16 @@ export class AgentMetrics {
     this.#registerAgent();
     this.#registerSources();
     this.#registerGaps();
+  }
+
+  /** From now on this process is measured as well. */
+  addProcess(): void {
+    const eventLoopMonitoringPrecision = loopLookMs;
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision });
+    // Gauges that are called like counters; the same is there by type.
+    for (const kind of ["handles", "requests", "resources"]) {
+      this.#registry.removeSingleMetric(`nodejs_active_${kind}_total`);
+    }
   }
 
   get contentType(): string {

@@ -76,6 +76,7 @@ export async function openOperations(
   session: () => Session | undefined,
 ): Promise<HttpListener> {
   const { clock, listen, diag } = options;
+  metrics.addProcess();
   const routes: Record<string, () => Promise<Reply> | Reply> = {
     "/metrics": async () => ({
       status: 200,

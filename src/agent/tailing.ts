@@ -22,7 +22,7 @@ const openFilesMax = 2048;
 
 /** Finds the files; nothing is read before somebody asks for it. */
 export function openTail(context: ChainContext, options: TailingOptions): Promise<Tail> {
-  const { config, clock, files, diag, suite } = context;
+  const { config, clock, files, diag, suite, hints } = context;
   return Tail.start({
     clock,
     files,
@@ -37,6 +37,7 @@ export function openTail(context: ChainContext, options: TailingOptions): Promis
     mayDeclare: context.mayDeclare,
     partialAgeMs: config.seal.partial_age,
     maxOpenFiles: openFilesOf(descriptorLimit()),
+    hints,
     ...options,
   });
 }

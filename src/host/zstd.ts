@@ -11,7 +11,8 @@ import { constants, zstdCompress } from "node:zlib";
 
 const run = promisify(zstdCompress);
 
-const params = {
+/** What the format asks of a frame. */
+export const frameParams: Readonly<Record<number, number>> = {
   [constants.ZSTD_c_compressionLevel]: 1,
   [constants.ZSTD_c_hashLog]: 12,
   [constants.ZSTD_c_contentSizeFlag]: 1,
@@ -24,7 +25,7 @@ const params = {
  */
 export async function compress(bytes: Uint8Array): Promise<Uint8Array> {
   const chunkSize = 65_536 + (bytes.length >> 2);
-  return await run(bytes, { params, chunkSize, pledgedSrcSize: bytes.length });
+  return await run(bytes, { params: frameParams, chunkSize, pledgedSrcSize: bytes.length });
 }
 
 /**

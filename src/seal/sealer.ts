@@ -54,6 +54,8 @@ export interface SealerOptions extends PipelineOptions {
   /** Hash of the grant; a genesis carries it. */
   readonly grantHash: Uint8Array;
   readonly runId: Uint8Array;
+  /** Another compressor than the one in libuv's pool; undefined: that one. */
+  readonly compress?: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
 }
 
 export interface RunStart {
@@ -195,8 +197,10 @@ export class Sealer {
 
   /** Takes the run's last records and seals them, in a block of this kind; as flush() says. */
   async finish(records: readonly AgentRecord[], kind: BlockKind): Promise<void> {
-    await this.#putTogether(records);
-    await this.flush(kind);
+    // Nothing may follow a stop: a step of the clock is stated before it, or by the next run.
+    await this.#putTogether([...this.#steps(), ...records]);
+    await this.#close(kind);
+    await this.settled();
   }
 
   async #putTogether(records: readonly AgentRecord[]): Promise<void> {
@@ -225,20 +229,29 @@ export class Sealer {
   }
 
   /** Closes the draft, if it holds anything; returns when there is room for the next one. */
-  async close(kind: BlockKind = "normal"): Promise<void> {
-    const draft = this.#draft;
-    if (draft.empty) return;
+  async close(): Promise<void> {
+    if (this.#draft.empty) return;
+    for (const step of this.#steps()) this.#put(step);
+    await this.#close("normal");
+  }
+
+  #steps(): AgentRecord[] {
     const step = this.#watch.step();
-    if (step !== undefined && kind !== "final") this.#put(step);
+    return step === undefined ? [] : [step];
+  }
+
+  async #close(kind: BlockKind): Promise<void> {
+    const draft = this.#draft;
     const { count, raw } = draft;
     const derived = this.#derive(raw, count);
+    const { compress: squeeze = compress } = this.#options;
     const closed = {
       kind,
       derived,
       count,
       raw,
       firstSeq: this.#facts.seq,
-      compressed: compress(raw),
+      compressed: squeeze(raw),
       configHash: this.#configHash,
       ...this.#receiptFields(),
       maxSilenceMs: kind === "final" ? 0 : this.#options.limits.maxSilenceMs,
@@ -257,8 +270,8 @@ export class Sealer {
   }
 
   /** Closes the draft and returns when all of it is durable and handed on. */
-  async flush(kind: BlockKind = "normal"): Promise<void> {
-    await this.close(kind);
+  async flush(): Promise<void> {
+    await this.close();
     await this.settled();
   }
 

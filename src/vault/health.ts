@@ -35,6 +35,7 @@ interface Reply {
 
 export async function openOperations(options: OperationsOptions): Promise<HttpListener> {
   const { listen, clock, diag, metrics } = options;
+  metrics.addProcess();
   const { started, unsafe, closing, room, status } = options.health;
   const probe = (checks: Readonly<Record<string, boolean>>): Reply => {
     const ok = Object.values(checks).every((check) => check);

@@ -154,6 +154,10 @@ export class VaultMetrics implements VaultObserver {
       ["kind"],
     );
     this.#gauges = gauges.map(([name, help, read]) => ({ gauge: this.#gauge(name, help), read }));
+  }
+
+  /** From now on this process is measured as well. */
+  addProcess(): void {
     collectDefaultMetrics({ register: this.#registry });
     // Gauges that are called like counters; the same is there by type.
     for (const kind of ["handles", "requests", "resources"]) {

@@ -53,6 +53,8 @@ export interface VaultDeps {
   /** Another lock than the machine's own; undefined: that one. */
   readonly lock?: (dir: string) => Promise<StateLock>;
   readonly limits?: Partial<VaultLimits>;
+  /** False: no socket is opened, the API is reached through fetch alone. */
+  readonly listens?: boolean;
 }
 
 export interface VaultLimits {
@@ -186,9 +188,15 @@ class Vault implements RunningVault {
   }
 
   async start(): Promise<void> {
-    const { clock, diag } = this.#deps;
     const { metrics, api } = await this.#build();
     this.#fetch = api;
+    if (this.#deps.listens !== false) await this.#listen(metrics, api);
+    this.#keeper?.start();
+    this.#survey = this.#runSurvey();
+  }
+
+  async #listen(metrics: VaultMetrics, api: FetchHandler): Promise<void> {
+    const { clock, diag } = this.#deps;
     const onFault = (fault: unknown): void => diag.warn("listener fault", { fault: String(fault) });
     this.#operations = await openOperations({
       ...{ clock, diag, metrics, listen: this.#config.metrics.listen },
@@ -204,8 +212,6 @@ class Vault implements RunningVault {
     this.#listener = await openHttpListener({
       ...{ listen, tls, clock, onFault, handler: { fetch: api } },
     });
-    this.#keeper?.start();
-    this.#survey = this.#runSurvey();
   }
 
   close(deadlineMs: number): Promise<void> {

@@ -156,34 +156,11 @@ export class FakeFiles implements Files {
   }
 
   rename(from: Path, to: Path): Promise<void> {
-    return this.#do("rename", from, () => {
-      const source = this.#place(from);
-      const target = this.#place(to);
-      const node = source.dir.names.get(source.name);
-      if (node === undefined) throw errno("ENOENT");
-      const replaced = target.dir.names.get(target.name);
-      if (replaced === node) return;
-      if (replaced?.kind === "dir") throw errno(node.kind === "dir" ? "ENOTEMPTY" : "EISDIR");
-      if (replaced !== undefined) replaced.nlink -= 1;
-      const remove = { name: source.name, node: undefined };
-      const add = { name: target.name, node };
-      if (source.dir === target.dir) source.dir.change([remove, add]);
-      else {
-        target.dir.change([add]);
-        source.dir.change([remove]);
-      }
-    });
+    return this.#do("rename", from, () => this.move(from, to));
   }
 
   unlink(path: Path): Promise<void> {
-    return this.#do("unlink", path, () => {
-      const { dir, name } = this.#place(path);
-      const node = dir.names.get(name);
-      if (node === undefined) throw errno("ENOENT");
-      if (node.kind === "dir") throw errno("EISDIR");
-      node.nlink -= 1;
-      dir.change([{ name, node: undefined }]);
-    });
+    return this.#do("unlink", path, () => this.remove(path));
   }
 
   chmod(path: Path, perm: number): Promise<void> {
@@ -275,6 +252,51 @@ export class FakeFiles implements Files {
     return this.#find(path).bytes.content.slice();
   }
 
+  move(from: Path, to: Path): void {
+    const source = this.#place(from);
+    const target = this.#place(to);
+    const node = source.dir.names.get(source.name);
+    if (node === undefined) throw errno("ENOENT");
+    const replaced = target.dir.names.get(target.name);
+    if (replaced === node) return;
+    if (replaced?.kind === "dir") throw errno(node.kind === "dir" ? "ENOTEMPTY" : "EISDIR");
+    if (replaced !== undefined) replaced.nlink -= 1;
+    const remove = { name: source.name, node: undefined };
+    const add = { name: target.name, node };
+    if (source.dir === target.dir) source.dir.change([remove, add]);
+    else {
+      target.dir.change([add]);
+      source.dir.change([remove]);
+    }
+  }
+
+  remove(path: Path): void {
+    const { dir, name } = this.#place(path);
+    const node = dir.names.get(name);
+    if (node === undefined) throw errno("ENOENT");
+    if (node.kind === "dir") throw errno("EISDIR");
+    node.nlink -= 1;
+    dir.change([{ name, node: undefined }]);
+  }
+
+  /** A second name of the same file. */
+  link(from: Path, to: Path): void {
+    const node = this.#find(from);
+    const { dir, name } = this.#place(to);
+    if (dir.names.has(name)) throw errno("EEXIST");
+    node.nlink += 1;
+    dir.change([{ name, node }]);
+  }
+
+  /** The file itself, as a program holds it that opened it once; undefined if it is not there. */
+  node(path: Path): FileNode | undefined {
+    try {
+      return this.#find(path);
+    } catch {
+      return undefined;
+    }
+  }
+
   symlink(target: Path, path: Path): void {
     const { dir, name } = this.#place(path);
     const node = this.#make("link", 0o777);
@@ -328,6 +350,15 @@ export class FakeFiles implements Files {
       node.durableNames = new Map(left);
       node.changes = [];
     });
+    this.#countLinks();
+  }
+
+  #countLinks(): void {
+    const links = new Map<FileNode, number>();
+    this.#eachNode((node) => {
+      for (const child of node.names.values()) links.set(child, (links.get(child) ?? 0) + 1);
+    });
+    for (const [node, count] of links) if (node.kind !== "dir") node.nlink = count;
   }
 
   #eachNode(visit: (node: FileNode) => void): void {

@@ -11,7 +11,9 @@ import { apiTable } from "./api-table.ts";
 
 export function agentMetricsText(): Promise<string> {
   const config = { sources: [{ name: "app" }] } as unknown as AgentConfig;
-  return new AgentMetrics(new Gauge(), "0.0.0", () => undefined, config).text();
+  const metrics = new AgentMetrics(new Gauge(), "0.0.0", () => undefined, config);
+  metrics.addProcess();
+  return metrics.text();
 }
 
 export function vaultMetricsText(): Promise<string> {
@@ -28,6 +30,7 @@ export function vaultMetricsText(): Promise<string> {
     ...{ version: "0.0.0", nodeVersion: process.version, now: () => 0 },
     read: async () => reading,
   });
+  metrics.addProcess();
   metrics.expect(apiTable());
   return metrics.text();
 }

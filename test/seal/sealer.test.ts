@@ -86,11 +86,23 @@ test("a step of the wall clock is stated", async () => {
   assert.deepEqual(codes(findings), ["CLOCK_STEP_DECLARED", "TAIL_UNCONFIRMED"]);
 });
 
+test("a step of the wall clock just before a stop is stated before it", async () => {
+  const world = newWorld();
+  const { sealer, wal } = await begin(world);
+  world.clock.step(3_600_000_000);
+  await sealer.finish([{ type: "stop", reason: "test" }], "normal");
+  await wal.close();
+  const again = await reopen(world);
+  assert.ok(typeof again === "object");
+  await again.sealer.flush();
+  const { findings } = await verifyWal(world, again.wal);
+  assert.deepEqual(codes(findings), ["CLOCK_STEP_DECLARED", "DOWNTIME", "TAIL_UNCONFIRMED"]);
+});
+
 test("a final block ends the chain for good", async () => {
   const world = newWorld();
   const { sealer, wal } = await begin(world);
-  await sealer.addRecords([{ type: "stop", reason: "retired" }]);
-  await sealer.flush("final");
+  await sealer.finish([{ type: "stop", reason: "retired" }], "final");
   const { findings } = await verifyWal(world, wal);
   assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
   await wal.close();
