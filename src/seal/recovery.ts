@@ -171,6 +171,18 @@ class Replay {
     if (type === "config") this.#config = value["config"] as JsonObject;
     const fault = this.#sources.apply(type, value);
     if (fault !== undefined) throw fault;
+    if (type === "rewritten") this.#forget(String(value["source"]), Number(value["to"]));
+  }
+
+  /** The file holds something else before `to` than was sealed: that is no evidence any more. */
+  #forget(source: string, to: number): void {
+    const tail = this.#tails.get(source);
+    if (tail === undefined) return;
+    const kept = Math.max(0, Math.min(tail.bytes.length, tail.offset - to));
+    this.#tails.set(source, {
+      offset: tail.offset,
+      bytes: tail.bytes.slice(tail.bytes.length - kept),
+    });
   }
 
   #snapshot(value: JsonObject, header: Header): void {

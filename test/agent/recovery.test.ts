@@ -130,6 +130,27 @@ test("a full disk does not keep the agent from starting, nor from stopping in ti
   assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
 });
 
+test("a file that was edited in place is not sealed anew after each restart", async () => {
+  await using world = await World.make();
+  const lines = Array.from({ length: 60 }, (_, n) => `line ${n} of a file that is edited\n`).join(
+    "",
+  );
+  world.files.append("/logs/a.log", lines);
+  await world.start();
+  await world.caughtUp();
+  world.files.put("/logs/a.log", lines.replace("line 57", "LINE 57"));
+  await world.until(async () => (await world.verify()).records.includes("rewritten"));
+  await world.stop();
+  for (let restart = 0; restart < 2; restart += 1) {
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+  }
+  const { bytes, records } = await world.verify();
+  assert.deepEqual([...bytes.keys()], ["/logs/a.log#0"]);
+  assert.ok(!records.some((record) => record.startsWith("gap")), records.join());
+});
+
 test("an agent that learns it was rolled back signs nothing more for that chain", async () => {
   await using world = await World.make({ maxChains: 3 });
   world.files.append("/logs/a.log", "one\n");
