@@ -8,6 +8,7 @@
 // - Only names are read here; whoever wants to know what they are looks for himself.
 
 import type { Diag } from "../host/diag.ts";
+import { errnoOf } from "../host/file-error.ts";
 import type { DirItem, FileInfo, FileKind, Files } from "../host/files.ts";
 import {
   type BytePath,
@@ -161,7 +162,7 @@ export class Discover {
       if (walked.has(step.dir)) continue;
       walked.add(step.dir);
       if (walked.size > dirsMax) {
-        this.#incomplete("too many directories to walk", step.dir);
+        this.missed("too many directories to walk", step.dir);
         return;
       }
       const items = await this.#list(step.dir);
@@ -187,10 +188,11 @@ export class Discover {
     return plain.map(({ name }) => joinNames(dir, pathFromHost(name)));
   }
 
-  #incomplete(phrase: string, dir: BytePath, cause?: unknown): void {
+  /** Something could not be looked at: who is not found in this walk may still be there. */
+  missed(phrase: string, path: BytePath, cause?: unknown): void {
     this.incomplete = true;
     const error = cause instanceof Error ? cause : undefined;
-    this.once("warn", phrase, dir, { error });
+    this.once("warn", phrase, path, { error });
   }
 
   async #list(dir: BytePath): Promise<readonly DirItem[]> {
@@ -200,7 +202,7 @@ export class Discover {
       this.forgive(phrase, dir);
       return items;
     } catch (cause) {
-      this.#incomplete(phrase, dir, cause);
+      this.missed(phrase, dir, cause);
       return [];
     }
   }
@@ -217,7 +219,7 @@ export class Discover {
     let kind: FileKind = item.kind;
     let info: FileInfo | undefined;
     if (kind === "link") {
-      info = await this.#files.stat(pathToHost(path)).catch(() => undefined);
+      info = await this.#target(path);
       if (info === undefined || info.kind === "other") return undefined;
       kind = info.kind;
     }
@@ -230,6 +232,17 @@ export class Discover {
     if (info === undefined) return { dir: path, real, links: step.links };
     if (step.links >= linksMax || (await this.#leadsBack(path, info))) return undefined;
     return { dir: path, real, links: step.links + 1 };
+  }
+
+  /** What a link leads to; undefined where it leads nowhere, or in circles. */
+  async #target(path: BytePath): Promise<FileInfo | undefined> {
+    try {
+      return await this.#files.stat(pathToHost(path));
+    } catch (cause) {
+      if (errnoOf(cause) !== "ELOOP")
+        this.missed("link cannot be followed, trying again", path, cause);
+      return undefined;
+    }
   }
 
   /** Whether a link leads to one of the directories that it lies in. */

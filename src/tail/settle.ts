@@ -129,7 +129,7 @@ async function cutBack(
   { position, seen, size: least, between }: Evidence,
 ): Promise<Statement[]> {
   const kept = follow.frontier;
-  const missing = (seen ?? least) - least + between;
+  const missing = seen - least + between;
   const closing = gapOf(follow, follow.ref as SourceRef, "truncated", missing);
   follow.base.counts.truncated += 1;
   follow.nextGeneration(size);
@@ -151,8 +151,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const head = await readHead(file);
   const evidence = {
     position,
+    seen: follow.seen,
     // From a copy its old content was read to the end.
-    seen: wasDown && !follow.copied ? undefined : follow.seen,
+    down: wasDown && !follow.copied,
     sure: follow.sure,
     size: Math.min(follow.low, info.size),
     now: info.size,

@@ -47,11 +47,10 @@ export class Sweeper {
     try {
       info = await this.#files.stat(pathToHost(path));
     } catch (cause) {
-      const error = cause instanceof Error ? cause : undefined;
       // A path that cannot be looked at may still be the file: nothing is concluded.
       const follow = this.#roster.at(path);
       if (follow !== undefined) follow.metInSweep = this.#roster.sweep;
-      this.#discover.once("warn", statPhrase, path, { error });
+      this.#discover.missed(statPhrase, path, cause);
       return false;
     }
     if (info?.kind === "file") {

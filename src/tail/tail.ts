@@ -213,7 +213,8 @@ export class Tail {
     // What is ready already is not waited for: whoever does not read must not be woken for it.
     if (this.#drain?.over === false && !this.#busy) due = Math.min(due, this.#drain.lookDue);
     for (const follow of this.#partials) {
-      if (!this.#schedule.has(follow)) due = Math.min(due, follow.partialDue ?? due);
+      if (this.#schedule.has(follow)) continue;
+      due = Math.min(due, Math.max(follow.partialDue ?? due, follow.blockedUntil));
     }
     return due;
   }

@@ -21,8 +21,8 @@
 //   | frontier the same                             | go-on     | nothing                    |
 //
 // A restart is stated as `gap {from p, cause truncated}` when unread bytes may have been lost
-// (n < s: if s > p; n >= s: if sure > p; if there were bytes between; always if we were down and s
-// is not known), else as
+// (n < s: if s > p; n >= s: if sure > p; if there were bytes between; always if we were down
+// meanwhile), else as
 // `end {cause restarted, size p}`; then the next generation is read from 0. When in doubt it is a
 // restart: lines sealed twice under two generations are visible, lines taken for old ones would
 // be lost.
@@ -32,8 +32,10 @@
 
 export interface Evidence {
   readonly position: number;
-  /** Greatest size seen; undefined when we were down meanwhile. */
-  readonly seen: number | undefined;
+  /** Greatest size seen; where we were down meanwhile, at least the position. */
+  readonly seen: number;
+  /** We were not running when it last changed: more may have been there than we saw. */
+  readonly down: boolean;
   /** Greatest size known to be of this generation: sizes seen later may be the next one's. */
   readonly sure: number;
   readonly size: number;
@@ -51,22 +53,21 @@ export type Verdict = "go-on" | "wait" | "rewritten" | "cut-back" | "restart";
 
 export function judge(evidence: Evidence): Verdict {
   const { position, seen, size, now, frontier, head, between, witness } = evidence;
-  const most = seen ?? position;
-  if (now === 0 && position > 0 && most === position && between === 0) return "wait";
+  if (now === 0 && position > 0 && seen === position && between === 0) return "wait";
   if (size < position) return "restart";
-  if (position === 0) return size < most || head === "changed" ? "restart" : "go-on";
+  if (position === 0) return size < seen || head === "changed" ? "restart" : "go-on";
   if (frontier === "changed") {
-    return head === "same" && size >= most && witness ? "rewritten" : "restart";
+    return head === "same" && size >= seen && witness ? "rewritten" : "restart";
   }
-  if (size < most) return "cut-back";
+  if (size < seen) return "cut-back";
   if (head === "changed") return frontier === "same" ? "rewritten" : "restart";
   return "go-on";
 }
 
 /** How many unread bytes a restart lost as far as known; undefined: none that we know of. */
-export function lostBytes({ position, seen, sure, size, between }: Evidence): number | undefined {
-  if (seen === undefined) return 0;
+export function lostBytes(evidence: Evidence): number | undefined {
+  const { position, seen, down, sure, size, between } = evidence;
   const most = size < seen ? seen : sure;
   const lost = Math.max(0, most - position) + between;
-  return lost > 0 ? lost : undefined;
+  return lost > 0 || down ? lost : undefined;
 }

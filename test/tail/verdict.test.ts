@@ -7,6 +7,7 @@ import { type Evidence, judge, lostBytes, type Verdict } from "../../src/tail/ve
 const calm: Evidence = {
   position: 100,
   seen: 100,
+  down: false,
   sure: 100,
   size: 100,
   now: 100,
@@ -61,19 +62,21 @@ const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
   ["head edited", { head: "changed" }, "rewritten", undefined],
   ["nothing read, other head", { position: 0, sure: 0, head: "changed" }, "restart", undefined],
   ["nothing read, shorter than seen", { position: 0, sure: 0, size: 60 }, "restart", 100],
-  ["after a restart of ours, as before", { seen: undefined, frontier: "unknown" }, "go-on", 0],
-  ["after a restart of ours, shorter", { seen: undefined, size: 40 }, "restart", 0],
+  ["after a restart of ours, as before", { down: true, frontier: "unknown" }, "go-on", 0],
+  ["after a restart of ours, shorter", { down: true, size: 40 }, "restart", 0],
   [
     "after a restart of ours, other head",
     {
-      seen: undefined,
+      down: true,
       frontier: "unknown",
       head: "changed",
     },
     "restart",
     0,
   ],
-  ["after a restart of ours, empty", { seen: undefined, size: 0, now: 0 }, "wait", 0],
+  ["after a restart of ours, empty", { down: true, size: 0, now: 0 }, "wait", 0],
+  ["after a restart, emptied unread", { down: true, seen: 150, size: 0, now: 0 }, "restart", 50],
+  ["after a restart, unread end cut", { down: true, seen: 150, size: 120 }, "cut-back", 50],
 ];
 
 for (const [name, change, verdict, lost] of rows) {
