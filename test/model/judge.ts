@@ -1,0 +1,289 @@
+// The judge: holds what is sealed against what was written. Returns complaints; none is good.
+//
+// - true: a span's bytes stood at that place when it was read; a gap or restart has a reason.
+// - disjoint: no byte is sealed twice, unless the file was changed in place, or lost, in between.
+// - complete: what a life of the agent saw is sealed or lies in a gap. A life that was killed may
+//   take with it what it alone knew: sizes of files whose loss it had not sealed yet.
+
+import { findingClasses } from "../../src/core/fault.ts";
+import type { Finding } from "../../src/verify/finding.ts";
+import type { Ledger, LogFile, Piece, Sighting, Version } from "./ledger.ts";
+import type { Chains, Sealed } from "./sealed.ts";
+
+export interface LifeFacts {
+  readonly number: number;
+  readonly begun: number;
+  readonly over: number;
+  /** Ticks at which it owed nothing any more. */
+  readonly rested: readonly number[];
+}
+
+interface Reading {
+  readonly tick: number;
+  readonly item: Sealed;
+}
+
+const forever = Number.POSITIVE_INFINITY;
+
+export interface Testimony {
+  readonly ledger: Ledger;
+  readonly lives: readonly LifeFacts[];
+  readonly chains: Chains;
+  /** Inodes of the files that are there in the end under a wanted name. */
+  readonly wanted: ReadonlySet<bigint>;
+}
+
+export function judge({ ledger, lives, chains, wanted }: Testimony): string[] {
+  const complaints = chains.report.findings.filter(isBad).map(told);
+  const { verdict, unchecked } = chains.report;
+  if (verdict === "INDETERMINATE") complaints.push(`cannot be judged: ${unchecked.join("; ")}`);
+  const byLog = new Map<LogFile, Reading[]>();
+  for (const item of chains.items) {
+    const log = ledger.logs.get(BigInt(item.record.ino));
+    const tick = ledger.times.get(item.time);
+    if (log === undefined) complaints.push(`${item.place}: ${item.record.path} never was`);
+    else if (tick === undefined && item.kind !== "position")
+      complaints.push(`${item.place}: nobody's clock ever said ${item.time}`);
+    else byLog.set(log, [...(byLog.get(log) ?? []), { tick: tick ?? 0, item }]);
+  }
+  for (const log of ledger.logs.values()) {
+    const file = new FileJudge(log, byLog.get(log) ?? [], lives);
+    complaints.push(...file.complaints(wanted.has(log.node.ino)));
+  }
+  return complaints;
+}
+
+const isBad = ({ code }: Finding): boolean => findingClasses[code] !== "finding";
+const told = ({ code, chain, block, message }: Finding): string =>
+  `${code} ${chain?.slice(0, 6)}/${block}: ${message}`;
+
+/** When each byte of a piece was sealed: ticks, the latest; 0 for never. */
+type Marks = Map<Piece, Float64Array>;
+
+class FileJudge {
+  readonly #log: LogFile;
+  readonly #readings: readonly Reading[];
+  readonly #lives: readonly LifeFacts[];
+  readonly #sealed: Marks = new Map();
+  readonly #said: string[] = [];
+
+  constructor(log: LogFile, readings: readonly Reading[], lives: readonly LifeFacts[]) {
+    this.#log = log;
+    this.#readings = readings;
+    this.#lives = lives;
+  }
+
+  complaints(wanted: boolean): string[] {
+    for (const { item, tick } of this.#readings) if (item.kind === "span") this.#span(item, tick);
+    this.#restarts();
+    this.#losses();
+    for (const sighting of this.#log.sightings) this.#owed(sighting);
+    if (wanted) this.#whole();
+    return this.#said.slice(0, 5);
+  }
+
+  #complain(text: string, item?: Sealed): void {
+    const { name, node } = this.#log;
+    const where = item === undefined ? "" : ` ${item.place} generation ${item.record.generation}`;
+    this.#said.push(`${name} (inode ${node.ino})${where}: ${text}`);
+  }
+
+  /** The newest version up to `tick` that held these bytes there. */
+  #held({ offset, bytes }: Sealed, tick: number): Version | undefined {
+    const { versions } = this.#log;
+    for (let at = versions.length - 1; at >= 0; at -= 1) {
+      const version = versions[at] as Version;
+      if (version.tick <= tick && holds(version, offset, bytes)) return version;
+    }
+    return undefined;
+  }
+
+  #span(item: Sealed, tick: number): void {
+    const { offset, bytes } = item;
+    const version = this.#held(item, tick);
+    const range = `bytes ${offset} to ${offset + bytes.length}`;
+    if (version === undefined) {
+      this.#complain(`${range}, read at ${tick}, never stood there`, item);
+      return;
+    }
+    for (const { from, to, piece } of version.runs) {
+      const [first, end] = [Math.max(from, offset), Math.min(to, offset + bytes.length)];
+      if (first >= end) continue;
+      const marks = this.#sealed.get(piece) ?? new Float64Array(piece.bytes.length);
+      this.#sealed.set(piece, marks);
+      const before = marks[first - piece.at] as number;
+      if (before > 0 && !this.#excused(before, tick)) {
+        this.#complain(
+          `${range}: byte ${first} was sealed at ${before} and again at ${tick}`,
+          item,
+        );
+      }
+      marks.fill(Math.min(tick, this.#until(version)), first - piece.at, end - piece.at);
+    }
+  }
+
+  /** The last tick at which a version stood. */
+  #until(version: Version): number {
+    const next = this.#log.versions[this.#log.versions.indexOf(version) + 1];
+    return next === undefined ? forever : next.tick - 1;
+  }
+
+  /** Whether a byte may be sealed again: its file was changed in place or given up meanwhile. */
+  #excused(before: number, tick: number): boolean {
+    const changed = this.#log.disturbed.some((at) => at > before && at <= tick);
+    return (
+      changed ||
+      this.#readings.some(({ item, tick: at }) => {
+        const gaveUp =
+          (item.kind === "gap" && item.to === undefined && item.cause !== "truncated") ||
+          (item.kind === "end" && item.cause === "deleted");
+        return gaveUp && at > before && at <= tick;
+      })
+    );
+  }
+
+  /** Each restart needs a disturbance of its own. */
+  #restarts(): void {
+    let restarts = 0;
+    for (const { item, tick } of this.#readings) {
+      const truncated = item.kind === "gap" && item.cause === "truncated";
+      if (!truncated && !(item.kind === "end" && item.cause === "restarted")) continue;
+      restarts += 1;
+      const reasons = this.#log.disturbed.filter((at) => at <= tick).length;
+      if (restarts > reasons) {
+        this.#complain(`${item.kind} ${item.cause} number ${restarts} of ${reasons} changes`, item);
+      }
+    }
+  }
+
+  /** A file that is said to be gone was, for a while, not to be found. */
+  #losses(): void {
+    for (const { item, tick } of this.#readings) {
+      const gone = item.kind === "gap" && item.cause === "rotated-away";
+      if (!gone && !(item.kind === "end" && item.cause === "deleted")) continue;
+      const life = this.#lives.find(({ begun, over }) => begun <= tick && tick <= over);
+      const since = life?.begun ?? 0;
+      const hidden = this.#log.hidden.some(({ from, to }) => from <= tick && to >= since);
+      if (!hidden) this.#complain(`${item.kind} ${item.cause}, but it was always there`, item);
+    }
+  }
+
+  #isSealed(piece: Piece, at: number): boolean {
+    if ((this.#sealed.get(piece)?.[at - piece.at] ?? 0) > 0) return true;
+    if (!this.#log.crashed) return false;
+    // A power cut may bring back old bytes, which were sealed when they were there before.
+    const value = piece.bytes[at - piece.at];
+    for (const [other, marks] of this.#sealed) {
+      if ((marks[at - other.at] ?? 0) > 0 && other.bytes[at - other.at] === value) return true;
+    }
+    return false;
+  }
+
+  /** What is there in the end is sealed. */
+  #whole(): void {
+    for (const { from, to, piece } of this.#log.now.runs) {
+      for (let at = from; at < to; at += 1) {
+        if (this.#isSealed(piece, at) || this.#isEdit(piece, at)) continue;
+        this.#complain(`byte ${at} is there in the end and was not sealed`);
+        return;
+      }
+    }
+  }
+
+  /** What a life saw must be sealed, or lie in a gap that was stated after it was gone. */
+  #owed({ life, tick, version, size, wanted }: Sighting): void {
+    const facts = this.#lives[life] as LifeFacts;
+    // A life that was killed takes with it what it alone knew.
+    if (!facts.rested.some((at) => at >= tick)) return;
+    if (!wanted && !this.#followed(facts, tick)) return;
+    for (const { from, to, piece } of (this.#log.versions[version] as Version).runs) {
+      const end = Math.min(to, size);
+      for (let at = from; at < end; at += 1) {
+        if (this.#isSealed(piece, at)) continue;
+        const death = deathOf(piece, at);
+        if (!this.#showed(life, at, death) || this.#isEdit(piece, at)) continue;
+        if (this.#inGap(at, death, tick)) continue;
+        const gone = death === forever ? "is still there" : `was gone at ${death}`;
+        this.#complain(`byte ${at}, seen at ${tick} by life ${life}, ${gone} and is nowhere`);
+        return;
+      }
+    }
+  }
+
+  /** Whether a life knew by then that this file is one of ours. */
+  #followed({ number, begun }: LifeFacts, tick: number): boolean {
+    const seen = this.#log.sightings.some(
+      (each) => each.life === number && each.wanted && each.tick <= tick,
+    );
+    return seen || this.#openAt(begun);
+  }
+
+  /** Whether the chain had the file open at a tick. */
+  #openAt(tick: number): boolean {
+    let open = false;
+    for (const { item, tick: at } of this.#readings) {
+      if (at > tick) continue;
+      const closes = item.kind === "end" || (item.kind === "gap" && item.to === undefined);
+      if (item.kind === "source" || item.kind === "span") open = true;
+      else if (closes) open = false;
+    }
+    return open;
+  }
+
+  /**
+   * Whether the loss of a byte showed: the next look found the file too short for it. One that was
+   * cut and written again beyond, unread, between two looks, cannot be told from one that grew.
+   */
+  #showed(life: number, at: number, death: number): boolean {
+    if (death === forever) return true;
+    const next = this.#log.sightings.find((each) => each.life === life && each.tick > death);
+    return next !== undefined && next.size <= at;
+  }
+
+  /** Whether the byte was written over one that had been sealed: `rewritten` is about these. */
+  #isEdit(piece: Piece, at: number): boolean {
+    const said = this.#readings.some(({ item: { kind, offset, to = 0 }, tick }) => {
+      return kind === "rewritten" && tick >= piece.born && offset <= at && at < to;
+    });
+    if (said || (this.#log.crashed && this.#wasSealed(at))) return true;
+    const before = this.#log.versions.find(({ tick }) => tick === piece.born);
+    const index = before === undefined ? 0 : this.#log.versions.indexOf(before) - 1;
+    const run = this.#log.versions[index]?.runs.find(({ from, to }) => from <= at && at < to);
+    if (run === undefined) return false;
+    const mark = this.#sealed.get(run.piece)?.[at - run.piece.at] ?? 0;
+    return mark > 0 ? mark < piece.born : this.#isEdit(run.piece, at);
+  }
+
+  /** Whether some byte at this place was sealed. */
+  #wasSealed(at: number): boolean {
+    for (const [piece, marks] of this.#sealed) if ((marks[at - piece.at] ?? 0) > 0) return true;
+    return false;
+  }
+
+  /** Whether a gap speaks of the byte: one that was cut off is spoken of afterwards. */
+  #inGap(at: number, death: number, seen: number): boolean {
+    return this.#readings.some(({ item, tick }) => {
+      if (item.kind !== "gap") return false;
+      const covers = item.to === undefined || (item.offset <= at && at < item.to);
+      return covers && tick >= (item.cause === "truncated" ? death : seen);
+    });
+  }
+}
+
+function holds({ runs, size }: Version, offset: number, bytes: Uint8Array): boolean {
+  const end = offset + bytes.length;
+  if (end > size) return false;
+  for (const { from, to, piece } of runs) {
+    const [first, last] = [Math.max(from, offset), Math.min(to, end)];
+    if (first >= last) continue;
+    const ours = bytes.subarray(first - offset, last - offset);
+    const theirs = piece.bytes.subarray(first - piece.at, last - piece.at);
+    if (Buffer.compare(ours, theirs) !== 0) return false;
+  }
+  return true;
+}
+
+function deathOf(piece: Piece, at: number): number {
+  const death = piece.deaths.find(({ from, to }) => from <= at && at < to);
+  return death?.tick ?? forever;
+}

@@ -1,0 +1,184 @@
+// The reference: every byte that ever stood in a log file, when it came and went, and who saw it.
+//
+// - A piece is bytes that came at one time; a version is what a file held between two changes, as
+//   runs of pieces. So a byte is known by its piece, also when the same value stands there again.
+// - Ticks number everything that happens, finer than time: two changes may fall into one instant.
+// - Nothing here knows the agent's rules.
+
+import type { FileNode } from "../fakes/file-tree.ts";
+
+export interface Piece {
+  /** Offset of its first byte. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
+  readonly born: number;
+  /** Parts that were cut off or overwritten, and when. */
+  readonly deaths: { readonly from: number; readonly to: number; readonly tick: number }[];
+}
+
+export interface Run {
+  readonly from: number;
+  readonly to: number;
+  readonly piece: Piece;
+}
+
+export interface Version {
+  readonly tick: number;
+  readonly runs: readonly Run[];
+  readonly size: number;
+}
+
+export interface Sighting {
+  readonly life: number;
+  readonly tick: number;
+  readonly version: number;
+  readonly size: number;
+  /** Under a name that the configuration wants. */
+  readonly wanted: boolean;
+}
+
+export class LogFile {
+  readonly node: FileNode;
+  /** The name that it was made under, for people. */
+  readonly name: string;
+  readonly versions: Version[] = [];
+  /** Ticks of all changes that were more than growth. */
+  readonly disturbed: number[] = [];
+  /** Times in which no name led to it where the agent looks. */
+  readonly hidden: { from: number; to: number }[] = [];
+  readonly sightings: Sighting[] = [];
+  /** Old bytes may have come back after a power cut. */
+  crashed = false;
+
+  constructor(node: FileNode, name: string, tick: number) {
+    this.node = node;
+    this.name = name;
+    this.versions.push({ tick, runs: [], size: 0 });
+  }
+
+  get now(): Version {
+    return this.versions.at(-1) as Version;
+  }
+}
+
+export class Ledger {
+  readonly logs: Map<bigint, LogFile> = new Map();
+  /** What a program's wall clock said → the last tick at which it said so. */
+  readonly times: Map<number, number> = new Map();
+  tick = 1;
+
+  noteTime(now: number): void {
+    this.tick += 1;
+    this.times.set(now, this.tick);
+  }
+
+  /** A file is there or has changed: takes in what it holds now. */
+  note(node: FileNode, name: string): LogFile {
+    let log = this.logs.get(node.ino);
+    this.tick += 1;
+    if (log === undefined) {
+      log = new LogFile(node, name, this.tick);
+      this.logs.set(node.ino, log);
+    }
+    const next = changed(log.now, node.bytes.content, this.tick);
+    if (next === undefined) return log;
+    log.versions.push(next.version);
+    if (next.disturbed) log.disturbed.push(this.tick);
+    return log;
+  }
+
+  /** The power was cut: any file may hold something else now. */
+  noteCrash(): void {
+    for (const log of this.logs.values()) {
+      log.crashed = true;
+      this.note(log.node, log.name);
+    }
+  }
+
+  /** `visible`: inodes to which a name leads now. */
+  look(visible: ReadonlySet<bigint>): void {
+    for (const [ino, { hidden }] of this.logs) {
+      const last = hidden.at(-1);
+      const isHidden = last !== undefined && last.to === Number.POSITIVE_INFINITY;
+      if (visible.has(ino) && isHidden) last.to = this.tick;
+      else if (!visible.has(ino) && !isHidden) {
+        hidden.push({ from: this.tick, to: Number.POSITIVE_INFINITY });
+      }
+    }
+  }
+
+  /** A life of the agent learnt that the file is (at least) so long. */
+  see(life: number, ino: bigint, size: number, wanted: boolean): void {
+    const log = this.logs.get(ino);
+    if (log === undefined) return;
+    const version = log.versions.length - 1;
+    const last = log.sightings.at(-1);
+    const same = last?.life === life && last.version === version && last.size === size;
+    if (same && last.wanted === wanted) return;
+    this.tick += 1;
+    log.sightings.push({ life, tick: this.tick, version, size, wanted });
+  }
+}
+
+/** The next version, if the content is another one; what is gone dies in its piece. */
+function changed(
+  before: Version,
+  content: Uint8Array,
+  tick: number,
+): { version: Version; disturbed: boolean } | undefined {
+  const kept = keptRanges(before, content);
+  const runs: Run[] = [];
+  const fresh = (from: number, to: number): void => {
+    if (from >= to) return;
+    const piece = { at: from, bytes: content.slice(from, to), born: tick, deaths: [] };
+    runs.push({ from, to, piece });
+  };
+  let at = 0;
+  for (const { from, to } of kept) {
+    fresh(at, from);
+    runs.push(...clipped(before.runs, from, to));
+    at = to;
+  }
+  const keptBytes = kept.reduce((sum, { from, to }) => sum + to - from, 0);
+  const whole = keptBytes === before.size;
+  fresh(at, content.length);
+  if (whole && content.length === before.size) return undefined;
+  if (!whole) bury(before, kept, tick);
+  return { version: { tick, runs, size: content.length }, disturbed: !whole };
+}
+
+function clipped(runs: readonly Run[], from: number, to: number): Run[] {
+  return runs
+    .filter((run) => run.from < to && run.to > from)
+    .map((run) => ({
+      from: Math.max(from, run.from),
+      to: Math.min(to, run.to),
+      piece: run.piece,
+    }));
+}
+
+function keptRanges(before: Version, content: Uint8Array): { from: number; to: number }[] {
+  const kept: { from: number; to: number }[] = [];
+  for (const { from, to, piece } of before.runs) {
+    const end = Math.min(to, content.length);
+    for (let at = from; at < end; ) {
+      const start = at;
+      while (at < end && content[at] === piece.bytes[at - piece.at]) at += 1;
+      const last = kept.at(-1);
+      if (at > start && last?.to === start) last.to = at;
+      else if (at > start) kept.push({ from: start, to: at });
+      if (at < end) at += 1;
+    }
+  }
+  return kept;
+}
+
+function bury(before: Version, kept: readonly { from: number; to: number }[], tick: number): void {
+  let at = 0;
+  for (const { from, to } of [...kept, { from: before.size, to: before.size }]) {
+    for (const run of clipped(before.runs, at, from)) {
+      run.piece.deaths.push({ from: run.from, to: run.to, tick });
+    }
+    at = to;
+  }
+}

@@ -1,0 +1,237 @@
+// A world: one machine with log files and an agent, one machine with a vault, and the time.
+//
+// - The agent, the vault and the verifier are the real ones. Disks, clocks, chance and the network
+//   are fakes that a seed governs, so a world can be lived through again.
+// - The agent's process ends when it says so and is started again, as a supervisor does.
+
+import { zstdCompressSync } from "node:zlib";
+import { Agent, type AgentEnd } from "../../src/agent/agent.ts";
+import type { AgentConfig } from "../../src/agent/config.ts";
+import { formatGrant } from "../../src/core/grant.ts";
+import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
+import { createKey } from "../../src/host/keys.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { frameParams } from "../../src/host/zstd.ts";
+import { testRoot } from "../fakes/chain-builder.ts";
+import { RecordingDiag } from "../fakes/diag.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { SeededRandom, seededNumbers } from "../fakes/random.ts";
+import { Ledger } from "./ledger.ts";
+import { Life } from "./life.ts";
+import { LifeClock, VirtualTime, type Wall } from "./time.ts";
+import { Road, VaultHost } from "./vault-host.ts";
+
+/** One life of the agent, and how it ended. */
+export interface AgentLife {
+  readonly number: number;
+  readonly life: Life;
+  readonly begun: number;
+  agent: Agent | undefined;
+  end: AgentEnd | undefined;
+  error: unknown;
+  /** Tick at which it ended; infinite while it goes on. */
+  over: number;
+  /** Ticks at which it had caught up with everything it could see. */
+  readonly rested: number[];
+}
+
+const now = 1_800_000_000_000_000;
+const mayWant = /^\/logs\/(?:sub\/)?[^/]+\.log$/;
+
+export class World {
+  readonly time: VirtualTime = new VirtualTime();
+  readonly disk: FakeFiles = new FakeFiles();
+  readonly wall: Wall = { offset: now };
+  readonly ledger: Ledger = new Ledger();
+  readonly diag: RecordingDiag = new RecordingDiag();
+  readonly random: SeededRandom;
+  readonly vault: VaultHost;
+  readonly lives: AgentLife[] = [];
+  readonly config: AgentConfig;
+  /** What happened, for people. */
+  readonly log: string[] = [];
+  /** Chance for everything that no operation decides: delays, races, moods. */
+  chance: () => number;
+  /** Share of calls to the disk that take time. */
+  slowShare = 0;
+  /** To be done just before a call of the agent to a log file, after so many others. */
+  races: { calls: number; readonly act: () => void }[] = [];
+  #grants = 0;
+
+  private constructor(seed: number) {
+    this.random = new SeededRandom(seed);
+    this.chance = seededNumbers(seed + 77);
+    const slowness = (): number => this.#slowness();
+    this.vault = new VaultHost(this.time, formatVerifierKey(testRoot.key), { slowness }, now);
+    this.config = configOf(this.vault);
+  }
+
+  static async make(seed: number): Promise<World> {
+    const world = new World(seed);
+    for (const dir of ["/keys", "/logs", "/logs/sub", "/data", "/state"]) {
+      await world.disk.mkdir(dir, 0o700);
+    }
+    await world.newGrant();
+    world.disk.syncAll();
+    return world;
+  }
+
+  #slowness(): number {
+    return this.slowShare > 0 && this.chance() < this.slowShare ? this.chance() * 40 : 0;
+  }
+
+  /** Puts a new grant where the agent looks for one. */
+  async newGrant(maxChains = 1000): Promise<void> {
+    const { disk, random } = this;
+    this.#grants += 1;
+    const path = "/keys/grant.key";
+    if ((await disk.stat(path)) !== undefined) await disk.unlink(path);
+    const { key } = await createKey({ files: disk, random, path, name: "app", type: 1 });
+    const text = formatGrant({
+      ...{ id: random.bytes(16), role: "write", subject: "app", audience: this.vault.config.name },
+      ...{ sources: [], notBefore: 0, notAfter: 4_000_000_000, maxChains, maxSilenceMs: 60_000 },
+      key: key.publicKey,
+    });
+    disk.put("/keys/grant", formatNote(text, [testRoot.sign(text)]));
+    disk.syncAll();
+  }
+
+  get life(): AgentLife | undefined {
+    const last = this.lives.at(-1);
+    return last !== undefined && last.over === Number.POSITIVE_INFINITY ? last : undefined;
+  }
+
+  get agent(): Agent | undefined {
+    return this.life?.agent;
+  }
+
+  /** Starts the agent unless it runs. */
+  start(): void {
+    if (this.life !== undefined) return;
+    const number = this.lives.length;
+    const clock = new LifeClock(this.time, this.wall);
+    clock.onNow = (at) => this.ledger.noteTime(at);
+    const life = new Life(clock, this.disk, {
+      slowness: () => this.#slowness(),
+      before: (_, path) => this.#race(path),
+      seen: ({ ino, size }, path) =>
+        this.ledger.see(number, ino, size, path !== undefined && mayWant.test(path)),
+    });
+    const begun = this.ledger.tick;
+    const one: AgentLife = {
+      ...{ number, life, begun, rested: [], over: Number.POSITIVE_INFINITY },
+      ...{ agent: undefined, end: undefined, error: undefined },
+    };
+    this.lives.push(one);
+    this.#run(one).then(
+      (end) => {
+        one.end = end;
+        this.#over(one);
+      },
+      (error) => {
+        one.error = error;
+        this.log.push(`    agent ended: ${String(error)}`);
+        this.#over(one);
+      },
+    );
+  }
+
+  async #run(one: AgentLife): Promise<AgentEnd> {
+    const { config, diag, random } = this;
+    const { clock, files } = one.life;
+    one.agent = await Agent.start({
+      ...{ config, files, diag, suite, clock, random, version: "0", host: "h", env: {} },
+      sink: new Road(this.vault, clock, () => this.chance()),
+      lock: async () => ({ release: () => {}, [Symbol.dispose]: () => {} }),
+      listens: false,
+      hints: "none",
+      compress: async (bytes) =>
+        zstdCompressSync(bytes, { params: frameParams, pledgedSrcSize: bytes.length }),
+    });
+    return await one.agent.run();
+  }
+
+  #over(one: AgentLife): void {
+    this.ledger.tick += 1;
+    one.over = Math.min(one.over, this.ledger.tick);
+    one.life.die();
+  }
+
+  #race(path: string): void {
+    if (!path.startsWith("/logs") && !path.startsWith("/data")) return;
+    for (const race of this.races) race.calls -= 1;
+    const due = this.races.filter(({ calls }) => calls <= 0);
+    this.races = this.races.filter(({ calls }) => calls > 0);
+    for (const { act } of due) act();
+  }
+
+  /** kill -9. What the kernel holds survives. */
+  kill(): void {
+    const one = this.life;
+    if (one === undefined) return;
+    one.life.die();
+    this.#over(one);
+  }
+
+  /** The agent's machine loses power; some of what was not synced survives, or nothing. */
+  cutPower(seed: number | undefined): void {
+    this.kill();
+    this.disk.crash(seed);
+    this.ledger.noteCrash();
+    this.look();
+  }
+
+  /** Inodes of files that are there under a wanted name. */
+  get wanted(): Set<bigint> {
+    const found = new Set<bigint>();
+    for (const dir of ["/logs", "/logs/sub"]) {
+      for (const name of this.disk.node(dir)?.names.keys() ?? []) {
+        const path = `${dir}/${name}`;
+        const node = mayWant.test(path) ? this.disk.node(path) : undefined;
+        if (node?.kind === "file") found.add(node.ino);
+      }
+    }
+    return found;
+  }
+
+  /** Which log files can be found now. */
+  look(): void {
+    const visible = new Set<bigint>();
+    for (const dir of ["/logs", "/logs/sub"]) {
+      for (const name of this.disk.node(dir)?.names.keys() ?? []) {
+        const node = this.disk.node(`${dir}/${name}`);
+        if (node?.kind === "file") visible.add(node.ino);
+      }
+    }
+    this.ledger.look(visible);
+  }
+}
+
+function configOf(vault: VaultHost): AgentConfig {
+  const { receipt, time } = vault.keys;
+  return {
+    version: 1,
+    name: "app",
+    labels: {},
+    state_dir: "/state",
+    sources: [
+      {
+        name: "app",
+        include: ["/logs/*.log", "/logs/sub/*.log"],
+        exclude: [],
+        start_at: "beginning",
+      },
+    ],
+    seal: {
+      ...{ max_bytes: 16_384, max_age: 200, max_lines: 500, partial_age: 5000 },
+      max_silence: 60_000,
+    },
+    buffer: { max_bytes: 256 * 1024 },
+    drain: { deadline: 20_000, final: false },
+    sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 100 },
+    trust: { vault_keys: [formatVerifierKey(receipt), formatVerifierKey(time)] },
+    grant: { file: "/keys/grant", key: "/keys/grant.key" },
+    metrics: { listen: "127.0.0.1:0" },
+    diagnostics: { level: "error" },
+  };
+}
