@@ -3,6 +3,7 @@
 // wasted, and once the sink is honest all is stored without a restart.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { Registry } from "prom-client";
 import { Gauge } from "../../src/agent/gauge.ts";
@@ -146,4 +147,11 @@ test("every outcome of a sink that answers is tried", () => {
   const tried = new Set<string>(ordeals.map(({ outcome }) => outcome));
   const apart = ["receipt", "local"];
   assert.deepEqual([...tried, ...apart].sort(), [...outcomes].sort());
+});
+
+test("every reason that was met here stands in docs/reference/delivery.md", async () => {
+  const page = await readFile(new URL("../../docs/reference/delivery.md", import.meta.url), "utf8");
+  const codes = new Set(ordeals.map(({ code }) => code).filter((code) => !/^http-/.test(code)));
+  assert.ok(codes.size > 12);
+  for (const code of codes) assert.ok(page.includes(`\`${code}\``), code);
 });

@@ -123,6 +123,14 @@ test("of several addresses the one that answers is taken", async () => {
   await sink.close();
 });
 
+test("a name server that never answers is waited for no longer than a connection", async () => {
+  const limits = { connectTimeoutMs: 60, headersTimeoutMs: 60, bodyTimeoutMs: 60 };
+  const sink = sinkTo("http://vault.test:1", { lookup: () => undefined, limits });
+  const { outcome, code } = await send(sink);
+  assert.deepEqual([outcome, code], ["timeout", "timeout"]);
+  await sink.close();
+});
+
 const ipv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === "::1"),
 );
