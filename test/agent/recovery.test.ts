@@ -193,6 +193,22 @@ async function deadChain(world: World): Promise<string> {
   return written;
 }
 
+test("another grant beside a chain whose receipt was lost does not end that chain", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  await world.files.unlink(`${world.dir}/chains/0000/receipt`);
+  await world.newGrant();
+  world.files.append("/logs/a.log", "two\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  assert.equal(world.vault.chains.size, 1);
+  assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\n");
+});
+
 test("a stop is heard while an old chain is sealed again, and the next start goes on", async () => {
   await using world = await World.make({ maxChains: 9 });
   const written = await deadChain(world);

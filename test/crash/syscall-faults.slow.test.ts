@@ -13,7 +13,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { builtBin } from "./built.ts";
 import { Rig } from "./rig.ts";
-import { assertWhole } from "./whole.ts";
+import { assertByCommand, assertWhole } from "./whole.ts";
 
 const lacking = whyNoStrace();
 if (lacking !== undefined && process.env["CI"] === "true") throw new Error(lacking);
@@ -237,7 +237,10 @@ for (const row of rows) {
     assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
     assert.equal(await rig.stop(rig.vault, "SIGTERM"), 0);
     if (row.chains === 2) await assertContinued(rig);
-    else await assertWhole(rig, ["app.log"]);
+    else {
+      await assertWhole(rig, ["app.log"]);
+      assertByCommand(rig, "app.log");
+    }
   });
 }
 
