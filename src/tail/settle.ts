@@ -2,7 +2,7 @@
 // verdict.ts decide, and turns the verdict into statements and a new place to read from.
 //
 // - The statements returned belong into one block, in this order; the follow's state has moved
-//   on already, so they must not be thrown away.
+//   on already, so they must not be thrown away: whatever may fail is read before it moves.
 // - A new generation is declared in the same statements, unless the file is empty so far: then
 //   its old generation was closed by a gap, and the next one is declared with its first bytes.
 
@@ -63,9 +63,12 @@ function hasWitness(follow: Follow, first: number): boolean {
   return ends > (from > 0 && bytes[from - 1] === 0x0a ? 0 : 1);
 }
 
+/** Never throws: positions have moved by now, and what is to be stated of that must not get lost. */
 async function refill(follow: Follow, file: OpenFile): Promise<void> {
   const length = Math.min(frontierBytes, follow.position);
-  const bytes = await readAt(file, follow.position - length, length);
+  const read = readAt(file, follow.position - length, length);
+  // Without evidence the next turn looks again.
+  const bytes = await read.catch(() => new Uint8Array(0));
   follow.frontier.clear();
   if (bytes.length === length) follow.frontier.push(bytes, length);
   follow.mark = undefined;
@@ -74,7 +77,6 @@ async function refill(follow: Follow, file: OpenFile): Promise<void> {
 /** Whether a file that is back still holds what was sealed of it. */
 async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise<boolean> {
   const { past, base } = follow;
-  follow.past = undefined;
   if (past === undefined) return true;
   const { record, offset, mark } = past;
   if (sameHead(base.suite, record, head) !== "same") return false;
@@ -84,10 +86,12 @@ async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise
 
 async function skip(follow: Follow, file: OpenFile, size: number): Promise<Statement[]> {
   const to = follow.skipTo;
-  follow.skipTo = 0;
   const head = await readHead(file);
+  const past = await isPast(follow, file, head);
+  follow.skipTo = 0;
+  follow.past = undefined;
   // Cut since we saw it: what is there now was written after the start.
-  if (size < to || !(await isPast(follow, file, head))) {
+  if (size < to || !past) {
     follow.settled(size, false);
     return [];
   }
@@ -98,12 +102,7 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
   return statements;
 }
 
-async function restart(
-  follow: Follow,
-  file: OpenFile,
-  size: number,
-  evidence: Evidence,
-): Promise<Statement[]> {
+function restart(follow: Follow, size: number, head: Uint8Array, evidence: Evidence): Statement[] {
   const statements: Statement[] = [];
   const lost = lostBytes(evidence);
   // Bytes were seen, but never read: the loss needs a source to be stated of.
@@ -117,23 +116,23 @@ async function restart(
   }
   follow.base.counts.truncated += 1;
   follow.nextGeneration(size);
-  if (size > 0) statements.push(follow.declare(await readHead(file)).record);
+  if (size > 0) statements.push(follow.declare(head).record);
   return statements;
 }
 
 /** The unread end was cut off, what was read is still there: go on behind it. */
-async function cutBack(
+function cutBack(
   follow: Follow,
-  file: OpenFile,
   size: number,
+  head: Uint8Array,
   { position, seen, size: least, between }: Evidence,
-): Promise<Statement[]> {
+): Statement[] {
   const kept = follow.frontier;
   const missing = seen - least + between;
   const closing = gapOf(follow, follow.ref as SourceRef, "truncated", missing);
   follow.base.counts.truncated += 1;
   follow.nextGeneration(size);
-  const ref = follow.declare(await readHead(file));
+  const ref = follow.declare(head);
   // These bytes are sealed already, under the generation before: nothing is missing.
   const passed = gapOf(follow, ref, "skipped", 0, position);
   follow.moveTo(position);
@@ -172,9 +171,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       if (follow.frontier.length === 0 && position > 0) await refill(follow, file);
       return [];
     case "restart":
-      return await restart(follow, file, info.size, evidence);
+      return restart(follow, info.size, head, evidence);
     case "cut-back":
-      return await cutBack(follow, file, info.size, evidence);
+      return cutBack(follow, info.size, head, evidence);
     case "rewritten": {
       const start = position - follow.frontier.length;
       // All sealed bytes lie in the frontier and are the same: only unread ones changed.

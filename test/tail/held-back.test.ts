@@ -76,6 +76,34 @@ test("what a resumed file held unread when its end was cut off lies in a gap", a
   assert.deepEqual(reader.lines(), ["one", "two"]);
 });
 
+test("a read that fails while it is settled what happened to a file loses no statement", async () => {
+  const changes: [string, (files: FakeFiles) => void, string[]][] = [
+    [
+      "cut and written again",
+      (files) => files.put(log, "new content\n"),
+      ["source", "gap truncated"],
+    ],
+    ["cut unread", (files) => files.cut(log, 8), ["source", "gap truncated"]],
+  ];
+  for (const [name, change, first] of changes) {
+    for (let nth = 1; nth <= 8; nth += 1) {
+      const files = new FakeFiles();
+      files.put(log, "one\n");
+      const faulty = new FaultyFiles(files);
+      const reader = await Reader.start({ files: faulty, clock: new AutoClock(), include });
+      await reader.pull();
+      files.append(log, "two\nthree\n");
+      await reader.tail.wait(3_000);
+      change(files);
+      faulty.arm({ call: "read", nth, variant: "failed" });
+      for (let turn = 0; turn < 20; turn += 1) await reader.pullFor(500);
+      assert.deepEqual(reader.said().slice(0, 2), first, `${name}, read ${nth}`);
+      const sources = reader.said().filter((each) => each === "source");
+      assert.equal(sources.length, 2, `${name}, read ${nth}`);
+    }
+  }
+});
+
 /** Fails a test that sleeps again and again without letting time pass. */
 class PatientClock extends AutoClock {
   sleeps = 0;
