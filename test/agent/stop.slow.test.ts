@@ -24,9 +24,9 @@ const textOf = ({ bytes }: Sealed, name: string): string =>
     .join("");
 
 const deadline = 2000;
-const agentYaml = `seal: { max_age: 50ms }\ndrain: { deadline: ${deadline / 1000}s }`;
 
-async function begun(): Promise<Rig> {
+async function begun(deadlineMs = deadline): Promise<Rig> {
+  const agentYaml = `seal: { max_age: 50ms }\ndrain: { deadline: ${deadlineMs}ms }`;
   const rig = await Rig.make({ agentYaml });
   await rig.startVault();
   rig.append("a.log", "begin\n");
@@ -98,7 +98,7 @@ for (const [name, signal] of [
 }
 
 test("SIGINT is a stop like SIGTERM, SIGHUP none, and a second signal does not wait", async () => {
-  await using rig = await begun();
+  await using rig = await begun(15_000);
   rig.agent?.kill("SIGHUP");
   rig.vault?.kill("SIGHUP");
   rig.append("a.log", "after SIGHUP\n");
@@ -113,9 +113,8 @@ test("SIGINT is a stop like SIGTERM, SIGHUP none, and a second signal does not w
   await pause(300);
   rig.agent?.kill("SIGTERM");
   await pause(700);
-  const [code, ms] = await timedStop(rig);
-  assert.equal(code, 0);
-  assert.ok(ms < 700, `${ms} ms`);
+  // Long before the deadline.
+  assertInTime(await timedStop(rig));
   rig.vault?.kill("SIGCONT");
   const sealed = await settled(rig);
   assert.deepEqual(worse(sealed), []);
@@ -188,9 +187,7 @@ test("SIGTERM while a grant is waited for ends at once, and the files are still 
   await rig.startAgent();
   await pause(500);
   assert.equal((await rig.status()).state, "needs-grant");
-  const [code, ms] = await timedStop(rig);
-  assert.equal(code, 0);
-  assert.ok(ms < 1000, `${ms} ms`);
+  assertInTime(await timedStop(rig));
   await rig.grant({});
   const sealed = await settled(rig);
   assert.deepEqual(worse(sealed), []);
