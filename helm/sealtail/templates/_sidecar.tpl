@@ -71,15 +71,14 @@ sealtail.dev/agent: "true"
 {{- $_ := set $meta "labels" (merge (include "sealtail.podLabels" $root | fromYaml) (default dict $meta.labels)) -}}
 {{- $_ := set $meta "annotations" (merge (include "sealtail.podAnnotations" $root | fromYaml) (default dict $meta.annotations)) -}}
 {{- $spec := $pod.spec -}}
-{{- $containers := list -}}
-{{- range $at, $container := $spec.containers -}}
-{{- if or (has $container.name $logs.containers) (and (not $logs.containers) (eq $at 0)) -}}
+{{- $writers := default (list (first $spec.containers).name) $logs.containers -}}
+{{- range $container := concat $spec.containers (default list $spec.initContainers) -}}
+{{- if has $container.name $writers -}}
 {{- $mounts := concat (default list $container.volumeMounts) (include "sealtail.volumeMounts" $root | fromYamlArray) -}}
-{{- $container = set $container "volumeMounts" $mounts -}}
+{{- $_ := set $container "volumeMounts" $mounts -}}
 {{- end -}}
-{{- $containers = append $containers $container -}}
 {{- end -}}
-{{- $_ := set $spec "containers" (concat $containers (include "sealtail.containers" $root | fromYamlArray)) -}}
+{{- $_ := set $spec "containers" (concat $spec.containers (include "sealtail.containers" $root | fromYamlArray)) -}}
 {{- $inits := concat (include "sealtail.initContainers" $root | fromYamlArray) (default list $spec.initContainers) -}}
 {{- if $inits }}{{ $_ := set $spec "initContainers" $inits }}{{ end -}}
 {{- $_ := set $spec "volumes" (concat (default list $spec.volumes) (include "sealtail.volumes" $root | fromYamlArray)) -}}
