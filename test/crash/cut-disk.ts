@@ -65,7 +65,8 @@ export class CutDisk {
   }
 
   [Symbol.dispose](): void {
-    run("umount", this.path);
+    // Also where a test ended before its processes did.
+    run("umount", "-l", this.path);
     this.#remove();
   }
 

@@ -1,13 +1,13 @@
-// A state directory is copied while its agent runs, and a second agent starts on the copy: two
-// agents, one chain. One goes on, the other one is told no, and the proof of it is kept.
+// Copies of what there should be one of: a state directory under two agents, a store of yesterday.
 
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { builtBin } from "./built.ts";
 import { type AgentStatus, Rig } from "./rig.ts";
+import { assertWhole } from "./whole.ts";
 
 async function statusAt(url: string): Promise<AgentStatus | undefined> {
   const answer = await fetch(`${url}/status`).catch(() => undefined);
@@ -89,4 +89,29 @@ test("a copy that starts while the first agent is ahead signs nothing, and waits
   assert.deepEqual([reports.length, reports[0]?.verdict], [1, "VALID"]);
   const sealed = [...bytes.values()].flat().map((part) => Buffer.from(part).toString());
   assert.equal(sealed.join(""), "one\ntwo\n");
+});
+
+test("a vault restored from yesterday is noticed, and gets again what the agent still holds", async () => {
+  await using rig = await Rig.make({ bin: builtBin() });
+  await rig.startVault();
+  rig.append("app.log", "one\n");
+  await rig.startAgent();
+  await rig.caughtUp();
+  await rig.stop(rig.vault, "SIGTERM");
+  cpSync(rig.storeDir, `${rig.storeDir}-yesterday`, { recursive: true });
+  await rig.startVault();
+  rig.append("app.log", "two\n");
+  await quiet(rig);
+  await rig.stop(rig.vault, "SIGTERM");
+  rmSync(rig.storeDir, { recursive: true });
+  renameSync(`${rig.storeDir}-yesterday`, rig.storeDir);
+  await rig.startVault();
+  rig.append("app.log", "three\n");
+  for (let left = 300; left > 0 && !rig.said.includes('"state":"rollback"'); left--)
+    await pause(50);
+  await quiet(rig);
+  assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
+  await rig.stop(rig.vault, "SIGTERM");
+  assert.match(rig.said, /"state":"rollback"/);
+  await assertWhole(rig, ["app.log"]);
 });
