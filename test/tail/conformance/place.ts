@@ -123,8 +123,11 @@ export class Place {
     this.reader.records.clear();
   }
 
-  /** Reads to the end and holds what was read to what was written. */
-  async judge(): Promise<void> {
+  /**
+   * Reads to the end and holds what was read to what was written. `wide`: a gap without end covers
+   * generations of its file of which nothing else is known.
+   */
+  async judge(wide = false): Promise<void> {
     const { tail } = this.reader;
     tail.drain();
     for (let left = 200; !tail.drained; left -= 1) {
@@ -132,7 +135,7 @@ export class Place {
       await this.reader.pull();
       if (!tail.drained) await tail.wait(1_000);
     }
-    this.ledger.judge(this.reader, this.#unseen, this.#unfollowed);
+    this.ledger.judge(this.reader, this.#unseen, this.#unfollowed, wide);
   }
 
   /** Runs `work` as a user to whom permissions mean something. */
