@@ -57,6 +57,8 @@ export interface LoadResult {
 }
 
 const tickMs = 100;
+/** The agents' first lines are spread over the age at which blocks are closed. */
+const spreadMs = 1000;
 const machine = ownMachine();
 const diag = createDiag({ level: "warn" });
 
@@ -248,9 +250,9 @@ async function run({
   Object.assign(counts, new Counts());
   const loaded = performance.now();
   const elapsed = (): number => (performance.now() - loaded) / 1000;
-  // Spread over the tick, as agents that know nothing of each other are.
+  // Agents know nothing of each other: their blocks are not all due at one moment.
   const drive = async (chain: Chain, index: number): Promise<void> => {
-    await sleep((tickMs * index) / chains);
+    await sleep((spreadMs * index) / chains);
     for (let added = 0; elapsed() < seconds; await sleep(tickMs)) {
       const due = Math.floor((elapsed() * rate) / chains) - added;
       await chain.add(due);
