@@ -5,7 +5,7 @@ import { before, test } from "node:test";
 import { judge } from "./judge.ts";
 import { type Chains, readSealed, type Sealed } from "./sealed.ts";
 import { stepsOf, tell } from "./story.ts";
-import { stepsOfWorld, trust } from "./trial.ts";
+import { stepsOfWorld, testimonyOf, trust } from "./trial.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -26,9 +26,8 @@ async function tellOne(): Promise<void> {
 before(tellOne);
 
 function complaints(change: (items: Sealed[]) => Sealed[]): string[] {
-  const { ledger, lives, wanted } = world;
   const items = change([...chains.items]);
-  return judge({ ledger, lives, wanted, chains: { ...chains, items } });
+  return judge(testimonyOf(world, { ...chains, items }));
 }
 
 const spanAt = (items: readonly Sealed[], nth = 0): number =>
@@ -78,7 +77,7 @@ test("a span at another offset is noticed", () => {
 test("a gap that is claimed of a file which only grew is noticed", () => {
   const found = complaints((items) => {
     const at = items.findIndex(({ kind, record }) => {
-      const log = world.ledger.logs.get(BigInt(record.ino));
+      const log = world.ledger.logs.get(record.ino);
       return kind === "span" && log?.disturbed.length === 0;
     });
     const span = items[at] as Sealed;
@@ -94,7 +93,7 @@ test("a gap that is claimed of a file which only grew is noticed", () => {
 test("a file that is said to be gone while it was there is noticed", () => {
   const found = complaints((items) => {
     const at = items.findIndex(({ kind, record }) => {
-      const log = world.ledger.logs.get(BigInt(record.ino));
+      const log = world.ledger.logs.get(record.ino);
       return kind === "span" && log?.hidden.length === 0;
     });
     return items.toSpliced(at + 1, 0, {

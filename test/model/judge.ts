@@ -6,8 +6,9 @@
 //   take with it what it alone knew: sizes of files whose loss it had not sealed yet.
 
 import { findingClasses } from "../../src/core/fault.ts";
+import type { SourceRecord } from "../../src/core/record.ts";
 import type { Finding } from "../../src/verify/finding.ts";
-import type { Ledger, LogFile, Piece, Sighting, Version } from "./ledger.ts";
+import type { LogFile, Piece, Sighting, Version } from "./ledger.ts";
 import type { Chains, Sealed } from "./sealed.ts";
 
 export interface LifeFacts {
@@ -26,29 +27,33 @@ interface Reading {
 const forever = Number.POSITIVE_INFINITY;
 
 export interface Testimony {
-  readonly ledger: Ledger;
+  readonly logs: Iterable<LogFile>;
+  readonly logOf: (record: SourceRecord) => LogFile | undefined;
+  /** The last tick at which somebody's wall clock said so. */
+  readonly tickAt: (time: number) => number | undefined;
   readonly lives: readonly LifeFacts[];
   readonly chains: Chains;
-  /** Inodes of the files that are there in the end under a wanted name. */
-  readonly wanted: ReadonlySet<bigint>;
+  /** Keys of the files that are there in the end under a wanted name. */
+  readonly wanted: ReadonlySet<string>;
 }
 
-export function judge({ ledger, lives, chains, wanted }: Testimony): string[] {
+export function judge(testimony: Testimony): string[] {
+  const { logs, logOf, tickAt, lives, chains, wanted } = testimony;
   const complaints = chains.report.findings.filter(isBad).map(told);
   const { verdict, unchecked } = chains.report;
   if (verdict === "INDETERMINATE") complaints.push(`cannot be judged: ${unchecked.join("; ")}`);
   const byLog = new Map<LogFile, Reading[]>();
   for (const item of chains.items) {
-    const log = ledger.logs.get(BigInt(item.record.ino));
-    const tick = ledger.times.get(item.time);
+    const log = logOf(item.record);
+    const tick = tickAt(item.time);
     if (log === undefined) complaints.push(`${item.place}: ${item.record.path} never was`);
     else if (tick === undefined && item.kind !== "position")
       complaints.push(`${item.place}: nobody's clock ever said ${item.time}`);
     else byLog.set(log, [...(byLog.get(log) ?? []), { tick: tick ?? 0, item }]);
   }
-  for (const log of ledger.logs.values()) {
+  for (const log of logs) {
     const file = new FileJudge(log, byLog.get(log) ?? [], lives);
-    complaints.push(...file.complaints(wanted.has(log.node.ino)));
+    complaints.push(...file.complaints(wanted.has(log.key)));
   }
   return complaints;
 }
@@ -83,9 +88,9 @@ class FileJudge {
   }
 
   #complain(text: string, item?: Sealed): void {
-    const { name, node } = this.#log;
+    const { name, key } = this.#log;
     const where = item === undefined ? "" : ` ${item.place} generation ${item.record.generation}`;
-    this.#said.push(`${name} (inode ${node.ino})${where}: ${text}`);
+    this.#said.push(`${name} (inode ${key})${where}: ${text}`);
   }
 
   /** The newest version up to `tick` that held these bytes there. */

@@ -5,8 +5,6 @@
 // - Ticks number everything that happens, finer than time: two changes may fall into one instant.
 // - Nothing here knows the agent's rules.
 
-import type { FileNode } from "../fakes/file-tree.ts";
-
 export interface Piece {
   /** Offset of its first byte. */
   readonly at: number;
@@ -38,7 +36,8 @@ export interface Sighting {
 }
 
 export class LogFile {
-  readonly node: FileNode;
+  /** What it is known by, whatever it is called. */
+  readonly key: string;
   /** The name that it was made under, for people. */
   readonly name: string;
   readonly versions: Version[] = [];
@@ -50,8 +49,8 @@ export class LogFile {
   /** Old bytes may have come back after a power cut. */
   crashed = false;
 
-  constructor(node: FileNode, name: string, tick: number) {
-    this.node = node;
+  constructor(key: string, name: string, tick: number) {
+    this.key = key;
     this.name = name;
     this.versions.push({ tick, runs: [], size: 0 });
   }
@@ -62,7 +61,7 @@ export class LogFile {
 }
 
 export class Ledger {
-  readonly logs: Map<bigint, LogFile> = new Map();
+  readonly logs: Map<string, LogFile> = new Map();
   /** What a program's wall clock said → the last tick at which it said so. */
   readonly times: Map<number, number> = new Map();
   tick = 1;
@@ -73,43 +72,35 @@ export class Ledger {
   }
 
   /** A file is there or has changed: takes in what it holds now. */
-  note(node: FileNode, name: string): LogFile {
-    let log = this.logs.get(node.ino);
+  note(key: string, content: Uint8Array, name: string): LogFile {
+    let log = this.logs.get(key);
     this.tick += 1;
     if (log === undefined) {
-      log = new LogFile(node, name, this.tick);
-      this.logs.set(node.ino, log);
+      log = new LogFile(key, name, this.tick);
+      this.logs.set(key, log);
     }
-    const next = changed(log.now, node.bytes.content, this.tick);
+    const next = changed(log.now, content, this.tick);
     if (next === undefined) return log;
     log.versions.push(next.version);
     if (next.disturbed) log.disturbed.push(this.tick);
     return log;
   }
 
-  /** The power was cut: any file may hold something else now. */
-  noteCrash(): void {
-    for (const log of this.logs.values()) {
-      log.crashed = true;
-      this.note(log.node, log.name);
-    }
-  }
-
-  /** `visible`: inodes to which a name leads now. */
-  look(visible: ReadonlySet<bigint>): void {
-    for (const [ino, { hidden }] of this.logs) {
+  /** `visible`: keys of files to which a name leads now. */
+  look(visible: ReadonlySet<string>): void {
+    for (const [key, { hidden }] of this.logs) {
       const last = hidden.at(-1);
       const isHidden = last !== undefined && last.to === Number.POSITIVE_INFINITY;
-      if (visible.has(ino) && isHidden) last.to = this.tick;
-      else if (!visible.has(ino) && !isHidden) {
+      if (visible.has(key) && isHidden) last.to = this.tick;
+      else if (!visible.has(key) && !isHidden) {
         hidden.push({ from: this.tick, to: Number.POSITIVE_INFINITY });
       }
     }
   }
 
   /** A life of the agent learnt that the file is (at least) so long. */
-  see(life: number, ino: bigint, size: number, wanted: boolean): void {
-    const log = this.logs.get(ino);
+  see(life: number, key: string, size: number, wanted: boolean): void {
+    const log = this.logs.get(key);
     if (log === undefined) return;
     const version = log.versions.length - 1;
     const last = log.sightings.at(-1);

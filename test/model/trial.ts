@@ -3,8 +3,8 @@
 import type { VaultKeys } from "../../src/core/checkpoint.ts";
 import type { VerifierKey } from "../../src/core/note.ts";
 import { testRoot, testVault } from "../fakes/chain-builder.ts";
-import { judge } from "./judge.ts";
-import { readSealed } from "./sealed.ts";
+import { judge, type Testimony } from "./judge.ts";
+import { type Chains, readSealed } from "./sealed.ts";
 import { type Step, stepsOf, tell } from "./story.ts";
 import { World } from "./world.ts";
 
@@ -21,13 +21,22 @@ export async function complaintsAbout(seed: number, steps: readonly Step[]): Pro
     await tell(world, seed, steps);
     const { disk, config } = world.vault;
     const chains = await readSealed(disk, config.store.path, trust);
-    return judge({ ledger: world.ledger, lives: world.lives, chains, wanted: world.wanted });
+    return judge(testimonyOf(world, chains));
   } catch (error) {
     return [error instanceof Error ? (error.stack ?? String(error)) : String(error)];
   } finally {
     world.kill();
     world.vault.kill();
   }
+}
+
+export function testimonyOf(world: World, chains: Chains): Testimony {
+  const { ledger, lives, wanted } = world;
+  return {
+    ...{ logs: ledger.logs.values(), lives, wanted, chains },
+    logOf: ({ ino }) => ledger.logs.get(ino),
+    tickAt: (time) => ledger.times.get(time),
+  };
 }
 
 /** Leaves out what does not matter, one step at a time, as long as something is complained about. */

@@ -14,6 +14,7 @@ import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { frameParams } from "../../src/host/zstd.ts";
 import { testRoot } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
+import type { FileNode } from "../fakes/file-tree.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { SeededRandom, seededNumbers } from "../fakes/random.ts";
 import { Ledger } from "./ledger.ts";
@@ -43,6 +44,8 @@ export class World {
   readonly disk: FakeFiles = new FakeFiles();
   readonly wall: Wall = { offset: now };
   readonly ledger: Ledger = new Ledger();
+  /** Every log file that ever was. */
+  readonly nodes: Map<string, FileNode> = new Map();
   readonly diag: RecordingDiag = new RecordingDiag();
   readonly random: SeededRandom;
   readonly vault: VaultHost;
@@ -115,7 +118,7 @@ export class World {
       slowness: () => this.#slowness(),
       before: (_, path) => this.#race(path),
       seen: ({ ino, size }, path) =>
-        this.ledger.see(number, ino, size, path !== undefined && mayWant.test(path)),
+        this.ledger.see(number, String(ino), size, path !== undefined && mayWant.test(path)),
     });
     const begun = this.ledger.tick;
     const one: AgentLife = {
@@ -177,30 +180,41 @@ export class World {
   cutPower(seed: number | undefined): void {
     this.kill();
     this.disk.crash(seed);
-    this.ledger.noteCrash();
+    for (const node of this.nodes.values()) {
+      this.note(node);
+      // Old bytes may have come back.
+      const log = this.ledger.logs.get(String(node.ino));
+      if (log !== undefined) log.crashed = true;
+    }
     this.look();
   }
 
-  /** Inodes of files that are there under a wanted name. */
-  get wanted(): Set<bigint> {
-    const found = new Set<bigint>();
+  /** Files that are there under a wanted name. */
+  get wanted(): Set<string> {
+    const found = new Set<string>();
     for (const dir of ["/logs", "/logs/sub"]) {
       for (const name of this.disk.node(dir)?.names.keys() ?? []) {
         const path = `${dir}/${name}`;
         const node = mayWant.test(path) ? this.disk.node(path) : undefined;
-        if (node?.kind === "file") found.add(node.ino);
+        if (node?.kind === "file") found.add(String(node.ino));
       }
     }
     return found;
   }
 
+  /** A log file is there or has changed. */
+  note(node: FileNode, name = "held"): void {
+    this.nodes.set(String(node.ino), node);
+    this.ledger.note(String(node.ino), node.bytes.content, name);
+  }
+
   /** Which log files can be found now. */
   look(): void {
-    const visible = new Set<bigint>();
+    const visible = new Set<string>();
     for (const dir of ["/logs", "/logs/sub"]) {
       for (const name of this.disk.node(dir)?.names.keys() ?? []) {
         const node = this.disk.node(`${dir}/${name}`);
-        if (node?.kind === "file") visible.add(node.ino);
+        if (node?.kind === "file") visible.add(String(node.ino));
       }
     }
     this.ledger.look(visible);

@@ -74,7 +74,7 @@ export class Writer {
   }
 
   #noted(node: FileNode, path = "held"): void {
-    this.#world.ledger.note(node, path);
+    this.#world.note(node, path);
     this.#world.look();
   }
 
@@ -258,8 +258,8 @@ export class Writer {
 
   /** fsync, or the kernel's own flush. */
   sync(): void {
-    const { disk, ledger } = this.#world;
-    for (const { node } of ledger.logs.values()) node.bytes.sync();
+    const { disk, nodes } = this.#world;
+    for (const node of nodes.values()) node.bytes.sync();
     for (const dir of ["/logs", "/logs/sub", "/data"]) void disk.syncDir(dir);
   }
 
