@@ -148,6 +148,10 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const { position, ref, wasDown } = follow;
   const back = await lookBack(follow, file);
   const head = await readHead(file);
+  const after = await file.stat();
+  follow.observe(after);
+  // Cut while we looked: what was read here and what is there now do not belong together.
+  if (after.size < info.size) return [];
   const evidence = {
     position,
     seen: follow.seen,

@@ -104,6 +104,23 @@ test("a read that fails while it is settled what happened to a file loses no sta
   }
 });
 
+test("a file that is cut while it is looked at has begun again once, and nothing is claimed to be lost", async () => {
+  const files = new FakeFiles();
+  const content = "one of several lines\n".repeat(100);
+  files.put(log, content);
+  const reader = await Reader.start({ files, clock: new AutoClock(), include });
+  await reader.pull();
+  // Touched: to be settled. While that is done, it is cut and written again.
+  files.put(log, content);
+  let left = 1;
+  files.hook = (call) => {
+    if (call === "read" && left-- === 1) files.put(log, "other content\n");
+  };
+  for (let turn = 0; turn < 10; turn += 1) await reader.pullFor(500);
+  assert.deepEqual(reader.said(), ["source", "end restarted", "source"]);
+  assert.equal(reader.lines().at(-1), "other content");
+});
+
 /** Fails a test that sleeps again and again without letting time pass. */
 class PatientClock extends AutoClock {
   sleeps = 0;
