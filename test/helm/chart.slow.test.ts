@@ -88,10 +88,8 @@ test("every object is one that the oldest and the newest Kubernetes know, to the
   skip,
 }, async () => {
   for (const which of ["oldest", "newest"] as const) {
-    for (const [name, text] of await allRenders()) {
-      if (manifests(text).length === 0) continue;
-      assert.equal(await nonconformity(text, which), "", `${name}, ${which}`);
-    }
+    const all = [...(await allRenders()).values()].filter((text) => manifests(text).length > 0);
+    assert.equal(await nonconformity(all.join("\n---\n"), which), "", which);
     // The judge is awake: a field that nobody knows, and one that came later.
     const text = (await allRenders()).get("vault") ?? "";
     const wrong = text.replace("automountServiceAccountToken: false", "automountToken: false");

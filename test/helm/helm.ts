@@ -23,6 +23,7 @@ import { projectRoot } from "../meta/source-text.ts";
 const exec = promisify(execFile);
 
 const tools = join(projectRoot, "node_modules/.cache/sealtail-tools");
+export const helmPath: string = join(tools, "helm");
 export const chart: string = join(projectRoot, "helm/sealtail");
 export const valuesDir: string = join(import.meta.dirname, "values");
 

@@ -54,6 +54,7 @@ const seconds: Schema = { type: "integer", minimum: 1, maximum: 3600 };
 const verifierKey: Schema = { type: "string", pattern: "^\\S+\\+[0-9a-f]{8}\\+[A-Za-z0-9+/=]+$" };
 const repository = "^(?:[a-z0-9][a-z0-9._-]*(?::[0-9]+)?(?:/[a-z0-9._-]+)*)?$";
 const countOrShare: Schema = { type: ["integer", "string"], pattern: "^[0-9]+%$", minimum: 0 };
+const count: Schema = { type: "integer", minimum: 1 };
 const span: Schema = { type: "string", pattern: "^[0-9]+(?:ms|s|m)$" };
 
 /** By the end of the path; the first that fits counts. Types of all others follow from presets. */
@@ -68,6 +69,7 @@ const shapes: readonly (readonly [end: RegExp, shape: Schema])[] = [
   [/\.name$/, name],
   [/\.url$/, url],
   [/^vault\.retention$/, list(strict({ subject: word, keep: word, then: word }, ["subject"]))],
+  [/^vault\.expect$/, list(strict({ subject: word, chains: count }, ["subject", "chains"]))],
   [/\.service\.type$/, oneOf("ClusterIP", "NodePort", "LoadBalancer")],
   [/\.(?:port|outsideVaultPort)$/, { type: "integer", minimum: 1, maximum: 65_535 }],
   [/\.persistence\.size$/, { type: "string", pattern: "^[0-9]+(?:Mi|Gi|Ti)$" }],
