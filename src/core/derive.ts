@@ -31,6 +31,8 @@ import { Fault } from "./fault.ts";
 import { type PayloadItem, payloadItems, type SpanItem, seedLength } from "./payload.ts";
 
 const lf = 0x0a;
+/** Envelopes between two turns of others: about a millisecond. */
+const stepEnvelopes = 1024;
 /** Longer preimages are rare: views of them are not kept. */
 const usualPreimage = 4096;
 
@@ -73,7 +75,25 @@ export function endOfLines(raw: Uint8Array, start: number, end: number, lines: n
 
 /** Derives all envelopes of a payload. Throws MALFORMED, LIMIT_EXCEEDED or COUNT_MISMATCH. */
 export function deriveEnvelopes(suite: Suite, input: DeriveInput): Derived {
-  return new Derivation(suite, input).run();
+  const steps = new Derivation(suite, input).run();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same, but `turn` is awaited after every 1,024 envelopes: a block takes milliseconds. */
+export async function deriveInTurns(
+  suite: Suite,
+  input: DeriveInput,
+  turn: () => Promise<void>,
+): Promise<Derived> {
+  const steps = new Derivation(suite, input).run();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await turn();
+  }
 }
 
 // Finds where envelopes end. The next LF is remembered, so that the whole payload is searched
@@ -134,12 +154,13 @@ class Derivation {
     bytes.set(prev, field.prev);
   }
 
-  run(): Derived {
+  /** Yields so that others can get their turn. */
+  *run(): Generator<void, Derived, undefined> {
     const { raw, firstSeq, count, onItem } = this.#input;
     let firstTime = Number.POSITIVE_INFINITY;
     for (const item of payloadItems(raw)) {
       const before = this.#done;
-      if (item.kind === "span") this.#span(item);
+      if (item.kind === "span") yield* this.#span(item);
       else this.#record(item);
       if (item.time < firstTime) firstTime = item.time;
       onItem?.(item, firstSeq + before, this.#done - before);
@@ -151,7 +172,7 @@ class Derivation {
     return { lastHash, envelopeRoot: this.#tree.root(), firstTime };
   }
 
-  #span(span: SpanItem): void {
+  *#span(span: SpanItem): Generator<void, void, undefined> {
     const { bytes, view } = this.#preimage;
     bytes[field.kind] = envelopeKind.line;
     setU64(view, field.time, span.time);
@@ -165,6 +186,7 @@ class Derivation {
       head.bytes[field.flags] = cutter.lf ? endedByLf : 0;
       this.#envelope(at, cutter.end, span);
       at = next;
+      if (this.#done % stepEnvelopes === 0) yield;
     }
   }
 

@@ -9,7 +9,7 @@
 // Spec: docs/spec/block.md, docs/spec/record.md.
 
 import { hex } from "../core/bytes.ts";
-import { type Derived, deriveEnvelopes } from "../core/derive.ts";
+import { type Derived, deriveInTurns } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
 import { firstPrev, maxStretch } from "../core/envelope.ts";
 import { SealtailError } from "../core/errors.ts";
@@ -290,11 +290,11 @@ export class Sealer {
     this.#pipeline.waitNoLonger();
   }
 
-  // Only after a turn, so that the next bytes are on their way from the disk while we hash.
+  // In turns, so that the next bytes come in, and the blocks before get to the disk, while we hash.
   async #derive(raw: Uint8Array, count: number): Promise<Derived> {
     const firstSeq = this.#facts.seq;
     const [prev] = await Promise.all([this.#lastHash, nextTurn()]);
-    return deriveEnvelopes(this.#suite, { raw, prev, firstSeq, count });
+    return deriveInTurns(this.#suite, { raw, prev, firstSeq, count }, nextTurn);
   }
 
   #newDraft(): Draft {
