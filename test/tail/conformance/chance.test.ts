@@ -100,6 +100,9 @@ class World {
     else await this.#look();
     if (what >= 5 && what < 10) this.#change();
     else if (what >= 10 && what < 13 && !this.#away) {
+      // Of a file of which nothing is sealed nobody knows after a stop without a drain.
+      const unknown = place.reader.tail.status().some(({ id }) => id === undefined);
+      if (unknown) await place.pass(2_500);
       this.log.push("down:");
       await place.down(() => this.#change());
     } else if (what >= 13 && !this.#away) this.#cutOrRemove(what);
