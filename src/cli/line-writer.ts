@@ -3,6 +3,7 @@
 // - For people: control characters made visible, pieces of one long line joined.
 // - As JSON: one envelope a line, with everything that is needed to hash it again.
 // - Raw: the bytes and their line ends, nothing added, nothing left away.
+// - Written in pages: a stream that waits for its reader holds each write in several hundred bytes.
 
 import { base64, hex } from "../core/bytes.ts";
 import { decodeEnvelope, type Envelope } from "../core/envelope.ts";
@@ -13,6 +14,7 @@ import { printable, type Ui } from "./ui.ts";
 export type LineFormat = "text" | "json" | "raw";
 
 const lf: Uint8Array = Uint8Array.of(0x0a);
+const pageBytes = 64 * 1024;
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class LineWriter {
@@ -21,6 +23,8 @@ export class LineWriter {
   readonly #chain: string;
   /** Where the line that is being printed goes on, if it was not ended yet. */
   #open: { source: string; offset: number } | undefined;
+  #page: Buffer = Buffer.allocUnsafe(pageBytes);
+  #length = 0;
   /** Raw: the next byte of the source. */
   #expected: number | undefined;
 
@@ -32,14 +36,31 @@ export class LineWriter {
 
   write(line: FoundLine): void {
     const envelope = decodeEnvelope(line.envelope);
-    if (this.#format === "json") this.#ui.print(this.#json(line, envelope));
+    if (this.#format === "json") this.#put(`${this.#json(line, envelope)}\n`);
     else if (this.#format === "raw") this.#raw(envelope);
     else this.#text(line, envelope);
   }
 
+  /** Hands on what was gathered. */
+  flush(): void {
+    if (this.#length === 0) return;
+    this.#ui.write(this.#page.subarray(0, this.#length));
+    // The stream keeps what it was given.
+    this.#page = Buffer.allocUnsafe(pageBytes);
+    this.#length = 0;
+  }
+
+  #put(result: string | Uint8Array): void {
+    const bytes = typeof result === "string" ? Buffer.from(result) : result;
+    if (this.#length + bytes.length > pageBytes) this.flush();
+    if (bytes.length > pageBytes) return this.#ui.write(bytes);
+    this.#page.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
   /** Ends a line that nothing continued. */
   end(): void {
-    if (this.#open !== undefined) this.#ui.write("\n");
+    if (this.#open !== undefined) this.#put("\n");
     this.#open = undefined;
   }
 
@@ -49,9 +70,9 @@ export class LineWriter {
     if (!continues || source === undefined) {
       this.end();
       const where = source === undefined ? "-" : source.path || `id:${source.id}`;
-      this.#ui.write(`${seq}  ${isoTime(time)}  ${printable(where)}  `);
+      this.#put(`${seq}  ${isoTime(time)}  ${printable(where)}  `);
     }
-    this.#ui.write(printable(Buffer.from(bytes).toString("utf8")).replaceAll("\n", "\\n"));
+    this.#put(printable(Buffer.from(bytes).toString("utf8")).replaceAll("\n", "\\n"));
     this.#open = { source: source?.id ?? "", offset: offset + bytes.length };
     if (envelope.endedByLf || source === undefined) this.end();
   }
@@ -60,8 +81,8 @@ export class LineWriter {
     if (this.#expected !== undefined && this.#expected !== offset) {
       this.#ui.warn(`bytes ${this.#expected} to ${offset} of the file are not among these lines`);
     }
-    this.#ui.write(bytes);
-    if (endedByLf) this.#ui.write(lf);
+    this.#put(bytes);
+    if (endedByLf) this.#put(lf);
     this.#expected = offset + bytes.length + (endedByLf ? 1 : 0);
   }
 

@@ -103,15 +103,20 @@ function formatOf({ raw, json, records }: LinesOptions): LineFormat {
 async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
   const writer = new LineWriter(ui, format, asked.chain.id);
   let written = 0;
-  const { leftOut } = await read(asked, {
+  const reading = read(asked, {
     onLine: (line) => {
       written += 1;
       writer.write(line);
     },
-    ready: () => ui.drained(),
+    ready: () => {
+      writer.flush();
+      return ui.drained();
+    },
     stopped: () => ui.closed,
   });
+  const { leftOut } = await reading.finally(() => writer.flush());
   writer.end();
+  writer.flush();
   const [first, ...others] = leftOut;
   if (written === 0 && first === undefined) ui.note("sealtail: no line of this chain fits");
   if (first === undefined || ui.closed) return;

@@ -73,7 +73,13 @@ export class Ui {
   async drained(): Promise<void> {
     const { stdout } = this.terminal;
     if (this.#closed || !stdout.writableNeedDrain) return;
-    await Promise.race([once(stdout, "drain"), once(stdout, "close")]).catch(() => undefined);
+    const over = new AbortController();
+    const [drain, close] = ["drain", "close"].map((event) =>
+      once(stdout, event, { signal: over.signal }).catch(() => undefined),
+    );
+    await Promise.race([drain, close]);
+    // The one that did not come would be listened for forever.
+    over.abort();
   }
 
   /** A line of results. */
