@@ -150,7 +150,8 @@ class Reading {
     const id = isRecord ? undefined : hex(preimage.subarray(field.source, field.offset));
     const source = id === undefined ? undefined : (this.#sources.get(id) ?? nameless(id));
     if (!this.#options.filter.wants(preimage, source)) return;
-    this.#held.push({ envelope: preimage.slice(), hash: hash.slice(), source });
+    // From node's pool: a buffer for each line costs the collector more than all the rest.
+    this.#held.push({ envelope: Buffer.from(preimage), hash: Buffer.from(hash), source });
   }
 
   /** The block whose payload was just judged is part of the chain: its lines may be handed out. */
