@@ -158,6 +158,19 @@ test("thresholds, labels, runbooks and single alerts are values", { skip }, asyn
   assert.doesNotMatch(text, /@\w+@/);
 });
 
+test("agents are scraped everywhere, or in the namespaces that were named and no others", {
+  skip,
+}, async () => {
+  for (const [namespaces, selector] of [
+    [[], { any: true }],
+    [["shop", "bank"], { matchNames: ["shop", "bank"] }],
+  ] as const) {
+    const values = changed("monitoring", { "monitoring.podMonitor.namespaces": namespaces });
+    const monitor = only(manifests(await render(values)), "PodMonitor");
+    assert.deepEqual(monitor["spec"].namespaceSelector, selector);
+  }
+});
+
 test("the dashboards are those of the source, byte for byte", { skip }, async () => {
   const sources = await sourceFiles("config/grafana/*.json");
   const maps = manifests(await render("monitoring")).filter(

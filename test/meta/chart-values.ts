@@ -108,7 +108,7 @@ const shapes: readonly (readonly [end: RegExp, shape: Schema])[] = [
   [/\.(?:drainSeconds|classicPauseSeconds)$/, seconds],
   [/^sidecar\.mode$/, oneOf("native", "classic")],
   [/\.mountPath$/, path],
-  [/\.logs\.containers$/, list(word)],
+  [/\.(?:logs\.containers|podMonitor\.namespaces)$/, list(word)],
   [/\.resources$/, strict({ requests: anything, limits: anything, claims: list(anything) }, [])],
   [/\.(?:interval|scrapeTimeout)$/, span],
   [/\.disabled$/, { type: "object", additionalProperties: { type: "boolean" } }],
