@@ -13,6 +13,7 @@ import { splitBody } from "../../src/vault/body.ts";
 import { Site } from "./site.ts";
 
 const MiB = 1024 * 1024;
+const unread = 'sealtail_agent_source_unread_bytes{source="app"}';
 
 const writer = join(import.meta.dirname, "hot-writer.mjs");
 
@@ -86,6 +87,20 @@ export async function waits(site: Site): Promise<number[]> {
   return ms.sort((a, b) => a - b);
 }
 
+/** What health and metrics say every second, until it is over. */
+async function lookAt(
+  site: Site,
+  signal: AbortSignal,
+): Promise<{ healthy: boolean; behind: number }> {
+  let [healthy, behind] = [true, 0];
+  for (; !signal.aborted; await pause(1000)) {
+    const { alive, ready } = await site.health();
+    healthy &&= alive && ready;
+    behind = Math.max(behind, await site.metric(unread));
+  }
+  return { healthy, behind };
+}
+
 /**
  * A file grows as fast as it can, for a while; then everything is caught up, sealed once and whole,
  * and no line of a slow file waited for two seconds. Meanwhile health and lag tell the truth.
@@ -99,10 +114,15 @@ export async function overload(t: TestContext, hot: Hot, slow: number): Promise<
   await rig.caughtUp();
   const over = new AbortController();
   const writing = writeSlowly(site, slow, over.signal);
+  const looking = lookAt(site, over.signal);
   const hotBytes = await writeHot(site, hot);
   over.abort();
   const lines = await writing;
-  await rig.caughtUp(120_000);
+  const { healthy, behind } = await looking;
+  assert.ok(healthy, "alive and ready all the while");
+  assert.ok(behind > MiB, `said to be ${behind} bytes behind at most`);
+  await rig.caughtUp(600_000);
+  assert.equal(await site.metric(unread), 0);
   assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
   await rig.stop(rig.vault, "SIGTERM");
   const ms = await waits(site);
