@@ -237,12 +237,15 @@ class FileJudge {
 
   /**
    * Whether the loss of a byte showed: the next look found the file too short for it. One that was
-   * cut and written again beyond, unread, between two looks, cannot be told from one that grew.
+   * cut and written again beyond, unread, between two looks, cannot be told from one that grew. And
+   * a single look may have been at a name only, before the file behind it was followed.
    */
   #showed(life: number, at: number, death: number): boolean {
-    if (death === forever) return true;
-    const next = this.#log.sightings.find((each) => each.life === life && each.tick > death);
-    return next !== undefined && next.size <= at;
+    const looks = this.#log.sightings.filter((each) => each.life === life);
+    const next = looks.find((each) => each.tick > death);
+    const before = looks.filter(({ tick, size }) => tick < death && size > at).length;
+    if (before <= 1) return false;
+    return death === forever || (next !== undefined && next.size <= at);
   }
 
   /** Whether the byte was written over one that had been sealed: `rewritten` is about these. */
