@@ -158,8 +158,8 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
     // From a copy its old content was read to the end.
     down: wasDown && !follow.copied,
     sure: follow.sure,
-    size: Math.min(follow.low, info.size),
-    now: info.size,
+    size: Math.min(follow.low, after.size),
+    now: after.size,
     between: follow.between,
     frontier: back.frontier,
     head: follow.print === undefined ? "unknown" : sameHead(follow.base.suite, follow.print, head),
@@ -167,7 +167,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   } as const;
   const verdict = judge(evidence);
   if ((verdict === "restart" || verdict === "wait") && (await follow.turnToCopy())) return [];
-  follow.settled(info.size, verdict === "wait");
+  follow.settled(after.size, verdict === "wait");
   switch (verdict) {
     case "wait":
       return [];
@@ -175,9 +175,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       if (follow.frontier.length === 0 && position > 0) await refill(follow, file);
       return [];
     case "restart":
-      return restart(follow, info.size, head, evidence);
+      return restart(follow, after.size, head, evidence);
     case "cut-back":
-      return cutBack(follow, info.size, head, evidence);
+      return cutBack(follow, after.size, head, evidence);
     case "rewritten": {
       const start = position - follow.frontier.length;
       // All sealed bytes lie in the frontier and are the same: only unread ones changed.

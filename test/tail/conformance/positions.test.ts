@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import { type Files, systemFiles } from "../../../src/host/files.ts";
 import { conform, lines } from "./place.ts";
 
 conform("reading goes on at the exact byte, again and again", async (place) => {
@@ -97,6 +98,30 @@ conform(
     assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
   },
 );
+
+conform("a file that grows while it is judged after a start has lost nothing", async (place) => {
+  place.put("a.log", lines(0, 10));
+  const reader = await place.follow(["*.log"]);
+  let armed = 3;
+  const files: Files = {
+    ...systemFiles,
+    async open(path, mode, perm) {
+      const file = await systemFiles.open(path, mode, perm);
+      return Object.assign(Object.create(file), {
+        stat: () => file.stat(),
+        close: () => file.close(),
+        read(into: Uint8Array, at: number, length: number, position: number) {
+          if (armed-- > 0) place.append("a.log", `meanwhile ${armed}\n`);
+          return file.read(into, at, length, position);
+        },
+      });
+    },
+  };
+  await place.down(() => place.append("a.log", "down\n"), { files });
+  await place.pass();
+  assert.deepEqual(reader.said(), ["source"]);
+  assert.equal(reader.lines().length, 14);
+});
 
 conform("a position beyond the end of the file is never read from", async (place) => {
   place.put("a.log", lines(0, 100));
