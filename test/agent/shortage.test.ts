@@ -38,7 +38,7 @@ const stateOf = (world: World): string | undefined => world.agent?.gauge.state;
 
 test("while blocks wait for room in the middle of reading, files are still followed", async () => {
   await using world = await World.make();
-  const big = "0123456789abcde\n".repeat(60_000);
+  const big = "0123456789abcde\n".repeat(80_000);
   world.files.append("/logs/big.log", big);
   const full = failing(world, "/wal/", ["write", "create"], "ENOSPC");
   full.on = false;
