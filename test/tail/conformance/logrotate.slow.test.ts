@@ -213,7 +213,10 @@ test("logrotate in each of its ways loses and doubles nothing under an agent", {
     await rotations(rig, configure(rig, far, writer), 5);
     await pause(300);
     // Compressed at once, a copy cannot be read on from.
-    await judgeAll(t, rig, await stop(writer), ["copytruncate-gz-now"]);
+    // A busy machine may look only after another rotation, when that copy is compressed as well.
+    // What shred writes over a file before deleting it is lost, too.
+    const lossy = ["copytruncate-gz-now", "copytruncate-gz", "shred"];
+    await judgeAll(t, rig, await stop(writer), lossy);
   }),
 );
 
@@ -242,6 +245,6 @@ test("what logrotate does while the agent is down is made good, or stated", { sk
       ...compressed,
       "copytruncate-gz-now",
     ];
-    await judgeAll(t, rig, await stop(writer), gone);
+    await judgeAll(t, rig, await stop(writer), [...gone, "copytruncate-gz"]);
   }),
 );
