@@ -151,6 +151,7 @@ export const alertCases: Readonly<Record<string, AlertCases>> = {
       quiet({ [agent("gaps_total", ',cause="skipped"')]: "0x5 3x60" }, 9),
     ],
   },
+  SealtailLeftOut: counter(agent("left_out_bytes_total")),
   SealtailReadingBehind: {
     fires: [
       fires({ [agent("source_oldest_unread_timestamp_seconds", ',source="app"')]: "60x60" }, 12),
