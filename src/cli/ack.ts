@@ -31,6 +31,7 @@ interface OpenFinding {
   readonly code: FindingCode;
   readonly reason?: string;
   readonly blocks: readonly number[];
+  readonly earlier?: number;
 }
 
 const examples = `
@@ -98,8 +99,10 @@ async function acknowledge(
       const text = formatAcknowledgement(terms, grant.bytes);
       const note = formatNote(text, [signer.signNote(text)]);
       await client.post("/v1/acknowledgements", utf8(note), answerBytesMax);
-      const covered = open.filter((each) => each.code === code).flatMap(({ blocks }) => blocks);
-      ui.print(`acknowledged ${code} below block ${size}: ${covered.length} open`);
+      const covered = open
+        .filter((each) => each.code === code)
+        .reduce((sum, { blocks, earlier = 0 }) => sum + blocks.length + earlier, 0);
+      ui.print(`acknowledged ${code} below block ${size}: ${covered} open`);
     }
   } finally {
     client.close();
@@ -149,6 +152,7 @@ async function openIn(
 }
 
 function isOpenFinding(value: unknown): value is OpenFinding {
-  const { code, blocks } = (value ?? {}) as Record<string, unknown>;
-  return typeof code === "string" && Object.hasOwn(findingClasses, code) && Array.isArray(blocks);
+  const { code, blocks, earlier = 0 } = (value ?? {}) as Record<string, unknown>;
+  const known = typeof code === "string" && Object.hasOwn(findingClasses, code);
+  return known && Array.isArray(blocks) && Number.isSafeInteger(earlier);
 }

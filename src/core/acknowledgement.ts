@@ -51,6 +51,8 @@ export function isReason(text: string): boolean {
 /** Reads one. Throws Fault for any deviation from the grammar. Judges no signature. */
 export function parseAcknowledgement(suite: Suite, bytes: Uint8Array): Acknowledgement {
   const note = parseNote(bytes, maxAcknowledgementLength);
+  // With room for others' lines, whoever sees one could make any number of it.
+  if (note.signatures.length !== 1) throw refusal("has not exactly one signature");
   const lines = note.text.split("\n");
   const values = keys.map((key, i) => valueIn(lines[i + 1], key));
   const [audience, chain, code, below, time, reason, grant] = values as [

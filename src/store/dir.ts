@@ -137,6 +137,18 @@ class DirStore extends ReadableDir implements Store {
     return true;
   }
 
+  async forksKept(chain: string): Promise<{ block: number; since: number }[]> {
+    const found: { block: number; since: number }[] = [];
+    for (const name of await this.shelf.names(chain, "forks")) {
+      const fork = forkOf(name);
+      const path = this.shelf.path(`${chainPath(chain, "forks")}/${name}`);
+      // A time that cannot be set: a copy of an old proof is new, and has to be looked at again.
+      const info = fork && (await this.#options.files.stat(path));
+      if (info) found.push({ block: fork.block, since: Number(info.ctimeNs / 1_000_000_000n) });
+    }
+    return found;
+  }
+
   async acknowledgements(): Promise<Uint8Array[]> {
     const { files } = this.#options;
     const folder = this.shelf.path(acknowledgementsFolder);

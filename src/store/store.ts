@@ -129,6 +129,8 @@ export interface Store extends ReadableStore {
    * of them. One at a time per chain; appends may go on meanwhile.
    */
   writeFork(chain: string, fork: ForkProof): Promise<boolean>;
+  /** Block numbers of the fork proofs of a chain, and since when each lies there, in Unix seconds. */
+  forksKept(chain: string): Promise<{ readonly block: number; readonly since: number }[]>;
   /** Operators' statements as they were received, the oldest first. */
   acknowledgements(): Promise<Uint8Array[]>;
   /** Keeps one, named by its time in Unix seconds and its hash in hex. Durable; twice is fine. */

@@ -20,7 +20,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
 import type { Catalog } from "./catalog.ts";
-import type { OpenFindings } from "./open-findings.ts";
+import { type OpenFindings, skewMax } from "./open-findings.ts";
 import { Problem } from "./problem.ts";
 
 export interface AcknowledgementsOptions {
@@ -32,17 +32,18 @@ export interface AcknowledgementsOptions {
   readonly findings: OpenFindings;
   readonly roots: readonly VerifierKey[];
   readonly audience: string;
+  /** Throws Problem while the vault takes nothing in: it stops, or a sync failed. */
+  readonly assertOpen: () => void;
   /** Told of a failed sync: the process must end. */
   readonly onUnsafe: (error: unknown) => void;
 }
-
-/** How far a statement's time may be from ours, in seconds. */
-const skewMax = 300;
 
 export const acknowledgementBytesMax: number = maxAcknowledgementLength;
 
 export class Acknowledgements {
   readonly #options: AcknowledgementsOptions;
+  /** Ids of those that were taken since the start. */
+  readonly #kept = new Set<string>();
 
   constructor(options: AcknowledgementsOptions) {
     this.#options = options;
@@ -66,10 +67,14 @@ export class Acknowledgements {
 
   /** Takes a new one; returns its id once it is durable. Throws Problem. */
   async take(note: Uint8Array): Promise<string> {
-    const { suite, diag } = this.#options;
+    const { suite, diag, assertOpen } = this.#options;
+    assertOpen();
     const said = this.#admit(note);
     const id = acknowledgementId(suite, note);
+    // Who merely repeats one costs no sync.
+    if (this.#kept.has(id)) return id;
     await this.#keep(said.time, id, note);
+    this.#kept.add(id);
     this.#apply(said);
     const { chain, code, below, grant } = said;
     diag.info("findings acknowledged", { chain, finding: code, below, by: grant.subject });
@@ -128,7 +133,7 @@ export class Acknowledgements {
     }
   }
 
-  #apply({ chain, code, below }: Acknowledgement): void {
-    this.#options.findings.acknowledge(chain, code, below);
+  #apply({ chain, code, below, time }: Acknowledgement): void {
+    this.#options.findings.acknowledge(chain, code, below, time);
   }
 }

@@ -30,9 +30,13 @@ const detail = {
   ...{ kind: { enum: ["genesis", "normal", "final"] }, receipt },
 };
 
-const openFinding = object({ code: text, reason: text, blocks: { type: "array", items: count } }, [
-  "reason",
-]);
+const openFinding = object(
+  {
+    ...{ code: text, reason: text, blocks: { type: "array", items: count } },
+    earlier: { ...count, description: "How many blocks there are before those listed." },
+  },
+  ["reason", "earlier"],
+);
 
 const envelope = object(
   {

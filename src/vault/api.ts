@@ -2,7 +2,7 @@
 //
 // Reference: docs/reference/http.md; the same as OpenAPI at /v1/openapi.json.
 
-import { concat, fromUtf8 } from "../core/bytes.ts";
+import { concat } from "../core/bytes.ts";
 import { type Acknowledgements, acknowledgementBytesMax } from "./acknowledgements.ts";
 import { bodyBytesMax, tooLarge } from "./body.ts";
 import type { ApiRequest, Endpoint, EndpointShape, Parameter } from "./endpoint.ts";
@@ -57,7 +57,9 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
       },
       async () => {
         const notes = await acknowledgements.list();
-        return json({ acknowledgements: notes.map((note) => fromUtf8(note)) });
+        // One that somebody damaged must not hide the others.
+        const texts = notes.map((note) => new TextDecoder().decode(note));
+        return json({ acknowledgements: texts });
       },
     ),
     read(
@@ -174,7 +176,10 @@ function chainReads(reads: Reads): Endpoint[] {
       {
         ...{ path: `${base}/findings`, name: "findings", parameters: [chain] },
         about: "What was found in the chain and nobody acknowledged.",
-        success: { about: "`open`: code, reason and blocks of each.", type: "application/json" },
+        success: {
+          about: "`open`: code, reason and newest blocks of each.",
+          type: "application/json",
+        },
       },
       reads.findings,
     ),

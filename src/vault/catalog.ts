@@ -54,6 +54,8 @@ export interface CatalogOptions {
   readonly judge: (grant: Uint8Array | undefined) => JudgedGrant;
   /** When a receipt of ours was signed, in Unix seconds; undefined for what is none. */
   readonly receiptTime: (receipt: Uint8Array) => number | undefined;
+  /** Whether a chain of that size is known to end in its agent's stop. */
+  readonly isStopped: (chain: string, size: number) => boolean;
 }
 
 const indexBytesMax = 256 * 1024 * 1024;
@@ -213,7 +215,7 @@ export class Catalog {
     entry.size = size;
     entry.seenAt = seen ?? header.time;
     entry.silenceMs = header.maxSilenceMs;
-    entry.ended = endOf(header, false);
+    entry.ended = endOf(header, this.#options.isStopped(entry.chain, size));
     entry.surveyed = true;
   }
 

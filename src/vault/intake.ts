@@ -91,7 +91,7 @@ export class Intake {
 
   /** Stores what can be stored of a request, and returns a receipt. Throws Problem. */
   async post(submission: Submission): Promise<SignedReceipt> {
-    this.#assertOpen();
+    this.assertOpen();
     const { chain, length } = submission;
     if (length !== undefined && length > bodyBytesMax) throw tooLarge(bodyBytesMax);
     const reader = new BodyReader(submission.body, bodyBytesMax);
@@ -122,7 +122,7 @@ export class Intake {
       const blocks: SplitBlock[] = [];
       for (let block = await reader.next(); block; block = await reader.next()) blocks.push(block);
       return await heads.use(chain, async (head) => {
-        this.#assertOpen();
+        this.assertOpen();
         return await this.#take(chain, head, founding, blocks);
       });
     } finally {
@@ -241,7 +241,8 @@ export class Intake {
     const now = clock.now();
     catalog.grew(chain, newest.header, now, stopped);
     const [first] = accepted as [SplitBlock];
-    watch.stored(chain, first.header.blockNo, newest.header.blockNo + 1, findings);
+    const [from, to] = [first.header.blockNo, newest.header.blockNo + 1];
+    watch.stored(chain, { from, to, findings, stopped });
     for (const { header } of accepted) observer.lag(Math.max(0, now - header.time) / 1e6);
   }
 
@@ -293,7 +294,8 @@ export class Intake {
     tally("rejected", blocks.slice(at, at + 1));
   }
 
-  #assertOpen(): void {
+  /** Throws Problem while nothing is taken in. */
+  assertOpen(): void {
     if (this.#unsafe) throw new Problem("vault-unsafe", "a sync failed");
     if (this.#closing) throw new Problem("shutting-down", "vault is stopping", { retryAfter: 2 });
   }

@@ -8,11 +8,12 @@ import type { Suite } from "../core/digest.ts";
 import { parseGrant } from "../core/grant.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
-import type { Finding } from "../verify/finding.ts";
+import { type Finding, isRefusal } from "../verify/finding.ts";
 import { resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { splitBody } from "./body.ts";
-import { newestSnapshot } from "./replay.ts";
+import type { LookedAt } from "./open-findings.ts";
+import { Damage, newestSnapshot } from "./replay.ts";
 
 export interface LookBackOptions {
   readonly suite: Suite;
@@ -20,21 +21,26 @@ export interface LookBackOptions {
   readonly signal: AbortSignal;
 }
 
-/** The findings of the stored blocks [from, to). Undefined if `signal` came first. */
+/**
+ * What is to be seen in the stored blocks [from, to). Undefined if `signal` came first. Throws
+ * Damage for blocks that verification refuses.
+ */
 export async function lookBack(
   chain: ChainReader,
   from: number,
   to: number,
   { suite, keys, signal }: LookBackOptions,
-): Promise<Finding[] | undefined> {
+): Promise<LookedAt | undefined> {
   const grant = parseGrant(suite, (await chain.grant()) ?? new Uint8Array(0));
   const start = from === 0 ? { block: 0, before: undefined } : await newestSnapshot(chain, from);
-  const found: Finding[] = [];
+  const findings: Finding[] = [];
+  const refused: Finding[] = [];
   const options: WalkOptions = {
     ...{ suite, chain: chain.id, grant: { key: grant.key, terms: grant }, vaults: [keys] },
     itemsOnly: true,
     report: (finding) => {
-      if ((finding.block ?? 0) >= from) found.push(finding);
+      if (isRefusal(finding.code)) refused.push(finding);
+      else if ((finding.block ?? 0) >= from) findings.push(finding);
     },
   };
   const { before, block: first } = start;
@@ -42,7 +48,11 @@ export async function lookBack(
   for await (const block of splitBody(chain.wholeBlocks(first, to))) {
     if (signal.aborted) return undefined;
     walk.block(block.head, block.payload);
+    // Other keys of the vault say nothing about what the agent sealed.
+    const bad = refused.find(({ code }) => code !== "RECEIPT_BAD_SIGNATURE");
+    if (bad !== undefined)
+      throw new Damage(`stored block ${bad.block ?? first} fails: ${bad.code}`);
     await nextTurn();
   }
-  return found;
+  return { from, to, findings, stopped: walk.thread.stopped === true };
 }

@@ -5,13 +5,16 @@
 // - A finding stays open until an acknowledgement covers its block, whatever happens meanwhile: a
 //   restart of the vault closes none.
 // - One block counts once per kind, however often it holds it.
+// - The index may be older or newer than the store: blocks that come again replace what it says.
 
 import { fromUtf8, utf8 } from "../core/bytes.ts";
+import { SealtailError } from "../core/errors.ts";
 import type { FindingCode } from "../core/fault.ts";
 import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import type { Finding } from "../verify/finding.ts";
+import { OpenBlocks } from "./open-blocks.ts";
 
 /** A finding's code; of a gap, with its cause. */
 export interface FindingKind {
@@ -38,10 +41,14 @@ const watched = new Map(watchedKinds.map((kind) => [labelOf(kind), kind]));
 interface ChainFindings {
   /** Blocks looked at. */
   looked: number;
-  /** Block numbers by kind, rising. */
-  readonly open: Map<string, number[]>;
-  /** By code: acknowledged below this block. */
+  /** Whether the newest of them states its agent's stop. */
+  stopped: boolean;
+  /** By kind. */
+  readonly open: Map<string, OpenBlocks>;
+  /** By code: acknowledged below this block. Not of forks. */
   readonly below: Map<string, number>;
+  /** Acknowledgements of forks: `time` in Unix seconds. */
+  readonly forks: { readonly below: number; readonly time: number }[];
 }
 
 export interface OpenFindingsOptions {
@@ -52,39 +59,62 @@ export interface OpenFindingsOptions {
 }
 
 export interface OpenFinding extends FindingKind {
+  /** The newest ones. */
   readonly blocks: readonly number[];
+  /** How many blocks there are before these; undefined for none. */
+  readonly earlier?: number;
 }
 
+/** Blocks [from, to) of a chain and what was seen in them. */
+export interface LookedAt {
+  readonly from: number;
+  readonly to: number;
+  readonly findings: readonly Finding[];
+  /** Whether the last of them states its agent's stop. */
+  readonly stopped: boolean;
+}
+
+/** How far an acknowledgement's time may be from the vault's, in seconds. */
+export const skewMax = 300;
 const indexBytesMax = 256 * 1024 * 1024;
 
 export class OpenFindings {
   readonly #options: OpenFindingsOptions;
   readonly #chains = new Map<string, ChainFindings>();
   #stale = false;
+  #unsaved = 0;
 
   constructor(options: OpenFindingsOptions) {
     this.#options = options;
   }
 
-  /** Takes over what the index file says of the chains that are stored. */
-  async load(): Promise<void> {
+  /** Takes over what the index file says of the chains for which `isStored` holds. */
+  async load(isStored: (chain: string) => boolean): Promise<void> {
     const { files, path, diag } = this.#options;
-    const bytes = await readWhole(files, path, indexBytesMax);
-    if (bytes === undefined) return;
     try {
-      for (const line of fromUtf8(bytes).split("\n")) if (line !== "") this.#restore(line);
+      const bytes = await readWhole(files, path, indexBytesMax);
+      const lines = bytes === undefined ? [] : fromUtf8(bytes).split("\n");
+      for (const line of lines) if (line !== "") this.#restore(line, isStored);
     } catch (error) {
+      if (error instanceof SealtailError && error.code !== "file-too-large") throw error;
       diag.warn("index of findings is damaged, it is made anew", { error: error as Error });
       this.#chains.clear();
     }
+  }
+
+  /** Blocks that were looked at since the index file was written. */
+  get unsaved(): number {
+    return this.#unsaved;
   }
 
   /** Writes the index file, if it would say anything new. */
   async save(): Promise<void> {
     if (!this.#stale) return;
     this.#stale = false;
-    const rows = [...this.#chains].map(([chain, { looked, open }]) => {
-      return `${JSON.stringify({ chain, looked, open: Object.fromEntries(open) })}\n`;
+    this.#unsaved = 0;
+    const rows = [...this.#chains].map(([chain, { looked, stopped, open }]) => {
+      const kinds = [...open].map(([kind, { listed, earlier }]) => [kind, { listed, earlier }]);
+      return `${JSON.stringify({ chain, looked, stopped, open: Object.fromEntries(kinds) })}\n`;
     });
     await writeFileDurably(this.#options.files, this.#options.path, utf8(rows.join("")));
   }
@@ -94,36 +124,59 @@ export class OpenFindings {
     return this.#chains.get(chain)?.looked ?? 0;
   }
 
-  /**
-   * Blocks [from, to) of a chain were looked at and `findings` are what was seen. Ignored if blocks
-   * before them were not: the background comes by.
-   */
-  note(chain: string, from: number, to: number, findings: readonly Finding[]): void {
-    const state = this.#of(chain);
-    if (from > state.looked || to <= state.looked) return;
-    for (const finding of findings) {
-      const block = finding.block ?? from;
-      if (block >= state.looked) this.#open(state, kindOf(finding), block);
-    }
-    state.looked = to;
-    this.#stale = true;
+  /** Whether a chain of `size` blocks is known to end in its agent's stop. */
+  isStopped(chain: string, size: number): boolean {
+    const state = this.#chains.get(chain);
+    return state?.looked === size && state.stopped;
   }
 
-  /** A fork of a chain is proven, at `block`. */
-  fork(chain: string, block: number): void {
-    this.#open(this.#of(chain), "FORK", block);
+  /**
+   * Blocks of a chain were looked at. Ignored if blocks before them were not: the background comes
+   * by. If some of them were looked at before, this is what holds.
+   */
+  note(chain: string, { from, to, findings, stopped }: LookedAt): void {
+    this.cut(chain, from);
+    const state = this.#of(chain);
+    if (from > state.looked) return;
+    for (const finding of findings) this.#open(state, kindOf(finding), finding.block ?? from);
+    state.looked = to;
+    state.stopped = stopped;
+    this.#stale = true;
+    this.#unsaved += to - from;
+  }
+
+  /** What is known of the blocks of a chain from `size` on holds no more: they are not stored. */
+  cut(chain: string, size: number): void {
+    const state = this.#of(chain);
+    if (size >= state.looked) return;
+    state.looked = size;
+    state.stopped = false;
+    this.#stale = true;
+    for (const blocks of state.open.values()) if (!blocks.cut(size)) state.looked = 0;
+    if (state.looked === 0) state.open.clear();
+    else for (const [kind, { count }] of state.open) if (count === 0) state.open.delete(kind);
+  }
+
+  /**
+   * A fork of a chain is proven, at `block`, since this Unix second; Infinity: just now. It may lie
+   * below blocks of which an earlier one is acknowledged: that one was meant, not this.
+   */
+  fork(chain: string, block: number, since: number): void {
+    const state = this.#of(chain);
+    const meant = state.forks.some(({ below, time }) => block < below && since <= time + skewMax);
+    if (!meant) this.#open(state, "FORK", block);
     this.#stale = true;
   }
 
   /** Closes what an acknowledgement covers, now and whenever it is met again. */
-  acknowledge(chain: string, code: FindingCode, below: number): void {
+  acknowledge(chain: string, code: FindingCode, below: number, time: number): void {
     const state = this.#of(chain);
-    state.below.set(code, Math.max(below, state.below.get(code) ?? 0));
+    if (code === "FORK") state.forks.push({ below, time });
+    else state.below.set(code, Math.max(below, state.below.get(code) ?? 0));
     for (const [kind, blocks] of state.open) {
       if (watched.get(kind)?.code !== code) continue;
-      const left = blocks.filter((block) => block >= below);
-      if (left.length === 0) state.open.delete(kind);
-      else state.open.set(kind, left);
+      blocks.closeBelow(below);
+      if (blocks.count === 0) state.open.delete(kind);
     }
     this.#stale = true;
   }
@@ -135,8 +188,9 @@ export class OpenFindings {
 
   /** What is open in a chain. */
   of(chain: string): OpenFinding[] {
-    return [...(this.#chains.get(chain)?.open ?? [])].map(([kind, blocks]) => {
-      return { ...(watched.get(kind) as FindingKind), blocks };
+    return [...(this.#chains.get(chain)?.open ?? [])].map(([kind, { listed, earlier }]) => {
+      const found = { ...(watched.get(kind) as FindingKind), blocks: listed };
+      return earlier === 0 ? found : { ...found, earlier };
     });
   }
 
@@ -144,7 +198,7 @@ export class OpenFindings {
   counts(): { kind: FindingKind; count: number }[] {
     const counts = new Map([...watched.keys()].map((kind) => [kind, 0]));
     for (const { open } of this.#chains.values()) {
-      for (const [kind, blocks] of open) counts.set(kind, (counts.get(kind) ?? 0) + blocks.length);
+      for (const [kind, blocks] of open) counts.set(kind, (counts.get(kind) ?? 0) + blocks.count);
     }
     return [...watched].map(([label, kind]) => ({ kind, count: counts.get(label) ?? 0 }));
   }
@@ -152,7 +206,13 @@ export class OpenFindings {
   #of(chain: string): ChainFindings {
     const known = this.#chains.get(chain);
     if (known !== undefined) return known;
-    const made: ChainFindings = { looked: 0, open: new Map(), below: new Map() };
+    const made: ChainFindings = {
+      looked: 0,
+      stopped: false,
+      open: new Map(),
+      below: new Map(),
+      forks: [],
+    };
     this.#chains.set(chain, made);
     return made;
   }
@@ -160,26 +220,28 @@ export class OpenFindings {
   #open(state: ChainFindings, kind: string, block: number): void {
     const code = watched.get(kind)?.code;
     if (code === undefined || block < (state.below.get(code) ?? 0)) return;
-    const blocks = state.open.get(kind) ?? [];
-    const newest = blocks.at(-1) ?? -1;
-    if (block > newest) blocks.push(block);
-    else if (!blocks.includes(block))
-      blocks.splice(
-        blocks.findIndex((each) => each > block),
-        0,
-        block,
-      );
+    const blocks = state.open.get(kind) ?? new OpenBlocks();
+    blocks.add(block);
     state.open.set(kind, blocks);
   }
 
-  #restore(line: string): void {
-    const { chain, looked, open } = JSON.parse(line) as {
+  #restore(line: string, isStored: (chain: string) => boolean): void {
+    const { chain, looked, stopped, open } = JSON.parse(line) as {
       chain: string;
       looked: number;
-      open: Record<string, number[]>;
+      stopped: boolean;
+      open: Record<string, { listed: number[]; earlier: number }>;
     };
+    if (!isStored(chain)) return;
+    if (!Number.isSafeInteger(looked) || typeof stopped !== "boolean") {
+      throw new RangeError("a row is of another kind");
+    }
     const kinds = Object.entries(open).filter(([kind]) => watched.has(kind));
-    this.#chains.set(chain, { looked, open: new Map(kinds), below: new Map() });
+    const blocks = kinds.map(([kind, { listed, earlier }]) => {
+      return [kind, new OpenBlocks(listed, earlier)] as const;
+    });
+    const state = { looked, stopped, open: new Map(blocks), below: new Map(), forks: [] };
+    this.#chains.set(chain, state);
   }
 }
 

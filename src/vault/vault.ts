@@ -229,10 +229,12 @@ class Vault implements RunningVault {
       ...{ files, suite, now: () => clock.now(), dir: place.path },
       ...{ asideDir: `${stateDir}/quarantine`, limits: limits.objects ?? objectLimits },
     });
+    const findings = new OpenFindings({ files, diag, path: `${stateDir}/findings.ndjson` });
     const catalog = new Catalog({
       ...{ files, store, diag, path: `${stateDir}/chains.ndjson` },
       judge: (grant) => judgeGrant({ suite, roots, audiences: audiencesOf([keys]) }, grant),
       receiptTime: (receipt) => receiptTime(suite, keys, receipt),
+      isStopped: (chain, size) => findings.isStopped(chain, size),
     });
     await catalog.load();
     const heads = new Heads({
@@ -242,13 +244,14 @@ class Vault implements RunningVault {
         if (entry !== undefined) entry.damage = why;
       },
     });
-    const findings = new OpenFindings({ files, diag, path: `${stateDir}/findings.ndjson` });
-    await findings.load();
+    await findings.load((chain) => catalog.get(chain) !== undefined);
     const watch = new Watch({
       ...{ suite, keys, diag, store, catalog, findings, expect: this.#config.expect },
+      onFault: (error) => this.#failIfUnsafe(error),
     });
     const acknowledgements = new Acknowledgements({
       ...{ suite, clock, diag, store, catalog, findings, roots, audience: name },
+      assertOpen: () => this.#intake?.assertOpen(),
       onUnsafe: (error) => this.#intake?.fail(error),
     });
     await acknowledgements.load();
@@ -287,13 +290,16 @@ class Vault implements RunningVault {
   }
 
   async #runSurvey(): Promise<void> {
-    try {
-      const { signal } = this.#stopping;
-      await this.#catalog?.survey(signal);
-      await this.#watch?.survey(signal);
-    } catch (error) {
-      this.#deps.diag.error("couldn't survey the stored chains", { error: error as Error });
-      this.#failIfUnsafe(error);
+    const { signal } = this.#stopping;
+    const surveys = [() => this.#catalog?.survey(signal), () => this.#watch?.survey(signal)];
+    // An index that can't be written keeps nobody from looking.
+    for (const survey of surveys) {
+      try {
+        await survey();
+      } catch (error) {
+        this.#deps.diag.error("couldn't survey the stored chains", { error: error as Error });
+        this.#failIfUnsafe(error);
+      }
     }
     this.#surveyDone.resolve();
   }
@@ -320,6 +326,7 @@ class Vault implements RunningVault {
     this.#stopping.abort();
     await settled;
     await this.#survey;
+    await this.#watch?.idle;
     await this.#keeper?.stop();
     try {
       const last = [

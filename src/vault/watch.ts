@@ -10,11 +10,10 @@ import type { Suite } from "../core/digest.ts";
 import { globMatches } from "../core/glob.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
-import type { Finding } from "../verify/finding.ts";
 import { type Catalog, type ChainEntry, type ChainState, chainStates, stateOf } from "./catalog.ts";
 import type { ExpectConfig } from "./config.ts";
 import { lookBack } from "./look-back.ts";
-import type { FindingKind, OpenFinding, OpenFindings } from "./open-findings.ts";
+import type { FindingKind, LookedAt, OpenFinding, OpenFindings } from "./open-findings.ts";
 
 export interface WatchOptions {
   readonly suite: Suite;
@@ -24,7 +23,14 @@ export interface WatchOptions {
   readonly catalog: Catalog;
   readonly findings: OpenFindings;
   readonly expect: readonly ExpectConfig[];
+  /** Told of a write to the index that failed. */
+  readonly onFault: (error: unknown) => void;
 }
+
+/** How many blocks are looked at before what was seen is noted. */
+const stretch = 8192;
+/** How many blocks may be looked at before the index is written: more are looked at again. */
+const unsavedMax = 65_536;
 
 /** What is seen at one moment. Times in Unix seconds. */
 export interface Watched {
@@ -45,19 +51,52 @@ export interface Watched {
 
 export class Watch {
   readonly #options: WatchOptions;
+  /** Chains that can't be looked at; nobody tries again before the next start. */
+  readonly #unreadable = new Set<string>();
+  /** Set once every chain was looked at, or tried. */
+  #surveyed: AbortSignal | undefined;
+  /** What is done in the background after the survey, one after the other. */
+  #work: Promise<void> = Promise.resolve();
 
   constructor(options: WatchOptions) {
     this.#options = options;
   }
 
-  /** Blocks were stored and `found` is what their verification said. */
-  stored(chain: string, from: number, to: number, found: readonly Finding[]): void {
-    this.#options.findings.note(chain, from, to, found);
+  /** Blocks were stored and `seen` is what their verification said. */
+  stored(chain: string, seen: LookedAt): void {
+    const { findings } = this.#options;
+    findings.note(chain, seen);
+    const signal = this.#surveyed;
+    if (signal === undefined) return;
+    // Of a write that failed, blocks may be stored that nobody noted.
+    const behind = findings.looked(chain) < seen.to && !this.#unreadable.has(chain);
+    if (behind) this.#after(() => this.#survey(chain, signal));
+    if (findings.unsaved > unsavedMax) this.#after(() => this.#save());
+  }
+
+  /** Resolves when nothing is done in the background any more. */
+  get idle(): Promise<void> {
+    return this.#work;
+  }
+
+  #after(work: () => Promise<void>): void {
+    this.#work = this.#work.then(work);
+  }
+
+  async #save(): Promise<void> {
+    const { findings, diag, onFault } = this.#options;
+    if (findings.unsaved <= unsavedMax) return;
+    try {
+      await findings.save();
+    } catch (error) {
+      diag.warn("couldn't write the index of findings", { error: error as Error });
+      onFault(error);
+    }
   }
 
   /** A fork was proven and its proof is kept. */
   forked(chain: string, block: number): void {
-    this.#options.findings.fork(chain, block);
+    this.#options.findings.fork(chain, block, Number.POSITIVE_INFINITY);
   }
 
   /** Looks at every stored block that was not looked at yet. Returns when all were, or on `signal`. */
@@ -67,6 +106,7 @@ export class Watch {
       if (signal.aborted) return;
       await this.#survey(chain, signal);
     }
+    this.#surveyed = signal;
     if (!signal.aborted) await findings.save();
   }
 
@@ -74,16 +114,25 @@ export class Watch {
     const { store, findings, catalog, suite, keys, diag } = this.#options;
     const reader = store.reader(chain);
     try {
-      for (const { firstBlock } of await reader.forks()) findings.fork(chain, firstBlock);
+      const forks = await store.forksKept(chain);
       for (;;) {
+        const entry = catalog.get(chain);
+        if (entry === undefined || !entry.surveyed || entry.damage !== undefined) return;
+        findings.cut(chain, entry.size);
+        for (const { block, since } of forks) findings.fork(chain, block, since);
         const from = findings.looked(chain);
-        const to = catalog.get(chain)?.size ?? 0;
-        if (from >= to) return;
-        const found = await lookBack(reader, from, to, { suite, keys, signal });
-        if (found === undefined) return;
-        findings.note(chain, from, to, found);
+        if (from >= entry.size) break;
+        const to = Math.min(entry.size, from + stretch);
+        const seen = await lookBack(reader, from, to, { suite, keys, signal });
+        if (seen === undefined) return;
+        // What came in meanwhile may have been noted already.
+        if (findings.looked(chain) < to) findings.note(chain, seen);
       }
+      const entry = catalog.get(chain);
+      const stopped = entry?.ended === "no" && findings.isStopped(chain, entry.size);
+      if (entry !== undefined && stopped) entry.ended = "stopped";
     } catch (error) {
+      this.#unreadable.add(chain);
       diag.error("couldn't look back over a stored chain", { chain, error: error as Error });
     }
   }
