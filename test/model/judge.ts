@@ -243,7 +243,10 @@ class FileJudge {
   #showed(life: number, at: number, death: number): boolean {
     const looks = this.#log.sightings.filter((each) => each.life === life);
     const next = looks.find((each) => each.tick > death);
-    const before = looks.filter(({ tick, size }) => tick < death && size > at).length;
+    const facts = this.#lives[life] as LifeFacts;
+    const before = looks.filter(({ tick, size }) => {
+      return tick < death && size > at && this.#followed(facts, tick);
+    }).length;
     if (before <= 1) return false;
     return death === forever || (next !== undefined && next.size <= at);
   }
