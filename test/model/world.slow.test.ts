@@ -1,12 +1,34 @@
-// More worlds than the quick tests have time for; test/model/world.test.ts says what they are.
+// More worlds than the quick tests have time for, on all processors; test/model/world.test.ts says
+// what they are. SEALTAIL_WORLDS=n lives through n of them.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import { test } from "node:test";
-import { firstFailure } from "./trial.ts";
+import { Worker } from "node:worker_threads";
 
-for (let block = 1; block <= 7; block += 1) {
-  test(`worlds ${block * 1000} to ${block * 1000 + 99} keep every byte`, async () => {
-    const failure = await firstFailure(block * 1000, 100);
-    assert.equal(failure, undefined, failure);
-  });
+const worlds = Number(process.env["SEALTAIL_WORLDS"] ?? 2400);
+/** In one thread; then its memory is given back. */
+const count = 60;
+
+/** Takes stretches of seeds off the list until it is empty or something failed. */
+async function live(stretches: number[], failures: string[]): Promise<void> {
+  for (let from = stretches.shift(); from !== undefined; from = stretches.shift()) {
+    const worker = new Worker(new URL("./trial-worker.ts", import.meta.url), {
+      workerData: { from, count },
+    });
+    const [failure] = (await once(worker, "message")) as [string | null];
+    await worker.terminate();
+    if (failure === null) continue;
+    failures.push(failure);
+    stretches.length = 0;
+  }
 }
+
+test(`${worlds} worlds keep every byte`, async () => {
+  const stretches = Array.from({ length: Math.ceil(worlds / count) }, (_, i) => 1000 + i * count);
+  const failures: string[] = [];
+  const threads = Array.from({ length: availableParallelism() }, () => live(stretches, failures));
+  await Promise.all(threads);
+  assert.deepEqual(failures, [], failures[0]);
+});
