@@ -116,7 +116,12 @@ export class OpenFindings {
       const kinds = [...open].map(([kind, { listed, earlier }]) => [kind, { listed, earlier }]);
       return `${JSON.stringify({ chain, looked, stopped, open: Object.fromEntries(kinds) })}\n`;
     });
-    await writeFileDurably(this.#options.files, this.#options.path, utf8(rows.join("")));
+    try {
+      await writeFileDurably(this.#options.files, this.#options.path, utf8(rows.join("")));
+    } catch (error) {
+      this.#stale = true;
+      throw error;
+    }
   }
 
   /** How many of a chain's blocks were looked at. */
