@@ -49,10 +49,8 @@ async function run(ui: Ui, words: readonly string[]): Promise<void> {
 
 /** Throws vault-refused for one that is not alive, vault-unreachable where nobody answers. */
 async function ask(address: string): Promise<void> {
-  const client = await VaultClient.open(`http://${address}`, undefined, {
-    ...{ idleMs: 3000, answerMs: 3000 },
-    ...{ tries: 1, waitMsMax: 0 },
-  });
+  const limits = { idleMs: 3000, answerMs: 3000, tries: 1, waitMsMax: 0 };
+  const client = await VaultClient.open(`http://${address}`, undefined, limits, "agent or vault");
   try {
     const answer = await client.bytes("/livez", answerBytesMax);
     if (answer === undefined) throw client.invalid("/livez", "there is no such page");

@@ -22,8 +22,8 @@ function agentLines(status: Json, now: number): string[] {
   const rows = [
     ["state", text(status["state"])],
     ["chain", text(status["chain"] ?? "none yet")],
-    ["sealed", `${count(head["seq"])} envelopes in ${count(head["block"])} blocks`],
-    ["reading", `${count(files.length)} files, ${count(behind)} bytes behind`],
+    ["sealed", `${some(head["seq"], "envelope")} in ${some(head["block"], "block")}`],
+    ["reading", `${some(files.length, "file")}, ${some(behind, "byte")} behind`],
     ["buffer", `${bytesText(buffer["bytes"])} of ${bytesText(buffer["limit"])}`],
     ["vault", shipText(objectOf(status["ship"]), now)],
     ["gaps", `${count(gapCount)} declared since the start`],
@@ -38,7 +38,8 @@ function shipText(ship: Json, now: number): string {
   if (!(waiting > 0)) return `${state}, a receipt covers everything`;
   const oldest = Number(ship["oldestUnreceiptedTime"]);
   const age = Number.isFinite(oldest) ? `, the oldest for ${ageText(now - oldest)}` : "";
-  return `${state}, ${count(waiting)} blocks wait for a receipt${age}`;
+  const blocks = `${some(waiting, "block")} without a receipt`;
+  return `${state}, ${blocks}${age}`;
 }
 
 /** The files that lag most come first; those that were read are counted. */
@@ -52,7 +53,7 @@ function fileLines(files: readonly Json[]): string[] {
     const behind = lag > 0 ? `${bytesText(lag)} behind` : "";
     return [text(file["state"]), place, behind, text(file["path"])];
   });
-  const rest = files.length > most ? [`  and ${count(files.length - most)} more files`] : [];
+  const rest = files.length > most ? [`  and ${some(files.length - most, "more file")}`] : [];
   return ["", ...columns(rows), ...rest];
 }
 
@@ -65,34 +66,33 @@ function vaultLines(status: Json, now: number): string[] {
   const oldest = Number(watched["oldestHeartbeat"]) * 1e6;
   const rows = [
     ["chains", chains.join(", ") || "none"],
-    ["quietest", oldest > 0 ? `${ageText(now - oldest)} since its last block` : "none is open"],
-    ["receipts", `${count(status["receiptsPending"])} not kept yet`],
+    ["quietest", oldest > 0 ? `${ageText(now - oldest)} since its last block` : "none is active"],
+    ["receipts", keptText(status["receiptsPending"])],
     ["free", typeof free === "number" ? bytesText(free) : "?"],
   ];
   return [...columns(rows), "", ...openLines(watched)];
 }
 
+function keptText(pending: unknown): string {
+  return pending === 0 ? "all kept" : `the newest of ${some(pending, "chain")} not kept yet`;
+}
+
 function openLines(watched: Json): string[] {
-  const open = listOf(watched["open"]).flatMap((each) => {
-    const { code = "?", reason = "" } = objectOf(each["kind"]) as {
-      code?: string;
-      reason?: string;
-    };
-    return each["count"] === 0
-      ? []
-      : [[count(each["count"]), text(`${code} ${reason}`.trim()), "wait for an acknowledgement"]];
-  });
-  const ends = (["silent", "stopped"] as const).flatMap((state) =>
-    watched[state] === 0 ? [] : [[count(watched[state]), `chains ${state}`, ""]],
-  );
-  const missing = listOf(watched["missing"]).flatMap((each) =>
-    each["count"] === 0
-      ? []
-      : [[count(each["count"]), text(each["subject"]), "expected, not there"]],
-  );
-  const pending =
-    watched["pending"] === 0 ? [] : [[count(watched["pending"]), "chains", "unwatched"]];
-  const rows = [...open, ...ends, ...missing, ...pending];
+  const until = "open until acknowledged";
+  const rows: string[][] = [];
+  const add = (value: unknown, noun: string, ...cells: string[]): void => {
+    if (value !== 0) rows.push([some(value, noun), ...cells]);
+  };
+  for (const each of listOf(watched["open"])) {
+    const { code, reason } = objectOf(each["kind"]);
+    add(each["count"], "block", `${text(code)} ${text(reason ?? "")}`.trim(), until);
+  }
+  add(watched["silent"], "chain", "CHAIN_STALLED", until);
+  add(watched["stopped"], "chain", "STOPPED", until);
+  for (const each of listOf(watched["missing"])) {
+    add(each["count"], "chain", text(each["subject"]), "expected, not there");
+  }
+  add(watched["pending"], "chain", "not looked at yet");
   return rows.length === 0 ? ["  nothing is open"] : columns(rows);
 }
 
@@ -114,6 +114,11 @@ function lagOf(file: Json): number {
 
 function count(value: unknown): string {
   return typeof value === "number" ? value.toLocaleString("en-US") : "?";
+}
+
+/** How many of what: "1 file", "2 files". */
+function some(value: unknown, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
 function text(value: unknown): string {

@@ -38,10 +38,8 @@ export function register(program: Command, ui: Ui): void {
 }
 
 async function run(ui: Ui, url: string, options: StatusOptions): Promise<void> {
-  const client = await VaultClient.open(url, undefined, {
-    ...{ idleMs: 5000, answerMs: 10_000 },
-    ...{ tries: 1, waitMsMax: 0 },
-  });
+  const limits = { idleMs: 5000, answerMs: 10_000, tries: 1, waitMsMax: 0 };
+  const client = await VaultClient.open(url, undefined, limits, "agent or vault");
   try {
     if (options.watch === true) await watch(ui, client);
     else await show(ui, client, options.json === true);

@@ -36,11 +36,14 @@ export class VaultClient {
   /** Without a slash at its end. */
   readonly url: string;
   readonly #limits: ClientLimits;
+  /** Who is asked, for messages. */
+  readonly #who: string;
   readonly #agent: http.Agent;
 
-  constructor(url: string, ca: Buffer | undefined, limits: ClientLimits) {
+  constructor(url: string, ca: Buffer | undefined, limits: ClientLimits, who: string) {
     this.url = url;
     this.#limits = limits;
+    this.#who = who;
     const options = { keepAlive: true, maxSockets: 4 };
     this.#agent = url.startsWith("https:")
       ? new https.Agent({ ...options, ...(ca === undefined ? {} : { ca }) })
@@ -52,6 +55,7 @@ export class VaultClient {
     address: string,
     ca: string | undefined,
     limits: ClientLimits = clientLimits,
+    who = "the vault",
   ): Promise<VaultClient> {
     const url = URL.canParse(address) ? new URL(address) : undefined;
     if (url === undefined || url.search !== "" || url.hash !== "" || url.username !== "") {
@@ -61,7 +65,7 @@ export class VaultClient {
       });
     }
     const pem = ca === undefined ? undefined : await readPem(ca);
-    return new VaultClient(url.href.replace(/\/+$/, ""), pem, limits);
+    return new VaultClient(url.href.replace(/\/+$/, ""), pem, limits, who);
   }
 
   /** The whole answer; undefined for 404. More than `limit` bytes is vault-answer-invalid. */
@@ -179,8 +183,8 @@ export class VaultClient {
   #broken(path: string, cause: unknown): SealtailError {
     const errno = errnoOf(cause);
     const text = cause instanceof Error ? cause.message : String(cause);
-    const why = printable(errno ?? text);
-    const message = `couldn't reach the vault (${why === "ABORT_ERR" ? "it takes too long" : why})`;
+    const why = errno === "ABORT_ERR" ? "it takes too long" : printable(errno ?? text);
+    const message = `couldn't reach ${this.#who} (${why})`;
     return new SealtailError("vault-unreachable", message, { place: this.url + path, cause });
   }
 

@@ -268,8 +268,8 @@ export const errorTable = {
   },
   "vault-unreachable": {
     kind: "operating",
-    means: "no connection to the vault could be made, or it broke",
-    remedy: "check address, name, port, certificates and that the vault runs",
+    means: "no connection to a vault, or to the agent that was asked, could be made, or it broke",
+    remedy: "check address, name, port and certificates, and that it runs there",
   },
   "vault-key-mismatch": {
     kind: "config",

@@ -35,7 +35,8 @@ function compareReceipt(walk: ChainWalk, bytes: Uint8Array, length: number): voi
   if (receipt === undefined) return;
   if (receipt.size > length) {
     const blocks = receipt.size - length;
-    walk.report("TAIL_TRUNCATED", `receipt covers ${blocks} more blocks than are there`, {
+    const more = blocks === 1 ? "1 more block" : `${blocks} more blocks`;
+    walk.report("TAIL_TRUNCATED", `receipt covers ${more} than are there`, {
       block: length,
       blocks,
     });

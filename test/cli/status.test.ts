@@ -45,7 +45,7 @@ test("what an agent is doing is told in a few lines, the file that lags most fir
   sealed   88,231 envelopes in 1,204 blocks
   reading  2 files, 4,900 bytes behind
   buffer   1.2 MiB of 2.0 GiB
-  vault    unreachable (connection-refused), 3 blocks wait for a receipt
+  vault    unreachable (connection-refused), 3 blocks without a receipt
   gaps     2 declared since the start
 
   reading  100 of 5,000  4.8 KiB behind  /var/log/b\\x1b[2J.log
@@ -66,8 +66,9 @@ test("a vault's status says how its chains stand and what is open", async () => 
   const { code, out } = await dir.quick(["status", rig.vault.operationsUrl]);
   assert.equal(code, 0);
   assert.match(out, /chains +1 stopped\n/);
-  assert.match(out, /1 +chains stopped\n/);
-  assert.match(out, /2 +pay-\* +expected, not there\n/);
+  assert.match(out, / {2}quietest +none is active\n {2}receipts +all kept\n/);
+  assert.match(out, / {2}1 chain +STOPPED +open until acknowledged\n/);
+  assert.match(out, / {2}2 chains +pay-\* +expected, not there\n/);
   const json = await dir.quick(["status", rig.vault.operationsUrl, "--json"]);
   assert.equal((JSON.parse(json.out) as { program: string }).program, "vault");
 });
@@ -92,7 +93,10 @@ test("a program that is not ready, and one that is not there, exit with 1", asyn
   assert.match(unready.out, /^not ready\n/);
   assert.equal(unready.code, 1);
   const { code, err } = await dir.quick(["status", "http://127.0.0.1:1"]);
-  assert.match(err, /\(ECONNREFUSED\): http:\/\/127\.0\.0\.1:1\/status \[vault-unreachable\]/);
+  assert.match(
+    err,
+    /couldn't reach agent or vault \(ECONNREFUSED\): http:\/\/127\.0\.0\.1:1\/status \[vault-unreachable\]/,
+  );
   assert.equal(code, 1);
 });
 
