@@ -102,7 +102,8 @@ async function acknowledge(
       const covered = open
         .filter((each) => each.code === code)
         .reduce((sum, { blocks, earlier = 0 }) => sum + blocks.length + earlier, 0);
-      ui.print(`acknowledged ${code} below block ${size}: ${covered} open`);
+      const before = covered === 1 ? "1 was open" : `${covered || "none"} were open`;
+      ui.print(`acknowledged ${code} below block ${size}: ${before}`);
     }
   } finally {
     client.close();

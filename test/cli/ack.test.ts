@@ -33,7 +33,10 @@ test("everything open in a chain is acknowledged, and asked again nothing is ope
   const grant = await writeGrant(dir, "admin");
   const words = ["ack", rig.vault.url, "stopped-app", "--grant", grant, "--reason", "retired"];
   const first = await dir.quick(words);
-  assert.deepEqual([first.code, first.out], [0, "acknowledged STOPPED below block 2: 1 open\n"]);
+  assert.deepEqual(
+    [first.code, first.out],
+    [0, "acknowledged STOPPED below block 2: 1 was open\n"],
+  );
   assert.equal(await rig.metric("sealtail_vault_stopped_chains"), 0);
   const again = await dir.quick(words);
   assert.deepEqual([again.code, again.out], [0, ""]);
