@@ -7,7 +7,7 @@
 
 import { maxAcknowledgementLength } from "../core/acknowledgement.ts";
 import type { Suite } from "../core/digest.ts";
-import { makeDirDurably, readWhole, writeFileDurably } from "../host/durable.ts";
+import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import { DirChain, makeFolder, modes, type ObjectLimits, objectLimits } from "./dir-chain.ts";
@@ -25,7 +25,7 @@ import {
   isChainId,
   receiptPath,
 } from "./layout.ts";
-import { DirShelf, textNames } from "./shelf.ts";
+import { DirShelf, readSmall, textNames } from "./shelf.ts";
 import type {
   ChainReader,
   ChainWriter,
@@ -156,7 +156,8 @@ class DirStore extends ReadableDir implements Store {
     const names = textNames(items, "file").filter(isAcknowledgementName);
     const notes: Uint8Array[] = [];
     for (const name of names.sort()) {
-      const note = await readWhole(files, `${folder}/${name}`, maxAcknowledgementLength);
+      const path = `${acknowledgementsFolder}/${name}`;
+      const note = await readSmall(this.shelf, path, maxAcknowledgementLength);
       if (note !== undefined) notes.push(note);
     }
     return notes;

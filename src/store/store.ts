@@ -131,7 +131,7 @@ export interface Store extends ReadableStore {
   writeFork(chain: string, fork: ForkProof): Promise<boolean>;
   /** Block numbers of the fork proofs of a chain, and since when each lies there, in Unix seconds. */
   forksKept(chain: string): Promise<{ readonly block: number; readonly since: number }[]>;
-  /** Operators' statements as they were received, the oldest first. */
+  /** Operators' statements as they are kept, the oldest first; one too long to be any is cut. */
   acknowledgements(): Promise<Uint8Array[]>;
   /** Keeps one, named by its time in Unix seconds and its hash in hex. Durable; twice is fine. */
   writeAcknowledgement(time: number, id: string, note: Uint8Array): Promise<void>;

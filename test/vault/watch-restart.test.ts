@@ -189,3 +189,24 @@ test("a fork that is proven after others were acknowledged is open, at whatever 
     await rig.restart();
   }
 });
+
+test("a kept acknowledgement that is too long or no text keeps neither vault nor list from working", async () => {
+  await using rig = await Rig.start();
+  const { chain, gap } = follower("spoiled");
+  chain.seal([gap("truncated")]);
+  await rig.post(chain);
+  const note = new Admin().says({ chain: chain.name, code: "GAP_DECLARED", below: 3 });
+  assert.equal(await acknowledge(rig, note), "200");
+  await rig.close();
+  const name = (digit: string): string =>
+    `${rig.store}/acknowledgements/${"0".repeat(16)}-${digit.repeat(64)}`;
+  await writeFile(name("a"), new Uint8Array(20_000));
+  await writeFile(name("b"), Uint8Array.of(0xff, 0xfe));
+  await rig.open();
+  await rig.vault.surveyed;
+  assert.equal(await rig.metric(openGaps("truncated")), 0);
+  const { acknowledgements } = await rig.json("/v1/acknowledgements");
+  assert.equal((acknowledgements as string[]).at(-1), Buffer.from(note).toString());
+  const warned = rig.diag.lines.filter(({ phrase }) => phrase.includes("kept acknowledgement"));
+  assert.equal(warned.length, 2);
+});
