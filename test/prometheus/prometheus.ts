@@ -120,6 +120,15 @@ scrape_configs:${jobs.join("")}
     await this.#until(`${names} clear`, (firing) => !names.some((name) => firing.includes(name)));
   }
 
+  /** Waits until `expr` has a value: a target that was just named is scraped seconds later. */
+  async sees(expr: string): Promise<void> {
+    for (let tries = 0; tries < 240; tries++) {
+      if ((await this.query(expr)).length > 0) return;
+      await pause(250);
+    }
+    throw new Error(`not within a minute: ${expr} has a value`);
+  }
+
   async #until(what: string, holds: (firing: string[]) => boolean): Promise<void> {
     let firing: string[] = [];
     for (let tries = 0; tries < 240; tries++) {
