@@ -19,6 +19,7 @@ const summary = {
   ...{ chain: hash, subject: text, size: count, forks: count },
   state: { enum: ["active", "silent", "stopped", "final", "damaged", "unknown"] },
   seen_at: micros,
+  open: { type: "array", items: text, description: "Codes that wait for an acknowledgement." },
 };
 
 const receipt = object({ size: count, time: { ...count, description: "Unix seconds." } });

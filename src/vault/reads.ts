@@ -42,7 +42,7 @@ export class Reads {
   }
 
   readonly list = async ({ query }: ApiRequest): Promise<Response> => {
-    const { catalog, clock } = this.#options;
+    const { catalog } = this.#options;
     const limit = query.integer("limit", 1, pageMax) ?? 100;
     const after = query.text("after") ?? "";
     if (after !== "" && !/^[0-9a-f]{64}$/.test(after)) {
@@ -53,16 +53,16 @@ export class Reads {
     for (const id of ids) {
       const entry = await catalog.look(id);
       if (entry === undefined || (entry.size === 0 && entry.damage === undefined)) continue;
-      chains.push(summary(entry, clock.now()));
+      chains.push(this.#summary(entry));
     }
     const next = ids.length === limit ? { next: ids.at(-1) } : {};
     return json({ chains, ...next });
   };
 
   readonly detail = async ({ path }: ApiRequest): Promise<Response> => {
-    const { heads, clock, store } = this.#options;
+    const { heads, store } = this.#options;
     const entry = await this.#entry(path["chain"]);
-    const about = summary(entry, clock.now());
+    const about = this.#summary(entry);
     if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
     const stored =
       heads.peek(entry.chain)?.stored ?? (await heads.use(entry.chain, async (h) => h?.stored));
@@ -148,6 +148,14 @@ export class Reads {
     return new Response(bodyOf(rows), { headers: { ...still, "content-type": ndjson } });
   };
 
+  #summary(entry: ChainEntry): object {
+    const { clock, watch } = this.#options;
+    const now = clock.now();
+    const { chain, subject = "", size, forks, seenAt } = entry;
+    const open = [...new Set(watch.openOf(entry, now).map(({ code }) => code))];
+    return { chain, subject, state: stateOf(entry, now), size, seen_at: seenAt, forks, open };
+  }
+
   async #entry(chain: string | undefined): Promise<ChainEntry> {
     if (chain === undefined || !/^[0-9a-f]{64}$/.test(chain)) {
       throw new Problem("bad-request", "chain must be an id of 64 lower-case hex digits");
@@ -189,11 +197,6 @@ export class Reads {
 
 const ndjson = "application/x-ndjson";
 const still = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
-
-function summary(entry: ChainEntry, now: number): object {
-  const { chain, subject = "", size, forks, seenAt } = entry;
-  return { chain, subject, state: stateOf(entry, now), size, seen_at: seenAt, forks };
-}
 
 function place(size: number, next: number): Record<string, string> {
   return { "sealtail-size": String(size), "sealtail-next-block": String(next) };

@@ -43,7 +43,15 @@ test("chains are listed in pages, with subject, size and state", async () => {
     await rig.restart();
   }
   const [first] = (await rig.json("/v1/chains"))["chains"] as Record<string, unknown>[];
-  assert.deepEqual(Object.keys(first!), ["chain", "subject", "state", "size", "seen_at", "forks"]);
+  assert.deepEqual(Object.keys(first!), [
+    "chain",
+    "subject",
+    "state",
+    "size",
+    "seen_at",
+    "forks",
+    "open",
+  ]);
   assert.match(String(first!["subject"]), /^app-\d$/);
   assert.deepEqual([first!["state"], first!["size"], first!["forks"]], ["active", 1, 0]);
 });
@@ -61,7 +69,7 @@ test("a chain's detail says where it stands, the same after a restart", async ()
   assert.ok(Math.abs(Number(seenAt) - Date.now() * 1000) < 60e6);
   assert.deepEqual(kept, { size: 2, time: receipt.time });
   assert.deepEqual(rest, {
-    ...{ chain: chain.name, subject: "detail", state: "active", size: 2, forks: 0 },
+    ...{ chain: chain.name, subject: "detail", state: "active", size: 2, forks: 0, open: [] },
     ...{ first_seq: 0, last_seq: 5, first_time: chain.blocks[0]!.header.time },
     ...{ head_time: newest.header.time, max_silence_ms: 60_000, kind: "normal" },
     ...{ head: hex(newest.hash), root: hex(chain.roots[2]!), run: hex(chain.runId) },

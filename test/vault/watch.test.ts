@@ -40,6 +40,8 @@ test("a declared gap stays open over restarts until it is acknowledged, and then
     { code: "GAP_DECLARED", reason: "truncated", blocks: [1] },
   ]);
   assert.equal(await rig.metric(gaps), 1);
+  const [listed] = (await rig.json("/v1/chains"))["chains"] as { open: string[] }[];
+  assert.deepEqual(listed?.open, ["GAP_DECLARED"]);
   await rig.restart();
   await rig.vault.surveyed;
   assert.equal(await rig.metric(gaps), 1);
