@@ -3,6 +3,7 @@
 // - Everything lies in one folder that the caller removes.
 // - Defaults hold, but for: ports (any free one), the buffer (large enough for all), and, unless a
 //   scenario says otherwise, max_age, so that the last, unfilled block does not wait a second.
+//   Where agent and vault are compared it is max_delay too, for the same reason.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -58,7 +58,10 @@ export async function agentPart(setup: Deployment, log: LogFile): Promise<Measur
 export async function vaultPart(setup: Deployment, log: LogFile): Promise<Measured> {
   await using vault = setup.startVault();
   const { url } = await vault.said("vault started");
-  await using agent = setup.startAgent("shipped", { url: String(url) });
+  await using agent = setup.startAgent("shipped", {
+    url: String(url),
+    sink: "max_delay: 50ms",
+  });
   const operations = String((await agent.said("agent started"))["operations"]);
   await until(operations, ({ head, ship }) => head.block > 0 && ship?.receiptedSize === head.block);
   await sleep(settleMs);
