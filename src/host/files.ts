@@ -3,6 +3,8 @@
 // - Everything is asynchronous and runs in libuv's pool; nothing here blocks the loop.
 // - Errors are SealtailErrors with the path as their place; any failed sync is sync-failed.
 // - A new or renamed file is durable only when its own sync and syncDir of its directory returned.
+// - After a sync that the disk failed, nothing is written or synced any more by this process, by
+//   whatever part of it: whoever failed ends it, and others must not build on it meanwhile.
 // - Files are opened without waiting: a pipe named like a log cannot hang the program.
 
 import { isUtf8 } from "node:buffer";
@@ -10,6 +12,7 @@ import type { BigIntStats, Dirent, Stats } from "node:fs";
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import fs from "node:fs/promises";
+import type { SealtailError } from "../core/errors.ts";
 import { errnoOf, fileError, type Path, parentOf, pathBytes, syncError } from "./file-error.ts";
 
 export type { Path } from "./file-error.ts";
@@ -118,6 +121,20 @@ function infoOf(stats: BigIntStats): FileInfo {
 
 const missing = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "");
 
+/** The first sync that a disk failed; what a caller did wrong (a closed file) is no such thing. */
+let failed: SealtailError | undefined;
+
+function assertSafe(): void {
+  if (failed !== undefined) throw failed;
+}
+
+function syncFailed(doing: string, path: Path, cause: unknown): SealtailError {
+  const error = syncError(doing, path, cause);
+  const byDisk = ["EIO", "ENOSPC", "EDQUOT", "EROFS", "ESTALE"].includes(errnoOf(cause) ?? "");
+  if (byDisk) failed ??= error;
+  return error;
+}
+
 class SystemFile implements OpenFile {
   readonly #handle: FileHandle;
   readonly #path: Path;
@@ -142,6 +159,7 @@ class SystemFile implements OpenFile {
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
+    assertSafe();
     let done = 0;
     while (done < bytes.length) {
       const work = this.#handle.write(bytes, done, bytes.length - done, position + done);
@@ -150,6 +168,7 @@ class SystemFile implements OpenFile {
   }
 
   async writev(parts: readonly Uint8Array[], position: number): Promise<void> {
+    assertSafe();
     const total = parts.reduce((sum, part) => sum + part.length, 0);
     if (total === 0) return;
     const work = this.#handle.writev(parts as Uint8Array[], position);
@@ -170,18 +189,20 @@ class SystemFile implements OpenFile {
   }
 
   async datasync(): Promise<void> {
+    assertSafe();
     try {
       await this.#handle.datasync();
     } catch (cause) {
-      throw syncError("sync the file", this.#path, cause);
+      throw syncFailed("sync the file", this.#path, cause);
     }
   }
 
   async sync(): Promise<void> {
+    assertSafe();
     try {
       await this.#handle.sync();
     } catch (cause) {
-      throw syncError("sync the file", this.#path, cause);
+      throw syncFailed("sync the file", this.#path, cause);
     }
   }
 
@@ -276,6 +297,7 @@ export const systemFiles: Files = {
   chmod: (path, perm) => attempt("set the file's mode", path, fs.chmod(native(path), perm)),
 
   async syncDir(dir) {
+    assertSafe();
     let handle: FileHandle | undefined;
     try {
       handle = await fs.open(native(dir), "r");
@@ -283,7 +305,7 @@ export const systemFiles: Files = {
     } catch (cause) {
       // Without a descriptor nothing was tried, so nothing failed: the caller may ask again.
       const short = handle === undefined && ["EMFILE", "ENFILE"].includes(errnoOf(cause) ?? "");
-      throw (short ? fileError : syncError)("sync the directory", dir, cause);
+      throw (short ? fileError : syncFailed)("sync the directory", dir, cause);
     } finally {
       await handle?.close();
     }

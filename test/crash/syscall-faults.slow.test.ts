@@ -2,7 +2,6 @@
 // kernel. Whatever the call was, the next start finds everything, and nothing is sealed twice.
 //
 // - strace runs beside (-D), so that signals go to the process itself.
-// - strace runs beside (-D), so that signals go to the process itself.
 // - One thread makes all file calls here (UV_THREADPOOL_SIZE=1), as strace counts per thread.
 
 import assert from "node:assert/strict";
@@ -227,9 +226,8 @@ for (const row of rows) {
     const trace = join(rig.dir, "trace");
     await play(rig, row, trace);
     await rig.stop(row.who === "agent" ? rig.agent : rig.vault, "SIGKILL");
-    const [, ...after] = (await traced(trace)).split("(INJECTED)");
-    // What the kernel said of the data is unknown from here on.
-    if (row.calls === sync) assert.doesNotMatch(after.join(), /sync\(/, "it synced again");
+    const [before = "", ...after] = (await traced(trace)).split("(INJECTED)");
+    if (row.calls === sync) assertNeverAgain(before, after.join());
     if (row.says !== undefined) assert.match(rig.said, row.says);
     if (row.who === "agent") await rig.startAgent();
     else await rig.startVault();
@@ -242,6 +240,17 @@ for (const row of rows) {
       assertByCommand(rig, "app.log");
     }
   });
+}
+
+/**
+ * What the kernel said of the data is unknown after a failed sync. What another part had handed to
+ * the thread of file calls before anybody heard of it is done all the same, once a part.
+ */
+function assertNeverAgain(before: string, after: string): void {
+  const file = /sync\((\d+)[^\n]*$/.exec(before)?.[1];
+  const synced = [...after.matchAll(/sync\((\d+)/g)].map(([, each]) => each);
+  assert.ok(file !== undefined && !synced.includes(file), `file ${file} was synced again`);
+  assert.ok(synced.length <= 2, `it went on and synced\n${after}`);
 }
 
 /** Two chains, linked, hold every line once between them. */
