@@ -201,6 +201,12 @@ async function restoreStore(rig: Rig, backup: string): Promise<void> {
 }
 
 async function backUp(rig: Rig): Promise<string> {
+  // A status without files looks caught up as well.
+  await until(
+    async () => (await rig.status()).files.some(({ offset }) => offset > 0),
+    rig,
+    "a file",
+  );
   await rig.caughtUp();
   await rig.stop(rig.vault, "SIGTERM");
   const backup = `${rig.storeDir}.backup`;
