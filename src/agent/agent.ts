@@ -90,6 +90,7 @@ export class Agent {
   /** Those of the chain that is gone on with. */
   #sources: SourceTable | undefined;
   #saidFull = false;
+  #saidGrowsOn = false;
   /** Blocks of an old chain that wait for a new one. */
   #unsent = 0;
   #shortage: Shortage | undefined;
@@ -127,7 +128,10 @@ export class Agent {
         this.gauge.lastTurn = clock.mono();
       },
       reserve,
-      onShortage: (shortage) => this.#onShortage(shortage),
+      onShortage: (shortage, growsOn) => {
+        if (growsOn === true) this.#growsOn(shortage as Shortage);
+        else this.#onShortage(shortage);
+      },
       onSync: (micros) => this.#metrics.synced(micros),
       onLeftOut: (bytes) => {
         this.gauge.leftOutBytes += bytes;
@@ -327,6 +331,22 @@ export class Agent {
     }
     this.#saidFull = full;
     return !full;
+  }
+
+  // The reserve is not given for it: its inode is the receipt's, which frees the buffer.
+  #growsOn(shortage: Shortage): void {
+    if (!this.#saidGrowsOn) {
+      this.#options.diag.error(
+        "couldn't begin another segment of the buffer, the newest grows on",
+        {
+          error: shortage,
+        },
+      );
+    }
+    this.#saidGrowsOn = true;
+    if (shortage.code !== "too-many-open-files") return;
+    this.#session?.onShortage(shortage);
+    this.#session?.onShortage(undefined);
   }
 
   #onShortage(shortage: Shortage | undefined): void {

@@ -64,7 +64,7 @@ export interface ChainContext {
   readonly onSealed: (block: SealedBlock) => void;
   readonly reserve: Reserve;
   /** Blocks wait for room or a descriptor (told at each attempt), or no longer do. */
-  readonly onShortage: (shortage: Shortage | undefined) => void;
+  readonly onShortage: (shortage: Shortage | undefined, growsOn?: boolean) => void;
   readonly onSync: (micros: number) => void;
   /** Bytes that only the old chain's buffer held, and that the new grant does not cover. */
   readonly onLeftOut: (bytes: number) => void;

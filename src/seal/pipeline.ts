@@ -79,8 +79,11 @@ export interface PipelineOptions {
   /** Signs the genesis: the grant's key. Needed only where the chain does not exist yet. */
   readonly genesisSigner?: ((message: Uint8Array) => Uint8Array) | undefined;
   readonly onSealed: (block: SealedBlock) => void;
-  /** Told at each attempt that failed because something is short, and once more when it is over. */
-  readonly onShortage?: ((shortage: Shortage | undefined) => void) | undefined;
+  /**
+   * Told at each attempt that failed because something is short, and once more when it is over.
+   * `growsOn`: only another segment could not begin, and nothing waits.
+   */
+  readonly onShortage?: ((shortage: Shortage | undefined, growsOn?: boolean) => void) | undefined;
 }
 
 /** Closed drafts that may wait for their hashes and the disk; memory is bounded by it. */
@@ -236,8 +239,7 @@ export class Pipeline {
       return true;
     } catch (error) {
       if (!isShortage(error)) throw error;
-      onShortage?.(error);
-      onShortage?.(undefined);
+      onShortage?.(error, true);
       return false;
     }
   }
