@@ -21,7 +21,7 @@ import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
 import type { Catalog } from "./catalog.ts";
 import { type OpenFindings, skewMax } from "./open-findings.ts";
-import { Problem } from "./problem.ts";
+import { Problem, storeProblem } from "./problem.ts";
 
 export interface AcknowledgementsOptions {
   readonly suite: Suite;
@@ -122,14 +122,8 @@ export class Acknowledgements {
     } catch (error) {
       if (!(error instanceof SealtailError)) throw error;
       diag.error("couldn't keep an acknowledgement", { error });
-      if (error.kind === "unsafe") {
-        onUnsafe(error);
-        throw new Problem("vault-unsafe", "a sync failed");
-      }
-      if (error.code === "disk-full") {
-        throw new Problem("disk-full", "the store's disk has no room left", { retryAfter: 30 });
-      }
-      throw new Problem("store-unavailable", "the store refused", { retryAfter: 5 });
+      if (error.kind === "unsafe") onUnsafe(error);
+      throw storeProblem(error);
     }
   }
 

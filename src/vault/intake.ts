@@ -25,7 +25,7 @@ import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
 import { type ChainHead, type Heads, storedHead } from "./heads.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
-import { Problem } from "./problem.ts";
+import { Problem, storeProblem } from "./problem.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import type { Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
@@ -315,13 +315,10 @@ export class Intake {
     observer.storeFailed(error.code);
     if (error.kind === "unsafe") {
       this.fail(error);
-      return new Problem("vault-unsafe", "a sync failed");
+    } else {
+      diag.error("couldn't store blocks", { chain, error });
     }
-    diag.error("couldn't store blocks", { chain, error });
-    if (error.code === "disk-full") {
-      return new Problem("disk-full", "the store's disk has no room left", { retryAfter: 30 });
-    }
-    return new Problem("store-unavailable", "the store refused", { retryAfter: 5 });
+    return storeProblem(error);
   }
 
   /** The store's state is unknown from here: nothing is promised any more. */

@@ -5,6 +5,8 @@
 //
 // Reference: docs/reference/http.md, "Problems".
 
+import type { SealtailError } from "../core/errors.ts";
+
 export interface ProblemRow {
   readonly status: number;
   readonly title: string;
@@ -172,4 +174,13 @@ export class Problem extends Error {
     if (retryAfter !== undefined) headers["retry-after"] = String(retryAfter);
     return new Response(`${JSON.stringify(document)}\n`, { status, headers });
   }
+}
+
+/** What a client is told when the store could not be written. */
+export function storeProblem({ kind, code }: SealtailError): Problem {
+  if (kind === "unsafe") return new Problem("vault-unsafe", "a sync failed");
+  if (code === "disk-full") {
+    return new Problem("disk-full", "the store's disk has no room left", { retryAfter: 30 });
+  }
+  return new Problem("store-unavailable", "the store refused", { retryAfter: 5 });
 }
