@@ -210,6 +210,12 @@ async function play(rig: Rig, row: Row, trace: string): Promise<void> {
   assert.equal(dying?.exitCode ?? dying?.signalCode, ends, rig.said.slice(-2000));
 }
 
+/** What a process says, a moment after what it is about. */
+async function heard(rig: Rig, what: RegExp): Promise<void> {
+  for (let left = 200; left > 0 && !what.test(rig.said); left--) await pause(20);
+  assert.match(rig.said, what);
+}
+
 /** What strace wrote, once it has; it ends a moment after the process. */
 async function traced(path: string): Promise<string> {
   for (let left = 100; left > 0; left--) {
@@ -225,10 +231,10 @@ for (const row of rows) {
     await using rig = await Rig.make({ bin: builtBin(), maxChains: row.chains ?? 1 });
     const trace = join(rig.dir, "trace");
     await play(rig, row, trace);
+    if (row.says !== undefined) await heard(rig, row.says);
     await rig.stop(row.who === "agent" ? rig.agent : rig.vault, "SIGKILL");
     const [before = "", ...after] = (await traced(trace)).split("(INJECTED)");
     if (row.calls === sync) assertNeverAgain(before, after.join());
-    if (row.says !== undefined) assert.match(rig.said, row.says);
     if (row.who === "agent") await rig.startAgent();
     else await rig.startVault();
     await rig.caughtUp();

@@ -15,6 +15,7 @@ import {
 import { type AgentRecord, encodeRecord } from "../../src/core/record.ts";
 import { SourceTable } from "../../src/core/sources.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { frameOptions } from "../../src/host/zstd.ts";
 
 /** Bytes in a record's place, or a span of a source, at its expected offset unless told otherwise. */
 export type Item =
@@ -146,5 +147,5 @@ export function compress(raw: Uint8Array): Uint8Array {
     [constants.ZSTD_c_contentSizeFlag]: 1,
     [constants.ZSTD_c_checksumFlag]: 1,
   };
-  return Uint8Array.from(zstdCompressSync(raw, { params, pledgedSrcSize: raw.length }));
+  return Uint8Array.from(zstdCompressSync(raw, { ...frameOptions(raw.length), params }));
 }

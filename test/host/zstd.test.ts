@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
+import { checkZstdFrame } from "../../src/core/zstd-frame.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
-import { compress } from "../../src/host/zstd.ts";
+import { compress, frameOptions } from "../../src/host/zstd.ts";
 import { SeededRandom } from "../fakes/random.ts";
 
 const lines = (n: number): Uint8Array =>
@@ -34,6 +36,30 @@ test("every frame tells its content size and carries a checksum", async () => {
     const frame = await compress(raw);
     assert.deepEqual(shapeOf(frame), { contentSize: raw.length, checksum: true });
     assert.deepEqual(Buffer.from(nativeSuite.zstdDecompress(frame, raw.length)), Buffer.from(raw));
+  }
+});
+
+// zlib adds an empty frame where the first one fills its buffer to the last byte. Text of random
+// base64 at these lengths once did: 65,536 bytes and a quarter of its own.
+test("a payload becomes one frame, however long the frame comes out", async () => {
+  const random = new SeededRandom(1);
+  const base64 = Buffer.from(Buffer.from(random.bytes(98_400)).toString("base64"));
+  for (let length = 130_900; length < 131_100; length++) {
+    checkZstdFrame(await compress(base64.subarray(0, length)), length);
+  }
+  const none = random.bytes(1_400_000);
+  for (const length of [1, 2, 255, 256, 65_535, 131_071, 131_072, 131_073, 262_145, 1_400_000]) {
+    checkZstdFrame(await compress(none.subarray(0, length)), length);
+  }
+});
+
+test("the buffer of a frame is longer than the longest frame", () => {
+  const none = new SeededRandom(2).bytes(600_000);
+  for (let length = 0; length < none.length; length += 1 + (length >> 4)) {
+    const options = frameOptions(length);
+    const { chunkSize = 0 } = options;
+    const frame = zstdCompressSync(none.subarray(0, length), { ...options, chunkSize: 2_000_000 });
+    assert.ok(frame.length < chunkSize, `${frame.length} of ${length}`);
   }
 });
 

@@ -11,7 +11,7 @@ import { formatGrant } from "../../src/core/grant.ts";
 import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import { frameParams } from "../../src/host/zstd.ts";
+import { frameOptions } from "../../src/host/zstd.ts";
 import { testRoot } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import type { FileNode } from "../fakes/file-tree.ts";
@@ -148,8 +148,7 @@ export class World {
       lock: async () => ({ release: () => {}, [Symbol.dispose]: () => {} }),
       listens: false,
       hints: "none",
-      compress: async (bytes) =>
-        zstdCompressSync(bytes, { params: frameParams, pledgedSrcSize: bytes.length }),
+      compress: async (bytes) => zstdCompressSync(bytes, frameOptions(bytes.length)),
     });
     return await one.agent.run();
   }
