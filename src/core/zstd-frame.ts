@@ -17,7 +17,23 @@ const checksumBytes = 4;
 
 /** Throws Fault PAYLOAD_CORRUPT unless `bytes` look like exactly one frame of `rawLength` bytes. */
 export function checkZstdFrame(bytes: Uint8Array, rawLength: number): void {
-  const header = readHeader(bytes, rawLength);
+  const header = readHeader(bytes);
+  if (header.contentBytes !== rawLength) {
+    corrupt(`content size is ${header.contentBytes}, want ${rawLength}`, 5);
+  }
+  if (header.windowBytes > windowBytesMax) {
+    corrupt(`window is ${header.windowBytes} bytes, want at most ${windowBytesMax}`, 5);
+  }
+  const end = endOfBlocks(bytes, header) + checksumBytes;
+  if (end !== bytes.length) corrupt("bytes follow the frame", end);
+}
+
+/** Where the frame that `bytes` begin with ends. Throws Fault PAYLOAD_CORRUPT if there is none. */
+export function zstdFrameEnd(bytes: Uint8Array): number {
+  return endOfBlocks(bytes, readHeader(bytes)) + checksumBytes;
+}
+
+function endOfBlocks(bytes: Uint8Array, header: FrameHeader): number {
   const blockMax = Math.min(header.windowBytes, blockBytesMax);
   let at = header.length;
   for (let last = false; !last; ) {
@@ -37,16 +53,17 @@ export function checkZstdFrame(bytes: Uint8Array, rawLength: number): void {
     at += stored;
   }
   need(bytes, at, checksumBytes);
-  if (at + checksumBytes !== bytes.length) corrupt("bytes follow the frame", at + checksumBytes);
+  return at;
 }
 
 interface FrameHeader {
   /** Bytes up to the first block, magic included. */
   readonly length: number;
   readonly windowBytes: number;
+  readonly contentBytes: number;
 }
 
-function readHeader(bytes: Uint8Array, rawLength: number): FrameHeader {
+function readHeader(bytes: Uint8Array): FrameHeader {
   need(bytes, 0, 5);
   if (littleEndian(bytes, 0, 4) !== 0xfd2fb528) corrupt("frame has another magic", 0);
   const descriptor = bytes[4] as number;
@@ -68,14 +85,8 @@ function readHeader(bytes: Uint8Array, rawLength: number): FrameHeader {
   const sizeBytes = 2 ** sizeFlag;
   need(bytes, at, sizeBytes);
   const contentBytes = littleEndian(bytes, at, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
-  if (contentBytes !== rawLength) {
-    corrupt(`content size is ${contentBytes}, want ${rawLength}`, at);
-  }
   if (singleSegment) windowBytes = contentBytes;
-  if (windowBytes > windowBytesMax) {
-    corrupt(`window is ${windowBytes} bytes, want at most ${windowBytesMax}`, 5);
-  }
-  return { length: at + sizeBytes, windowBytes };
+  return { length: at + sizeBytes, windowBytes, contentBytes };
 }
 
 /** Above 2^53 it is rounded, which still differs from every length that is asked for. */

@@ -14,7 +14,7 @@ import type { Suite } from "../core/digest.ts";
 import { equationHolds } from "../core/ed25519.ts";
 import { Fault } from "../core/fault.ts";
 import { isWeakPoint } from "../core/public-key.ts";
-import { discard } from "./zstd.ts";
+import { discard } from "./memory.ts";
 
 const digestBytes = 32;
 

@@ -23,7 +23,7 @@ import {
 import type { Clock } from "../host/clock.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { type SeedSigner, signer } from "../host/keys.ts";
-import { discard } from "../host/zstd.ts";
+import { discard } from "../host/memory.ts";
 import { advanceHead, type ChainHead } from "./head.ts";
 import { type KeyState, nextSecret, signingSeed } from "./key-state.ts";
 

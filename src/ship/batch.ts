@@ -3,6 +3,7 @@
 // - The feed owns the blocks; a batch holds their bytes only while it waits and is sent.
 
 import { readU64 } from "../core/bytes.ts";
+import { discard } from "../host/memory.ts";
 
 /** Blocks that are synced and handed over, oldest still held first. */
 export interface BlockFeed {
@@ -11,8 +12,8 @@ export interface BlockFeed {
   /** Number of the next block to be sealed; those below are handed over. */
   readonly next: number;
   /**
-   * Consecutive blocks from `fromBlock` on, at most `maxBytes` together, but at least one if it is
-   * there. Their bytes are not touched any more.
+   * Consecutive blocks from `fromBlock` on: as many as there are and fit into `maxBytes`, but at
+   * least one if it is there. Their bytes belong to the caller.
    */
   read(fromBlock: number, maxBytes: number): Promise<readonly FeedBlock[]>;
   /** Resolves at the next change of `next` after the call, or early when `signal` aborts. */
@@ -26,7 +27,7 @@ export interface FeedBlock {
 
 /**
  * Most bytes of a request with more than one block; a vault takes 9 MiB. Two batches are in memory
- * at a time: the one that is sent, and the one before it until it is collected.
+ * at a time: the one that is sent, and what was read ahead.
  */
 export const batchBytesMax: number = 4 * 1024 * 1024;
 
@@ -53,10 +54,15 @@ export class Batch {
     return block && readU64(block, firstTimeAt);
   }
 
+  /** Gives its memory back: nobody looks at the blocks any more. */
+  release(): void {
+    for (const block of this.blocks) discard(block);
+  }
+
   /** Adds what the feed holds, up to `limit` bytes. Returns whether nothing more fits. */
   async fill(feed: BlockFeed, limit: number): Promise<boolean> {
     while (this.end < feed.next && this.bytes < limit) {
-      const at = this.end;
+      const [at, next] = [this.end, feed.next];
       for (const { blockNo, bytes } of await feed.read(at, limit - this.bytes)) {
         if (blockNo !== this.end) {
           throw new RangeError(`feed gave block ${blockNo}, want ${this.end}`);
@@ -68,6 +74,8 @@ export class Batch {
         this.bytes += bytes.length;
       }
       if (this.end === at) throw new RangeError(`feed gave no block ${at} of ${feed.next}`);
+      // It had more, which does not fit. Reading it to find that out would cost the way back.
+      if (this.end < next) return true;
     }
     return this.bytes >= limit;
   }

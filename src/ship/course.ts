@@ -120,10 +120,19 @@ export class Course {
     this.#halted = true;
   }
 
-  /** A receipt was saved. */
+  /** A verified receipt is about to be saved: what it covers need not be sent again. */
+  accept({ size }: Receipt): void {
+    this.#position = size;
+  }
+
+  /** It was saved. */
   confirm(receipt: Receipt): void {
     this.#receipted = Math.max(this.#receipted, receipt.size);
     this.#receiptTime = receipt.time;
+  }
+
+  /** It could not be saved, so another one is needed. */
+  retract(): void {
     this.#position = this.#receipted;
   }
 

@@ -29,3 +29,17 @@ export function checkReceipt(
     return bad(error.code === "RECEIPT_BAD_SIGNATURE" ? "receipt-forged" : "receipt-malformed");
   }
 }
+
+/** Unix seconds at which a saved receipt was signed; undefined when its keys are not configured now. */
+export function signedTime(
+  suite: Suite,
+  note: Uint8Array,
+  vaults: readonly VaultKeys[],
+): number | undefined {
+  try {
+    return openReceipt(suite, note, vaults)?.time;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return undefined;
+  }
+}

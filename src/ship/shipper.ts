@@ -4,20 +4,22 @@
 // - A receipt is verified, compared with our own tree and saved durably, in that order; only then
 //   onReceipt hears of it and may free the WAL. Crash before the save: the same blocks go again
 //   and get a receipt again.
+// - The sink need not wait for our disk: while a receipt is saved, the next blocks are sent. What
+//   comes back is judged when that one is saved, so receipts are saved one after the other.
 // - Every failed attempt is followed by a wait. Nothing here can spin.
 // - Between attempts it holds no blocks: an outage costs no memory.
 // - Errors of our own disk (feed, receipt store) end run() with that error.
 
 import { readU32 } from "../core/bytes.ts";
-import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
-import type { Suite } from "../core/digest.ts";
+import type { Receipt } from "../core/checkpoint.ts";
 import { isShortage } from "../core/errors.ts";
-import { Fault } from "../core/fault.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { retryDelayMs } from "./backoff.ts";
-import { Batch, batchBytesMax, statedRoot } from "./batch.ts";
+import { type Batch, statedRoot } from "./batch.ts";
 import type { ShipperOptions } from "./contract.ts";
 import { Course, type Ground, type Judgement, type UnusableReason } from "./course.ts";
+import { Gatherer } from "./gatherer.ts";
+import { signedTime } from "./receipt-check.ts";
 import type { Answer, Outcome } from "./sink.ts";
 import { Standing } from "./standing.ts";
 import { noObserver, type ShipObserver, type ShipStatus } from "./status.ts";
@@ -28,7 +30,6 @@ const defaultDelayMs = 1000;
 /** No attempt takes longer, however slowly the answer trickles in. */
 const attemptMsMax = 180_000;
 const attemptMsMin = 1000;
-const batchBytesMin = 65_536;
 /** An answer that took longer says too little about the vault's clock. */
 const skewTripMax = 5_000_000;
 
@@ -37,13 +38,12 @@ export class Shipper {
   readonly #course: Course;
   readonly #standing: Standing;
   readonly #observer: ShipObserver;
-  readonly #maxDelayUs: number;
+  readonly #gatherer: Gatherer;
 
   // Owned by run().
-  #batchBytes = batchBytesMax;
   #failures = 0;
-  /** Monotonic time at which the last batch was complete: what it left behind came later. */
-  #gatheredAt: number = Number.NEGATIVE_INFINITY;
+  /** A receipt that is being saved; it ends with why it could not be. */
+  #keeping: Promise<Judgement | undefined> | undefined;
   #inFlight = 0;
   #oldest: number | undefined;
   #lastOutcome: Outcome | undefined;
@@ -68,9 +68,19 @@ export class Shipper {
 
   constructor(options: ShipperOptions) {
     this.#options = options;
-    this.#maxDelayUs = (options.maxDelayMs ?? defaultDelayMs) * 1000;
     this.#observer = options.observer ?? noObserver;
-    const { clock, diag } = options;
+    const { clock, diag, feed } = options;
+    this.#gatherer = new Gatherer({
+      feed,
+      clock,
+      maxDelayUs: (options.maxDelayMs ?? defaultDelayMs) * 1000,
+      hurries: (from) =>
+        this.#failures > 0 || this.#draining || this.#closed || from < this.#flushTo,
+      onLook: (batch) => {
+        this.#oldest = batch.firstTime(this.#course.receipted) ?? this.#oldest;
+      },
+      wait: (work) => this.#wait(work),
+    });
     this.#standing = new Standing(clock, diag, (report) => options.onSink?.(report));
     const { suite, vaults, chainId, receipts } = options;
     const { newest } = receipts;
@@ -190,7 +200,10 @@ export class Shipper {
         this.#giveUp("agent-rollback", "receipt-ahead");
       }
       while (!this.#closed) await this.#turn();
+      await this.#kept();
     } finally {
+      // Nothing of it goes on behind whoever closes our files.
+      await this.#keeping?.catch(() => undefined);
       this.#ended = true;
       this.#announce();
     }
@@ -199,39 +212,30 @@ export class Shipper {
   async #turn(): Promise<void> {
     const { feed, clock } = this.#options;
     const step = this.#course.next(feed.first, feed.next);
-    if (step === undefined) {
+    if (step === undefined && this.#keeping === undefined) {
       await this.#wait((signal) => feed.changed(signal));
       return;
     }
-    const batch = new Batch(step.from);
-    await this.#gather(batch, step.single);
-    if (this.#closed) return;
-    const delayMs = await this.#attempt(batch);
+    const delayMs = step === undefined ? await this.#rest() : await this.#send(step);
     if (delayMs === 0 || this.#closed) return;
+    this.#gatherer.drop();
     this.#observer.retry(delayMs / 1000);
     this.#retryTime = clock.now() + Math.round(delayMs * 1000);
     await this.#wait((signal) => clock.sleep(delayMs, signal));
     this.#retryTime = undefined;
   }
 
-  /** Fills a batch, and lets it wait for more blocks as long as that is allowed. */
-  async #gather(batch: Batch, single: boolean): Promise<void> {
-    const { feed, clock } = this.#options;
-    // A question is not delayed, and delays no block after it. Blocks wait until max_delay after
-    // the batch before: that many requests at most, and after a pause the first one goes at once.
-    const until = single || this.#failures > 0 ? 0 : this.#gatheredAt + this.#maxDelayUs;
-    for (;;) {
-      const full = await batch.fill(feed, single ? 1 : this.#batchBytes);
-      const now = clock.mono();
-      if (!single) this.#gatheredAt = now;
-      this.#oldest = batch.firstTime(this.#course.receipted) ?? this.#oldest;
-      const left = until - now;
-      const hurry = single || full || left <= 0 || this.#draining;
-      if (hurry || this.#closed || batch.from < this.#flushTo) return;
-      await this.#wait((signal) =>
-        Promise.race([feed.changed(signal), clock.sleep(left / 1000, signal)]),
-      );
-    }
+  /** Nothing is left to be sent, but the newest receipt is not saved yet. */
+  async #rest(): Promise<number> {
+    const failed = await this.#kept();
+    return failed === undefined ? 0 : this.#conclude(failed);
+  }
+
+  async #send({ from, single }: { from: number; single: boolean }): Promise<number> {
+    const batch = await (single ? this.#gatherer.single(from) : this.#gatherer.batch(from));
+    if (this.#closed) return 0;
+    if (!single) this.#gatherer.readAhead(batch.end);
+    return await this.#attempt(batch);
   }
 
   /** Sends a batch and takes in the answer. Returns the milliseconds to wait afterwards. */
@@ -244,18 +248,32 @@ export class Shipper {
     const answer = await this.#post(batch);
     failpoint("ship-after-answer");
     this.#inFlight = 0;
-    if (this.#closed && answer.outcome !== "receipt") return 0;
     const trip = clock.mono() - before;
+    const failed = await this.#kept();
+    if (this.#closed && answer.outcome !== "receipt") return 0;
     this.#measureSkew(answer, wallBefore, trip);
-    const judged = await this.#course.judge(answer, this.#ground(batch));
-    const judgement = judged.receipt ? await this.#keep(judged, judged.receipt, batch) : judged;
-    const { outcome, code, retry, state, unusable } = judgement;
-    this.#lastOutcome = outcome;
+    const judgement = failed ?? (await this.#course.judge(answer, this.#ground(batch)));
+    const { outcome, code, receipt } = judgement;
     // A vault that is merely slow gets all the time that is left.
     if (this.#draining && outcome === "timeout") this.#attemptMs *= 2;
     this.#observer.attempt(outcome, trip / 1_000_000, batch.bytes);
     diag.debug("blocks sent", { from: batch.from, end: batch.end, outcome, code });
     this.#resize(judgement, batch);
+    if (receipt === undefined) return this.#conclude(judgement, answer.retryAfterMs);
+    this.#course.accept(receipt.receipt);
+    const oldest = batch.firstTime(receipt.receipt.size) ?? batch.firstTime(batch.end - 1);
+    // The whole body was read, or there would be no receipt.
+    batch.release();
+    this.#keeping = this.#keep(judgement, receipt, oldest);
+    // Whoever waits for it is told.
+    this.#keeping.catch(() => undefined);
+    return 0;
+  }
+
+  /** What a judgement means from here on. Returns the milliseconds to wait. */
+  #conclude(judgement: Judgement, retryAfterMs?: number): number {
+    const { outcome, code, retry, state, unusable } = judgement;
+    this.#lastOutcome = outcome;
     this.#failures = retry === "now" ? 0 : this.#failures + 1;
     if (retry === "now") this.#unusable = undefined;
     if (state !== undefined) this.#standing.set(state, state === "ok" ? "" : code);
@@ -264,7 +282,7 @@ export class Shipper {
     if (retry === "now" || retry === "never") return 0;
     const chance = readU32(this.#options.random.bytes(4), 0) / 2 ** 32;
     const plan = this.#draining ? "drain" : retry;
-    return retryDelayMs(plan, this.#failures, chance, answer.retryAfterMs);
+    return retryDelayMs(plan, this.#failures, chance, retryAfterMs);
   }
 
   async #post(batch: Batch): Promise<Answer> {
@@ -298,7 +316,10 @@ export class Shipper {
       rootOf: async (size) => {
         const root = tree.rootAt(size);
         if (root !== undefined || size < feed.first || size >= feed.next) return root;
-        const block = batch.blocks[size - batch.from] ?? (await feed.read(size, 1))[0]?.bytes;
+        const block =
+          batch.blocks[size - batch.from] ??
+          (await this.#gatherer.firstAhead(size)) ??
+          (await feed.read(size, 1))[0]?.bytes;
         return block && statedRoot(block);
       },
     };
@@ -308,8 +329,8 @@ export class Shipper {
   async #keep(
     judged: Judgement,
     { receipt, note }: { receipt: Receipt; note: Uint8Array },
-    batch: Batch,
-  ): Promise<Judgement> {
+    oldest: number | undefined,
+  ): Promise<Judgement | undefined> {
     const { receipts, clock } = this.#options;
     const blocks = receipt.size - this.#course.receipted;
     const failure = await receipts.save(note, receipt).catch((error: unknown) => error);
@@ -320,20 +341,27 @@ export class Shipper {
     // From here what the receipt covers may go. Crash before this: it is asked for again.
     this.#course.confirm(receipt);
     this.#lastReceipt = clock.now();
-    this.#oldest = batch.firstTime(receipt.size) ?? batch.firstTime(batch.end - 1);
+    this.#oldest = oldest;
     this.#observer.receipt(blocks);
     await this.#options.onReceipt(receipt, note);
-    return judged;
+    this.#conclude(judged);
+    return undefined;
+  }
+
+  /** Returns when no receipt is being saved: why the last one could not be, if so. */
+  async #kept(): Promise<Judgement | undefined> {
+    const failed = await this.#keeping;
+    this.#keeping = undefined;
+    if (failed !== undefined) this.#course.retract();
+    return failed;
   }
 
   /** Smaller batches after an answer that may be about the size, larger ones after success. */
   #resize({ outcome, code, retry }: Judgement, batch: Batch): void {
     const lost = outcome === "timeout" || code === "connection-lost";
     const size = lost || code.startsWith("http-413") || code.startsWith("http-422");
-    if (retry === "now") this.#batchBytes = Math.min(batchBytesMax, this.#batchBytes * 2);
-    else if (size && batch.blocks.length > 1) {
-      this.#batchBytes = Math.max(batchBytesMin, Math.floor(batch.bytes / 2));
-    }
+    if (retry === "now") this.#gatherer.grow();
+    else if (size) this.#gatherer.shrink(batch);
   }
 
   #measureSkew({ vaultTime }: Answer, wallBefore: number, trip: number): void {
@@ -362,19 +390,5 @@ export class Shipper {
     this.#waiting = undefined;
     // Lets go of whichever of two waits is still there.
     waiting.abort();
-  }
-}
-
-/** Unix seconds at which a saved receipt was signed; undefined when its keys are not configured now. */
-function signedTime(
-  suite: Suite,
-  note: Uint8Array,
-  vaults: readonly VaultKeys[],
-): number | undefined {
-  try {
-    return openReceipt(suite, note, vaults)?.time;
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    return undefined;
   }
 }

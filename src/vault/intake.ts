@@ -17,7 +17,7 @@ import { blockHash } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
-import { discard } from "../host/zstd.ts";
+import { discard } from "../host/memory.ts";
 import type { Pieces, Store } from "../store/store.ts";
 import { type Admission, admit, headDetail, refuseEarly } from "./admit.ts";
 import { BodyReader, bodyBytesMax, type SplitBlock, tooLarge } from "./body.ts";

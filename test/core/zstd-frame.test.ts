@@ -7,7 +7,7 @@ import { concat } from "../../src/core/bytes.ts";
 import type { Suite } from "../../src/core/digest.ts";
 import { Fault } from "../../src/core/fault.ts";
 import { portableSuite } from "../../src/core/portable-suite.ts";
-import { checkZstdFrame } from "../../src/core/zstd-frame.ts";
+import { checkZstdFrame, zstdFrameEnd } from "../../src/core/zstd-frame.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 
 const portable = await portableSuite();
@@ -311,5 +311,15 @@ test("random bodies behind a good header get one verdict from both suites", () =
       opened(frame(0, raw, block(2, body, true)), raw.length);
     }),
     { numRuns: 4_000 },
+  );
+});
+
+test("a frame ends where its own blocks say, whatever follows", () => {
+  const frames = fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 40 }));
+  fc.assert(
+    fc.property(frames, ([raw, behind]) => {
+      const frame = compressed(raw);
+      assert.equal(zstdFrameEnd(concat(frame, behind)), frame.length);
+    }),
   );
 });

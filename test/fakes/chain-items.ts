@@ -15,7 +15,6 @@ import {
 import { type AgentRecord, encodeRecord } from "../../src/core/record.ts";
 import { SourceTable } from "../../src/core/sources.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import { frameOptions } from "../../src/host/zstd.ts";
 
 /** Bytes in a record's place, or a span of a source, at its expected offset unless told otherwise. */
 export type Item =
@@ -147,5 +146,7 @@ export function compress(raw: Uint8Array): Uint8Array {
     [constants.ZSTD_c_contentSizeFlag]: 1,
     [constants.ZSTD_c_checksumFlag]: 1,
   };
-  return Uint8Array.from(zstdCompressSync(raw, { ...frameOptions(raw.length), params }));
+  // In room for all of it: zlib ends a frame that fills its buffer with another one.
+  const options = { params, chunkSize: raw.length + 4096, pledgedSrcSize: raw.length };
+  return Uint8Array.from(zstdCompressSync(raw, options));
 }

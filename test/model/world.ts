@@ -11,7 +11,7 @@ import { formatGrant } from "../../src/core/grant.ts";
 import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import { frameOptions } from "../../src/host/zstd.ts";
+import { frameParams } from "../../src/host/zstd.ts";
 import { testRoot } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import type { FileNode } from "../fakes/file-tree.ts";
@@ -148,7 +148,7 @@ export class World {
       lock: async () => ({ release: () => {}, [Symbol.dispose]: () => {} }),
       listens: false,
       hints: "none",
-      compress: async (bytes) => zstdCompressSync(bytes, frameOptions(bytes.length)),
+      compress: async (bytes) => compressNow(bytes),
     });
     return await one.agent.run();
   }
@@ -218,6 +218,12 @@ export class World {
     }
     this.ledger.look(visible);
   }
+}
+
+/** In room for all of it: zlib ends a frame that fills its buffer with another one. */
+function compressNow(bytes: Uint8Array): Uint8Array {
+  const chunkSize = bytes.length + 4096;
+  return zstdCompressSync(bytes, { params: frameParams, chunkSize, pledgedSrcSize: bytes.length });
 }
 
 function configOf(vault: VaultHost): AgentConfig {

@@ -90,7 +90,8 @@ export class TestChain implements BlockFeed {
     for (let blockNo = fromBlock; blockNo < this.next && blockNo >= this.first; blockNo++) {
       const bytes = this.blocks[blockNo]!;
       if (out.length > 0 && size + bytes.length > maxBytes) break;
-      out.push({ blockNo, bytes });
+      // They belong to whoever asked.
+      out.push({ blockNo, bytes: bytes.slice() });
       size += bytes.length;
     }
     return out;

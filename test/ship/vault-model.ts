@@ -42,7 +42,8 @@ export class VaultModel implements Sink {
     for (const [index, block] of blocks.entries()) {
       const held = this.stored[from + index];
       if (held && !equalBytes(held, block)) return { outcome: "fork", code: "fork" };
-      if (!held) this.stored.push(block);
+      // The sender gives its memory back.
+      if (!held) this.stored.push(block.slice());
     }
     return { outcome: "receipt", code: "receipt", note: this.receipt(chainId) };
   }
