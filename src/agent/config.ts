@@ -46,6 +46,8 @@ export interface SinkConfig {
   readonly tls: SinkTlsConfig;
   /** The longest that the shipper collects blocks before it sends them. */
   readonly max_delay: number;
+  /** How long the sink must contradict a chain without proof before another one is begun. */
+  readonly patience: number;
 }
 
 export interface AgentConfig {
@@ -221,6 +223,10 @@ function sink(a: ConfigWords): Field<SinkConfig> {
     max_delay: a.described(
       a.withDefault(a.duration({ min: 0, max: hour }), "1s"),
       "The longest that finished blocks are collected before they are sent together.",
+    ),
+    patience: a.described(
+      a.withDefault(a.duration({ min: 0, max: 24 * hour }), "10m"),
+      "How long the vault must contradict this chain, and prove nothing, before another one is begun.",
     ),
   });
   return a.check(shape, ({ url, tls: { ca, cert } }, refuse) => {

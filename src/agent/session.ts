@@ -96,6 +96,7 @@ export class Session {
       ...{ feed, tree: feed, receipts: this.#receipts, sink, vaults, observer },
       ...{ suite, clock, random, diag },
       maxDelayMs: context.config.sink.max_delay,
+      patienceMs: context.config.sink.patience,
       grant: live.grantBytes,
       onReceipt: (receipt, note) => this.#onReceipt(receipt, note),
       onSink: (report) => this.#onSink(report),

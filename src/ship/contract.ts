@@ -40,6 +40,8 @@ export interface ShipperOptions {
   readonly grant?: Uint8Array | undefined;
   /** The longest that a block waits for others to go with it. */
   readonly maxDelayMs?: number;
+  /** How long the sink must contradict the chain without proof before it counts as unusable. */
+  readonly patienceMs?: number;
   /** After the receipt is durable: what it covers may be freed. */
   readonly onReceipt: (receipt: Receipt, note: Uint8Array) => void | Promise<void>;
   /** Worth a sink record in the chain. */

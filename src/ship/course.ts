@@ -3,14 +3,16 @@
 // - Only a verified receipt moves `receipted`, and that never falls. Sizes in refusals are hints:
 //   they may change what is sent next, since sending a block again does no harm, and nothing else.
 // - A vault whose head fell back gets the blocks again, from its head on, as long as we hold them.
-// - That a chain can no longer be used is decided on a receipt that says so, or on the same answer
-//   three times in a row: a new chain costs a grant.
+// - That a chain can no longer be used is decided on a receipt that says so. Anybody can say it
+//   without one: then it must be said at least three times in a row, and for minutes, because
+//   a new chain costs a grant. Meanwhile nothing is lost, the buffer grows.
 //
 // Spec: docs/spec/receipt.md.
 
 import { equalBytes } from "../core/bytes.ts";
 import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
+import type { Clock } from "../host/clock.ts";
 import type { BackoffName } from "./backoff.ts";
 import { checkReceipt } from "./receipt-check.ts";
 import type { Answer, Outcome } from "./sink.ts";
@@ -25,8 +27,11 @@ export type UnusableReason = "agent-rollback" | "fork" | "sink-rollback";
 
 export interface CourseOptions {
   readonly suite: Suite;
+  readonly clock: Clock;
   readonly vaults: readonly VaultKeys[];
   readonly chainId: string;
+  /** How long the same thing must be said without proof until it counts. */
+  readonly patienceUs: number;
   /** Our newest verified receipt. */
   readonly newest: { readonly size: number; readonly time: number } | undefined;
 }
@@ -55,7 +60,14 @@ export interface Judgement {
   readonly unusable?: UnusableReason;
 }
 
-const suspicionsMax = 3;
+interface Suspicion {
+  readonly reason: UnusableReason;
+  readonly count: number;
+  /** When it was first said, by the monotonic clock. */
+  readonly since: number;
+}
+
+const suspicionsMin = 3;
 
 export class Course {
   readonly #options: CourseOptions;
@@ -70,7 +82,7 @@ export class Course {
   #greeting = false;
   /** The answer being judged is the one to the greeting. */
   #greeted = false;
-  #suspicion: { readonly reason: UnusableReason; readonly count: number } | undefined;
+  #suspicion: Suspicion | undefined;
   #halted = false;
 
   constructor(options: CourseOptions) {
@@ -240,9 +252,14 @@ export class Course {
   }
 
   #suspect(reason: UnusableReason, judgement: Judgement): Judgement {
-    const before = this.#suspicion?.reason === reason ? this.#suspicion.count : 0;
-    this.#suspicion = { reason, count: before + 1 };
-    return before + 1 < suspicionsMax ? judgement : { ...judgement, unusable: reason };
+    const { clock, patienceUs } = this.#options;
+    const now = clock.mono();
+    const before = this.#suspicion?.reason === reason ? this.#suspicion : { count: 0, since: now };
+    const { since } = before;
+    const count = before.count + 1;
+    this.#suspicion = { reason, count, since };
+    const sure = count >= suspicionsMin && now - since >= patienceUs;
+    return sure ? { ...judgement, unusable: reason } : judgement;
   }
 
   /** The vault stores and confirms our blocks: what was suspected is over. */

@@ -27,6 +27,7 @@ import { noObserver, type ShipObserver, type ShipStatus } from "./status.ts";
 export type { ShipperOptions } from "./contract.ts";
 
 const defaultDelayMs = 1000;
+const defaultPatienceMs = 600_000;
 /** No attempt takes longer, however slowly the answer trickles in. */
 const attemptMsMax = 180_000;
 const attemptMsMin = 1000;
@@ -88,8 +89,10 @@ export class Shipper {
     this.#lastReceipt = time === undefined ? undefined : time * 1_000_000;
     this.#course = new Course({
       suite,
+      clock,
       vaults,
       chainId,
+      patienceUs: (options.patienceMs ?? defaultPatienceMs) * 1000,
       newest: newest && { size: newest.size, time: time ?? 0 },
     });
   }

@@ -54,7 +54,7 @@ test("the least configuration has the documented defaults", async () => {
     },
     buffer: { max_bytes: 2_147_483_648 },
     drain: { deadline: 20_000, final: false },
-    sink: { url: "https://vault.example:8443", tls: {}, max_delay: 1000 },
+    sink: { url: "https://vault.example:8443", tls: {}, max_delay: 1000, patience: 600_000 },
     trust: { vault_keys: [key, timeKey] },
     grant: { file: "/etc/[x]/grant.txt", key: "/etc/[x]/grant.key" },
     metrics: { listen: "127.0.0.1:9464" },

@@ -175,7 +175,7 @@ metrics: { listen: "127.0.0.1:0" }
 name: rig
 state_dir: ${this.stateDir}
 sources: [{ name: app, include: ["${this.logs}/${this.#include}"] }]
-sink: { url: "${this.vaultUrl}", max_delay: 50ms }
+sink: { url: "${this.vaultUrl}", max_delay: 50ms, patience: 0s }
 trust: { vault_keys: [${keys}] }
 grant: { file: grant, key: grant.key }
 metrics: { listen: "127.0.0.1:0" }

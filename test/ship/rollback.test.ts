@@ -164,6 +164,27 @@ test("another block at our height is a fork: retried slowly, told once, nothing 
   assert.equal(all.shipper.status().state, "fork");
 });
 
+test("what is said without proof ends no chain before it was said for as long as sink.patience", async () => {
+  const chain = new TestChain(2);
+  const vault = new VaultModel();
+  vault.always = { outcome: "fork", code: "fork" };
+  await using all = ship(chain, vault, { patienceMs: 600_000 });
+  await all.clock.advance(599_000);
+  assert.ok(vault.requests.length > 3);
+  assert.deepEqual([all.unusable, all.shipper.status().state], [[], "fork"]);
+  // The address was another vault's, for a while.
+  vault.always = undefined;
+  await all.clock.advance(120_000);
+  assert.deepEqual([all.unusable, all.freed, all.shipper.status().state], [[], [2], "ok"]);
+  // What was said before does not count any more.
+  vault.always = { outcome: "fork", code: "fork" };
+  chain.seal();
+  await all.clock.advance(590_000);
+  assert.deepEqual(all.unusable, []);
+  await all.clock.advance(120_000);
+  assert.deepEqual(all.unusable, ["fork"]);
+});
+
 test("signed roots that are not ours are a fork after the third time", async () => {
   const chain = new TestChain(2);
   const vault = new VaultModel();

@@ -50,6 +50,8 @@ export function ship(
     onReceipt: ({ size }) => void freed.push(size),
     onSink: (report) => void reports.push(report),
     onChainUnusable: (reason) => void unusable.push(reason),
+    // Tests of it say how long.
+    patienceMs: 0,
     ...options,
     clock,
     diag,
