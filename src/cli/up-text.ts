@@ -44,7 +44,7 @@ function tamperHint(data: UpData): string {
   const blocks = `${quoted(data.store)}/chains/*/*.blocks`;
   return (
     `f=$(ls ${blocks} | head -1); chmod u+w "$f"; ` +
-    `printf X | dd of="$f" bs=1 seek=$(($(stat -c %s "$f") / 2)) conv=notrunc status=none`
+    `printf tampered | dd of="$f" bs=1 seek=$(($(stat -c %s "$f") / 2)) conv=notrunc status=none`
   );
 }
 
