@@ -12,7 +12,7 @@ import type { FileInfo, OpenFile } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
 import { isReadable, type ReadableCopy } from "./copies.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
-import { Frontier, type FrontierMark } from "./frontier.ts";
+import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
 import { declareSource, fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { retryUs } from "./pace.ts";
@@ -218,6 +218,15 @@ export class Follow {
     this.seen = Math.max(this.seen, position);
     this.sure = Math.max(this.sure, position);
     this.unread.readUpTo(position);
+  }
+
+  /** `bytes` stand before the position. Too few are no evidence: then the next turn looks again. */
+  takeFrontier(bytes: Uint8Array): void {
+    this.frontier.clear();
+    if (bytes.length === Math.min(frontierBytes, this.position)) {
+      this.frontier.push(bytes, bytes.length);
+    }
+    this.mark = undefined;
   }
 
   /** A verdict was given about the file as it is now, `size` bytes long. */

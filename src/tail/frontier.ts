@@ -26,6 +26,24 @@ export async function readAt(file: OpenFile, from: number, length: number): Prom
   return bytes.subarray(0, length === 0 ? 0 : await file.read(bytes, 0, length, from));
 }
 
+/** The bytes that a frontier at `position` holds; less where the file ends before. */
+export function readBefore(file: OpenFile, position: number): Promise<Uint8Array> {
+  const length = Math.min(frontierBytes, position);
+  return readAt(file, position - length, length);
+}
+
+/** Whether `bytes`, which end at the mark's place, are those that it was made of. */
+export function isMarked(
+  suite: Suite,
+  mark: FrontierMark | undefined,
+  bytes: Uint8Array,
+): Sameness {
+  if (mark === undefined || mark.length > mark.offset || mark.length === 0) return "unknown";
+  if (bytes.length < mark.length) return "changed";
+  const marked = bytes.subarray(bytes.length - mark.length);
+  return hex(suite.sha256(marked)) === mark.sha256 ? "same" : "changed";
+}
+
 export interface Sealed {
   readonly position: number;
   readonly frontier: Frontier;
@@ -44,9 +62,7 @@ export async function isSealedBefore(
     const now = await readAt(file, position - length, length);
     return frontier.difference(now) === undefined ? "same" : "changed";
   }
-  if (mark === undefined || mark.length > position || mark.length === 0) return "unknown";
-  const now = await readAt(file, position - mark.length, mark.length);
-  return hex(suite.sha256(now)) === mark.sha256 ? "same" : "changed";
+  return isMarked(suite, mark, await readBefore(file, position));
 }
 
 export class Frontier {

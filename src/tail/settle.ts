@@ -3,6 +3,8 @@
 //
 // - The statements returned belong into one block, in this order; the follow's state has moved
 //   on already, so they must not be thrown away: whatever may fail is read before it moves.
+// - What was judged is what later looks are compared with. Bytes read again after the verdict could
+//   be another generation's by then, and would vouch for it.
 // - A new generation is declared in the same statements, unless the file is empty so far: then
 //   its old generation was closed by a gap, and the next one is declared with its first bytes.
 
@@ -10,7 +12,7 @@ import { hex } from "../core/bytes.ts";
 import type { GapCause } from "../core/record.ts";
 import type { OpenFile } from "../host/files.ts";
 import type { Follow } from "./follow.ts";
-import { frontierBytes, isSealedBefore, readAt } from "./frontier.ts";
+import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
 import { fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
@@ -36,18 +38,25 @@ export function gapOf(
   return to === undefined ? gap : { ...gap, to };
 }
 
+interface LookBack {
+  readonly frontier: Sameness;
+  readonly change?: { readonly first: number; readonly end: number };
+  /** What stands there now. */
+  readonly bytes: Uint8Array;
+}
+
 /** Bytes before the position as they are now, and whether they are what they were. */
-async function lookBack(
-  follow: Follow,
-  file: OpenFile,
-): Promise<{ frontier: Sameness; change?: { first: number; end: number } }> {
-  const { position, frontier } = follow;
+async function lookBack(follow: Follow, file: OpenFile): Promise<LookBack> {
+  const { position, frontier, mark, base } = follow;
   if (frontier.length === 0) {
-    return { frontier: await isSealedBefore(follow.base.suite, follow, file) };
+    const bytes = await readBefore(file, position);
+    return { frontier: isMarked(base.suite, mark, bytes), bytes };
   }
-  const now = await readAt(file, position - frontier.length, frontier.length);
-  const change = frontier.difference(now);
-  return change === undefined ? { frontier: "same" } : { frontier: "changed", change };
+  const bytes = await readAt(file, position - frontier.length, frontier.length);
+  const change = frontier.difference(bytes);
+  return change === undefined
+    ? { frontier: "same", bytes }
+    : { frontier: "changed", change, bytes };
 }
 
 /**
@@ -63,17 +72,6 @@ function hasWitness(follow: Follow, first: number): boolean {
   return ends > (from > 0 && bytes[from - 1] === 0x0a ? 0 : 1);
 }
 
-/** Never throws: positions have moved by now, and what is to be stated of that must not get lost. */
-async function refill(follow: Follow, file: OpenFile): Promise<void> {
-  const length = Math.min(frontierBytes, follow.position);
-  const read = readAt(file, follow.position - length, length);
-  // Without evidence the next turn looks again.
-  const bytes = await read.catch(() => new Uint8Array(0));
-  follow.frontier.clear();
-  if (bytes.length === length) follow.frontier.push(bytes, length);
-  follow.mark = undefined;
-}
-
 /** Whether a file that is back still holds what was sealed of it. */
 async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise<boolean> {
   const { past, base } = follow;
@@ -86,6 +84,7 @@ async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise
 
 async function skip(follow: Follow, file: OpenFile, size: number): Promise<Statement[]> {
   const to = follow.skipTo;
+  const bytes = await readBefore(file, to);
   const head = await readHead(file);
   const past = await isPast(follow, file, head);
   follow.skipTo = 0;
@@ -98,7 +97,7 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
   const ref = follow.declare(head);
   const statements = [ref.record, gapOf(follow, ref, "skipped", to, to)];
   follow.moveTo(to);
-  await refill(follow, file);
+  follow.takeFrontier(bytes);
   return statements;
 }
 
@@ -172,7 +171,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
     case "wait":
       return [];
     case "go-on":
-      if (follow.frontier.length === 0 && position > 0) await refill(follow, file);
+      if (follow.frontier.length === 0 && position > 0) follow.takeFrontier(back.bytes);
       return [];
     case "restart":
       return restart(follow, after.size, head, evidence);
@@ -182,7 +181,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       const start = position - follow.frontier.length;
       // All sealed bytes lie in the frontier and are the same: only unread ones changed.
       const harmless = back.change === undefined && start === 0;
-      await refill(follow, file);
+      follow.takeFrontier(back.bytes);
       follow.print = { ...fingerprintNow(follow, head) };
       if (harmless) return [];
       follow.base.counts.rewritten += 1;

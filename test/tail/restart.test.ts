@@ -76,6 +76,29 @@ test("with a known frontier, the same first bytes do not hide another content", 
   assert.deepEqual(blind.reader.said(), ["source"]);
 });
 
+test("a file written anew at any moment of the first looks is read from its start", async () => {
+  for (const withFrontiers of [true, false]) {
+    let reads = 0;
+    for (let nth = 1; ; nth++) {
+      reads = 0;
+      const change = (files: FakeFiles): void => {
+        files.append(log, "unread\n");
+        files.hook = (call, path) => {
+          if (call !== "read" || path !== log) return;
+          reads += 1;
+          if (reads === nth) files.put(log, "other\nbytes\nand\nmore\n");
+        };
+      };
+      const { reader } = await restarted("one\ntwo\n", change, withFrontiers);
+      if (reads < nth) break;
+      const read = reader.lines().filter((line) => line !== "unread");
+      const wanted = ["one", "two", "other", "bytes", "and", "more"];
+      assert.deepEqual(read, wanted, `changed before read ${nth}, ${withFrontiers}`);
+    }
+    assert.ok(reads > 3, `${reads} reads`);
+  }
+});
+
 test("a file emptied meanwhile starts again with its next bytes", async () => {
   const { files, reader } = await restarted("one\n", (f) => f.cut(log, 0));
   assert.deepEqual(reader.said(), ["source"]);
