@@ -159,7 +159,8 @@ class Chain {
       ...{ config, version: "bench", diag, state, onSealed, mayDeclare: () => true },
       ...{ vaults, stopping: new AbortController().signal },
       reserve: await Reserve.open(machine.files, state.reserve, 0),
-      ...{ onShortage: () => {}, onSync: () => {}, onDamage: () => {}, onLeftOut: () => {} },
+      ...{ onShortage: () => {}, onDamage: () => {}, onLeftOut: () => {} },
+      meter: { synced: () => {}, signed: () => {}, walFailed: () => {} },
     };
     const audiences = vaults.map(({ receipt }) => receipt.name);
     const warn = (message: string): void => diag.warn(message);

@@ -132,7 +132,7 @@ export class Agent {
         if (growsOn === true) this.#growsOn(shortage as Shortage);
         else this.#onShortage(shortage);
       },
-      onSync: (micros) => this.#metrics.synced(micros),
+      meter: this.#metrics,
       onLeftOut: (bytes) => {
         this.gauge.leftOutBytes += bytes;
       },

@@ -11,12 +11,13 @@ const maxSegment = 16 * 1024 * 1024;
 
 export async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal> {
   await makeDirDurably(context.files, dir.wal, 0o700);
-  const { files, diag, clock, onSync } = context;
+  const { files, diag, clock, meter } = context;
   const wal = await Wal.open({
     files,
     diag,
     clock,
-    onSync,
+    onSync: (micros) => meter.synced(micros),
+    onFailure: (code) => meter.walFailed(code),
     dir: dir.wal,
     // Small enough that freeing whole segments gives space back long before the buffer is full.
     segmentBytes: Math.min(maxSegment, Math.floor(context.config.buffer.max_bytes / 16)),

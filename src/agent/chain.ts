@@ -31,6 +31,7 @@ import { openWal } from "./buffer.ts";
 import type { AgentConfig } from "./config.ts";
 import type { UsableGrant } from "./grant-files.ts";
 import { findLeftOut } from "./left-out.ts";
+import type { Meter } from "./meter.ts";
 import { readReceipt } from "./receipts.ts";
 import type { Reserve } from "./reserve.ts";
 import type { ChainDir, StateDir } from "./state-dir.ts";
@@ -65,7 +66,7 @@ export interface ChainContext {
   readonly reserve: Reserve;
   /** Blocks wait for room or a descriptor (told at each attempt), or no longer do. */
   readonly onShortage: (shortage: Shortage | undefined, growsOn?: boolean) => void;
-  readonly onSync: (micros: number) => void;
+  readonly meter: Meter;
   /** Bytes that only the old chain's buffer held, and that the new grant does not cover. */
   readonly onLeftOut: (bytes: number) => void;
   /** Buffer segments were found damaged and set aside. */
@@ -376,11 +377,8 @@ function newSealer(
     random: context.random,
     log: wal,
     head: chain.head,
-    facts: chain.facts,
-    sources: chain.sources,
-    keys: chain.keys,
-    grantHash,
-    genesisSigner,
+    ...{ facts: chain.facts, sources: chain.sources, keys: chain.keys },
+    ...{ grantHash, genesisSigner },
     runId: context.random.bytes(16),
     compress: context.compress,
     limits: {
@@ -390,6 +388,7 @@ function newSealer(
       maxSilenceMs: Math.min(seal.max_silence, maxSilenceMs),
     },
     onSealed: context.onSealed,
+    onSigned: (micros: number) => context.meter.signed(micros),
     onShortage: context.onShortage,
   });
 }

@@ -37,6 +37,9 @@ export class Gauge {
   /** WAL bytes, and how many it may take. */
   walBytes = 0;
   walLimit = 0;
+  walSegments = 0;
+  /** Lines taken into blocks, by configured source. */
+  readonly lines: Map<string, number> = new Map();
   gaps: Record<GapCause, { count: number; bytes: number; unknown: number }>;
   chainsBegun = 0;
   chainsReplaced = 0;
@@ -59,6 +62,10 @@ export class Gauge {
       unreadable: none(),
       skipped: none(),
     };
+  }
+
+  took(source: string, lines: number): void {
+    this.lines.set(source, (this.lines.get(source) ?? 0) + lines);
   }
 
   gap(cause: GapCause, bytes: number | undefined): void {

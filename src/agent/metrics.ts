@@ -14,18 +14,28 @@ import {
   Gauge as PromGauge,
   Registry,
 } from "prom-client";
+import type { ErrorCode } from "../core/errors.ts";
 import type { SealedBlock } from "../seal/pipeline.ts";
 import { registerShipMetrics } from "../ship/metrics.ts";
 import type { ShipObserver } from "../ship/status.ts";
 import type { TailNumbers } from "../tail/stats.ts";
 import type { AgentConfig } from "./config.ts";
 import { agentStates, type Gauge, gapCauses, waitingStates } from "./gauge.ts";
+import type { Meter } from "./meter.ts";
 import type { Session } from "./session.ts";
 
 const prefix = "sealtail_agent_";
 
 /** The event loop is timed this often; every 10 ms, as is usual, takes half a percent of a core. */
 const loopLookMs = 100;
+const signBuckets = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1];
+const walFailures = [
+  "disk-full",
+  "too-many-open-files",
+  "io-error",
+  "sync-failed",
+  "other",
+] as const;
 const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
 type SourceReading = readonly [name: string, help: string, read: (numbers: TailNumbers) => number];
@@ -40,6 +50,11 @@ const sourceGauges: readonly SourceReading[] = [
     "source_oldest_unread_timestamp_seconds",
     "When the oldest of those bytes was first seen; 0 when there is none.",
     (n) => (n.oldestUnreadTime ?? 0) / 1e6,
+  ],
+  [
+    "source_last_read_timestamp_seconds",
+    "When bytes were last handed to sealing; 0 for never.",
+    (n) => n.lastReadTime / 1e6,
   ],
   ["source_files", "Files followed.", (n) => n.files],
   ["source_open_files", "Files held open.", (n) => n.openFiles],
@@ -73,6 +88,7 @@ const agentGauges: readonly AgentReading[] = [
   ],
   ["wal_size_bytes", "Bytes that the buffer takes on disk.", (g) => g.walBytes],
   ["wal_limit_bytes", "Bytes that it may take.", (g) => g.walLimit],
+  ["wal_segments", "Files that it consists of.", (g) => g.walSegments],
   [
     "backpressure_active",
     "1 while reading waits for room.",
@@ -105,12 +121,14 @@ const agentCounters: readonly AgentReading[] = [
   ["chains_replaced_total", "Chains that could not be gone on with.", (g) => g.chainsReplaced],
 ];
 
-export class AgentMetrics {
+export class AgentMetrics implements Meter {
   readonly #registry = new Registry();
   readonly #gauge: Gauge;
   readonly #session: () => Session | undefined;
   readonly #config: AgentConfig;
   readonly #sync: Histogram;
+  readonly #sign: Histogram;
+  readonly #walFailures: Counter<"code">;
   readonly #blocks: Counter;
   readonly #envelopes: Counter;
   readonly #rawBytes: Counter;
@@ -141,6 +159,19 @@ export class AgentMetrics {
       buckets: syncBuckets,
       registers,
     });
+    this.#sign = new Histogram({
+      name: `${prefix}sign_duration_seconds`,
+      help: "Time that it took to sign a block and to make the next key.",
+      buckets: signBuckets,
+      registers,
+    });
+    this.#walFailures = new Counter({
+      name: `${prefix}wal_write_errors_total`,
+      help: "Writes and syncs of the buffer that failed, by error code.",
+      labelNames: ["code"],
+      registers,
+    });
+    for (const code of walFailures) this.#walFailures.inc({ code }, 0);
     this.#blocks = counter("blocks_sealed_total", "Blocks sealed and synced.");
     this.#envelopes = counter("envelopes_sealed_total", "Envelopes (lines and records) in them.");
     this.#rawBytes = counter(
@@ -185,6 +216,14 @@ export class AgentMetrics {
 
   synced(micros: number): void {
     this.#sync.observe(micros / 1e6);
+  }
+
+  signed(micros: number): void {
+    this.#sign.observe(micros / 1e6);
+  }
+
+  walFailed(code: ErrorCode | undefined): void {
+    this.#walFailures.inc({ code: walFailures.find((each) => each === code) ?? "other" });
   }
 
   #registerAgent(): void {
@@ -257,6 +296,17 @@ export class AgentMetrics {
         },
       });
     }
+    const { lines } = this.#gauge;
+    new Counter({
+      name: `${prefix}source_lines_total`,
+      help: "Lines taken into blocks.",
+      labelNames: ["source"],
+      registers,
+      collect() {
+        this.reset();
+        for (const source of names) this.inc({ source }, lines.get(source) ?? 0);
+      },
+    });
   }
 
   #registerGaps(): void {

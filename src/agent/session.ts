@@ -236,14 +236,16 @@ export class Session {
   }
 
   async #take(item: TailItem): Promise<void> {
-    const { sealer } = this.#options.live;
+    const { live, gauge } = this.#options;
+    const { sealer } = live;
     if (item.kind === "statements") {
       for (const statement of item.statements) this.#count(statement);
       await sealer.addRecords(item.statements);
       return;
     }
     const { source, offset, time, length } = item;
-    await sealer.addSpan({ source: source.id, offset, time }, length);
+    const lines = await sealer.addSpan({ source: source.id, offset, time }, length);
+    gauge.took(source.record.name, lines);
   }
 
   #count(statement: Statement): void {
@@ -261,6 +263,7 @@ export class Session {
     const { live, gauge } = this.#options;
     const { sealer } = live;
     gauge.walBytes = live.wal.bytes;
+    gauge.walSegments = live.wal.segmentCount;
     const quiet = sealer.quietMs() >= this.#maxSilenceMs() / 2;
     if (quiet && sealer.dueInMs() === undefined) {
       await sealer.addRecords([{ type: "heartbeat", sources: this.#tail.heartbeat() }]);

@@ -79,6 +79,8 @@ export interface PipelineOptions {
   /** Signs the genesis: the grant's key. Needed only where the chain does not exist yet. */
   readonly genesisSigner?: ((message: Uint8Array) => Uint8Array) | undefined;
   readonly onSealed: (block: SealedBlock) => void;
+  /** Told how many microseconds it took to sign a block. */
+  readonly onSigned?: ((micros: number) => void) | undefined;
   /**
    * Told at each attempt that failed because something is short, and once more when it is over.
    * `growsOn`: only another segment could not begin, and nothing waits.
@@ -212,8 +214,10 @@ export class Pipeline {
     derived: Derived,
     payload: { codec: "raw" | "zstd"; bytes: Uint8Array },
   ): Promise<SealedBlock> {
-    const { suite, head, log } = this.#options;
+    const { suite, clock, head, log, onSigned } = this.#options;
+    const began = clock.mono();
     const { header, bytes, signature } = this.#sign(closed, derived, payload);
+    onSigned?.(clock.mono() - began);
     failpoint("seal-before-append");
     const parts = [bytes, signature, payload.bytes];
     if (!closed.hasSnapshot || !log.wantsSegment || !(await this.#begins(header.blockNo, parts))) {

@@ -163,10 +163,11 @@ export class Sealer {
     return this.#draft.room(overshoot - spanHeadLength).subarray(0, left + maxStretch);
   }
 
-  /** Takes the `length` bytes of one span that were put into room(). */
-  async addSpan(place: SpanPlace, length: number): Promise<void> {
+  /** Takes the `length` bytes of one span that were put into room(); returns how many lines. */
+  async addSpan(place: SpanPlace, length: number): Promise<number> {
     let span = place;
     let left = length;
+    let taken = 0;
     for (;;) {
       await this.#begin();
       const draft = this.#draft;
@@ -174,19 +175,22 @@ export class Sealer {
       const lines = draft.linesIn(left);
       if (lines <= free) {
         this.#takeSpan(span, left, lines);
+        taken += lines;
         break;
       }
       // More lines than the block may hold: the rest of the span goes into the next one.
       const bytes = draft.room().slice(0, left);
-      const taken = free > 0 ? draft.bytesOfLines(left, free) : 0;
-      if (taken > 0) this.#takeSpan(span, taken, free);
+      const size = free > 0 ? draft.bytesOfLines(left, free) : 0;
+      if (size > 0) this.#takeSpan(span, size, free);
+      taken += size > 0 ? free : 0;
       await this.close();
       await this.#makeRoom(left);
-      this.#draft.room(left).set(bytes.subarray(taken));
-      span = { ...span, offset: span.offset + taken };
-      left -= taken;
+      this.#draft.room(left).set(bytes.subarray(size));
+      span = { ...span, offset: span.offset + size };
+      left -= size;
     }
     await this.#closeIfFull();
+    return taken;
   }
 
   /** Takes records that must stand in one block, in this order. */

@@ -387,6 +387,8 @@ export class Follow {
     counts.readBytes += length;
     counts.readSpans += 1;
     if (room[length - 1] !== lineFeed && length % cutBytes > 0) counts.partials += 1;
-    return { kind: "span", source, offset, time: clock.now(), length };
+    const time = clock.now();
+    counts.lastReadTime = time;
+    return { kind: "span", source, offset, time, length };
   }
 }

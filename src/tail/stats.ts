@@ -5,6 +5,8 @@
 export interface TailCounts {
   readBytes: number;
   readSpans: number;
+  /** Unix µs at which bytes were last handed over; 0 for never. */
+  lastReadTime: number;
   /** Files newly followed. */
   found: number;
   /** Files seen under another name than before, or under none. */
@@ -39,6 +41,7 @@ export function newCounts(): TailCounts {
   return {
     readBytes: 0,
     readSpans: 0,
+    lastReadTime: 0,
     found: 0,
     rotated: 0,
     truncated: 0,

@@ -25,6 +25,7 @@ import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
 import { type ChainHead, type Heads, storedHead } from "./heads.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
+import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import type { Room } from "./room.ts";
@@ -243,6 +244,7 @@ export class Intake {
     const [first] = accepted as [SplitBlock];
     const [from, to] = [first.header.blockNo, newest.header.blockNo + 1];
     watch.stored(chain, { from, to, findings, stopped });
+    for (const kind of kindsIn(findings)) observer.found(kind);
     for (const { header } of accepted) observer.lag(Math.max(0, now - header.time) / 1e6);
   }
 

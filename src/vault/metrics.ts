@@ -11,6 +11,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import { findingClasses } from "../core/fault.ts";
 import { chainStates } from "./catalog.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
+import { type FindingKind, watchedKinds } from "./open-findings.ts";
 import { problemTable } from "./problem.ts";
 import type { Watched } from "./watch.ts";
 
@@ -79,6 +80,8 @@ export class VaultMetrics implements VaultObserver {
   readonly #envelopes: Counter<"outcome">;
   readonly #bytes: Counter<"outcome">;
   readonly #failures: Counter<"check">;
+  readonly #gapsFound: Counter<"cause">;
+  readonly #found: Counter<"code">;
   readonly #forks: Counter;
   readonly #receipts: Counter;
   readonly #newestReceipt: Gauge;
@@ -117,6 +120,15 @@ export class VaultMetrics implements VaultObserver {
       ["check"],
     );
     for (const check of checks) this.#failures.inc({ check }, 0);
+    this.#gapsFound = this.#counter("gaps_total", "Blocks stored that declare a gap, by cause.", [
+      "cause",
+    ]);
+    this.#found = this.#counter(
+      "findings_total",
+      "Blocks stored with another finding to be acknowledged, by its code.",
+      ["code"],
+    );
+    for (const kind of watchedKinds) this.#count(kind, 0);
     this.#forks = this.#counter("chain_forks_total", "Forks that were proven by a request.");
     this.#receipts = this.#counter("receipts_signed_total", "Receipts signed.");
     this.#newestReceipt = this.#gauge(
@@ -197,6 +209,16 @@ export class VaultMetrics implements VaultObserver {
 
   refused(check: string): void {
     this.#failures.inc({ check: checkLabel(check) });
+  }
+
+  found(kind: FindingKind): void {
+    this.#count(kind, 1);
+  }
+
+  #count({ code, reason }: FindingKind, times: number): void {
+    if (code === "GAP_DECLARED") this.#gapsFound.inc({ cause: reason }, times);
+    // A fork is no block's, and counted when it is proven.
+    else if (code !== "FORK") this.#found.inc({ code: checkLabel(code) }, times);
   }
 
   fork(): void {

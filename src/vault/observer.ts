@@ -1,5 +1,7 @@
 // Pure. What the vault tells whoever counts: declared here, implemented by metrics.ts.
 
+import type { FindingKind } from "./open-findings.ts";
+
 export type IntakeOutcome = "stored" | "duplicate" | "rejected";
 
 export interface VaultObserver {
@@ -7,6 +9,8 @@ export interface VaultObserver {
   received(outcome: IntakeOutcome, blocks: number, envelopes: number, bytes: number): void;
   /** A finding's code, or a problem's. */
   refused(check: string): void;
+  /** A stored block holds what an operator is to acknowledge. */
+  found(kind: FindingKind): void;
   fork(): void;
   receipt(): void;
   /** How long the store took to make an append durable. */

@@ -250,6 +250,12 @@ export class OpenFindings {
   }
 }
 
+/** The kinds of finding to be acknowledged: each once for each block that holds it. */
+export function kindsIn(findings: readonly Finding[]): FindingKind[] {
+  const seen = new Map(findings.map((each) => [`${each.block} ${kindOf(each)}`, kindOf(each)]));
+  return [...seen.values()].flatMap((label) => watched.get(label) ?? []);
+}
+
 function kindOf({ code, reason = "" }: Finding): string {
   return labelOf({ code, reason });
 }

@@ -4,6 +4,7 @@
 // - What is readable now may still be in memory only (the process died, not the machine): the
 //   newest segment and the directory are synced before anybody builds on them.
 
+import type { ErrorCode } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { makeDirDurably } from "../host/durable.ts";
@@ -23,6 +24,8 @@ export interface WalOptions {
   readonly scrub?: (bytes: Uint8Array) => void;
   /** Told how many microseconds each sync took. */
   readonly onSync?: (micros: number) => void;
+  /** Told of each write or sync that failed, with its error code. */
+  readonly onFailure?: (code: ErrorCode | undefined) => void;
 }
 
 /** A log that is whole and durable. */

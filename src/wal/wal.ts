@@ -37,6 +37,7 @@ export class Wal {
   /** The newest segment is long enough. */
   #segmentEnd: number;
   readonly #onSync: (micros: number) => void;
+  readonly #onFailure: (code: ErrorCode | undefined) => void;
 
   /** What open() found wrong, in order, and cut. Empty after a crash that only tore the end. */
   readonly damage: readonly Damage[];
@@ -66,6 +67,7 @@ export class Wal {
     this.#segmentBytes = options.segmentBytes ?? 16 * 1024 * 1024;
     this.#segmentEnd = this.#segmentBytes;
     this.#onSync = options.onSync ?? ((): void => {});
+    this.#onFailure = options.onFailure ?? ((): void => {});
     this.damage = found.damage;
     this.torn = found.torn;
     this.#segments = found.segments;
@@ -109,6 +111,10 @@ export class Wal {
     return this.#segments.reduce((sum, segment) => sum + segment.size, 0);
   }
 
+  get segmentCount(): number {
+    return this.#segments.length;
+  }
+
   /** True when the next frame had better start a segment. */
   get wantsSegment(): boolean {
     return (this.#segments.at(-1)?.size ?? this.#segmentBytes) >= this.#segmentEnd;
@@ -133,6 +139,7 @@ export class Wal {
     try {
       await work();
     } catch (error) {
+      this.#onFailure(codeOf(error));
       if (codeOf(error) !== "too-many-open-files") this.#poison = error;
       throw error;
     }
@@ -172,6 +179,7 @@ export class Wal {
       this.#file ??= await this.#files.open(segmentPath(this.#dir, segment.name), "write");
       await this.#file.writev(parts, segment.size);
     } catch (error) {
+      this.#onFailure(codeOf(error));
       this.#unfinished = "tail";
       await this.#tryRemoveUnfinished();
       throw error;
@@ -187,6 +195,7 @@ export class Wal {
       file = await this.#files.open(path, "create");
       await file.writev(parts, 0);
     } catch (error) {
+      this.#onFailure(codeOf(error));
       // A file that was there before is not ours to delete. Otherwise the name may exist now, with
       // nothing, half a frame or all of it.
       if (codeOf(error) === "file-exists") throw error;

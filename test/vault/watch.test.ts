@@ -56,6 +56,21 @@ test("a declared gap stays open over restarts until it is acknowledged, and then
   assert.deepEqual(acknowledgements, [Buffer.from(note).toString()]);
 });
 
+test("gaps and other findings are counted as their blocks are stored, and not again at a restart", async () => {
+  await using rig = await Rig.start();
+  const found = 'sealtail_vault_gaps_total{cause="truncated"}';
+  assert.equal(await rig.metric(found), 0);
+  const chain = chainWithGap("counted");
+  await rig.post(chain);
+  await rig.post(chain);
+  assert.equal(await rig.metric(found), 1);
+  assert.equal(await rig.metric('sealtail_vault_gaps_total{cause="unreadable"}'), 0);
+  assert.equal(await rig.metric('sealtail_vault_findings_total{code="source_rewritten"}'), 0);
+  await rig.restart();
+  await rig.vault.surveyed;
+  assert.equal(await rig.metric(found), 0);
+});
+
 test("what is open is found again in the store when the index is lost or damaged", async () => {
   await using rig = await Rig.start();
   const chain = chainWithGap("found-again");
