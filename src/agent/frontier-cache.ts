@@ -15,6 +15,19 @@ import type { SealedTail } from "../seal/recovery.ts";
 import type { FrontierMark } from "../tail/frontier.ts";
 import type { Tail } from "../tail/tail.ts";
 
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Entries that are none are left out: nothing of a garbled cache may reach a sealed record. */
+function parseMarks(text: string): Map<string, FrontierMark> {
+  const entries = Object.entries(JSON.parse(text) as Record<string, Partial<FrontierMark> | null>);
+  return new Map(
+    entries.filter((entry): entry is [string, FrontierMark] => {
+      const { offset, length, head } = entry[1] ?? {};
+      return isCount(offset) && isCount(length) && (!head || isCount(head.fingerprint_len));
+    }),
+  );
+}
+
 const limitBytes = 64 * 1024 * 1024;
 const savePeriodMicros = 60_000_000;
 
@@ -24,8 +37,8 @@ export class FrontierCache {
   readonly #path: string;
   readonly #marks: ReadonlyMap<string, FrontierMark>;
   #savedAt: number;
-  /** Bytes that the tail had read when the cache was saved: nothing moved since if it has not. */
-  #savedBytes = 0;
+  /** Bytes read and edits stated when the cache was saved: nothing moved since if they have not. */
+  #savedAfter = 0;
   #saving: Promise<void> = Promise.resolve();
   #failure: unknown;
 
@@ -47,25 +60,26 @@ export class FrontierCache {
     let marks = new Map<string, FrontierMark>();
     try {
       const bytes = await readWhole(files, path, limitBytes);
-      if (bytes !== undefined) marks = new Map(Object.entries(JSON.parse(fromUtf8(bytes))));
+      if (bytes !== undefined) marks = parseMarks(fromUtf8(bytes));
     } catch {
       diag.warn("frontier cache is unreadable, going on without it", {});
     }
     return new FrontierCache(files, clock, path, marks);
   }
 
-  /** What is known of the bytes before `offset`: from the WAL, else from the cache. */
+  /** What is known of the file at `offset`: from the WAL, else from the cache (maybe of before). */
   markFor(
     suite: Suite,
     id: string,
     offset: number,
     sealed: SealedTail | undefined,
   ): FrontierMark | undefined {
-    if (sealed !== undefined && sealed.offset === offset && sealed.bytes.length > 0) {
-      return { offset, length: sealed.bytes.length, sha256: hex(suite.sha256(sealed.bytes)) };
-    }
     const mark = this.#marks.get(id);
-    return mark?.offset === offset ? mark : undefined;
+    if (sealed !== undefined && sealed.offset === offset && sealed.bytes.length > 0) {
+      const { length } = sealed.bytes;
+      return { offset, length, sha256: hex(suite.sha256(sealed.bytes)), head: mark?.head };
+    }
+    return mark;
   }
 
   /** Saves now and then, and is never in the way. Throws when a sync failed the last time. */
@@ -73,9 +87,12 @@ export class FrontierCache {
     if (this.#failure !== undefined) throw this.#failure;
     const now = this.#clock.mono();
     if (now - this.#savedAt < savePeriodMicros) return;
-    const read = [...tail.stats().values()].reduce((sum, { readBytes }) => sum + readBytes, 0);
-    if (read === this.#savedBytes) return;
-    this.#savedBytes = read;
+    const moved = [...tail.stats().values()].reduce(
+      (sum, { readBytes, rewritten }) => sum + readBytes + rewritten,
+      0,
+    );
+    if (moved === this.#savedAfter) return;
+    this.#savedAfter = moved;
     this.#savedAt = now;
     this.save(tail).catch((error) => {
       this.#failure = error;

@@ -3,15 +3,16 @@
 // - A copy is believed only if it holds the source's first bytes and the bytes before the position
 //   as they were sealed, and goes on behind them.
 // - It is looked for beside the file and one directory below, under names that begin alike. One
-//   that a pattern means is followed for itself, and nothing is taken from it.
+//   that a pattern means, or that is a file we still follow under another name, is read for itself,
+//   and nothing is taken from it.
 // - One that is compressed already is not read; how much is missing shows in its size.
 
 import type { Suite } from "../core/digest.ts";
-import type { DirItem, Files, OpenFile } from "../host/files.ts";
+import type { DirItem, FileInfo, Files, OpenFile } from "../host/files.ts";
 import { type BytePath, directoryOf, joinNames, pathFromHost, pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 import { isSealedBefore, readAt } from "./frontier.ts";
-import { fingerprintBytes, nodeKey, sameHead } from "./identity.ts";
+import { fingerprintBytes, sameHead } from "./identity.ts";
 
 export interface Copy {
   /** Undefined: it is compressed by now, and only its size is known. */
@@ -69,11 +70,18 @@ export class Copies {
   readonly #files: Files;
   readonly #suite: Suite;
   readonly #wants: (path: BytePath) => boolean;
+  readonly #isFollowed: (info: FileInfo) => boolean;
 
-  constructor(files: Files, suite: Suite, wants: (path: BytePath) => boolean) {
+  constructor(
+    files: Files,
+    suite: Suite,
+    wants: (path: BytePath) => boolean,
+    isFollowed: (info: FileInfo) => boolean,
+  ) {
     this.#files = files;
     this.#suite = suite;
     this.#wants = wants;
+    this.#isFollowed = isFollowed;
   }
 
   /** A copy that holds what is missing of the file's old content. The caller closes it. */
@@ -134,8 +142,7 @@ export class Copies {
   async #copied(follow: Follow, file: OpenFile): Promise<number | undefined> {
     const { position, print } = follow;
     const info = await file.stat();
-    const self = nodeKey(info) === nodeKey(follow.info);
-    if (info.size < position || self || print === undefined) return undefined;
+    if (info.size < position || this.#isFollowed(info) || print === undefined) return undefined;
     const head = new Uint8Array(fingerprintBytes);
     const got = await file.read(head, 0, head.length, 0);
     if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;

@@ -7,13 +7,12 @@
 // - A source is declared when there is something to say about it, so that its fingerprint
 //   covers real bytes; an empty file is followed without a word.
 
-import type { SourceRecord } from "../core/record.ts";
 import type { FileInfo, OpenFile } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
 import { isReadable, type ReadableCopy } from "./copies.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
-import { declareSource, fingerprintBytes, sameHead } from "./identity.ts";
+import { declareSource, type Fingerprint, fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { retryUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
@@ -46,7 +45,7 @@ export class Follow {
   // Owned by follow.ts and settle.ts.
   ref: SourceRef | undefined;
   /** What the file's first bytes are compared with. */
-  print: Pick<SourceRecord, "fingerprint" | "fingerprint_len"> | undefined;
+  print: Fingerprint | undefined;
   generation = 0;
   position = 0;
   /** Greatest size seen of this generation. */
@@ -111,7 +110,8 @@ export class Follow {
     if (start.resume !== undefined) {
       const { ref, offset, mark } = start.resume;
       this.ref = ref;
-      this.print = ref.record;
+      // Its first bytes may have been edited since: that is stated already.
+      this.print = mark?.head ?? ref.record;
       this.generation = ref.record.generation;
       this.position = offset;
       this.seen = offset;

@@ -6,7 +6,7 @@
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import type { OpenFile } from "../host/files.ts";
-import type { Sameness } from "./identity.ts";
+import type { Fingerprint, Sameness } from "./identity.ts";
 
 /** Bytes kept before the position: more than a usual line, so a timestamp is among them. */
 export const frontierBytes = 512;
@@ -18,6 +18,8 @@ export interface FrontierMark {
   readonly length: number;
   /** SHA-256 of the bytes, in hex. */
   readonly sha256: string;
+  /** Of the file's first bytes, if they are others than when the source was declared. */
+  readonly head?: Fingerprint | undefined;
 }
 
 /** Reads exactly there; less where the file ends. */

@@ -58,14 +58,12 @@ export function refOf(suite: Suite, record: SourceRecord): SourceRef {
   return { id, hex: hex(id), record };
 }
 
+export type Fingerprint = Pick<SourceRecord, "fingerprint" | "fingerprint_len">;
+
 export type Sameness = "same" | "changed" | "unknown";
 
 /** Whether `head`, the file's first bytes now, still is what the fingerprint covers. */
-export function sameHead(
-  suite: Suite,
-  print: Pick<SourceRecord, "fingerprint" | "fingerprint_len">,
-  head: Uint8Array,
-): Sameness {
+export function sameHead(suite: Suite, print: Fingerprint, head: Uint8Array): Sameness {
   const { fingerprint, fingerprint_len: length } = print;
   if (length === 0) return "unknown";
   if (head.length < length) return "changed";

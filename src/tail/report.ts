@@ -77,8 +77,10 @@ export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
 export function frontiersOf(follows: Iterable<Follow>, suite: Suite): Map<string, FrontierMark> {
   const marks = new Map<string, FrontierMark>();
   for (const follow of follows) {
-    if (follow.ref === undefined || follow.frontier.length === 0) continue;
-    marks.set(follow.ref.hex, follow.frontier.mark(suite, follow.position));
+    const { ref, frontier, position, print } = follow;
+    if (ref === undefined || frontier.length === 0) continue;
+    const mark = frontier.mark(suite, position);
+    marks.set(ref.hex, print === ref.record ? mark : { ...mark, head: print });
   }
   return marks;
 }

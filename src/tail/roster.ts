@@ -75,6 +75,12 @@ export class Roster {
     return this.#byPath.get(path);
   }
 
+  /** Whether the file is followed, or to be resumed. */
+  knows(info: FileInfo): boolean {
+    const key = nodeKey(info);
+    return this.#byNode.has(key) || this.#resume.has(`${key}:${birthOf(info)}`);
+  }
+
   /** Sources to resume whose files were not met yet. */
   get awaited(): ResumeOptions[] {
     return [...this.#resume.values()];

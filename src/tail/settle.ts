@@ -13,7 +13,7 @@ import type { GapCause } from "../core/record.ts";
 import type { OpenFile } from "../host/files.ts";
 import type { Follow } from "./follow.ts";
 import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
-import { fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
+import { type Fingerprint, fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
 
@@ -182,7 +182,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       // All sealed bytes lie in the frontier and are the same: only unread ones changed.
       const harmless = back.change === undefined && start === 0;
       follow.takeFrontier(back.bytes);
-      follow.print = { ...fingerprintNow(follow, head) };
+      follow.print = fingerprintNow(follow, head);
       if (harmless) return [];
       follow.base.counts.rewritten += 1;
       const { first, end } = back.change ?? {
@@ -195,10 +195,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   }
 }
 
-function fingerprintNow(
-  follow: Follow,
-  head: Uint8Array,
-): { fingerprint: string; fingerprint_len: number } {
+function fingerprintNow(follow: Follow, head: Uint8Array): Fingerprint {
   const length = Math.min(head.length, follow.print?.fingerprint_len ?? 0);
   const fingerprint = hex(follow.base.suite.sha256(head.subarray(0, length)));
   return { fingerprint, fingerprint_len: length };

@@ -63,7 +63,8 @@ export class Tail {
     const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
     this.#discover = new Discover(files, diag, sources, refuse);
-    const copies = new Copies(files, suite, (path) => this.#discover.wants(path));
+    const wants = (path: BytePath): boolean => this.#discover.wants(path);
+    const copies = new Copies(files, suite, wants, (info) => this.#roster.knows(info));
     const findCopy = copies.find.bind(copies);
     const bases = new Map<string, FollowBase>();
     for (const [name, counts] of this.#counts)

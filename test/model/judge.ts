@@ -117,7 +117,7 @@ class FileJudge {
       const marks = this.#sealed.get(piece) ?? new Float64Array(piece.bytes.length);
       this.#sealed.set(piece, marks);
       const before = marks[first - piece.at] as number;
-      if (before > 0 && !this.#excused(before, tick)) {
+      if (before > 0 && !this.#excused(before, tick) && !this.#doubted(item, before)) {
         this.#complain(
           `${range}: byte ${first} was sealed at ${before} and again at ${tick}`,
           item,
@@ -143,6 +143,20 @@ class FileJudge {
           (item.kind === "gap" && item.to === undefined && item.cause !== "truncated") ||
           (item.kind === "end" && item.cause === "deleted");
         return gaveUp && at > before && at <= tick;
+      })
+    );
+  }
+
+  /**
+   * A power cut may take bytes that the declared fingerprint covers: then it never fits again,
+   * and a process that knows nothing else of the file must take it for a new one: sealed twice, but
+   * visibly.
+   */
+  #doubted({ source }: Sealed, before: number): boolean {
+    return (
+      this.#log.crashed &&
+      this.#readings.some(({ item, tick }) => {
+        return item.kind === "source" && item.source === source && tick > before;
       })
     );
   }
@@ -238,14 +252,14 @@ class FileJudge {
   /**
    * Whether the loss of a byte showed: the next look found the file too short for it. One that was
    * cut and written again beyond, unread, between two looks, cannot be told from one that grew. And
-   * a single look may have been at a name only, before the file behind it was followed.
+   * a single look may have been at a name only, before the file behind it was followed. A look
+   * under another name is at what may be a copy, unless the file is read already.
    */
   #showed(life: number, at: number, death: number): boolean {
     const looks = this.#log.sightings.filter((each) => each.life === life);
     const next = looks.find((each) => each.tick > death);
-    const facts = this.#lives[life] as LifeFacts;
-    const before = looks.filter(({ tick, size }) => {
-      return tick < death && size > at && this.#followed(facts, tick);
+    const before = looks.filter(({ tick, size, wanted }) => {
+      return tick < death && size > at && (wanted || this.#openAt(tick));
     }).length;
     if (before <= 1) return false;
     return death === forever || (next !== undefined && next.size <= at);

@@ -20,13 +20,16 @@ export interface Death {
   readonly how: () => void;
 }
 
+/** A file was found so long, under this path: that of the look, or that it was opened by. */
+type Seen = (info: Pick<FileInfo, "ino" | "size">, path: string) => void;
+
 export interface LifeHooks {
   /** Milliseconds that a call takes. */
   readonly slowness: (call: FileCall, path: string) => number;
   /** Just before a call is done. */
   readonly before?: (call: FileCall, path: string) => void;
   /** A file was looked at, by path or through an open file, and is so long. */
-  readonly seen?: (info: Pick<FileInfo, "ino" | "size">, path: string | undefined) => void;
+  readonly seen?: Seen;
 }
 
 export class Life {
@@ -103,35 +106,34 @@ class LifeFiles extends FaultyFiles {
   override async open(path: Path, mode: OpenMode, perm?: number): Promise<OpenFile> {
     const file = await super.open(path, mode, perm);
     const { seen } = this.#hooks;
-    return mode !== "read" || seen === undefined ? file : new SeenFile(file, seen);
+    return mode !== "read" || seen === undefined ? file : new SeenFile(file, seen, String(path));
   }
 }
 
 /** An open file that tells what is learnt of its length. */
 class SeenFile implements OpenFile {
   readonly #file: OpenFile;
-  readonly #seen: (info: Pick<FileInfo, "ino" | "size">, path: undefined) => void;
+  readonly #seen: Seen;
+  readonly #path: string;
   #ino: bigint | undefined;
 
-  constructor(
-    file: OpenFile,
-    seen: (info: Pick<FileInfo, "ino" | "size">, path: undefined) => void,
-  ) {
+  constructor(file: OpenFile, seen: Seen, path: string) {
     this.#file = file;
     this.#seen = seen;
+    this.#path = path;
   }
 
   async stat(): Promise<FileInfo> {
     const info = await this.#file.stat();
     this.#ino = info.ino;
-    this.#seen(info, undefined);
+    this.#seen(info, this.#path);
     return info;
   }
 
   async read(into: Uint8Array, at: number, length: number, position: number): Promise<number> {
     const got = await this.#file.read(into, at, length, position);
     if (this.#ino !== undefined && got > 0) {
-      this.#seen({ ino: this.#ino, size: position + got }, undefined);
+      this.#seen({ ino: this.#ino, size: position + got }, this.#path);
     }
     return got;
   }

@@ -1,6 +1,7 @@
 // Real log files, written and rotated as the seed says, with the ledger beside them.
 //
-// - A change is noted just after it is made: a reader may have seen it some milliseconds earlier.
+// - A change counts from just before it is made: who read what it brought read it later, however
+//   long it takes us to note it. Who read what was there before is found in the version before.
 // - A file is known by inode and birth time: real file systems use inodes again.
 
 import fs from "node:fs";
@@ -11,8 +12,8 @@ import { draw } from "./writer.ts";
 type Chance = () => number;
 
 const names = ["a.log", "b.log", "c.log"] as const;
-/** A reader's clock and ours are the same, but we look at it later. */
-const toleranceUs = 60_000;
+/** Our clock counts whole milliseconds. */
+const toleranceUs = 2000;
 
 function text(chance: Chance, length: number): string {
   let made = "";
@@ -25,6 +26,8 @@ export class RealLogs {
   readonly #dir: string;
   /** When each tick was, in Unix µs; ascending. */
   readonly #ticks: { tick: number; at: number }[] = [];
+  /** When the change that is being made began. */
+  #began = 0;
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -46,7 +49,7 @@ export class RealLogs {
 
   #look(): void {
     this.ledger.look(new Set(this.#all().map((path) => this.#keyOf(path))));
-    this.#ticks.push({ tick: this.ledger.tick, at: Date.now() * 1000 });
+    this.#ticks.push({ tick: this.ledger.tick, at: this.#began });
   }
 
   #all(): string[] {
@@ -57,6 +60,7 @@ export class RealLogs {
   act(chance: Chance): string {
     const path = this.#path(chance);
     const [name, act] = draw(acts, chance());
+    this.#began = Date.now() * 1000;
     if (name === "write" || fs.existsSync(path)) act(this, path, chance);
     return `${name} ${path}`;
   }

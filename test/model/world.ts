@@ -117,8 +117,7 @@ export class World {
     const life = new Life(clock, this.disk, {
       slowness: () => this.#slowness(),
       before: (_, path) => this.#race(path),
-      seen: ({ ino, size }, path) =>
-        this.ledger.see(number, String(ino), size, path !== undefined && mayWant.test(path)),
+      seen: ({ ino, size }, path) => this.ledger.see(number, String(ino), size, mayWant.test(path)),
     });
     const begun = this.ledger.tick;
     const one: AgentLife = {

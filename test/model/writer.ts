@@ -151,6 +151,8 @@ export class Writer {
     const node = disk.node(path);
     if (node === undefined) return;
     const copy = chance() < 0.3 ? `/logs/copy${Math.floor(chance() * 3)}.log` : `${path}.1`;
+    // Over a file that somebody else still writes to: what comes behind the copy is anybody's.
+    if (disk.node(copy) !== undefined) disk.move(copy, `${path}.2`);
     disk.put(copy, node.bytes.content.slice());
     this.#noted(disk.node(copy) as FileNode, copy);
     this.#cut(node, 0);

@@ -99,6 +99,23 @@ test("a file written anew at any moment of the first looks is read from its star
   }
 });
 
+test("an edit of a file's first bytes is stated once, not again by each process after it", async () => {
+  const before = "line\n".repeat(400);
+  const edit = async (files: FakeFiles): Promise<void> => {
+    await (await files.open(log, "write")).write(Buffer.from("LINE"), 0);
+  };
+  const { files, reader } = await restarted(before, edit, true);
+  assert.deepEqual(reader.said(), ["source", "rewritten"]);
+  const frontiers = JSON.parse(JSON.stringify(Object.fromEntries(reader.tail.frontiers())));
+  await reader.tail.close();
+  files.append(log, "more\n");
+  await reader.open({ resume: reader.resume(new Map(Object.entries(frontiers))) });
+  await reader.pull();
+  await reader.pullFor(7_000);
+  assert.deepEqual(reader.said(), ["source", "rewritten"]);
+  assert.equal(reader.textAt(log), `${before}more\n`);
+});
+
 test("a file emptied meanwhile starts again with its next bytes", async () => {
   const { files, reader } = await restarted("one\n", (f) => f.cut(log, 0));
   assert.deepEqual(reader.said(), ["source"]);

@@ -273,6 +273,23 @@ conform("what only looks like the copy is not read on from", async (place) => {
 });
 
 conform(
+  "a copy made over a rotated file that is still followed is read as that file",
+  async (place) => {
+    place.put("a.log", lines(0, 10));
+    const reader = await place.follow(["*.log"]);
+    place.rename("a.log", "a.log.1");
+    place.put("a.log", lines(20, 30));
+    await place.pass();
+    // Its writer still has the rotated file open, and goes on behind the copy.
+    place.sh("cp a.log a.log.1; truncate -s 0 a.log; echo of the old writer >> a.log.1");
+    await place.pass();
+    place.append("a.log", "new\n");
+    await place.pass();
+    assert.equal(reader.lines().length, 10 + 10 + 11 + 1);
+  },
+);
+
+conform(
   "a file cut while we are down, without a copy, leaves a gap of unknown length",
   async (place) => {
     place.put("a.log", lines(0, 10));
