@@ -7,7 +7,7 @@
 // - One block is held at a time, and none is read before the lines before it were taken.
 
 import { hex } from "../core/bytes.ts";
-import { field } from "../core/envelope.ts";
+import { envelopeKind, field, sourceIdLength } from "../core/envelope.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault, type FindingCode } from "../core/fault.ts";
 import type { Header } from "../core/header.ts";
@@ -19,18 +19,14 @@ import { nativeSuite as suite } from "../host/native-suite.ts";
 import { verifyChain } from "../verify/verify.ts";
 import type { ChainWalk } from "../verify/walk.ts";
 import type { OpenedChain } from "./chains-source.ts";
+import { type HeldLine, HeldLines } from "./held-lines.ts";
 import type { LineFilter, SourceName } from "./line-filter.ts";
 import type { TrustedKeys } from "./trusted-keys.ts";
 import { readingAll } from "./watched-chain.ts";
 
-/** One envelope that is wanted. */
-export interface FoundLine {
-  /** The preimage. */
-  readonly envelope: Uint8Array;
-  readonly hash: Uint8Array;
+/** One envelope that is wanted. Its bytes are not kept beyond the call that tells of it. */
+export interface FoundLine extends HeldLine {
   readonly block: number;
-  /** Undefined for records. */
-  readonly source: SourceName | undefined;
 }
 
 export interface ReadLinesOptions {
@@ -106,7 +102,10 @@ class Reading {
   readonly #options: ReadLinesOptions;
   readonly #vouched: number;
   readonly #sources = new Map<string, SourceName>();
-  #held: Omit<FoundLine, "block">[] = [];
+  readonly #held = new HeldLines();
+  /** The source of the newest line, and its id. */
+  #source: SourceName | undefined;
+  readonly #sourceId = Buffer.alloc(sourceIdLength);
   #sawPayload = false;
   #done = false;
   #walk: ChainWalk | undefined;
@@ -146,22 +145,32 @@ class Reading {
   }
 
   envelope(preimage: Uint8Array, hash: Uint8Array): void {
-    const isRecord = preimage[field.kind] === 1;
-    const id = isRecord ? undefined : hex(preimage.subarray(field.source, field.offset));
-    const source = id === undefined ? undefined : (this.#sources.get(id) ?? nameless(id));
-    if (!this.#options.filter.wants(preimage, source)) return;
-    // From node's pool: a buffer for each line costs the collector more than all the rest.
-    this.#held.push({ envelope: Buffer.from(preimage), hash: Buffer.from(hash), source });
+    const isRecord = preimage[field.kind] === envelopeKind.record;
+    const source = isRecord ? undefined : this.#sourceOf(preimage);
+    if (this.#options.filter.wants(preimage, source)) this.#held.add(preimage, hash, source);
+  }
+
+  // Mostly the same as the line's before.
+  #sourceOf(preimage: Uint8Array): SourceName {
+    const known = this.#source;
+    const same = this.#sourceId.compare(preimage, field.source, field.offset) === 0;
+    if (known !== undefined && same) return known;
+    const id = hex(preimage.subarray(field.source, field.offset));
+    const source = this.#sources.get(id) ?? nameless(id);
+    this.#source = source;
+    this.#sourceId.set(preimage.subarray(field.source, field.offset));
+    return source;
   }
 
   /** The block whose payload was just judged is part of the chain: its lines may be handed out. */
   accepted(header: Header, walk: ChainWalk): void {
     this.#walk = walk;
-    const lines = this.#held;
-    const readable = this.#sawPayload;
-    this.#held = [];
+    if (!this.#done) this.#give(header, walk);
+    this.#held.clear();
     this.#sawPayload = false;
-    if (this.#done) return;
+  }
+
+  #give(header: Header, walk: ChainWalk): void {
     const { blockNo, firstSeq, count } = header;
     const { filter, onLine, unauthenticated } = this.#options;
     // Where only a later receipt vouches for the block, the walk must reach it.
@@ -171,15 +180,15 @@ class Reading {
     ) {
       this.#done = true;
     }
-    if (!readable || !filter.overlaps(firstSeq, firstSeq + count)) return;
+    if (!this.#sawPayload || !filter.overlaps(firstSeq, firstSeq + count)) return;
     if (blockNo >= this.#vouched) {
       this.leftOut.push(`nobody vouches for block ${blockNo} and those behind it`);
       this.#done = true;
       return;
     }
     if (!unauthenticated) this.#given = blockNo;
-    for (const { envelope, hash, source } of lines) {
-      onLine({ envelope, hash, block: blockNo, source });
+    for (const { envelope, hash, source } of this.#held) {
+      onLine({ envelope, hash, source, block: blockNo });
     }
   }
 
@@ -207,6 +216,7 @@ class Reading {
     const { name, path } = record;
     if (typeof name !== "string" || typeof path !== "string") return;
     this.#sources.set(id, { id, name, path });
+    this.#source = undefined;
   }
 }
 

@@ -5,8 +5,14 @@
 // - Raw: the bytes and their line ends, nothing added, nothing left away.
 // - Written in pages: a stream that waits for its reader holds each write in several hundred bytes.
 
-import { base64, hex } from "../core/bytes.ts";
-import { decodeEnvelope, type Envelope } from "../core/envelope.ts";
+import { base64, hex, readU64 } from "../core/bytes.ts";
+import {
+  decodeEnvelope,
+  type Envelope,
+  endedByLf,
+  envelopeHeadLength,
+  field,
+} from "../core/envelope.ts";
 import type { FoundLine } from "./line-reader.ts";
 import { isoTime } from "./times.ts";
 import { printable, type Ui } from "./ui.ts";
@@ -25,6 +31,8 @@ export class LineWriter {
   #open: { source: string; offset: number } | undefined;
   #page: Buffer = Buffer.allocUnsafe(pageBytes);
   #length = 0;
+  /** Lines that were read together have one time. */
+  #time = { micros: -1, text: "" };
   /** Raw: the next byte of the source. */
   #expected: number | undefined;
 
@@ -35,9 +43,9 @@ export class LineWriter {
   }
 
   write(line: FoundLine): void {
+    if (this.#format === "raw") return this.#raw(line.envelope);
     const envelope = decodeEnvelope(line.envelope);
     if (this.#format === "json") this.#put(`${this.#json(line, envelope)}\n`);
-    else if (this.#format === "raw") this.#raw(envelope);
     else this.#text(line, envelope);
   }
 
@@ -70,20 +78,25 @@ export class LineWriter {
     if (!continues || source === undefined) {
       this.end();
       const where = source === undefined ? "-" : source.path || `id:${source.id}`;
-      this.#put(`${seq}  ${isoTime(time)}  ${printable(where)}  `);
+      if (this.#time.micros !== time) this.#time = { micros: time, text: isoTime(time) };
+      this.#put(`${seq}  ${this.#time.text}  ${printable(where)}  `);
     }
     this.#put(printable(Buffer.from(bytes).toString("utf8")).replaceAll("\n", "\\n"));
     this.#open = { source: source?.id ?? "", offset: offset + bytes.length };
     if (envelope.endedByLf || source === undefined) this.end();
   }
 
-  #raw({ offset, bytes, endedByLf }: Envelope): void {
+  // Derived just now, so its parts are where they belong.
+  #raw(envelope: Uint8Array): void {
+    const offset = readU64(envelope, field.offset);
+    const lineEnds = envelope[field.flags] === endedByLf;
+    const bytes = envelope.subarray(envelopeHeadLength);
     if (this.#expected !== undefined && this.#expected !== offset) {
       this.#ui.warn(`bytes ${this.#expected} to ${offset} of the file are not among these lines`);
     }
     this.#put(bytes);
-    if (endedByLf) this.#put(lf);
-    this.#expected = offset + bytes.length + (endedByLf ? 1 : 0);
+    if (lineEnds) this.#put(lf);
+    this.#expected = offset + bytes.length + (lineEnds ? 1 : 0);
   }
 
   #json({ block, hash, source }: FoundLine, envelope: Envelope): string {

@@ -134,6 +134,8 @@ class Derivation {
   /** Four of them an envelope. */
   readonly #saltWords: Uint32Array;
   #preimage: Preimage = preimageOf(usualPreimage);
+  /** Of the envelope that a reader is told of: its preimage still holds the one before. */
+  readonly #hash = new Uint8Array(hashLength);
   /** The first n bytes of the preimage, by n. */
   readonly #views = new Array<Uint8Array | undefined>(usualPreimage + 1);
   #done = 0;
@@ -220,9 +222,9 @@ class Derivation {
     const preimage = this.#viewOf(total);
     if (onEnvelope === undefined) this.#suite.sha256Into(preimage, total, bytes, field.prev);
     else {
-      const hash = this.#suite.sha256(preimage);
-      onEnvelope(preimage, hash, item);
-      bytes.set(hash, field.prev);
+      this.#suite.sha256Into(preimage, total, this.#hash, 0);
+      onEnvelope(preimage, this.#hash, item);
+      bytes.set(this.#hash, field.prev);
     }
     this.#tree.addWords(words, prevWord);
   }
