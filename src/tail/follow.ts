@@ -16,7 +16,7 @@ import { declareSource, type Fingerprint, fingerprintBytes, sameHead } from "./i
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { retryUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
-import { settle } from "./settle.ts";
+import { isAnew, settle } from "./settle.ts";
 import { UnreadMarks } from "./stats.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
@@ -317,12 +317,14 @@ export class Follow {
   }
 
   /**
-   * While nobody reads: whether the growth seen is still growth of what we know, so that its loss
-   * would be known as a loss.
+   * While nobody reads: whether the growth seen is still growth of what we know, or what is left
+   * after a cut was written since, so that its loss would be known as a loss.
    */
   async confirm(): Promise<void> {
-    const { handle, seen } = this;
-    if (handle === undefined || this.doubt || this.sure >= seen) return;
+    const { handle, seen, doubt, low } = this;
+    if (handle === undefined) return;
+    if (doubt && low > 0 && low < seen && (await isAnew(this, handle))) this.low = 0;
+    if (this.doubt || this.sure >= seen) return;
     const head = new Uint8Array(this.position === 0 ? fingerprintBytes : 0);
     const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
     if (await this.#unchanged(handle, head, got)) this.#assure(seen);

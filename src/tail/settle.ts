@@ -72,6 +72,18 @@ function hasWitness(follow: Follow, first: number): boolean {
   return ends > (from > 0 && bytes[from - 1] === 0x0a ? 0 : 1);
 }
 
+/** Whether what a file holds that was cut below the position is no rest of what was sealed. */
+export async function isAnew(follow: Follow, file: OpenFile): Promise<boolean> {
+  const { position, low, print, frontier, base } = follow;
+  if (low >= position) return false;
+  const head = await readHead(file);
+  if (print !== undefined && head.length >= print.fingerprint_len) {
+    if (sameHead(base.suite, print, head) === "changed") return true;
+  }
+  const rest = await readAt(file, position - frontier.length, frontier.length);
+  return (frontier.difference(rest)?.first ?? rest.length) < rest.length;
+}
+
 /** Whether a file that is back still holds what was sealed of it. */
 async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise<boolean> {
   const { past, base } = follow;

@@ -5,7 +5,7 @@
 // - complete: what a life of the agent saw is sealed or lies in a gap. A life that was killed may
 //   take with it what it alone knew: sizes of files whose loss it had not sealed yet.
 
-import { findingClasses } from "../../src/core/fault.ts";
+import { type FindingCode, findingClasses } from "../../src/core/fault.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import type { LogFile, Piece, Sighting, Version } from "./ledger.ts";
@@ -35,11 +35,14 @@ export interface Testimony {
   readonly chains: Chains;
   /** Keys of the files that are there in the end under a wanted name. */
   readonly wanted: ReadonlySet<string>;
+  /** Findings that are no fault of anybody's after what happened. */
+  readonly excused: ReadonlySet<FindingCode>;
 }
 
 export function judge(testimony: Testimony): string[] {
-  const { logs, logOf, tickAt, lives, chains, wanted } = testimony;
-  const complaints = chains.report.findings.filter(isBad).map(told);
+  const { logs, logOf, tickAt, lives, chains, wanted, excused } = testimony;
+  const bad = chains.report.findings.filter((each) => isBad(each) && !excused.has(each.code));
+  const complaints = bad.map(told);
   const { verdict, unchecked } = chains.report;
   if (verdict === "INDETERMINATE") complaints.push(`cannot be judged: ${unchecked.join("; ")}`);
   const byLog = new Map<LogFile, Reading[]>();
@@ -189,6 +192,7 @@ class FileJudge {
 
   #isSealed(piece: Piece, at: number): boolean {
     if ((this.#sealed.get(piece)?.[at - piece.at] ?? 0) > 0) return true;
+    if (this.#repeats(piece, at)) return true;
     if (!this.#log.crashed) return false;
     // A power cut may bring back old bytes, which were sealed when they were there before.
     const value = piece.bytes[at - piece.at];
@@ -196,6 +200,18 @@ class FileJudge {
       if ((marks[at - other.at] ?? 0) > 0 && other.bytes[at - other.at] === value) return true;
     }
     return false;
+  }
+
+  /** Whether a sealed byte stood there, and all before it was the same: then nothing shows. */
+  #repeats(piece: Piece, at: number): boolean {
+    const { versions } = this.#log;
+    const born = versions.findIndex(({ tick }) => tick === piece.born);
+    const now = contentOf(versions[born], at + 1);
+    return versions.slice(0, Math.max(0, born)).some((version) => {
+      const run = version.runs.find(({ from, to }) => from <= at && at < to);
+      const sealed = run && (this.#sealed.get(run.piece)?.[at - run.piece.at] ?? 0) > 0;
+      return sealed === true && Buffer.compare(contentOf(version, at + 1), now) === 0;
+    });
   }
 
   /** What is there in the end is sealed. */
@@ -306,6 +322,16 @@ function holds({ runs, size }: Version, offset: number, bytes: Uint8Array): bool
     if (Buffer.compare(ours, theirs) !== 0) return false;
   }
   return true;
+}
+
+/** The first `size` bytes of a version. */
+function contentOf(version: Version | undefined, size: number): Uint8Array {
+  const content = new Uint8Array(size);
+  for (const { from, to, piece } of version?.runs ?? []) {
+    const bytes = piece.bytes.subarray(from - piece.at, Math.min(to, size) - piece.at);
+    if (from < size) content.set(bytes, from);
+  }
+  return content;
 }
 
 function deathOf(piece: Piece, at: number): number {

@@ -86,6 +86,7 @@ test("real processes that are killed and stopped while real files are rotated, c
   assert.ok(chains.items.length > 50);
   const complaints = judge({
     ...{ logs: logs.ledger.logs.values(), lives: [], chains, wanted: logs.wanted() },
+    excused: new Set(),
     logOf: (record) => logs.logOf(record),
     tickAt: (time) => logs.tickAt(time),
   });

@@ -79,6 +79,7 @@ const deeds: readonly (readonly [weight: number, name: string, deed: Deed])[] = 
     "disk-full",
     (world, _, chance) => {
       world.disk.capacity = world.disk.used() + Math.floor(chance() * 40_000);
+      world.excused.add("SILENCE_EXCEEDED");
     },
   ],
   [

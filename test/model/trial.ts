@@ -31,9 +31,9 @@ export async function complaintsAbout(seed: number, steps: readonly Step[]): Pro
 }
 
 export function testimonyOf(world: World, chains: Chains): Testimony {
-  const { ledger, lives, wanted } = world;
+  const { ledger, lives, wanted, excused } = world;
   return {
-    ...{ logs: ledger.logs.values(), lives, wanted, chains },
+    ...{ logs: ledger.logs.values(), lives, wanted, chains, excused },
     logOf: ({ ino }) => ledger.logs.get(ino),
     tickAt: (time) => ledger.times.get(time),
   };

@@ -7,6 +7,7 @@
 import { zstdCompressSync } from "node:zlib";
 import { Agent, type AgentEnd } from "../../src/agent/agent.ts";
 import type { AgentConfig } from "../../src/agent/config.ts";
+import type { FindingCode } from "../../src/core/fault.ts";
 import { formatGrant } from "../../src/core/grant.ts";
 import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { createKey } from "../../src/host/keys.ts";
@@ -57,6 +58,8 @@ export class World {
   chance: () => number;
   /** Share of calls to the disk that take time. */
   slowShare = 0;
+  /** Findings that are no fault of anybody's after what happened. */
+  readonly excused: Set<FindingCode> = new Set();
   /** To be done just before a call of the agent to a log file, after so many others. */
   races: { calls: number; readonly act: () => void }[] = [];
   #grants = 0;

@@ -33,6 +33,8 @@ export class Writer {
   readonly #world: World;
   /** Programs that hold a file open, whatever its name is by now. */
   #held: FileNode[] = [];
+  /** Made by copying a log. */
+  readonly #copies = new Set<FileNode>();
 
   constructor(world: World) {
     this.#world = world;
@@ -154,6 +156,7 @@ export class Writer {
     // Over a file that somebody else still writes to: what comes behind the copy is anybody's.
     if (disk.node(copy) !== undefined) disk.move(copy, `${path}.2`);
     disk.put(copy, node.bytes.content.slice());
+    this.#copies.add(disk.node(copy) as FileNode);
     this.#noted(disk.node(copy) as FileNode, copy);
     this.#cut(node, 0);
     if (chance() < 0.5) this.#write(node, chance);
@@ -196,7 +199,8 @@ export class Writer {
   edit(chance: Chance): void {
     const path = this.#some(chance);
     const node = path === undefined ? undefined : this.#world.disk.node(path);
-    if (node === undefined || node.bytes.size === 0) return;
+    // What is edited in a copy cannot be told from what the log held.
+    if (node === undefined || node.bytes.size === 0 || this.#copies.has(node)) return;
     const at = Math.floor(chance() * node.bytes.size);
     const length = Math.min(node.bytes.size - at, 1 + Math.floor(chance() * 60));
     this.#put(node, at, text(chance, length));

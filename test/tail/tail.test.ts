@@ -306,6 +306,28 @@ test("while nobody reads, renames are followed and nothing is lost", async () =>
   assert.deepEqual([...reader.lines()].sort(), ["four", "one", "three", "two"]);
 });
 
+test("a file cut and written twice while nobody reads leaves a gap for what came between", async () => {
+  const { files, reader } = await reading((f) => f.put(log, "the first lines\nof all\n"));
+  files.put(log, "between\n");
+  await reader.tail.wait(3_000);
+  files.put(log, "last\n");
+  await reader.tail.wait(3_000);
+  await reader.pull();
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.deepEqual(reader.lines(), ["the first lines", "of all", "last"]);
+});
+
+test("what is left of a file that is cut twice while nobody reads is no loss", async () => {
+  const { files, reader } = await reading((f) => f.put(log, "the first lines\nof all\n"));
+  files.put(log, "the first lines\n");
+  await reader.tail.wait(3_000);
+  files.put(log, "the first");
+  await reader.tail.wait(3_000);
+  files.put(log, "last\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.said(), ["source", "end restarted", "source"]);
+});
+
 test("wait does not return at once for what was ready before", async () => {
   const { files, clock, reader } = await reading((f) => f.put(log, "one\n"));
   files.append(log, "two\n");
