@@ -16,7 +16,7 @@ import { declareSource, type Fingerprint, fingerprintBytes, sameHead } from "./i
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { retryUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
-import { isAnew, settle } from "./settle.ts";
+import { lookAtRest, settle } from "./settle.ts";
 import { UnreadMarks } from "./stats.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
@@ -58,7 +58,9 @@ export class Follow {
   low: number = Number.POSITIVE_INFINITY;
   /** Greatest size seen since it shrank: of the next generation. */
   regrown = 0;
-  /** Bytes seen of generations that were cut again before any of them was read. */
+  /** Of a file that was cut below the position: so many bytes are certainly old ones. */
+  left = 0;
+  /** Bytes seen that may have been of generations which were cut again before they were read. */
   between = 0;
   /** Something must be settled before the next read. */
   doubt = false;
@@ -172,8 +174,9 @@ export class Follow {
   #regrew(size: number): void {
     if (size > 0) this.doubt = true;
     if (size > this.regrown) this.grewAt = this.base.clock.mono();
-    // Of a second cut only what was added since the first is known to be lost.
-    if (size < this.regrown) this.between += this.regrown - Math.max(size, this.low);
+    // Of a second cut, what is not known to be old may have been added since the first.
+    const old = this.low < this.position ? Math.min(this.left, this.low) : this.low;
+    if (size < this.regrown) this.between += this.regrown - Math.max(size, old);
     this.low = Math.min(this.low, size);
     this.regrown = size;
   }
@@ -237,6 +240,7 @@ export class Follow {
     this.emptied = emptied;
     this.low = emptied ? 0 : Number.POSITIVE_INFINITY;
     this.regrown = 0;
+    this.left = 0;
     this.between = 0;
     this.copied = false;
     // Sizes seen before the verdict count no longer, but what was read does.
@@ -323,7 +327,7 @@ export class Follow {
   async confirm(): Promise<void> {
     const { handle, seen, doubt, low } = this;
     if (handle === undefined) return;
-    if (doubt && low > 0 && low < seen && (await isAnew(this, handle))) this.low = 0;
+    if (doubt && low > 0 && low < seen) await lookAtRest(this, handle);
     if (this.doubt || this.sure >= seen) return;
     const head = new Uint8Array(this.position === 0 ? fingerprintBytes : 0);
     const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);

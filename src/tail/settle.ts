@@ -72,16 +72,18 @@ function hasWitness(follow: Follow, first: number): boolean {
   return ends > (from > 0 && bytes[from - 1] === 0x0a ? 0 : 1);
 }
 
-/** Whether what a file holds that was cut below the position is no rest of what was sealed. */
-export async function isAnew(follow: Follow, file: OpenFile): Promise<boolean> {
+/** Of a file that was cut below the position: whether it holds a rest of what was sealed, or new bytes. */
+export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> {
   const { position, low, print, frontier, base } = follow;
-  if (low >= position) return false;
+  if (low >= position) return;
   const head = await readHead(file);
-  if (print !== undefined && head.length >= print.fingerprint_len) {
-    if (sameHead(base.suite, print, head) === "changed") return true;
-  }
-  const rest = await readAt(file, position - frontier.length, frontier.length);
-  return (frontier.difference(rest)?.first ?? rest.length) < rest.length;
+  const whole = print !== undefined && head.length >= print.fingerprint_len;
+  const same = whole ? sameHead(base.suite, print, head) : "unknown";
+  const start = position - frontier.length;
+  const rest = await readAt(file, start, frontier.length);
+  const first = frontier.difference(rest)?.first ?? rest.length;
+  if (same === "changed" || first < rest.length) follow.low = 0;
+  else if (same === "same" || start + rest.length >= low) follow.left = low;
 }
 
 /** Whether a file that is back still holds what was sealed of it. */
@@ -184,6 +186,8 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       return [];
     case "go-on":
       if (follow.frontier.length === 0 && position > 0) follow.takeFrontier(back.bytes);
+      // It was so long before its old bytes were found the same: that much is growth of it.
+      if (back.frontier === "same") follow.sure = Math.max(position, info.size);
       return [];
     case "restart":
       return restart(follow, after.size, head, evidence);

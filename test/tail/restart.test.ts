@@ -116,6 +116,27 @@ test("an edit of a file's first bytes is stated once, not again by each process 
   assert.equal(reader.textAt(log), `${before}more\n`);
 });
 
+test("growth that was seen at the start and lost before its first read is a gap", async () => {
+  const files = new FakeFiles();
+  files.put(log, "one\n");
+  const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+  await reader.pull();
+  const frontiers = reader.tail.frontiers();
+  await reader.tail.close();
+  files.append(log, "two\n");
+  await reader.open({ resume: reader.resume(frontiers) });
+  let reads = 0;
+  files.hook = (call, path) => {
+    if (path !== log || call !== "read") return;
+    reads += 1;
+    // Two settle what became of the file, the third would bring its lines.
+    if (reads === 3) files.put(log, "another, and longer\n");
+  };
+  await reader.pullFor(7_000);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.deepEqual(reader.lines(), ["one", "another, and longer"]);
+});
+
 test("a file emptied meanwhile starts again with its next bytes", async () => {
   const { files, reader } = await restarted("one\n", (f) => f.cut(log, 0));
   assert.deepEqual(reader.said(), ["source"]);

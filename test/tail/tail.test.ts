@@ -317,6 +317,24 @@ test("a file cut and written twice while nobody reads leaves a gap for what came
   assert.deepEqual(reader.lines(), ["the first lines", "of all", "last"]);
 });
 
+test("a file cut, written, and cut again before anybody saw what it held leaves a gap", async () => {
+  const { files, reader } = await reading((f) => f.put(log, "the first lines\nof all\n"));
+  files.put(log, "between\n");
+  let cut = false;
+  files.hook = (call, path) => {
+    if (path !== log || call !== "read" || cut) return;
+    // Its size was seen, its bytes were not.
+    files.put(log, "");
+    cut = true;
+  };
+  await reader.tail.wait(3_000);
+  assert.ok(cut);
+  files.put(log, "last\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.deepEqual(reader.lines(), ["the first lines", "of all", "last"]);
+});
+
 test("what is left of a file that is cut twice while nobody reads is no loss", async () => {
   const { files, reader } = await reading((f) => f.put(log, "the first lines\nof all\n"));
   files.put(log, "the first lines\n");
