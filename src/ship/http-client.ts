@@ -105,8 +105,16 @@ export function post(
   });
 }
 
+/** From this length on a piece is waited for until the system has taken all of it: node's limit. */
+const waitedFor = 65_536;
+
+/**
+ * A sink may answer before it has read everything, and then its sender gives back the memory of the
+ * blocks. What is small may still wait in the socket at that time, so the socket gets a copy of it:
+ * else it would send whatever stands in that memory by then.
+ */
 async function* each(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* pieces;
+  for (const piece of pieces) yield piece.length < waitedFor ? Uint8Array.from(piece) : piece;
 }
 
 export function openHttpClient(
