@@ -3,8 +3,8 @@
 // p position; s greatest size seen of this generation, which is before it was seen to shrink; n
 // least size seen since the last verdict (now included; nothing, if it was found empty then);
 // frontier: the bytes just before p; head: the bytes under the fingerprint; sure: the greatest
-// size after which the frontier was still found the same; between: bytes seen of generations that
-// came and went since.
+// size after which the frontier was still found the same; between: bytes seen that may have been
+// of generations which came and went since.
 //
 //   | what is seen                                  | verdict   | stated                     |
 //   |-----------------------------------------------|-----------|----------------------------|
