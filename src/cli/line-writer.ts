@@ -61,7 +61,8 @@ export class LineWriter {
   #put(result: string | Uint8Array): void {
     const bytes = typeof result === "string" ? Buffer.from(result) : result;
     if (this.#length + bytes.length > pageBytes) this.flush();
-    if (bytes.length > pageBytes) return this.#ui.write(bytes);
+    // The stream keeps it, and the line's bytes do not last.
+    if (bytes.length > pageBytes) return this.#ui.write(Uint8Array.from(bytes));
     this.#page.set(bytes, this.#length);
     this.#length += bytes.length;
   }

@@ -146,7 +146,8 @@ def run_vector(path):
         want = json.load(file)
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(path.with_suffix(".tar")) as tar:
-            tar.extractall(folder, filter="data")
+            # Debian 12's Python knows no filters; the vectors are our own.
+            tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         trust = trust_of(want["roots"], want["vaults"], want.get("at"))
         try:
             mine = verify_store(folder, trust)
