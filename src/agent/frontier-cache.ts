@@ -2,6 +2,8 @@
 //
 // - It is no position: those are derived from the sealed blocks. A mark counts only if its offset
 //   is the sealed one, and then tells whether the file still holds what was sealed.
+// - It is written once all that it knows of is sealed. Else a crash would leave evidence of new
+//   content beside a chain that says nothing of it, and the change would never show.
 // - Losing it costs nothing but the chance to notice a file rewritten while we were down.
 
 import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
@@ -12,20 +14,33 @@ import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import type { SealedTail } from "../seal/recovery.ts";
-import type { FrontierMark } from "../tail/frontier.ts";
+import { type FrontierMark, frontierBytes } from "../tail/frontier.ts";
+import { fingerprintBytes } from "../tail/identity.ts";
 import type { Tail } from "../tail/tail.ts";
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isCount = (value: unknown, most: number): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
+const isHash = (value: unknown): boolean =>
+  typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+
+function isMark(value: Partial<FrontierMark> | null): value is FrontierMark {
+  const { offset, length, sha256, head } = value ?? {};
+  if (!isCount(offset, Number.MAX_SAFE_INTEGER) || !isCount(length, frontierBytes)) return false;
+  if (!isHash(sha256)) return false;
+  if (head === undefined) return true;
+  return isCount(head?.fingerprint_len, fingerprintBytes) && isHash(head.fingerprint);
+}
 
 /** Entries that are none are left out: nothing of a garbled cache may reach a sealed record. */
 function parseMarks(text: string): Map<string, FrontierMark> {
   const entries = Object.entries(JSON.parse(text) as Record<string, Partial<FrontierMark> | null>);
-  return new Map(
-    entries.filter((entry): entry is [string, FrontierMark] => {
-      const { offset, length, head } = entry[1] ?? {};
-      return isCount(offset) && isCount(length) && (!head || isCount(head.fingerprint_len));
-    }),
-  );
+  return new Map(entries.filter((entry): entry is [string, FrontierMark] => isMark(entry[1])));
+}
+
+/** Undefined while the tail has told of things that nobody took. */
+function textOf(tail: Tail): string | undefined {
+  const marks = tail.frontiers();
+  return marks && JSON.stringify(Object.fromEntries(marks));
 }
 
 const limitBytes = 64 * 1024 * 1024;
@@ -39,6 +54,8 @@ export class FrontierCache {
   #savedAt: number;
   /** Bytes read and edits stated when the cache was saved: nothing moved since if they have not. */
   #savedAfter = 0;
+  /** To be written when the chain is sealed up to this seq. */
+  #taken: { readonly text: string; readonly seq: number } | undefined;
   #saving: Promise<void> = Promise.resolve();
   #failure: unknown;
 
@@ -82,33 +99,47 @@ export class FrontierCache {
     return mark;
   }
 
-  /** Saves now and then, and is never in the way. Throws when a sync failed the last time. */
-  keep(tail: Tail): void {
+  /**
+   * Takes in what the tail knows now and then, `drafted` being the seq of the next envelope, and
+   * saves it when `sealed` has come that far. Throws when a sync failed the last time.
+   */
+  keep(tail: Tail, drafted: number, sealed: number): void {
     if (this.#failure !== undefined) throw this.#failure;
+    const taken = this.#taken;
+    if (taken !== undefined && sealed >= taken.seq) {
+      this.#taken = undefined;
+      this.#write(taken.text).catch((error) => {
+        this.#failure = error;
+      });
+    }
     const now = this.#clock.mono();
     if (now - this.#savedAt < savePeriodMicros) return;
     const moved = [...tail.stats().values()].reduce(
       (sum, { readBytes, rewritten }) => sum + readBytes + rewritten,
       0,
     );
-    if (moved === this.#savedAfter) return;
+    const text = moved === this.#savedAfter ? undefined : textOf(tail);
+    if (text === undefined) return;
     this.#savedAfter = moved;
     this.#savedAt = now;
-    this.save(tail).catch((error) => {
-      this.#failure = error;
-    });
+    this.#taken = { text, seq: drafted };
   }
 
-  /** Throws nothing but a failed sync: then the disk cannot be trusted with anything. */
-  save(tail: Tail): Promise<void> {
-    const done = this.#saving.then(() => this.#save(tail));
+  /** After the last block. Throws nothing but a failed sync: then the disk cannot be trusted. */
+  async save(tail: Tail): Promise<void> {
+    this.#taken = undefined;
+    const text = textOf(tail);
+    if (text !== undefined) await this.#write(text);
+  }
+
+  #write(text: string): Promise<void> {
+    const done = this.#saving.then(() => this.#save(text));
     this.#saving = done.catch(() => undefined);
     return done;
   }
 
-  async #save(tail: Tail): Promise<void> {
+  async #save(text: string): Promise<void> {
     try {
-      const text = JSON.stringify(Object.fromEntries(tail.frontiers()));
       await writeFileDurably(this.#files, this.#path, utf8(text));
     } catch (error) {
       if (error instanceof SealtailError && error.kind === "unsafe") throw error;

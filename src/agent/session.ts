@@ -274,7 +274,7 @@ export class Session {
       await sealer.addRecords([record]);
     }
     if (quiet || (sealer.dueInMs() ?? 1) <= 0) await sealer.close();
-    this.#options.frontiers.keep(this.#tail);
+    this.#options.frontiers.keep(this.#tail, sealer.seq, gauge.headSeq);
   }
 
   #maxSilenceMs(): number {

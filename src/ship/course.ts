@@ -4,7 +4,7 @@
 //   they may change what is sent next, since sending a block again does no harm, and nothing else.
 // - A vault whose head fell back gets the blocks again, from its head on, as long as we hold them.
 // - That a chain can no longer be used is decided on a receipt that says so. Anybody can say it
-//   without one: then it must be said at least three times in a row, and for minutes, because
+//   without one: then it must be said at least three times, again and again for minutes, because
 //   a new chain costs a grant. Meanwhile nothing is lost, the buffer grows.
 //
 // Spec: docs/spec/receipt.md.
@@ -63,11 +63,14 @@ export interface Judgement {
 interface Suspicion {
   readonly reason: UnusableReason;
   readonly count: number;
-  /** When it was first said, by the monotonic clock. */
+  /** When it was first said, and when last, by the monotonic clock. */
   readonly since: number;
+  readonly last: number;
 }
 
 const suspicionsMin = 3;
+/** What was not said for so long is over: more than the longest request and wait together. */
+const suspicionLapseUs = 300_000_000;
 
 export class Course {
   readonly #options: CourseOptions;
@@ -254,10 +257,11 @@ export class Course {
   #suspect(reason: UnusableReason, judgement: Judgement): Judgement {
     const { clock, patienceUs } = this.#options;
     const now = clock.mono();
-    const before = this.#suspicion?.reason === reason ? this.#suspicion : { count: 0, since: now };
-    const { since } = before;
-    const count = before.count + 1;
-    this.#suspicion = { reason, count, since };
+    const said = this.#suspicion;
+    const goesOn = said?.reason === reason && now - said.last <= suspicionLapseUs;
+    const { count: before, since } = goesOn ? said : { count: 0, since: now };
+    const count = before + 1;
+    this.#suspicion = { reason, count, since, last: now };
     const sure = count >= suspicionsMin && now - since >= patienceUs;
     return sure ? { ...judgement, unusable: reason } : judgement;
   }

@@ -21,6 +21,7 @@ import { Course, type Ground, type Judgement, type UnusableReason } from "./cour
 import { Gatherer } from "./gatherer.ts";
 import { signedTime } from "./receipt-check.ts";
 import type { Answer, Outcome } from "./sink.ts";
+import { clockSkew } from "./skew.ts";
 import { Standing } from "./standing.ts";
 import { noObserver, type ShipObserver, type ShipStatus } from "./status.ts";
 
@@ -31,8 +32,6 @@ const defaultPatienceMs = 600_000;
 /** No attempt takes longer, however slowly the answer trickles in. */
 const attemptMsMax = 180_000;
 const attemptMsMin = 1000;
-/** An answer that took longer says too little about the vault's clock. */
-const skewTripMax = 5_000_000;
 
 export class Shipper {
   readonly #options: ShipperOptions;
@@ -159,11 +158,15 @@ export class Shipper {
 
   /** Cuts what is running and returns when run() has ended. The sink stays open. Never throws. */
   async close(): Promise<void> {
+    this.#cut();
+    // Whoever called run() hears of its error.
+    await this.#running?.catch(() => undefined);
+  }
+
+  #cut(): void {
     this.#closed = true;
     this.#waiting?.abort();
     this.#sending?.abort();
-    // Whoever called run() hears of its error.
-    await this.#running?.catch(() => undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,18 +181,15 @@ export class Shipper {
       code: this.#standing.code,
       since: this.#standing.since,
       unusable: this.#unusable,
-      lastOutcome: this.#lastOutcome,
-      lastAttemptTime: this.#lastAttempt,
+      ...{ lastOutcome: this.#lastOutcome, lastAttemptTime: this.#lastAttempt },
       consecutiveFailures: this.#failures,
       retryTime: this.#retryTime,
       receiptedSize: this.#course.receipted,
       lastReceiptTime: this.#lastReceipt,
       unreceiptedBlocks: unreceipted,
       oldestUnreceiptedTime: unreceipted === 0 ? undefined : this.#oldest,
-      inFlightBytes: this.#inFlight,
-      clockSkew: this.#skew,
+      ...{ inFlightBytes: this.#inFlight, clockSkew: this.#skew, draining: this.#draining },
       certificateNotAfter: sink.certificateNotAfter,
-      draining: this.#draining,
     };
   }
 
@@ -202,13 +202,22 @@ export class Shipper {
         diag.error("the newest receipt covers blocks that we do not hold");
         this.#giveUp("agent-rollback", "receipt-ahead");
       }
-      while (!this.#closed) await this.#turn();
+      await this.#turns();
       await this.#kept();
     } finally {
       // Nothing of it goes on behind whoever closes our files.
       await this.#keeping?.catch(() => undefined);
       this.#ended = true;
       this.#announce();
+    }
+  }
+
+  async #turns(): Promise<void> {
+    try {
+      while (!this.#closed) await this.#turn();
+    } catch (error) {
+      // It was told to end while it waited for a descriptor.
+      if (!this.#closed || !isShortage(error)) throw error;
     }
   }
 
@@ -254,7 +263,7 @@ export class Shipper {
     const trip = clock.mono() - before;
     const failed = await this.#kept();
     if (this.#closed && answer.outcome !== "receipt") return 0;
-    this.#measureSkew(answer, wallBefore, trip);
+    this.#skew = clockSkew(wallBefore, trip, answer.vaultTime) ?? this.#skew;
     const judgement = failed ?? (await this.#course.judge(answer, this.#ground(batch)));
     const { outcome, code, receipt } = judgement;
     // A vault that is merely slow gets all the time that is left.
@@ -268,8 +277,8 @@ export class Shipper {
     // The whole body was read, or there would be no receipt.
     batch.release();
     this.#keeping = this.#keep(judgement, receipt, oldest);
-    // Whoever waits for it is told.
-    this.#keeping.catch(() => undefined);
+    // After a failed sync nothing may be written any more: run() ends with it, whatever hangs.
+    this.#keeping.catch(() => this.#cut());
     return 0;
   }
 
@@ -365,12 +374,6 @@ export class Shipper {
     const size = lost || code.startsWith("http-413") || code.startsWith("http-422");
     if (retry === "now") this.#gatherer.grow();
     else if (size) this.#gatherer.shrink(batch);
-  }
-
-  #measureSkew({ vaultTime }: Answer, wallBefore: number, trip: number): void {
-    if (vaultTime === undefined || trip > skewTripMax) return;
-    // A Date is cut to whole seconds: on average half a second is missing.
-    this.#skew = Math.round(wallBefore + trip / 2 - (vaultTime + 500_000));
   }
 
   #giveUp(reason: UnusableReason, code: string): void {

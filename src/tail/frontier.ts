@@ -41,7 +41,8 @@ export function isMarked(
   bytes: Uint8Array,
 ): Sameness {
   if (mark === undefined || mark.length > mark.offset || mark.length === 0) return "unknown";
-  if (bytes.length < mark.length) return "changed";
+  // The file ends before: the last bytes are not those of the mark's place.
+  if (bytes.length < Math.min(frontierBytes, mark.offset)) return "changed";
   const marked = bytes.subarray(bytes.length - mark.length);
   return hex(suite.sha256(marked)) === mark.sha256 ? "same" : "changed";
 }

@@ -5,7 +5,7 @@ import type { HeartbeatSource } from "../core/record.ts";
 import { shown } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
-import type { FileStatus } from "./item.ts";
+import type { FileStatus, ResumeOptions } from "./item.ts";
 import type { TailCounts, TailNumbers } from "./stats.ts";
 
 function stateOf(follow: Follow): FileStatus["state"] {
@@ -74,12 +74,18 @@ export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
   return rows.sort((a, b) => (a.source < b.source ? -1 : 1));
 }
 
-export function frontiersOf(follows: Iterable<Follow>, suite: Suite): Map<string, FrontierMark> {
+export function frontiersOf(
+  follows: Iterable<Follow>,
+  awaited: readonly ResumeOptions[],
+  suite: Suite,
+): Map<string, FrontierMark> {
   const marks = new Map<string, FrontierMark>();
+  for (const { id, frontier } of awaited) if (frontier !== undefined) marks.set(id, frontier);
   for (const follow of follows) {
     const { ref, frontier, position, print } = follow;
-    if (ref === undefined || frontier.length === 0) continue;
-    const mark = frontier.mark(suite, position);
+    // Of one that was not looked at since the start, what was known then still holds.
+    const mark = frontier.length === 0 ? follow.mark : frontier.mark(suite, position);
+    if (ref === undefined || mark === undefined) continue;
     marks.set(ref.hex, print === ref.record ? mark : { ...mark, head: print });
   }
   return marks;

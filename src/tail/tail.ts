@@ -178,9 +178,10 @@ export class Tail {
     return heartbeatOf(this.#roster);
   }
 
-  /** By source id: what an advisory cache may keep for the next start. */
-  frontiers(): Map<string, FrontierMark> {
-    return frontiersOf(this.#roster, this.#options.suite);
+  /** By source id: what a cache may keep for the next start. Undefined while next() owes statements. */
+  frontiers(): Map<string, FrontierMark> | undefined {
+    if (this.#outbox.length > 0) return undefined;
+    return frontiersOf(this.#roster, this.#roster.awaited, this.#options.suite);
   }
 
   async close(): Promise<void> {

@@ -111,3 +111,30 @@ test("a shipper is closed when the receipt that it has is saved", async () => {
   await closing;
   assert.deepEqual(all.freed, [1]);
 });
+
+test("a failed sync of a receipt is told at once, although the next request hangs", async () => {
+  const chain = largeBlocks(3);
+  const vault = new VaultModel();
+  const save = async (): Promise<void> => {
+    vault.gate = new Promise(() => {});
+    await Promise.resolve();
+    throw new SealtailError("sync-failed", "EIO");
+  };
+  const all = ship(chain, vault, { maxDelayMs: 0, receipts: { newest: undefined, save } });
+  const before = all.clock.mono();
+  await assert.rejects(all.running, { code: "sync-failed" });
+  assert.equal(all.clock.mono(), before);
+  assert.deepEqual(all.freed, []);
+});
+
+test("who is told to end while the buffer cannot be read for want of a descriptor ends", async () => {
+  const chain = largeBlocks(2);
+  const all = ship(chain, new VaultModel());
+  const { promise, reject } = Promise.withResolvers<never>();
+  chain.read = () => promise;
+  await settle();
+  const closed = all.shipper.close();
+  reject(new SealtailError("too-many-open-files", "EMFILE"));
+  await closed;
+  await all.running;
+});

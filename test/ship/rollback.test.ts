@@ -185,6 +185,30 @@ test("what is said without proof ends no chain before it was said for as long as
   assert.deepEqual(all.unusable, ["fork"]);
 });
 
+for (const [what, wrong] of [
+  ["a fork", { outcome: "fork", code: "fork" }],
+  ["an unknown chain", { outcome: "wrong-head", code: "unknown-chain", size: 0 }],
+] as const satisfies readonly (readonly [string, Answer])[]) {
+  test(`${what} that is spoken of before and after a long outage did not last meanwhile`, async () => {
+    const chain = new TestChain(3);
+    const vault = new VaultModel();
+    await using all = ship(chain, vault, { patienceMs: 600_000 });
+    await settle();
+    if (wrong.outcome === "wrong-head") chain.first = 3;
+    chain.seal();
+    vault.script = [() => wrong];
+    vault.always = { outcome: "transport", code: "connection-refused" };
+    await all.clock.advance(700_000);
+    vault.script = [() => wrong, () => wrong];
+    await all.clock.advance(120_000);
+    assert.equal(vault.script.length, 0);
+    assert.deepEqual(all.unusable, []);
+    vault.always = wrong;
+    await all.clock.advance(900_000);
+    assert.equal(all.unusable.length, 1);
+  });
+}
+
 test("signed roots that are not ours are a fork after the third time", async () => {
   const chain = new TestChain(2);
   const vault = new VaultModel();

@@ -106,7 +106,7 @@ test("an edit of a file's first bytes is stated once, not again by each process 
   };
   const { files, reader } = await restarted(before, edit, true);
   assert.deepEqual(reader.said(), ["source", "rewritten"]);
-  const frontiers = JSON.parse(JSON.stringify(Object.fromEntries(reader.tail.frontiers())));
+  const frontiers = JSON.parse(JSON.stringify(Object.fromEntries(reader.tail.frontiers() ?? [])));
   await reader.tail.close();
   files.append(log, "more\n");
   await reader.open({ resume: reader.resume(new Map(Object.entries(frontiers))) });
