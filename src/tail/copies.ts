@@ -18,6 +18,8 @@ export interface Copy {
   /** Undefined: it is compressed by now, and only its size is known. */
   readonly file: OpenFile | undefined;
   readonly size: number;
+  /** Unix µs of its last change: it was complete by then. Infinity where only its size is known. */
+  readonly madeUs: number;
 }
 
 export type ReadableCopy = Copy & { readonly file: OpenFile };
@@ -91,15 +93,18 @@ export class Copies {
     for (const path of await this.#candidates(follow)) {
       const file = await this.#files.open(pathToHost(path), "read").catch(() => undefined);
       if (file === undefined) continue;
-      const size = await this.#copied(follow, file).catch(() => undefined);
+      const copied = await this.#copied(follow, file).catch(() => undefined);
       // Having missed nothing is worth knowing if we were away; else it ends the search.
-      const useful = size !== undefined && (size > follow.position || follow.wasDown);
-      if (useful) return { file, size };
+      if (copied !== undefined && (copied.size > follow.position || follow.wasDown)) {
+        return { file, size: copied.size, madeUs: Number(copied.ctimeNs / 1_000n) };
+      }
       const named = isCompressedOf(nameOf(follow.path), nameOf(path));
       const once = named ? await sizeOfGzip(follow, file).catch(() => 0) : 0;
       await file.close();
-      if (size !== undefined) return undefined;
-      if (once > follow.position) compressed ??= { file: undefined, size: once };
+      if (copied !== undefined) return undefined;
+      if (once > follow.position) {
+        compressed ??= { file: undefined, size: once, madeUs: Number.POSITIVE_INFINITY };
+      }
     }
     return compressed;
   }
@@ -138,14 +143,14 @@ export class Copies {
     return dated.slice(0, candidatesMax).map(({ path }) => path);
   }
 
-  /** The copy's size, if it is one. */
-  async #copied(follow: Follow, file: OpenFile): Promise<number | undefined> {
+  /** What the file is, if it is a copy. */
+  async #copied(follow: Follow, file: OpenFile): Promise<FileInfo | undefined> {
     const { position, print } = follow;
     const info = await file.stat();
     if (info.size < position || this.#isFollowed(info) || print === undefined) return undefined;
     const head = new Uint8Array(fingerprintBytes);
     const got = await file.read(head, 0, head.length, 0);
     if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;
-    return (await isSealedBefore(this.#suite, follow, file)) === "same" ? info.size : undefined;
+    return (await isSealedBefore(this.#suite, follow, file)) === "same" ? info : undefined;
   }
 }

@@ -9,7 +9,7 @@
 
 import type { FileInfo, OpenFile } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
-import { isReadable, type ReadableCopy } from "./copies.ts";
+import type { ReadableCopy } from "./copies.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
 import { declareSource, type Fingerprint, fingerprintBytes, sameHead } from "./identity.ts";
@@ -286,19 +286,6 @@ export class Follow {
     return this.#handOver(this.ref, room, length);
   }
 
-  /** The file was cut. Whether its old content goes on in a copy; then that is read first. */
-  async turnToCopy(): Promise<boolean> {
-    if (this.copied || this.position === 0) return false;
-    const copy = await this.base.findCopy?.(this);
-    if (copy === undefined) return false;
-    this.doubt = true;
-    this.copied = !isReadable(copy);
-    if (isReadable(copy)) this.copy = copy;
-    // One that is compressed already only tells how much is missing.
-    else this.between += copy.size - this.position;
-    return true;
-  }
-
   /** A turn at the copy; at its end the doubt about the file itself is taken up again. */
   async #turnOn(
     copy: ReadableCopy,
@@ -310,9 +297,7 @@ export class Follow {
     const got = wanted > 0 ? await file.read(room, 0, wanted, this.position).catch(() => 0) : 0;
     if (got > 0 && this.ref !== undefined) {
       this.more = true;
-      const item = this.#handOver(this.ref, room, this.#cut(room, got, false, true));
-      this.seen = Math.max(this.seen, this.position);
-      return item;
+      return this.#handOver(this.ref, room, this.#cut(room, got, false, true));
     }
     this.copy = undefined;
     this.copied = true;

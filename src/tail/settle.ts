@@ -11,6 +11,7 @@
 import { hex } from "../core/bytes.ts";
 import type { GapCause } from "../core/record.ts";
 import type { OpenFile } from "../host/files.ts";
+import { type Copy, isReadable } from "./copies.ts";
 import type { Follow } from "./follow.ts";
 import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
 import { type Fingerprint, fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
@@ -153,6 +154,37 @@ function cutBack(
   return [closing, ref.record, passed];
 }
 
+/**
+ * Of the sizes seen, which were the next generation's: what is there now if that was never seen
+ * to shrink, and growth seen after the copy was complete. Nothing else vouches for either.
+ */
+function divideSeen(follow: Follow, copy: Copy, size: number): void {
+  const { seen, base, grewAt } = follow;
+  const known = Math.max(follow.position, follow.sure);
+  const grew = base.clock.now() - (base.clock.mono() - grewAt);
+  if (follow.low >= seen) {
+    follow.low = 0;
+    follow.regrown = size;
+  } else if (copy.madeUs < grew && known < seen && seen < copy.size) {
+    follow.between += seen;
+  } else return;
+  follow.seen = known;
+}
+
+/** The file was cut. Whether its old content goes on in a copy; then that is read first. */
+async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
+  if (follow.copied || follow.position === 0) return false;
+  const copy = await follow.base.findCopy?.(follow);
+  if (copy === undefined) return false;
+  follow.doubt = true;
+  follow.copied = !isReadable(copy);
+  divideSeen(follow, copy, size);
+  if (isReadable(copy)) follow.copy = copy;
+  // What cannot be read of it is missing: all, if it is compressed already.
+  follow.seen = Math.max(follow.seen, copy.size);
+  return true;
+}
+
 /** Resolves the doubt. Returns what must be stated; reads a few bytes, never lines. */
 export async function settle(follow: Follow, file: OpenFile): Promise<Statement[]> {
   const info = await file.stat();
@@ -179,7 +211,8 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
     witness: back.change !== undefined && hasWitness(follow, back.change.first),
   } as const;
   const verdict = judge(evidence);
-  if ((verdict === "restart" || verdict === "wait") && (await follow.turnToCopy())) return [];
+  if ((verdict === "restart" || verdict === "wait") && (await turnToCopy(follow, after.size)))
+    return [];
   follow.settled(after.size, verdict === "wait");
   switch (verdict) {
     case "wait":

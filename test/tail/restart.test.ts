@@ -137,6 +137,60 @@ test("growth that was seen at the start and lost before its first read is a gap"
   assert.deepEqual(reader.lines(), ["one", "another, and longer"]);
 });
 
+/** The log was copied and cut while nobody looked, and already holds more than was read of it. */
+const copiedAndLonger = (files: FakeFiles): void => {
+  files.put("/log/app.log.1", "one\ntwo\nthree\n");
+  files.put(log, "another\n");
+};
+
+test("bytes seen of the next generation and cut while the copy was read are a gap", async () => {
+  const change = (files: FakeFiles): void => {
+    copiedAndLonger(files);
+    files.hook = (call, path) => {
+      if (call !== "read" || !String(path).startsWith(log)) return;
+      reads += 1;
+      if (reads === nth) files.cut(log, 0);
+    };
+  };
+  let reads = 0;
+  let nth = Number.POSITIVE_INFINITY;
+  const whole = await restarted("one\n", change, true);
+  assert.deepEqual(whole.reader.lines(), ["one", "two", "three", "another"]);
+  assert.deepEqual(whole.reader.said(), ["source", "end restarted", "source"]);
+  const most = reads;
+  for (nth = 1; nth < most; nth += 1) {
+    reads = 0;
+    const { files, reader } = await restarted("one\n", change, true);
+    files.append(log, "later\n");
+    await reader.pullFor(7_000);
+    const lines = reader.lines();
+    const said = reader.said();
+    if (lines.includes("another")) continue;
+    assert.deepEqual(lines, ["one", "two", "three", "later"], `cut before read ${nth}`);
+    assert.deepEqual(said, ["source", "gap truncated", "source"], `cut before read ${nth}`);
+  }
+});
+
+test("a copy that cannot be read to its end leaves a gap", async () => {
+  const { reader } = await restarted(
+    "one\n",
+    (files) => {
+      copiedAndLonger(files);
+      let reads = 0;
+      files.hook = (call, path) => {
+        if (call !== "read" || path !== "/log/app.log.1") return;
+        reads += 1;
+        // Two tell that it is one.
+        if (reads === 3) files.put("/log/app.log.1", "");
+      };
+    },
+    true,
+  );
+  assert.deepEqual(reader.lines(), ["one", "another"]);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.equal([...reader.tail.stats().values()][0]?.gapBytes, 10);
+});
+
 test("a file emptied meanwhile starts again with its next bytes", async () => {
   const { files, reader } = await restarted("one\n", (f) => f.cut(log, 0));
   assert.deepEqual(reader.said(), ["source"]);
