@@ -12,6 +12,10 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Unix microseconds of a monotonic moment, as the wall clock has it now. */
+export const wallTimeOf = (clock: Clock, mono: number): number =>
+  clock.now() - (clock.mono() - mono);
+
 /** Longest wait that a timer takes; longer ones would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
 

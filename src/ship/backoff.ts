@@ -1,4 +1,5 @@
-// Pure. How long to wait before the next attempt: exponential with full jitter, for ever.
+// Pure. How long an attempt may take, and how long to wait before the next: exponential with full
+// jitter, for ever.
 //
 // - Never zero: a peer that fails at once cannot make us spin.
 // - A peer that names a time gets at least that long, up to a limit; jitter is added to it, so that
@@ -26,6 +27,11 @@ export const leastDelayMs = 50;
 
 /** The longest wait that a peer may ask for. */
 export const retryAfterMsMax = 600_000;
+
+/** No attempt takes longer, however slowly the answer trickles in. */
+export const attemptMsMax = 180_000;
+/** So long it may take at least, however near the end of a drain is. */
+export const attemptMsMin = 1000;
 
 /**
  * Milliseconds to wait after `failures` failed attempts in a row (1 or more); `chance` is uniform

@@ -14,7 +14,7 @@ import { readU32 } from "../core/bytes.ts";
 import type { Receipt } from "../core/checkpoint.ts";
 import { isShortage } from "../core/errors.ts";
 import { failpoint } from "../host/failpoint.ts";
-import { retryDelayMs } from "./backoff.ts";
+import { attemptMsMax, attemptMsMin, retryDelayMs } from "./backoff.ts";
 import { type Batch, statedRoot } from "./batch.ts";
 import type { ShipperOptions } from "./contract.ts";
 import { Course, type Ground, type Judgement, type UnusableReason } from "./course.ts";
@@ -29,9 +29,6 @@ export type { ShipperOptions } from "./contract.ts";
 
 const defaultDelayMs = 1000;
 const defaultPatienceMs = 600_000;
-/** No attempt takes longer, however slowly the answer trickles in. */
-const attemptMsMax = 180_000;
-const attemptMsMin = 1000;
 
 export class Shipper {
   readonly #options: ShipperOptions;
@@ -181,14 +178,17 @@ export class Shipper {
       code: this.#standing.code,
       since: this.#standing.since,
       unusable: this.#unusable,
-      ...{ lastOutcome: this.#lastOutcome, lastAttemptTime: this.#lastAttempt },
+      lastOutcome: this.#lastOutcome,
+      lastAttemptTime: this.#lastAttempt,
       consecutiveFailures: this.#failures,
       retryTime: this.#retryTime,
       receiptedSize: this.#course.receipted,
       lastReceiptTime: this.#lastReceipt,
       unreceiptedBlocks: unreceipted,
       oldestUnreceiptedTime: unreceipted === 0 ? undefined : this.#oldest,
-      ...{ inFlightBytes: this.#inFlight, clockSkew: this.#skew, draining: this.#draining },
+      inFlightBytes: this.#inFlight,
+      clockSkew: this.#skew,
+      draining: this.#draining,
       certificateNotAfter: sink.certificateNotAfter,
     };
   }

@@ -8,6 +8,7 @@
 // - One that is compressed already is not read; how much is missing shows in its size.
 
 import type { Suite } from "../core/digest.ts";
+import { wallTimeOf } from "../host/clock.ts";
 import type { DirItem, FileInfo, Files, OpenFile } from "../host/files.ts";
 import { type BytePath, directoryOf, joinNames, pathFromHost, pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
@@ -57,7 +58,7 @@ function isCompressedOf(name: string, other: string): boolean {
 async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
   const { position, base, sureAt } = follow;
   const { size, ctimeNs } = await file.stat();
-  const sureTime = base.clock.now() - (base.clock.mono() - sureAt);
+  const sureTime = wallTimeOf(base.clock, sureAt);
   const magic = await readAt(file, 0, 2);
   if (size < gzipLeast || ctimeNs / 1_000n < BigInt(sureTime - clockTickUs)) return 0;
   if (magic[0] !== 0x1f || magic[1] !== 0x8b) return 0;

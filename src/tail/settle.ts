@@ -10,6 +10,7 @@
 
 import { hex } from "../core/bytes.ts";
 import type { GapCause } from "../core/record.ts";
+import { wallTimeOf } from "../host/clock.ts";
 import type { OpenFile } from "../host/files.ts";
 import { type Copy, isReadable } from "./copies.ts";
 import type { Follow } from "./follow.ts";
@@ -161,7 +162,7 @@ function cutBack(
 function divideSeen(follow: Follow, copy: Copy, size: number): void {
   const { seen, base, grewAt } = follow;
   const known = Math.max(follow.position, follow.sure);
-  const grew = base.clock.now() - (base.clock.mono() - grewAt);
+  const grew = wallTimeOf(base.clock, grewAt);
   if (follow.low >= seen) {
     follow.low = 0;
     follow.regrown = size;
@@ -211,8 +212,8 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
     witness: back.change !== undefined && hasWitness(follow, back.change.first),
   } as const;
   const verdict = judge(evidence);
-  if ((verdict === "restart" || verdict === "wait") && (await turnToCopy(follow, after.size)))
-    return [];
+  const cut = verdict === "restart" || verdict === "wait";
+  if (cut && (await turnToCopy(follow, after.size))) return [];
   follow.settled(after.size, verdict === "wait");
   switch (verdict) {
     case "wait":
