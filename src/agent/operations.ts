@@ -8,7 +8,8 @@
 
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
-import { type HttpListener, openHttpListener } from "../host/http-listener.ts";
+import type { HttpListener } from "../host/http-listener.ts";
+import { json, openOperationsListener, type Reply } from "../host/operations-listener.ts";
 import type { ShipStatus } from "../ship/status.ts";
 import type { Gauge } from "./gauge.ts";
 import type { AgentMetrics } from "./metrics.ts";
@@ -49,7 +50,7 @@ function needsSomebody({ state, code }: ShipStatus): boolean {
 }
 
 /** Per-file detail and the state of shipping, as JSON for `sealtail status`. */
-export function statusOf(gauge: Gauge, session: Session | undefined): unknown {
+export function statusOf(gauge: Gauge, session: Session | undefined): object {
   return {
     program: "agent",
     state: gauge.state,
@@ -75,47 +76,22 @@ export async function openOperations(
   metrics: AgentMetrics,
   session: () => Session | undefined,
 ): Promise<HttpListener> {
-  const { clock, listen, diag } = options;
   metrics.addProcess();
-  const routes: Record<string, () => Promise<Reply> | Reply> = {
-    "/metrics": async () => ({
-      status: 200,
-      type: metrics.contentType,
-      body: await metrics.text(),
-    }),
-    "/livez": () => probe(liveness(gauge, clock.mono())),
-    "/readyz": () => probe(readiness(gauge, session()?.shipper.status())),
-    "/startupz": () => probe(startup(gauge)),
-    "/status": () => json(200, statusOf(gauge, session())),
-  };
-  return openHttpListener({
-    clock,
-    listen,
-    onFault: (fault) => diag.debug("operations listener fault", { fault: String(fault) }),
-    handler: {
-      node: async (request, response) => {
-        const path = (request.url ?? "/").split("?")[0] ?? "/";
-        const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-        const reply = route === undefined ? json(404, { error: "not-found" }) : await route();
-        response.writeHead(reply.status, {
-          "content-type": reply.type,
-          "cache-control": "no-store",
-        });
-        response.end(reply.body);
-      },
+  const { clock } = options;
+  return await openOperationsListener({
+    ...options,
+    routes: {
+      "/metrics": async () => ({
+        status: 200,
+        type: metrics.contentType,
+        body: await metrics.text(),
+      }),
+      "/livez": () => probe(liveness(gauge, clock.mono())),
+      "/readyz": () => probe(readiness(gauge, session()?.shipper.status())),
+      "/startupz": () => probe(startup(gauge)),
+      "/status": () => json(200, statusOf(gauge, session())),
     },
   });
-}
-
-interface Reply {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-}
-
-function json(status: number, value: unknown): Reply {
-  const body = JSON.stringify(value, (_, each) => (typeof each === "bigint" ? String(each) : each));
-  return { status, type: "application/json", body: `${body}\n` };
 }
 
 function probe({ ok, checks }: Probe): Reply {

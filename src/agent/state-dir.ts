@@ -9,11 +9,21 @@
 //   chains/0000/receipt       newest verified receipt
 //   chains/0001/succeeded     what chain 0000 still held is sealed in this one
 //   chains/0000/replaced      why this chain ended and the next one begins; written before it does
+//
+// - It is this user's and nobody else may write to it: whoever could would put in chains and keys.
+//   What only we can have written to is made ours again: a new volume, one widened to its group.
 
 import { utf8 } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
 import { makeDirDurably, readWhole, unlinkIfPresent, writeFileDurably } from "../host/durable.ts";
-import type { Files } from "../host/files.ts";
+import { currentUser, type Files } from "../host/files.ts";
+
+const worldWrite = 0o002;
+const othersWrite = 0o022;
+
+function unsafe(place: string, why: string): SealtailError {
+  return new SealtailError("state-unsafe", `the state directory is not safe: ${why}`, { place });
+}
 
 export interface ChainDir {
   readonly number: number;
@@ -43,17 +53,23 @@ export class StateDir {
     return `${this.path}/reserve`;
   }
 
-  /** Makes the directory. Throws state-unwritable where this user cannot write to it. */
+  /**
+   * Makes the directory. Throws state-unwritable where this user cannot write to it, and
+   * state-unsafe where somebody else can.
+   */
   async prepare(): Promise<void> {
     try {
       await makeDirDurably(this.#files, this.path, 0o700);
+      await this.#claim(this.path);
       await makeDirDurably(this.#files, `${this.path}/chains`, 0o700);
+      await this.#claim(`${this.path}/chains`);
       // A life before may have been killed between making a chain's folder and its sync.
       await this.#files.syncDir(`${this.path}/chains`);
       await writeFileDurably(this.#files, `${this.path}/.probe`, utf8("probe"));
       await unlinkIfPresent(this.#files, `${this.path}/.probe`);
     } catch (cause) {
       if (cause instanceof SealtailError && cause.kind === "unsafe") throw cause;
+      if (cause instanceof SealtailError && cause.code === "state-unsafe") throw cause;
       // A full disk is waited out later, with the files held open.
       if (cause instanceof SealtailError && cause.code === "disk-full") return;
       throw new SealtailError("state-unwritable", "couldn't write to the state directory", {
@@ -61,6 +77,30 @@ export class StateDir {
         cause,
       });
     }
+  }
+
+  /**
+   * A new volume is everybody's, and one that is mounted again may have been widened to its group:
+   * it is made ours alone, as long as nothing in it can be another's.
+   */
+  async #claim(dir: string): Promise<void> {
+    const user = currentUser();
+    const info = await this.#files.stat(dir);
+    if (user === undefined || info === undefined) return;
+    if (info.uid !== user) throw unsafe(dir, `it belongs to user ${info.uid}, want ${user}`);
+    if ((info.mode & othersWrite) === 0) return;
+    const items = (await this.#files.list(dir)) ?? [];
+    const found = items.filter(({ name }) => String(name) !== "lost+found");
+    if ((info.mode & worldWrite) !== 0 && found.length > 0)
+      throw unsafe(dir, "everybody may write to it");
+    for (const { name } of found) {
+      const item = await this.#files.linkStat(`${dir}/${String(name)}`);
+      if (item !== undefined && item.uid !== user)
+        throw unsafe(dir, `user ${item.uid} wrote to it`);
+    }
+    await this.#files.chmod(dir, 0o700).catch(() => undefined);
+    const left = (await this.#files.stat(dir))?.mode ?? 0;
+    if ((left & othersWrite) !== 0) throw unsafe(dir, "others may write to it");
   }
 
   chain(number: number): ChainDir {

@@ -214,6 +214,12 @@ export const errorTable = {
     means: "another process uses the state directory",
     remedy: "stop the other process, or give this one a state directory of its own",
   },
+  "state-unsafe": {
+    kind: "config",
+    means: "the state directory belongs to another user, or others may write to it",
+    remedy:
+      "name a directory of this program's own as state_dir, mode 0700; inside a shared volume, one that it makes itself",
+  },
   "state-unwritable": {
     kind: "config",
     means: "this user cannot write to the state directory",

@@ -32,6 +32,8 @@ export interface FileInfo {
   /** Permission bits only. */
   readonly mode: number;
   readonly nlink: number;
+  /** Number of the user that owns it. */
+  readonly uid: number;
 }
 
 export interface DirItem {
@@ -70,6 +72,10 @@ export interface Files {
   open(path: Path, mode: OpenMode, perm?: number): Promise<OpenFile>;
   /** Follows links. Undefined when there is no such file. */
   stat(path: Path): Promise<FileInfo | undefined>;
+  /** Of the name itself: a link is "link". Undefined when there is no such name. */
+  linkStat(path: Path): Promise<FileInfo | undefined>;
+  /** What a link says, as bytes. Undefined when there is no such link. */
+  readLink(path: Path): Promise<Uint8Array | undefined>;
   /** The bytes of the path with every link resolved. Undefined when there is no such file. */
   realPath(path: Path): Promise<Uint8Array | undefined>;
   /** Sorted by bytes of the name. Undefined when there is no such directory. */
@@ -88,6 +94,9 @@ export interface Files {
   /** Bytes that we may still write on the file system of `dir`. */
   freeBytes(dir: Path): Promise<number>;
 }
+
+/** The user whose rights this process has; undefined where systems know no such number. */
+export const currentUser = (): number | undefined => process.geteuid?.();
 
 const flags: Readonly<Record<OpenMode, number>> = {
   read: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0),
@@ -116,6 +125,7 @@ function infoOf(stats: BigIntStats): FileInfo {
     kind: kindOf(stats),
     mode: Number(stats.mode & 0o7777n),
     nlink: Number(stats.nlink),
+    uid: Number(stats.uid),
   };
 }
 
@@ -269,6 +279,17 @@ export const systemFiles: Files = {
     const work = fs.stat(native(path), { bigint: true });
     const stats = await unlessMissing("look at the file", path, work);
     return stats && infoOf(stats);
+  },
+
+  async linkStat(path) {
+    const work = fs.lstat(native(path), { bigint: true });
+    const stats = await unlessMissing("look at the name", path, work);
+    return stats && infoOf(stats);
+  },
+
+  async readLink(path) {
+    const work = fs.readlink(native(path), { encoding: "buffer" });
+    return await unlessMissing("read the link", path, work);
   },
 
   async realPath(path) {

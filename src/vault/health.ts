@@ -6,7 +6,8 @@
 
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
-import { type HttpListener, openHttpListener } from "../host/http-listener.ts";
+import type { HttpListener } from "../host/http-listener.ts";
+import { json, openOperationsListener, type Reply } from "../host/operations-listener.ts";
 import type { VaultMetrics } from "./metrics.ts";
 
 export interface Health {
@@ -27,19 +28,13 @@ export interface OperationsOptions {
   readonly health: Health;
 }
 
-interface Reply {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-}
-
 export async function openOperations(options: OperationsOptions): Promise<HttpListener> {
   const { listen, clock, diag, metrics } = options;
   metrics.addProcess();
   const { started, unsafe, closing, room, status } = options.health;
   const probe = (checks: Readonly<Record<string, boolean>>): Reply => {
     const ok = Object.values(checks).every((check) => check);
-    return reply(ok ? 200 : 503, { ok, checks });
+    return json(ok ? 200 : 503, { ok, checks });
   };
   const routes: Readonly<Record<string, () => Reply | Promise<Reply>>> = {
     "/metrics": async () => ({
@@ -50,23 +45,7 @@ export async function openOperations(options: OperationsOptions): Promise<HttpLi
     "/readyz": async () =>
       probe({ started: started(), store: !unsafe(), open: !closing(), room: await room() }),
     "/startupz": () => probe({ started: started() }),
-    "/status": async () => reply(200, { program: "vault", ...(await status()) }),
+    "/status": async () => json(200, { program: "vault", ...(await status()) }),
   };
-  return await openHttpListener({
-    ...{ clock, listen },
-    onFault: (fault) => diag.debug("operations listener fault", { fault: String(fault) }),
-    handler: {
-      node: async (request, response) => {
-        const path = (request.url ?? "/").split("?")[0] ?? "/";
-        const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-        const { status, type, body } = await (route?.() ?? reply(404, { code: "not-found" }));
-        response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
-        response.end(body);
-      },
-    },
-  });
-}
-
-function reply(status: number, value: object): Reply {
-  return { status, type: "application/json", body: `${JSON.stringify(value)}\n` };
+  return await openOperationsListener({ listen, clock, diag, routes });
 }

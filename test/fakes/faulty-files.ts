@@ -99,6 +99,14 @@ export class FaultyFiles implements Files {
     return this.do("stat", path, () => this.#inner.stat(path));
   }
 
+  linkStat(path: Path): ReturnType<Files["linkStat"]> {
+    return this.do("linkStat", path, () => this.#inner.linkStat(path));
+  }
+
+  readLink(path: Path): ReturnType<Files["readLink"]> {
+    return this.do("readLink", path, () => this.#inner.readLink(path));
+  }
+
   realPath(path: Path): ReturnType<Files["realPath"]> {
     return this.do("realPath", path, () => this.#inner.realPath(path));
   }

@@ -16,6 +16,8 @@ export class FileNode {
   mtimeNs: bigint;
   mode: number;
   nlink = 1;
+  /** Whoever runs the test, unless told. */
+  uid: number = process.geteuid?.() ?? 0;
   readonly bytes: VolatileBytes = new VolatileBytes();
   target = "";
   /** A directory's names; `changes` are those not yet durable, renames as one step. */

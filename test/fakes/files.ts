@@ -113,6 +113,29 @@ export class FakeFiles implements Files {
     });
   }
 
+  linkStat(path: Path): Promise<FileInfo | undefined> {
+    return this.#do("linkStat", path, () => {
+      const node = this.#name(path);
+      return node && this.infoOf(node);
+    });
+  }
+
+  readLink(path: Path): Promise<Uint8Array | undefined> {
+    return this.#do("readLink", path, () => {
+      const node = this.#name(path);
+      if (node !== undefined && node.kind !== "link") throw errno("EINVAL");
+      return node && new Uint8Array(Buffer.from(node.target, "latin1"));
+    });
+  }
+
+  /** What a name stands for itself: the link, where it is one. */
+  #name(path: Path): FileNode | undefined {
+    const parts = splitPath(path);
+    const name = parts.pop();
+    const dir = this.#unlessMissing(fromKey(`/${parts.join("/")}`));
+    return name === undefined ? dir : dir?.names.get(name);
+  }
+
   realPath(path: Path): Promise<Uint8Array | undefined> {
     return this.#do("realPath", path, () => {
       if (this.#unlessMissing(path) === undefined) return undefined;
@@ -195,9 +218,10 @@ export class FakeFiles implements Files {
   }
 
   infoOf(node: FileNode): FileInfo {
-    const { ino, birthNs, mtimeNs, kind, mode, nlink } = node;
+    const { ino, birthNs, mtimeNs, kind, mode, nlink, uid } = node;
     const { size } = node.bytes;
-    return { dev: this.#dev, ino, birthNs, mtimeNs, ctimeNs: mtimeNs, size, kind, mode, nlink };
+    const times = { birthNs, mtimeNs, ctimeNs: mtimeNs };
+    return { dev: this.#dev, ino, ...times, size, kind, mode, nlink, uid };
   }
 
   /** Writes what fits; throws ENOSPC if that is not all. */

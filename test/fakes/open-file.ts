@@ -14,6 +14,8 @@ export type FileCall =
   | "sync"
   | "close"
   | "stat"
+  | "linkStat"
+  | "readLink"
   | "realPath"
   | "list"
   | "mkdir"
