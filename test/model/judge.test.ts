@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import type { Play } from "./deeds.ts";
 import { judge } from "./judge.ts";
 import { type Chains, readSealed, type Sealed } from "./sealed.ts";
 import { stepsOf, tell } from "./story.ts";
@@ -10,20 +11,59 @@ import { World } from "./world.ts";
 
 let world: World;
 let chains: Chains;
+/** Of a world whose agent had to begin another chain. */
+let several: { readonly world: World; readonly chains: Chains };
 
-/** The first seed whose story has a restart, a gap and a second life. */
-async function tellOne(): Promise<void> {
+/** The first seed of these plays whose story is as wanted. */
+async function tellOne(
+  plays: readonly Play[],
+  wanted: (world: World, chains: Chains) => boolean,
+): Promise<{ readonly world: World; readonly chains: Chains }> {
   for (let seed = 1; ; seed += 1) {
-    world = await World.make(seed);
-    await tell(world, seed, stepsOf(seed, stepsOfWorld));
+    const world = await World.make(seed);
+    await tell(world, seed, stepsOf(seed, stepsOfWorld, plays));
     const { disk, config } = world.vault;
-    chains = await readSealed(disk, config.store.path, trust);
-    const gap = chains.items.some(({ kind, cause }) => kind === "gap" && cause === "truncated");
-    if (gap && world.lives.length > 1) return;
+    const chains = await readSealed(disk, config.store.path, trust);
+    if (wanted(world, chains)) return { world, chains };
   }
 }
 
-before(tellOne);
+before(async () => {
+  // A restart, a gap and a second life.
+  ({ world, chains } = await tellOne([], ({ lives }, { items }) => {
+    const gap = items.some(({ kind, cause }) => kind === "gap" && cause === "truncated");
+    return gap && lives.length > 1;
+  }));
+  // A file that both chains hold bytes of, and which only grew.
+  several = await tellOne(["grants"], (told, read) => {
+    const across = acrossChains(told, read);
+    return across !== undefined && judge(testimonyOf(told, read)).length === 0;
+  });
+});
+
+const chainOf = ({ place }: Sealed): string | undefined => place.split("/")[0];
+
+/** Where in the items a quiet file's last span of one chain and its first of the next lie. */
+function acrossChains(told: World, { items }: Chains): [number, number] | undefined {
+  for (const [at, { kind, source, record }] of items.entries()) {
+    const log = told.ledger.logs.get(record.ino);
+    if (kind !== "span" || log?.disturbed.length !== 0) continue;
+    const next = items.findIndex((each, later) => {
+      return later > at && each.kind === "span" && each.source === source;
+    });
+    if (next > 0 && chainOf(items[next] as Sealed) !== chainOf(items[at] as Sealed)) {
+      return [at, next];
+    }
+  }
+  return undefined;
+}
+
+function complaintsOfSeveral(change: (found: Chains, across: [number, number]) => Chains): string {
+  const across = acrossChains(several.world, several.chains);
+  assert.ok(across);
+  const falsified = change(several.chains, across);
+  return judge(testimonyOf(several.world, falsified)).join("\n");
+}
 
 function complaints(change: (items: Sealed[]) => Sealed[]): string[] {
   const items = change([...chains.items]);
@@ -102,4 +142,50 @@ test("a file that is said to be gone while it was there is noticed", () => {
     });
   });
   assert.match(found.join(), /but it was always there/);
+});
+
+test("a line that two chains hold is noticed", () => {
+  const found = complaintsOfSeveral((all, [first, next]) => {
+    const twin = all.items[first] as Sealed;
+    const { time, place } = all.items[next] as Sealed;
+    return { ...all, items: all.items.toSpliced(next, 0, { ...twin, time, place }) };
+  });
+  assert.match(found, /was sealed at \d+ and again/);
+});
+
+test("a line that is left out between two chains is noticed", () => {
+  const found = complaintsOfSeveral((all, [, next]) => ({
+    ...all,
+    items: all.items.toSpliced(next, 1),
+  }));
+  assert.match(found, /was not sealed|is nowhere/);
+});
+
+test("a chain that names none before it is noticed", () => {
+  const found = complaintsOfSeveral((all) => {
+    const chains = all.report.chains.map((each) => ({ ...each, predecessor: undefined }));
+    return { ...all, report: { ...all.report, chains } };
+  });
+  assert.match(found, /goes on for none/);
+});
+
+test("two chains that go on for the same one are noticed", () => {
+  const found = complaintsOfSeveral((all) => {
+    const twin = all.report.chains.find(({ predecessor }) => predecessor !== undefined);
+    assert.ok(twin);
+    return { ...all, report: { ...all.report, chains: [...all.report.chains, twin] } };
+  });
+  assert.match(found, /two chains go on for/);
+});
+
+test("a line of a lost chain's buffer that no chain holds is noticed", () => {
+  const { world: told, chains: read } = several;
+  const span = told.buffers.spans.find(({ record }) => {
+    return told.ledger.logs.get(record.ino)?.disturbed.length === 0;
+  });
+  assert.ok(span);
+  const { source, offset } = span;
+  const items = read.items.filter((each) => each.source !== source || each.offset < offset);
+  const found = judge({ ...testimonyOf(told, { ...read, items }), wanted: new Set() });
+  assert.match(found.join("\n"), /in the buffer of .* is nowhere/);
 });

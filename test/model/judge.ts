@@ -6,9 +6,11 @@
 //   take with it what it alone knew: sizes of files whose loss it had not sealed yet.
 
 import { type FindingCode, findingClasses } from "../../src/core/fault.ts";
+import { inScope } from "../../src/core/grant.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
 import type { Finding } from "../../src/verify/finding.ts";
-import type { LogFile, Piece, Sighting, Version } from "./ledger.ts";
+import type { Buffered } from "./buffers.ts";
+import type { LogFile, Piece, Scope, Sighting, Version } from "./ledger.ts";
 import type { Chains, Sealed } from "./sealed.ts";
 
 export interface LifeFacts {
@@ -35,16 +37,21 @@ export interface Testimony {
   readonly chains: Chains;
   /** Keys of the files that are there in the end under a wanted name. */
   readonly wanted: ReadonlySet<string>;
+  /** What was durable in the agent's buffers and never lost with them. */
+  readonly buffered: readonly Buffered[];
+  /** What the agent's grants covered, and from when on. */
+  readonly scopes: readonly Scope[];
   /** Findings that are no fault of anybody's after what happened. */
   readonly excused: ReadonlySet<FindingCode>;
 }
 
 export function judge(testimony: Testimony): string[] {
-  const { logs, logOf, tickAt, lives, chains, wanted, excused } = testimony;
+  const { logs, logOf, tickAt, chains, wanted, excused, buffered } = testimony;
   const bad = chains.report.findings.filter((each) => isBad(each) && !excused.has(each.code));
   const complaints = bad.map(told);
   const { verdict, unchecked } = chains.report;
   if (verdict === "INDETERMINATE") complaints.push(`cannot be judged: ${unchecked.join("; ")}`);
+  complaints.push(...unlinked(chains));
   const byLog = new Map<LogFile, Reading[]>();
   for (const item of chains.items) {
     const log = logOf(item.record);
@@ -55,10 +62,22 @@ export function judge(testimony: Testimony): string[] {
     else byLog.set(log, [...(byLog.get(log) ?? []), { tick: tick ?? 0, item }]);
   }
   for (const log of logs) {
-    const file = new FileJudge(log, byLog.get(log) ?? [], lives);
+    const ours = buffered.filter(({ record }) => logOf(record) === log);
+    const file = new FileJudge(log, byLog.get(log) ?? [], ours, testimony);
     complaints.push(...file.complaints(wanted.has(log.key)));
   }
   return complaints;
+}
+
+/** All but the first chain go on for another one, and no two for the same. */
+function unlinked({ report }: Chains): string[] {
+  const named = report.chains.map(({ predecessor }) => predecessor?.record.chain);
+  const roots = report.chains.filter((_, at) => named[at] === undefined);
+  const twice = named.filter((id, at) => id !== undefined && named.indexOf(id) < at);
+  return [
+    ...roots.slice(1).map(({ chain }) => `chain ${chain.slice(0, 6)} goes on for none`),
+    ...twice.map((id) => `two chains go on for ${id?.slice(0, 6)}`),
+  ];
 }
 
 const isBad = ({ code }: Finding): boolean => findingClasses[code] !== "finding";
@@ -71,14 +90,25 @@ type Marks = Map<Piece, Float64Array>;
 class FileJudge {
   readonly #log: LogFile;
   readonly #readings: readonly Reading[];
+  readonly #buffered: readonly Buffered[];
   readonly #lives: readonly LifeFacts[];
+  readonly #scopes: readonly Scope[];
+  readonly #leftOut: ReadonlyMap<string, number>;
   readonly #sealed: Marks = new Map();
   readonly #said: string[] = [];
 
-  constructor(log: LogFile, readings: readonly Reading[], lives: readonly LifeFacts[]) {
+  constructor(
+    log: LogFile,
+    readings: readonly Reading[],
+    buffered: readonly Buffered[],
+    { lives, scopes, chains }: Pick<Testimony, "lives" | "scopes" | "chains">,
+  ) {
     this.#log = log;
     this.#readings = readings;
+    this.#buffered = buffered;
     this.#lives = lives;
+    this.#scopes = scopes;
+    this.#leftOut = chains.leftOut;
   }
 
   complaints(wanted: boolean): string[] {
@@ -86,8 +116,48 @@ class FileJudge {
     this.#restarts();
     this.#losses();
     for (const sighting of this.#log.sightings) this.#owed(sighting);
-    if (wanted) this.#whole();
+    this.#kept();
+    if (wanted && this.#covered(forever, forever)) this.#whole();
     return this.#said.slice(0, 5);
+  }
+
+  /** Whether every grant of that time covers the file, by whatever name it is known. */
+  #covered(from: number, to: number): boolean {
+    const before = this.#scopes.findLast(({ tick }) => tick <= from);
+    const later = this.#scopes.filter(({ tick }) => tick > from && tick <= to);
+    const names = [...this.#log.names];
+    return [...(before === undefined ? [] : [before]), ...later].every((scope) =>
+      names.every((name) => inScope(scope, name)),
+    );
+  }
+
+  /** What lay in a buffer is sealed, lies in a gap, or is stated as outside the grant. */
+  #kept(): void {
+    let missing = 0;
+    let first = "";
+    let path = "";
+    for (const { source, record, offset, bytes, tick, place } of this.#buffered) {
+      const version = this.#held({ offset, bytes }, tick);
+      if (version === undefined) continue;
+      for (const { from, to, piece } of version.runs) {
+        const end = Math.min(to, offset + bytes.length);
+        for (let at = Math.max(from, offset); at < end; at += 1) {
+          if (this.#isSealed(piece, at) || this.#isEdit(piece, at)) continue;
+          if (this.#inGapOf(source, at)) continue;
+          missing += 1;
+          first ||= `byte ${at}, in the buffer of ${place} at ${tick}, is nowhere`;
+          path = record.path;
+        }
+      }
+    }
+    if (missing > (this.#leftOut.get(path) ?? 0)) this.#complain(`${first} (${missing} bytes)`);
+  }
+
+  #inGapOf(source: string, at: number): boolean {
+    return this.#readings.some(({ item }) => {
+      if (item.kind !== "gap" || item.source !== source) return false;
+      return item.offset <= at && at < (item.to ?? forever);
+    });
   }
 
   #complain(text: string, item?: Sealed): void {
@@ -97,7 +167,7 @@ class FileJudge {
   }
 
   /** The newest version up to `tick` that held these bytes there. */
-  #held({ offset, bytes }: Sealed, tick: number): Version | undefined {
+  #held({ offset, bytes }: Pick<Sealed, "offset" | "bytes">, tick: number): Version | undefined {
     const { versions } = this.#log;
     for (let at = versions.length - 1; at >= 0; at -= 1) {
       const version = versions[at] as Version;
@@ -229,7 +299,8 @@ class FileJudge {
   #owed({ life, tick, version, size, wanted }: Sighting): void {
     const facts = this.#lives[life] as LifeFacts;
     // A life that was killed takes with it what it alone knew.
-    if (!facts.rested.some((at) => at >= tick)) return;
+    const rested = facts.rested.find((at) => at >= tick);
+    if (rested === undefined || !this.#covered(tick, rested)) return;
     if (!wanted && !this.#followed(facts, tick)) return;
     for (const { from, to, piece } of (this.#log.versions[version] as Version).runs) {
       const end = Math.min(to, size);

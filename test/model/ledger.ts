@@ -46,6 +46,8 @@ export class LogFile {
   /** Times in which no name led to it where the agent looks. */
   readonly hidden: { from: number; to: number }[] = [];
   readonly sightings: Sighting[] = [];
+  /** Every path under which it could be found. */
+  readonly names: Set<string> = new Set();
   /** Old bytes may have come back after a power cut. */
   crashed = false;
 
@@ -60,7 +62,15 @@ export class LogFile {
   }
 }
 
+/** From a tick on: which files the agent's grant covers, as globs; none: all. */
+export interface Scope {
+  readonly tick: number;
+  readonly sources: readonly string[];
+}
+
 export class Ledger {
+  /** Of the grants that chains began with, in order. */
+  readonly scopes: Scope[] = [];
   readonly logs: Map<string, LogFile> = new Map();
   /** What a program's wall clock said → the last tick at which it said so. */
   readonly times: Map<number, number> = new Map();
@@ -86,9 +96,10 @@ export class Ledger {
     return log;
   }
 
-  /** `visible`: keys of files to which a name leads now. */
-  look(visible: ReadonlySet<string>): void {
-    for (const [key, { hidden }] of this.logs) {
+  /** `visible`: keys of files to which a name leads now, and the names. */
+  look(visible: ReadonlyMap<string, readonly string[]>): void {
+    for (const [key, { hidden, names }] of this.logs) {
+      for (const name of visible.get(key) ?? []) names.add(name);
       const last = hidden.at(-1);
       const isHidden = last !== undefined && last.to === Number.POSITIVE_INFINITY;
       if (visible.has(key) && isHidden) last.to = this.tick;

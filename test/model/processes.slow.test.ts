@@ -85,7 +85,14 @@ test("real processes that are killed and stopped while real files are rotated, c
   const chains = await readSealed(systemFiles, rig.storeDir, { root: rig.root, vault });
   assert.ok(chains.items.length > 50);
   const complaints = judge({
-    ...{ logs: logs.ledger.logs.values(), lives: [], chains, wanted: logs.wanted() },
+    ...{
+      logs: logs.ledger.logs.values(),
+      lives: [],
+      buffered: [],
+      scopes: [],
+      chains,
+      wanted: logs.wanted(),
+    },
     excused: new Set(),
     logOf: (record) => logs.logOf(record),
     tickAt: (time) => logs.tickAt(time),

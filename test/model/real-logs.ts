@@ -48,7 +48,7 @@ export class RealLogs {
   }
 
   #look(): void {
-    this.ledger.look(new Set(this.#all().map((path) => this.#keyOf(path))));
+    this.ledger.look(new Map(this.#all().map((path) => [this.#keyOf(path), [path]])));
     this.#ticks.push({ tick: this.ledger.tick, at: this.#began });
   }
 

@@ -37,7 +37,12 @@ export interface Sealed {
 
 export interface Chains {
   readonly report: SourceReport;
+  /** Without what a later chain sealed again. */
   readonly items: Sealed[];
+  /** Bytes of files that chains say they leave out, as outside their grant: by path. */
+  readonly leftOut: ReadonlyMap<string, number>;
+  /** Every byte that each chain holds of each source: by chain and source id. */
+  readonly bytes: ReadonlyMap<string, ReadonlyMap<string, readonly Uint8Array[]>>;
 }
 
 const nothing = new Uint8Array(0);
@@ -58,12 +63,14 @@ export async function readSealed(
       predecessor === undefined ? [] : [[predecessor.record.chain, predecessor.record.size]],
     ),
   );
+  const bytes = new Map<string, Map<string, Uint8Array[]>>();
   const inOrder = [...report.chains].sort(
     (a, b) => depth(report, a.chain) - depth(report, b.chain),
   );
   for (const { chain } of inOrder) {
     const limit = quoted.get(chain) ?? Number.POSITIVE_INFINITY;
     const found = new Reading(items, chain.slice(0, 6));
+    bytes.set(chain, found.bytes);
     await verifyChain(store.reader(chain), {
       ...options,
       report: () => undefined,
@@ -71,7 +78,19 @@ export async function readSealed(
       onAccepted: ({ blockNo }) => found.block(blockNo < limit, blockNo),
     });
   }
-  return { report, items };
+  return { report, items, leftOut: leftOutOf(report), bytes };
+}
+
+// The statement is part of the reason why a chain goes on for another: "PATH (N bytes)", listed.
+function leftOutOf(report: SourceReport): Map<string, number> {
+  const leftOut = new Map<string, number>();
+  for (const { predecessor } of report.chains) {
+    const [, listed = ""] = predecessor?.record.reason.split("left out") ?? [];
+    for (const [, path = "", bytes] of listed.matchAll(/(\/\S*) \((\d+) bytes\)/g)) {
+      leftOut.set(path, (leftOut.get(path) ?? 0) + Number(bytes));
+    }
+  }
+  return leftOut;
 }
 
 function depth(report: SourceReport, chain: string): number {
@@ -86,6 +105,7 @@ class Reading {
   readonly #chain: string;
   readonly #records = new Map<string, SourceRecord>();
   #block: Sealed[] = [];
+  readonly bytes: Map<string, Uint8Array[]> = new Map();
 
   constructor(items: Sealed[], chain: string) {
     this.#items = items;
@@ -119,6 +139,7 @@ class Reading {
     const { time } = item;
     if (item.kind === "span") {
       const { source, offset } = item;
+      this.bytes.set(source, [...(this.bytes.get(source) ?? []), content]);
       this.#put({ kind: "span", source, time, offset, bytes: content });
       return;
     }

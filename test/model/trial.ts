@@ -31,8 +31,9 @@ export async function complaintsAbout(seed: number, steps: readonly Step[]): Pro
 }
 
 export function testimonyOf(world: World, chains: Chains): Testimony {
-  const { ledger, lives, wanted, excused } = world;
+  const { ledger, lives, wanted, excused, buffers } = world;
   return {
+    ...{ buffered: buffers.spans, scopes: ledger.scopes },
     ...{ logs: ledger.logs.values(), lives, wanted, chains, excused },
     logOf: ({ ino }) => ledger.logs.get(ino),
     tickAt: (time) => ledger.times.get(time),

@@ -8,16 +8,18 @@ import { zstdCompressSync } from "node:zlib";
 import { Agent, type AgentEnd } from "../../src/agent/agent.ts";
 import type { AgentConfig } from "../../src/agent/config.ts";
 import type { FindingCode } from "../../src/core/fault.ts";
-import { formatGrant } from "../../src/core/grant.ts";
-import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
-import { createKey } from "../../src/host/keys.ts";
+import { parseGrant } from "../../src/core/grant.ts";
+import { formatVerifierKey } from "../../src/core/note.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { frameParams } from "../../src/host/zstd.ts";
+import { parseSegmentName } from "../../src/wal/segment.ts";
 import { testRoot } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import type { FileNode } from "../fakes/file-tree.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { SeededRandom, seededNumbers } from "../fakes/random.ts";
+import { Buffers } from "./buffers.ts";
+import { Grants, grantFile, grantKey } from "./grants.ts";
 import { Ledger } from "./ledger.ts";
 import { Life } from "./life.ts";
 import { LifeClock, VirtualTime, type Wall } from "./time.ts";
@@ -62,7 +64,10 @@ export class World {
   readonly excused: Set<FindingCode> = new Set();
   /** To be done just before a call of the agent to a log file, after so many others. */
   races: { calls: number; readonly act: () => void }[] = [];
-  #grants = 0;
+  readonly grants: Grants;
+  /** What the agent had durably sealed at the beginning of a life. */
+  readonly buffers: Buffers = new Buffers();
+  #scopeOf: FileNode | undefined;
 
   private constructor(seed: number) {
     this.random = new SeededRandom(seed);
@@ -70,6 +75,7 @@ export class World {
     const slowness = (): number => this.#slowness();
     this.vault = new VaultHost(this.time, formatVerifierKey(testRoot.key), { slowness }, now);
     this.config = configOf(this.vault);
+    this.grants = new Grants(this.disk, this.random, this.vault.config.name);
   }
 
   static async make(seed: number): Promise<World> {
@@ -77,29 +83,13 @@ export class World {
     for (const dir of ["/keys", "/logs", "/logs/sub", "/data", "/state"]) {
       await world.disk.mkdir(dir, 0o700);
     }
-    await world.newGrant();
+    await world.grants.layGood();
     world.disk.syncAll();
     return world;
   }
 
   #slowness(): number {
     return this.slowShare > 0 && this.chance() < this.slowShare ? this.chance() * 40 : 0;
-  }
-
-  /** Puts a new grant where the agent looks for one. */
-  async newGrant(maxChains = 1000): Promise<void> {
-    const { disk, random } = this;
-    this.#grants += 1;
-    const path = "/keys/grant.key";
-    if ((await disk.stat(path)) !== undefined) await disk.unlink(path);
-    const { key } = await createKey({ files: disk, random, path, name: "app", type: 1 });
-    const text = formatGrant({
-      ...{ id: random.bytes(16), role: "write", subject: "app", audience: this.vault.config.name },
-      ...{ sources: [], notBefore: 0, notAfter: 4_000_000_000, maxChains, maxSilenceMs: 60_000 },
-      key: key.publicKey,
-    });
-    disk.put("/keys/grant", formatNote(text, [testRoot.sign(text)]));
-    disk.syncAll();
   }
 
   get life(): AgentLife | undefined {
@@ -120,8 +110,12 @@ export class World {
     const life = new Life(clock, this.disk, {
       slowness: () => this.#slowness(),
       before: (_, path) => this.#race(path),
-      seen: ({ ino, size }, path) => this.ledger.see(number, String(ino), size, mayWant.test(path)),
+      seen: ({ ino, size }, path) => {
+        this.#noteScope();
+        this.ledger.see(number, String(ino), size, mayWant.test(path));
+      },
     });
+    this.findBuffers();
     const begun = this.ledger.tick;
     const one: AgentLife = {
       ...{ number, life, begun, rested: [], over: Number.POSITIVE_INFINITY },
@@ -169,6 +163,34 @@ export class World {
     for (const { act } of due) act();
   }
 
+  /** Takes in what lies in the buffers. */
+  findBuffers(): void {
+    for (const [dir, chain] of this.disk.node("/state/chains")?.names ?? []) {
+      const segments = [...(chain.names.get("wal")?.names ?? [])].flatMap(([name, { bytes }]) => {
+        const first = parseSegmentName(name);
+        return first === undefined ? [] : [{ first, bytes: bytes.content }];
+      });
+      segments.sort((a, b) => a.first - b.first);
+      this.buffers.find(dir, segments, this.ledger.tick);
+    }
+  }
+
+  // The newest chain's grant says which files the agent may seal.
+  #noteScope(): void {
+    const grants = [...(this.disk.node("/state/chains")?.names ?? [])]
+      .sort(([a], [b]) => (a < b ? 1 : -1))
+      .map(([, dir]) => dir.names.get("grant"));
+    const grant = grants.find((each) => each !== undefined);
+    if (grant === undefined || grant === this.#scopeOf) return;
+    try {
+      const { sources } = parseGrant(suite, grant.bytes.content);
+      this.#scopeOf = grant;
+      this.ledger.scopes.push({ tick: this.ledger.tick, sources });
+    } catch {
+      // Half written yet, or spoilt.
+    }
+  }
+
   /** kill -9. What the kernel holds survives. */
   kill(): void {
     const one = this.life;
@@ -188,6 +210,20 @@ export class World {
       if (log !== undefined) log.crashed = true;
     }
     this.look();
+    // What was not durable is lost, and was never promised.
+    this.buffers.forgetAll();
+    this.findBuffers();
+  }
+
+  /** Lays a good grant where one is needed: the one that is there is bad, or none is. */
+  async needGrant(): Promise<void> {
+    const there = [grantFile, grantKey].every((path) => this.disk.node(path) !== undefined);
+    if (this.grants.good && (there || !this.#waitsForGrant())) return;
+    await this.grants.layGood();
+  }
+
+  #waitsForGrant(): boolean {
+    return this.agent?.gauge.state === "needs-grant";
   }
 
   /** Files that are there under a wanted name. */
@@ -211,11 +247,13 @@ export class World {
 
   /** Which log files can be found now. */
   look(): void {
-    const visible = new Set<string>();
+    const visible = new Map<string, string[]>();
     for (const dir of ["/logs", "/logs/sub"]) {
       for (const name of this.disk.node(dir)?.names.keys() ?? []) {
-        const node = this.disk.node(`${dir}/${name}`);
-        if (node?.kind === "file") visible.add(String(node.ino));
+        const path = `${dir}/${name}`;
+        const node = this.disk.node(path);
+        const key = String(node?.ino);
+        if (node?.kind === "file") visible.set(key, [...(visible.get(key) ?? []), path]);
       }
     }
     this.ledger.look(visible);
