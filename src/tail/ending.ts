@@ -6,6 +6,8 @@
 
 import type { GapCause } from "../core/record.ts";
 import type { Follow } from "./follow.ts";
+import { readAt } from "./frontier.ts";
+import { fingerprintBytes } from "./identity.ts";
 import type { ResumeOptions, SourceRef, Statement } from "./item.ts";
 import type { Pace } from "./pace.ts";
 import { gapOf } from "./settle.ts";
@@ -37,6 +39,13 @@ export function lastWords(follow: Follow): Statement[] {
   // Bytes were seen, but never read: the loss needs a source to be stated of.
   const ref = follow.declare(new Uint8Array(0));
   return [ref.record, gapOf(follow, ref, cause, follow.lag)];
+}
+
+/** Declares a file of which bytes were seen, but none read, so that a later start looks for it. */
+export async function declareUnread(follow: Follow): Promise<Statement> {
+  const { handle } = follow;
+  const head = await (handle && readAt(handle, 0, fingerprintBytes).catch(() => undefined));
+  return follow.declare(head ?? new Uint8Array(0)).record;
 }
 
 /** A file that was read and cut to nothing: what comes next is another generation. */

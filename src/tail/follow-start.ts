@@ -30,7 +30,7 @@ export interface FollowStart {
   readonly named?: BytePath;
   readonly info: FileInfo;
   /** Continues a source that the chain knows. */
-  readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined };
+  readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined } | undefined;
   /** Skips what is there now (start at end). */
   readonly skip?: boolean;
   /** A file that was let go is back. */

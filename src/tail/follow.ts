@@ -124,6 +124,16 @@ export class Follow {
     this.observe(start.info);
   }
 
+  /** Goes on for a follow of the same file that knew another position. */
+  takeOver(other: Follow): void {
+    const { located, alias, metInSweep, missedSweeps, unlinkedAt, blockedUntil, unreadable } =
+      other;
+    Object.assign(this, { located, alias, metInSweep, missedSweeps, unlinkedAt });
+    Object.assign(this, { blockedUntil, unreadable, handle: other.handle });
+    other.handle = undefined;
+    if (!other.emptied && other.seen > this.seen) this.#grew(other.seen);
+  }
+
   get lag(): number {
     return Math.max(0, this.seen - this.position);
   }

@@ -84,6 +84,11 @@ export class OpenFiles {
     }
   }
 
+  /** The descriptor of one is the other's now. */
+  handOn(follow: Follow, fresh: Follow): void {
+    if (this.#open.delete(follow)) this.#open.add(fresh);
+  }
+
   async close(follow: Follow): Promise<void> {
     const { handle, copy } = follow;
     follow.handle = undefined;

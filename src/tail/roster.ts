@@ -45,6 +45,7 @@ export class Roster {
   #newcomers = new Map<NodeKey, Newcomer>();
   /** Number of the sweep under way. */
   sweep = 0;
+  #since = 0;
   /** Until the first sweep of the chain's first start is over, `startAt: "end"` counts. */
   skipping: boolean;
 
@@ -52,6 +53,14 @@ export class Roster {
     this.#context = context;
     this.skipping = firstStart;
     this.#order = new Map(context.sources.map(({ name }, at) => [name, at]));
+    this.await(resume);
+  }
+
+  /** From now on these are the sources to resume; two more sweeps decide what is new and what is gone. */
+  await(resume: readonly ResumeOptions[]): void {
+    this.#since = this.sweep;
+    this.#resume.clear();
+    this.#resumeByInode.clear();
     for (const item of resume) {
       const key = resumeKey(item);
       this.#resumeByInode.set(`${item.record.ino}:${item.record.birth}`, item);
@@ -61,6 +70,11 @@ export class Roster {
       if (other !== undefined) this.#resume.set(`${key}:${older.id}`, older);
       if (older !== item || other === undefined) this.#resume.set(key, item);
     }
+  }
+
+  /** Sweeps begun since the sources to resume became known. */
+  get sweeps(): number {
+    return this.sweep - this.#since;
   }
 
   [Symbol.iterator](): IterableIterator<Follow> {
@@ -175,6 +189,22 @@ export class Roster {
     if (this.#byNode.get(key) === follow) this.#byNode.delete(key);
   }
 
+  /**
+   * The same file, followed as what the chain knows of it now: from `item` on, or, without it, as
+   * one of which nothing is sealed. The descriptor is handed on.
+   */
+  replace(follow: Follow, item: ResumeOptions | undefined): Follow {
+    const { path, named, info, base, name } = follow;
+    const of = (item && this.#context.bases.get(item.record.name)) ?? base;
+    const { record, offset, frontier: mark } = item ?? {};
+    const resume = record && { ref: refOf(of.suite, record), offset: offset ?? 0, mark };
+    const fresh = new Follow(of, { name: item?.record.name ?? name, path, named, info, resume });
+    fresh.takeOver(follow);
+    this.#byNode.set(nodeKey(info), fresh);
+    if (this.#byPath.get(path) === follow) this.#byPath.set(path, fresh);
+    return fresh;
+  }
+
   #add(follow: Follow): Follow {
     this.#byNode.set(nodeKey(follow.info), follow);
     this.#byPath.set(follow.path, follow);
@@ -198,7 +228,7 @@ export class Roster {
    * usual. Asked only once a whole sweep found no file that fits exactly.
    */
   #moved(path: BytePath, info: FileInfo): ResumeOptions | undefined {
-    if (this.sweep < 2 || this.#resume.size === 0) return undefined;
+    if (this.sweeps < 2 || this.#resume.size === 0) return undefined;
     const item = this.#resumeByInode.get(`${info.ino}:${birthOf(info)}`);
     if (item === undefined || this.#resume.get(resumeKey(item)) !== item) return undefined;
     // Without a birth an inode number is weak evidence.
@@ -233,7 +263,7 @@ export class Roster {
    */
   adoptNewcomers(): Follow[] {
     const added: Follow[] = [];
-    if (this.sweep < 2 && this.#resume.size > 0) return added;
+    if (this.sweeps < 2 && this.#resume.size > 0) return added;
     for (const [key, { path, info, name }] of this.#newcomers) {
       const base = this.#context.bases.get(name);
       if (base === undefined || this.#byNode.has(key)) continue;

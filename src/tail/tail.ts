@@ -10,21 +10,23 @@
 // One caller: next() and wait() do not overlap.
 
 import { resolve } from "node:path";
-import type { GapCause, HeartbeatSource } from "../core/record.ts";
+import type { HeartbeatSource } from "../core/record.ts";
 import { Active } from "./active.ts";
 import type { BytePath } from "./byte-path.ts";
 import { Copies } from "./copies.ts";
 import { Discover } from "./discover.ts";
 import { Drain } from "./drain.ts";
-import { abandoned, emptied, heldUntil, lastWords } from "./ending.ts";
+import { heldUntil } from "./ending.ts";
 import { cutBytes, type Follow } from "./follow.ts";
 import type { FollowBase } from "./follow-start.ts";
 import type { FrontierMark } from "./frontier.ts";
+import { align, type NewChain, unreadOutside } from "./go-on.ts";
 import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
-import type { FileStatus, ResumeOptions, Statement, TailItem, TailOptions } from "./item.ts";
+import type { FileStatus, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
 import { activeUs, msUs, type Pace, paceOf, retryUs, sweepPeriod } from "./pace.ts";
+import { Partings } from "./partings.ts";
 import { frontiersOf, heartbeatOf, numbersOf, statusOf } from "./report.ts";
 import { Roster } from "./roster.ts";
 import { Schedule } from "./schedule.ts";
@@ -43,7 +45,7 @@ export class Tail {
   readonly #hints: Hints | undefined;
   readonly #counts = new Map<string, TailCounts>();
   readonly #pace: Pace;
-  #outbox: Statement[][] = [];
+  readonly #partings: Partings;
   readonly #active = new Active();
   /** Files whose last line waits for its LF. */
   readonly #partials = new Set<Follow>();
@@ -54,33 +56,36 @@ export class Tail {
   #spareDue = false;
   #wake: AbortController | undefined;
   #drain: Drain | undefined;
+  #scope: (encodedPath: string) => boolean;
 
   private constructor(options: TailOptions) {
     this.#options = options;
+    this.#scope = options.scope ?? (() => true);
     const { clock, files, diag, suite, sources, resume, firstStart, mayDeclare } = options;
-    const refuse = options.refuse.map((path) => resolve(path));
     this.#pace = paceOf(options);
     const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
+    const refuse = options.refuse.map((path) => resolve(path));
     this.#discover = new Discover(files, diag, sources, refuse);
     const wants = (path: BytePath): boolean => this.#discover.wants(path);
     const copies = new Copies(files, suite, wants, (info) => this.#roster.knows(info));
-    const findCopy = copies.find.bind(copies);
+    const shared = { clock, suite, partialAgeUs, mayDeclare, findCopy: copies.find.bind(copies) };
     const bases = new Map<string, FollowBase>();
-    for (const [name, counts] of this.#counts)
-      bases.set(name, { clock, suite, counts, partialAgeUs, mayDeclare, findCopy });
+    for (const [name, counts] of this.#counts) bases.set(name, { ...shared, counts });
     const context = {
-      discover: this.#discover,
-      sources,
-      bases,
-      scope: options.scope ?? (() => true),
-      onReplaced: (follow: Follow) => this.#bury(follow),
+      ...{ discover: this.#discover, sources, bases },
+      scope: (path: string) => this.#scope(path),
+      onReplaced: (follow: Follow) => this.#partings.bury(follow),
       onRenumbered: (follow: Follow) => void this.#open.close(follow),
     };
     this.#roster = new Roster(context, resume, firstStart);
-    const onSeen = this.#seen.bind(this);
-    this.#sweeper = new Sweeper(files, this.#discover, this.#roster, onSeen);
+    this.#sweeper = new Sweeper(files, this.#discover, this.#roster, this.#seen.bind(this));
     this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512);
+    this.#partings = new Partings({
+      ...{ roster: this.#roster, discover: this.#discover, schedule: this.#schedule },
+      ...{ active: this.#active, partials: this.#partials, open: this.#open },
+      counts: this.#counts,
+    });
     const source = options.hints ?? chokidarHints;
     const onHint = this.#onHint.bind(this);
     this.#hints = source === "none" ? undefined : source({ clock, diag, onHint });
@@ -89,16 +94,42 @@ export class Tail {
   /** Looks at everything once, so that what is there at the start is known as such. */
   static async start(options: TailOptions): Promise<Tail> {
     const tail = new Tail(options);
-    for (const item of tail.#roster.awaited) {
-      if (tail.#counts.has(item.record.name)) continue;
-      // Its configuration is gone: nobody will read it to its end.
-      tail.#abandon(item, "skipped");
-    }
-    await tail.#sweepNow();
-    // A file that is being renamed can escape one sweep, hardly two.
-    if (tail.#roster.awaited.length > 0) await tail.#sweepNow();
-    tail.#abandonMissing();
+    await tail.#meetAll();
     return tail;
+  }
+
+  // A file that is being renamed can escape one sweep, hardly two.
+  async #meetAll(): Promise<void> {
+    this.#partings.abandonStrangers();
+    await this.#sweepNow();
+    if (this.#roster.awaited.length > 0) await this.#sweepNow();
+    this.#partings.abandonMissing();
+  }
+
+  /** Unread bytes of followed files, by path, of those that `scope` does not cover. */
+  outside(scope: (encodedPath: string) => boolean): Map<string, number> {
+    return unreadOutside(this.#roster, scope);
+  }
+
+  /** Another chain goes on: the same files, from where that chain has them. */
+  async goOn(chain: NewChain): Promise<void> {
+    while (this.#sweeping !== undefined) await this.#sweepStep();
+    this.#scope = chain.scope;
+    const { replaced, outside, outbox } = align(this.#roster, this.#partings.owed, chain);
+    this.#partings.owed = outbox;
+    for (const { before, after } of replaced) {
+      this.#partings.forget(before);
+      this.#open.handOn(before, after);
+      this.#seen(after);
+    }
+    for (const follow of outside) this.#partings.release(follow);
+    if (this.#roster.awaited.length > 0) await this.#meetAll();
+    for (const follow of this.#roster) this.#enlist(follow);
+  }
+
+  /** What must be stated before an agent ends, all that is owed included (partings.ts). */
+  async farewell(known: boolean): Promise<Statement[][]> {
+    return await this.#partings.farewell(known, this.#options.mayDeclare ?? (() => true));
   }
 
   /**
@@ -109,7 +140,7 @@ export class Tail {
     if (room.length < cutBytes) throw new RangeError(`room is ${room.length}, want ${cutBytes}`);
     for (;;) {
       await this.#lookAround();
-      const statements = this.#outbox.shift();
+      const statements = this.#partings.owed.shift();
       if (statements !== undefined) return { kind: "statements", statements };
       const follow = this.#schedule.take();
       if (follow === undefined) return undefined;
@@ -129,11 +160,11 @@ export class Tail {
     const { clock } = this.#options;
     const until = clock.mono() + ms * msUs;
     const before = this.#schedule.additions;
-    const stated = this.#outbox.length;
+    const stated = this.#partings.owed.length;
     const wasOver = this.drained;
     for (;;) {
       await this.#lookAround();
-      if (this.#schedule.additions > before || this.#outbox.length > stated) return;
+      if (this.#schedule.additions > before || this.#partings.owed.length > stated) return;
       if (signal?.aborted || this.drained !== wasOver) return;
       const now = clock.mono();
       if (now >= until) return;
@@ -152,7 +183,7 @@ export class Tail {
     this.#wake?.abort();
   }
 
-  /** From now on partial last lines are handed over too, and `drained` says when all is read. */
+  /** From now on unfinished lines are handed over too, and `drained` says when all is read. */
   drain(): void {
     this.#drain ??= new Drain(this.#options.clock.mono());
     for (const follow of this.#roster) this.#enlist(follow);
@@ -161,7 +192,9 @@ export class Tail {
 
   /** Every file that can be read was read to its end and stayed so for half a second. */
   get drained(): boolean {
-    return this.#drain?.over === true && this.#outbox.length === 0 && this.#schedule.size === 0;
+    return (
+      this.#drain?.over === true && this.#partings.owed.length === 0 && this.#schedule.size === 0
+    );
   }
 
   status(): FileStatus[] {
@@ -178,9 +211,9 @@ export class Tail {
     return heartbeatOf(this.#roster);
   }
 
-  /** By source id: what a cache may keep for the next start. Undefined while next() owes statements. */
+  /** By source id: what a cache may keep. Undefined while next() owes statements. */
   frontiers(): Map<string, FrontierMark> | undefined {
-    if (this.#outbox.length > 0) return undefined;
+    if (this.#partings.owed.length > 0) return undefined;
     return frontiersOf(this.#roster, this.#roster.awaited, this.#options.suite);
   }
 
@@ -222,7 +255,7 @@ export class Tail {
   }
 
   get #busy(): boolean {
-    return this.#sweeping !== undefined || this.#schedule.size + this.#outbox.length > 0;
+    return this.#sweeping !== undefined || this.#schedule.size + this.#partings.owed.length > 0;
   }
 
   async #lookAround(): Promise<void> {
@@ -280,13 +313,12 @@ export class Tail {
     this.#sweepDue = now + this.#period;
     for (const follow of this.#roster) {
       const lost = !follow.located && follow.missedSweeps >= searchSweeps;
-      if (lost && follow.handle === undefined && !this.#discover.incomplete) this.#bury(follow);
-      else {
-        await this.#secure(follow);
-        this.#enlist(follow);
-      }
+      const gone = lost && follow.handle === undefined && !this.#discover.incomplete;
+      if (gone) this.#partings.bury(follow);
+      else await this.#secure(follow);
+      if (!gone) this.#enlist(follow);
     }
-    if (this.#roster.sweep > 2) this.#abandonMissing();
+    if (this.#roster.sweeps > 2) this.#partings.abandonMissing();
     await this.#open.closeIdle(now - this.#pace.idleCloseUs);
     this.#hints?.watch(this.#sweeper.dirs);
   }
@@ -297,15 +329,8 @@ export class Tail {
     const step = drain.step(now);
     if (step === "look") this.#sweepDue = 0;
     if (step !== "over") return;
-    // A deleted file cannot be found again after a restart: its end is stated now.
-    for (const follow of this.#roster) {
-      if (follow.unlinkedAt !== undefined && follow.lag === 0) this.#bury(follow);
-      // Nor would the next run know that the same bytes, written again, are another generation.
-      else if (follow.emptied && follow.ref !== undefined) this.#outbox.push([emptied(follow)]);
-    }
+    this.#partings.stateEnds();
   }
-
-  // ---- Single files.
 
   /** Something was learnt about a file. */
   #seen(follow: Follow): void {
@@ -314,7 +339,7 @@ export class Tail {
     if (follow.unlinkedAt !== undefined) {
       this.#active.add(follow);
       const held = !follow.caughtUp || now < heldUntil(follow, this.#pace, this.#open.roomy);
-      if (!held) this.#bury(follow);
+      if (!held) this.#partings.bury(follow);
       if (follow.caughtUp) return;
     }
     this.#enlist(follow);
@@ -371,29 +396,5 @@ export class Tail {
     follow.base.counts.unreadable += 1;
     const error = cause instanceof Error ? cause : undefined;
     this.#discover.once("error", openPhrase, follow.path, { error });
-  }
-
-  /** The file is gone for good. States how it ended. */
-  #bury(follow: Follow): void {
-    const statements = lastWords(follow);
-    if (statements.length > 0) this.#outbox.push(statements);
-    this.#roster.forget(follow);
-    this.#schedule.drop(follow);
-    this.#active.drop(follow);
-    this.#partials.delete(follow);
-    // Nothing is read of it any more, and closing a file that was only read cannot lose anything.
-    void this.#open.close(follow);
-  }
-
-  /** Sources whose files are nowhere: what was not sealed of them is lost. */
-  #abandonMissing(): void {
-    if (this.#discover.incomplete) return;
-    for (const item of this.#roster.awaited) this.#abandon(item, "rotated-away");
-  }
-
-  #abandon(item: ResumeOptions, cause: GapCause): void {
-    this.#roster.dismiss(item);
-    const counts = this.#counts.get(item.record.name);
-    this.#outbox.push([abandoned(item, cause, counts)]);
   }
 }

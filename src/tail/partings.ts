@@ -1,0 +1,106 @@
+// Partings: how files leave, and what is owed to the chain about it until somebody takes it.
+//
+// - A file leaves in one way: out of the roster, out of every queue, and its descriptor is closed.
+// - What is owed is kept in the order in which it came up, each group for one block.
+
+import type { GapCause } from "../core/record.ts";
+import type { Active } from "./active.ts";
+import type { Discover } from "./discover.ts";
+import { abandoned, declareUnread, emptied, lastWords } from "./ending.ts";
+import type { Follow } from "./follow.ts";
+import type { ResumeOptions, Statement } from "./item.ts";
+import type { OpenFiles } from "./open-files.ts";
+import type { Roster } from "./roster.ts";
+import type { Schedule } from "./schedule.ts";
+import type { TailCounts } from "./stats.ts";
+
+export interface PartingsContext {
+  readonly roster: Roster;
+  readonly discover: Discover;
+  readonly schedule: Schedule;
+  readonly active: Active;
+  readonly partials: Set<Follow>;
+  readonly open: OpenFiles;
+  readonly counts: ReadonlyMap<string, TailCounts>;
+}
+
+export class Partings {
+  readonly #context: PartingsContext;
+  /** What next() hands over before any line. */
+  owed: Statement[][] = [];
+
+  constructor(context: PartingsContext) {
+    this.#context = context;
+  }
+
+  /** The file is gone for good. States how it ended. */
+  bury(follow: Follow): void {
+    const statements = lastWords(follow);
+    if (statements.length > 0) this.owed.push(statements);
+    this.release(follow);
+  }
+
+  /** Lets go of a file without a word. */
+  release(follow: Follow): void {
+    this.#context.roster.forget(follow);
+    this.forget(follow);
+    // Nothing is read of it any more, and closing a file that was only read cannot lose anything.
+    void this.#context.open.close(follow);
+  }
+
+  /** Nobody's turn is it any more; the file itself may be followed on by another. */
+  forget(follow: Follow): void {
+    const { schedule, active, partials } = this.#context;
+    schedule.drop(follow);
+    active.drop(follow);
+    partials.delete(follow);
+  }
+
+  /** Sources whose files are nowhere: what was not sealed of them is lost. */
+  abandonMissing(): void {
+    const { discover, roster } = this.#context;
+    if (discover.incomplete) return;
+    for (const item of roster.awaited) this.#abandon(item, "rotated-away");
+  }
+
+  /** Sources of which the configuration says nothing any more: nobody will read them to their end. */
+  abandonStrangers(): void {
+    const { roster, counts } = this.#context;
+    for (const item of roster.awaited) {
+      if (!counts.has(item.record.name)) this.#abandon(item, "skipped");
+    }
+  }
+
+  #abandon(item: ResumeOptions, cause: GapCause): void {
+    const { roster, counts } = this.#context;
+    roster.dismiss(item);
+    this.owed.push([abandoned(item, cause, counts.get(item.record.name))]);
+  }
+
+  /** All is read: what could not be known after a restart is owed now. */
+  stateEnds(): void {
+    for (const follow of [...this.#context.roster]) {
+      // A deleted file cannot be found again.
+      if (follow.unlinkedAt !== undefined && follow.lag === 0) this.bury(follow);
+      // Nor would the next run know that the same bytes, written again, are another generation.
+      else if (follow.emptied && follow.ref !== undefined) this.owed.push([emptied(follow)]);
+    }
+  }
+
+  /**
+   * Before an agent ends with bytes unread: what no later start could know of is owed now. Of a
+   * deleted file the rest is a gap; one that was never declared is declared, so that it is looked
+   * for. `known`: also files that the chain knows. Returns all that is owed.
+   */
+  async farewell(known: boolean, mayDeclare: () => boolean): Promise<Statement[][]> {
+    for (const follow of [...this.#context.roster]) {
+      if (follow.lag === 0 || (!known && follow.ref !== undefined)) continue;
+      if (follow.ref === undefined && !mayDeclare()) continue;
+      if (follow.unlinkedAt !== undefined) this.bury(follow);
+      else if (follow.ref === undefined) this.owed.push([await declareUnread(follow)]);
+    }
+    const { owed } = this;
+    this.owed = [];
+    return owed;
+  }
+}
