@@ -140,8 +140,7 @@ async function sealedOffsets(setup: Deployment, chain: string): Promise<SealedBl
   const { roots, vaults } = setup.trustedKeys;
   const blocks: SealedBlock[] = [];
   let [end, told] = [0, 0];
-  const source = { name: store.name, chains: () => store.chains() };
-  const report = await verifySource(source, {
+  const report = await verifySource(store, {
     suite: nativeSuite,
     only: new Set([chain]),
     roots: roots.map((text) => parseVerifierKey(nativeSuite, text)),

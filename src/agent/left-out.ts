@@ -10,8 +10,7 @@ import { Fault } from "../core/fault.ts";
 import { type Grant, inScope } from "../core/grant.ts";
 import { decodeHeader } from "../core/header.ts";
 import { payloadItems } from "../core/payload.ts";
-import { decodeRecord } from "../core/record.ts";
-import { positionsIn, SourceTable } from "../core/sources.ts";
+import { SourceTable } from "../core/sources.ts";
 import type { Wal } from "../wal/wal.ts";
 
 /** Path, as records have it → bytes. */
@@ -30,13 +29,13 @@ export async function findLeftOut(
   const found = new Map<string, number>();
   if (wal === undefined || grant.sources.length === 0) return found;
   const sources = new SourceTable(suite);
+  sources.loosen();
   try {
     for await (const { index, bytes } of wal.scan()) {
       const raw = openPayload(suite, decodeHeader(bytes), bytes.subarray(headLength));
       for (const item of payloadItems(raw)) {
-        if (item.kind === "record") {
-          takeRecord(sources, raw.subarray(item.start, item.end));
-        } else if (index >= from) {
+        sources.take(item, raw);
+        if (item.kind === "span" && index >= from) {
           const path = sources.get(item.source)?.record["path"];
           if (typeof path === "string" && !inScope(grant, path)) {
             found.set(path, (found.get(path) ?? 0) + item.end - item.start);
@@ -49,12 +48,6 @@ export async function findLeftOut(
     if (!(caught instanceof Fault)) throw caught;
   }
   return found;
-}
-
-function takeRecord(sources: SourceTable, bytes: Uint8Array): void {
-  const { type, value } = decodeRecord(bytes);
-  if (type === "snapshot") sources.restore(positionsIn(value["sources"]));
-  else sources.apply(type, value);
 }
 
 /** For people, and signed: how much was left out, and of which files. */

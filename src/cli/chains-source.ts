@@ -1,6 +1,7 @@
 // SOURCE on the command line: a vault's address, a store directory or a bundle file; and CHAIN,
 // which names one chain in it.
 
+import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { parseGrant } from "../core/grant.ts";
@@ -9,22 +10,16 @@ import { nativeSuite } from "../host/native-suite.ts";
 import { openBundle } from "../store/bundle.ts";
 import { readDirStore } from "../store/dir.ts";
 import { chainsFolder } from "../store/layout.ts";
-import type { ChainReader } from "../store/store.ts";
 import { dataDir, pathOf } from "./paths.ts";
 import { remoteSource } from "./remote-source.ts";
 import { printable, type Ui, usage } from "./ui.ts";
 
 /** A chain as every SOURCE gives it: to be verified, read and exported. */
-export type OpenedChain = Pick<
-  ChainReader,
-  "id" | "grant" | "receipt" | "blocks" | "headers" | "forks"
->;
+export type OpenedChain = ChainSource;
 
-export interface OpenedSource {
-  readonly name: string;
+export interface OpenedSource extends VerifiableSource {
   /** A vault that runs now, so that the age of what it holds means something. */
   readonly live: boolean;
-  readonly chains: () => Promise<readonly OpenedChain[]>;
   /** One chain by its whole id, without asking for the others. */
   readonly chain: (id: string) => OpenedChain;
   readonly close: () => Promise<void>;
@@ -96,6 +91,7 @@ function opened(store: Readable): Omit<OpenedSource, "close"> {
     name: store.name,
     live: false,
     chains: () => store.chains(),
+    unread: () => store.unread(),
     chain: (id) => store.reader(id),
   };
 }

@@ -69,6 +69,7 @@ export async function readLines(options: ReadLinesOptions): Promise<ReadOutcome>
     blocks: () => reading.lazyBlocks(),
     headers: () => chain.headers(),
     forks: () => chain.forks(),
+    unread: () => chain.unread(),
   };
   await readingAll(lazy, (readable) =>
     verifyChain(readable, {

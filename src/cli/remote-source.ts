@@ -8,15 +8,12 @@
 
 import { headLength } from "../core/block.ts";
 import { hex } from "../core/bytes.ts";
-import { Fault } from "../core/fault.ts";
-import { blockHash, decodeHeader } from "../core/header.ts";
+import type { ByteRange, StoredObject } from "../core/chain-source.ts";
+import { blockHash, headerOf } from "../core/header.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import { blocksPath, blocksPerRange, forkPath, headersPath, isChainId } from "../store/layout.ts";
 import type { OpenedChain, OpenedSource } from "./chains-source.ts";
 import { type ClientLimits, VaultClient } from "./vault-client.ts";
-
-type StoredObject = Awaited<ReturnType<OpenedChain["blocks"]>>[number];
-type Range = Parameters<StoredObject["open"]>[0];
 
 const mebibyte = 1_048_576;
 /** Asked for at a time; a page holds at least one block, however long. */
@@ -39,6 +36,7 @@ export async function remoteSource(
     name: client.url,
     live: true,
     chains: async () => (await chainIds(client)).map((id) => remoteChain(client, id)),
+    unread: async () => [],
     chain: (id) => remoteChain(client, id),
     close: async () => client.close(),
   };
@@ -85,6 +83,7 @@ function remoteChain(client: VaultClient, id: string): OpenedChain {
     blocks: () => blocks.blockObjects(),
     headers: () => blocks.headerObjects(),
     forks: () => forks(client, id),
+    unread: async () => [],
   };
 }
 
@@ -96,7 +95,7 @@ async function forks(client: VaultClient, id: string): Promise<StoredObject[]> {
   const objects: StoredObject[] = [];
   for (let at = 0; at < bytes.length; at += 2 * headLength) {
     const proof = bytes.slice(at, at + 2 * headLength);
-    const firstBlock = blockNoOf(proof) ?? 0;
+    const firstBlock = headerOf(proof)?.blockNo ?? 0;
     const name = forkPath(id, firstBlock, hex(blockHash(nativeSuite, proof.subarray(headLength))));
     objects.push(
       objectOf(
@@ -108,15 +107,6 @@ async function forks(client: VaultClient, id: string): Promise<StoredObject[]> {
     );
   }
   return objects;
-}
-
-function blockNoOf(head: Uint8Array): number | undefined {
-  try {
-    return decodeHeader(head).blockNo;
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
@@ -131,13 +121,13 @@ function objectOf(
 ): StoredObject {
   return {
     ...{ name, firstBlock, size },
-    open: (range?: Range) => (range === undefined ? pieces() : cut(pieces(), range)),
-  } as StoredObject;
+    open: (range) => (range === undefined ? pieces() : cut(pieces(), range)),
+  };
 }
 
 async function* cut(
   pieces: AsyncIterable<Uint8Array>,
-  { start, end }: NonNullable<Range>,
+  { start, end }: ByteRange,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let at = 0;
   for await (const piece of pieces) {
@@ -222,7 +212,7 @@ class RemoteBlocks {
     const heads = await this.#headsOf(from, count);
     return Array.from({ length: count }, (_, index) => {
       const head = heads.subarray(index * headLength, (index + 1) * headLength);
-      return headLength + storedLengthOf(head);
+      return headLength + (headerOf(head)?.storedLength ?? 0);
     });
   }
 
@@ -241,15 +231,6 @@ class RemoteBlocks {
       if (got === 0) throw this.#client.invalid(path, "it holds no block");
       next += got === want ? asked.length : wholeBlocks(asked, got);
     }
-  }
-}
-
-function storedLengthOf(head: Uint8Array): number {
-  try {
-    return decodeHeader(head).storedLength;
-  } catch (caught) {
-    if (caught instanceof Fault) return 0;
-    throw caught;
   }
 }
 

@@ -198,6 +198,7 @@ function told(ui: Ui, source: OpenedSource): OpenedSource {
     ...source,
     chains: async () =>
       (await watched(source.chains(), tell)).map((chain) => watchedChain(chain, tell)),
+    unread: () => watched(source.unread(), tell),
     chain: (id) => watchedChain(source.chain(id), tell),
   };
 }
@@ -221,6 +222,7 @@ async function openToJudge(
       name: place,
       live: false,
       chains: async () => fail(),
+      unread: async () => fail(),
       chain: fail,
       close: async () => {},
     };

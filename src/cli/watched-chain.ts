@@ -2,13 +2,12 @@
 //
 // - A verifier makes a verdict of such a failure and drops its cause; here the cause is kept.
 
+import type { StoredObject } from "../core/chain-source.ts";
 import type { OpenedChain } from "./chains-source.ts";
-
-type Objects = Awaited<ReturnType<OpenedChain["blocks"]>>;
 
 /** `told` is called with what the place threw, before it is thrown on. */
 export function watchedChain(chain: OpenedChain, told: (error: unknown) => void): OpenedChain {
-  const objects = async (list: Promise<Objects>): Promise<Objects> =>
+  const objects = async (list: Promise<readonly StoredObject[]>): Promise<StoredObject[]> =>
     (await watched(list, told)).map((each) => ({
       ...each,
       open: (range) => watchedPieces(each.open(range), told),
@@ -20,6 +19,7 @@ export function watchedChain(chain: OpenedChain, told: (error: unknown) => void)
     blocks: () => objects(chain.blocks()),
     headers: () => objects(chain.headers()),
     forks: () => objects(chain.forks()),
+    unread: () => watched(chain.unread(), told),
   };
 }
 

@@ -126,6 +126,16 @@ export function decodeHeader(bytes: Uint8Array): Header {
   return header;
 }
 
+/** The header in a head's bytes; undefined for what is none. */
+export function headerOf(head: Uint8Array): Header | undefined {
+  try {
+    return decodeHeader(head);
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
+  }
+}
+
 // The numbers that come after this block must exist, too.
 function checkSums({ blockNo, firstSeq, count }: Header): void {
   if (blockNo >= maxInteger) throw new Fault("LIMIT_EXCEEDED", "block_no is above 2^53 - 2", 48);

@@ -2,7 +2,8 @@
 //
 // - Continuity: a source's next byte is where the last one ended, unless a record moves it.
 //   So every byte from 0 to the expected offset was sealed in order or lies in a declared gap.
-// - One table serves the agent (positions to resume from), the vault and the verifier.
+// - One table serves the agent (positions to resume from), the vault, readers and the verifier:
+//   whoever takes a chain up at a snapshot calls loosen() first, then take() with every item.
 // - After a payload that could not be read the table is loose: unknown sources pass and each
 //   source's next byte sets its offset, until a snapshot says what holds.
 //
@@ -12,7 +13,14 @@ import { addNumbers, compareBytes, fromHex, hex } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault, type FindingCode } from "./fault.ts";
 import type { Json, JsonObject } from "./json.ts";
-import { encodeRecord, maxRecordLength, type SourcePosition, sourceIdOf } from "./record.ts";
+import type { PayloadItem } from "./payload.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  maxRecordLength,
+  type SourcePosition,
+  sourceIdOf,
+} from "./record.ts";
 
 /** An open source: its declaration and the offset of the next byte to be sealed. */
 export interface OpenSource {
@@ -75,6 +83,38 @@ export class SourceTable {
     this.#weight = 0;
     this.#loose = false;
     for (const { record, offset } of positions) this.declare(record, offset);
+  }
+
+  /**
+   * Takes the next item of an opened payload, whatever it is, and returns what is wrong with it.
+   * Throws Fault for a record that can't be read.
+   */
+  take(item: PayloadItem, raw: Uint8Array): Fault | undefined {
+    if (item.kind === "span") return this.advance(item.source, item.offset, item.end - item.start);
+    const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
+    return type === "snapshot" ? this.takeSnapshot(value) : this.apply(type, value);
+  }
+
+  /**
+   * What a snapshot lists must be what is open. Where that is not known (loose), it is taken over.
+   * Returns SNAPSHOT_MISMATCH, and then changes nothing.
+   */
+  takeSnapshot(snapshot: JsonObject): Fault | undefined {
+    const listed = positionsIn(snapshot["sources"]);
+    const found = listed.map(({ record, offset }) => ({ id: this.idOf(record), offset }));
+    const sorted = found.every(({ id }, at) => at === 0 || (found[at - 1]?.id as string) < id);
+    if (!sorted) return fault("SNAPSHOT_MISMATCH", "snapshot's sources are not sorted by id");
+    if (this.#loose) {
+      this.restore(listed);
+      return undefined;
+    }
+    const open = [...this.#open.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const same =
+      open.length === found.length &&
+      open.every(({ id, expected }, at) => found[at]?.id === id && found[at]?.offset === expected);
+    return same
+      ? undefined
+      : fault("SNAPSHOT_MISMATCH", "snapshot's sources are not those that are open");
   }
 
   /** The source id, in hex, that a source record stands for. */

@@ -15,7 +15,7 @@ import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import type { JsonObject } from "../core/json.ts";
 import { payloadItems } from "../core/payload.ts";
 import { decodeRecord } from "../core/record.ts";
-import { positionsIn, SourceTable } from "../core/sources.ts";
+import { SourceTable } from "../core/sources.ts";
 import { Frontier } from "../core/tree.ts";
 import type { Files } from "../host/files.ts";
 import { destroyKey, signer } from "../host/keys.ts";
@@ -98,6 +98,8 @@ class Replay {
   constructor(suite: Suite) {
     this.#suite = suite;
     this.#sources = new SourceTable(suite);
+    // It begins at a snapshot, which says what is open.
+    this.#sources.loosen();
   }
 
   block(index: number, bytes: Uint8Array): void {
@@ -105,8 +107,11 @@ class Replay {
     this.#checkLink(index, header);
     const raw = openPayload(this.#suite, header, bytes.subarray(headLength));
     for (const item of payloadItems(raw)) {
-      if (item.kind === "record") this.#record(raw.subarray(item.start, item.end), header);
-      else this.#span(item.source, item.offset, raw.subarray(item.start, item.end));
+      const fault = this.#sources.take(item, raw);
+      if (fault !== undefined) throw fault;
+      const bytes = raw.subarray(item.start, item.end);
+      if (item.kind === "record") this.#record(bytes, header);
+      else this.#keepTail(item.source, item.offset, bytes);
     }
     if (this.#frontier === undefined)
       throw new Fault("SNAPSHOT_MISMATCH", "no snapshot to begin at");
@@ -150,9 +155,7 @@ class Replay {
     if (!linked) throw new Fault("BAD_PREV", "block does not follow the one before");
   }
 
-  #span(source: string, offset: number, bytes: Uint8Array): void {
-    const fault = this.#sources.advance(source, offset, bytes.length);
-    if (fault !== undefined) throw fault;
+  #keepTail(source: string, offset: number, bytes: Uint8Array): void {
     const before = this.#tails.get(source);
     const kept = before?.offset === offset ? before.bytes : new Uint8Array(0);
     const joined = new Uint8Array(kept.length + Math.min(bytes.length, keptTail));
@@ -169,8 +172,6 @@ class Replay {
     this.#stopped = type === "stop";
     if (type === "snapshot") return this.#snapshot(value, header);
     if (type === "config") this.#config = value["config"] as JsonObject;
-    const fault = this.#sources.apply(type, value);
-    if (fault !== undefined) throw fault;
     if (type === "rewritten") this.#forget(String(value["source"]), Number(value["to"]));
   }
 
@@ -193,6 +194,5 @@ class Replay {
       throw new Fault("SNAPSHOT_MISMATCH", "snapshot's tree is not that of the block");
     }
     this.#config = value["config"] as JsonObject;
-    this.#sources.restore(positionsIn(value["sources"]));
   }
 }

@@ -7,13 +7,14 @@
 //
 // Spec: docs/spec/store.md, "Bundle".
 
+import type { ChainSource, StoredObject } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import type { Files, OpenFile } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import { type ChainFolder, grantPath, placeOf, receiptPath } from "./layout.ts";
 import { readAll, type Shelf, type ShelfObject } from "./shelf.ts";
-import type { ChainReader, ReadableStore, StoredObject } from "./store.ts";
+import type { ChainReader, ReadableStore } from "./store.ts";
 import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock } from "./tar.ts";
 
 /** Objects in a bundle; more than any store of this layout needs for years. */
@@ -21,21 +22,9 @@ export const bundleObjectsMax = 2_000_000;
 
 const endBytes = 2 * tarBlock;
 
-type Streamed = Pick<StoredObject, "name" | "size" | "open">;
-
-/** What a bundle needs of a chain; a ChainReader has it, and so has a vault seen from afar. */
-export interface BundleChain {
-  readonly id: string;
-  readonly grant: () => Promise<Uint8Array | undefined>;
-  readonly receipt: () => Promise<Uint8Array | undefined>;
-  readonly blocks: () => Promise<readonly Streamed[]>;
-  readonly headers: () => Promise<readonly Streamed[]>;
-  readonly forks: () => Promise<readonly Streamed[]>;
-}
-
 /** The bytes of a bundle of `chains`. Throws store-cut-short where an object shrank meanwhile. */
 export async function* writeBundle(
-  chains: readonly BundleChain[],
+  chains: readonly ChainSource[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for (const chain of [...chains].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     // The receipt is read before the blocks, so that the blocks cover it.
@@ -57,7 +46,7 @@ function* whole(path: string, bytes: Uint8Array): Generator<Uint8Array, void, un
 }
 
 // A growing object goes in as long as it was when its header was written.
-async function* streamed(object: Streamed): AsyncGenerator<Uint8Array, void, undefined> {
+async function* streamed(object: StoredObject): AsyncGenerator<Uint8Array, void, undefined> {
   const size = await object.size();
   yield encodeTarHeader(object.name, size);
   let left = size;
@@ -90,6 +79,7 @@ export async function openBundle(files: Files, path: string): Promise<Bundle> {
       name: path,
       chainIds: () => shelf.chainIds(),
       chains: async () => (await shelf.chainIds()).map(reader),
+      unread: () => shelf.unread(),
       reader,
       close: () => file.close(),
     };
@@ -171,6 +161,11 @@ class BundleShelf implements Shelf {
       .filter((key) => key.startsWith(start))
       .map((key) => key.slice(start.length))
       .sort();
+  }
+
+  // What could not be read was refused with the whole bundle.
+  async unread(): Promise<string[]> {
+    return [];
   }
 
   async open(path: string): Promise<ShelfObject | undefined> {

@@ -6,8 +6,10 @@
 
 import { headLength } from "../core/block.ts";
 import { concat } from "../core/bytes.ts";
+import type { StoredObject } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
-import { type FramedHead, framedHeads, headerOf } from "./head-scan.ts";
+import { headerOf } from "../core/header.ts";
+import { type FramedHead, framedHeads } from "./head-scan.ts";
 import {
   blocksNumber,
   blocksPath,
@@ -22,7 +24,7 @@ import {
   receiptPath,
 } from "./layout.ts";
 import { piecesOf, readAll, readSmall, type Shelf } from "./shelf.ts";
-import type { ChainReader, StoredObject } from "./store.ts";
+import type { ChainReader } from "./store.ts";
 
 /** Longest grant and receipt that are read; core's own limits are tighter or equal. */
 const noteBytesMax = 16_384;
@@ -69,6 +71,8 @@ export class ShelfChain implements ChainReader {
         ? []
         : [this.#object(forkPath(this.id, fork.block, fork.hash), fork.block)];
     });
+
+  readonly unread = (): Promise<string[]> => this.#shelf.unread(this.id);
 
   async heads(from: number, count: number): Promise<Uint8Array> {
     const most = Math.min(count, rangeOf(from) + blocksPerRange - from);

@@ -55,9 +55,12 @@ class ReadableDir implements ReadableStore {
     return this.shelf.chainIds();
   }
 
-  async chains(): Promise<ChainReader[]> {
-    return (await this.chainIds()).map((chain) => this.reader(chain));
-  }
+  // What a verifier asks for may be called on its own, without the object.
+
+  readonly unread = (): Promise<string[]> => this.shelf.unread();
+
+  readonly chains = async (): Promise<ChainReader[]> =>
+    (await this.chainIds()).map((chain) => this.reader(chain));
 
   reader(chain: string): ChainReader {
     if (!isChainId(chain)) throw new RangeError(`${chain} is no chain id`);

@@ -4,8 +4,7 @@
 // - Small blocks share a read: a chain of heartbeats must not cost a call each.
 
 import { headLength } from "../core/block.ts";
-import { Fault } from "../core/fault.ts";
-import { decodeHeader, type Header } from "../core/header.ts";
+import { type Header, headerOf } from "../core/header.ts";
 import { readAll, type ShelfObject } from "./shelf.ts";
 
 export interface FramedHead {
@@ -35,16 +34,6 @@ export async function* framedHeads(
     if (end > object.size) return;
     yield { number, header, head, start, end };
     start = end;
-  }
-}
-
-/** The header in a head's bytes; undefined for what is none. */
-export function headerOf(head: Uint8Array): Header | undefined {
-  try {
-    return decodeHeader(head);
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
   }
 }
 

@@ -14,7 +14,8 @@ export const forksMax = 16;
 export const chainsFolder = "chains";
 export const acknowledgementsFolder = "acknowledgements";
 
-export type ChainFolder = "" | "headers" | "forks";
+export const chainFolders = ["", "headers", "forks"] as const;
+export type ChainFolder = (typeof chainFolders)[number];
 
 const suffix = ".blocks";
 
@@ -93,6 +94,42 @@ export function placeOf(
   }
   return first === "forks" && forkOf(second) ? { chain, folder: first, name: second } : undefined;
 }
+
+/** Something that lies in a folder of the store. */
+export interface FolderItem {
+  readonly name: string;
+  readonly kind: "file" | "dir" | "link" | "other";
+}
+
+/** Why what lies in the folder `chains` and seems to be a chain can't be read as one. */
+export function unreadChain({ name, kind }: FolderItem): string | undefined {
+  const path = `${chainsFolder}/${name}`;
+  if (isChainId(name)) return kind === "dir" ? undefined : `${path} is ${kindText[kind]}`;
+  return isChainId(name.toLowerCase()) ? `${path} is not in lower case` : undefined;
+}
+
+/** Why what lies in a chain's folder and seems to be an object can't be read as one. */
+export function unreadObject(
+  chain: string,
+  folder: ChainFolder,
+  { name, kind }: FolderItem,
+): string | undefined {
+  const path = `${chainPath(chain, folder)}/${name}`;
+  const want = wantedKind(chain, folder, name);
+  if (want !== undefined) return kind === want ? undefined : `${path} is ${kindText[kind]}`;
+  const meant = wantedKind(chain, folder, name.toLowerCase()) !== undefined;
+  return meant ? `${path} is not in lower case` : undefined;
+}
+
+function wantedKind(chain: string, folder: ChainFolder, name: string): "file" | "dir" | undefined {
+  if (folder === "" && (name === "headers" || name === "forks")) return "dir";
+  return placeOf(`${chainPath(chain, folder)}/${name}`) === undefined ? undefined : "file";
+}
+
+const kindText = {
+  ...{ file: "a file, not a folder", dir: "a folder, not a file" },
+  ...{ link: "a link, which is not followed", other: "neither file nor folder" },
+} as const;
 
 /** First block of the range of 1,024 that `block` lies in. */
 export function rangeOf(block: number): number {

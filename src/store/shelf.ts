@@ -6,7 +6,16 @@
 import { SealtailError } from "../core/errors.ts";
 import { errnoOf, joinPath, type Path } from "../host/file-error.ts";
 import type { DirItem, Files } from "../host/files.ts";
-import { type ChainFolder, chainPath, chainsFolder, isChainId } from "./layout.ts";
+import {
+  type ChainFolder,
+  chainFolders,
+  chainPath,
+  chainsFolder,
+  type FolderItem,
+  isChainId,
+  unreadChain,
+  unreadObject,
+} from "./layout.ts";
 
 /** An object open for reading. One owner, who closes it. */
 export interface ShelfObject {
@@ -23,6 +32,8 @@ export interface Shelf {
   chainIds(): Promise<string[]>;
   /** Names in a chain's folder, sorted. */
   names(chain: string, folder: ChainFolder): Promise<string[]>;
+  /** What seems to be a chain, or an object of `chain`, and can't be read: why, for people. */
+  unread(chain?: string): Promise<string[]>;
   /** Undefined if there is no such object. */
   open(path: string): Promise<ShelfObject | undefined>;
 }
@@ -120,10 +131,32 @@ export class DirShelf implements Shelf {
     return textNames(found, "file");
   }
 
+  async unread(chain?: string): Promise<string[]> {
+    if (chain === undefined) {
+      return (await this.#items(chainsFolder)).flatMap((item) => unreadChain(item) ?? []);
+    }
+    const found: string[] = [];
+    for (const folder of chainFolders) {
+      const items = await this.#items(chainPath(chain, folder));
+      found.push(...items.flatMap((item) => unreadObject(chain, folder, item) ?? []));
+    }
+    return found;
+  }
+
+  // Names that are no text are none of ours in any letters.
+  async #items(folder: string): Promise<FolderItem[]> {
+    const found = (await this.#files.list(this.path(folder))) ?? [];
+    return found.flatMap(({ name, kind }) => (typeof name === "string" ? [{ name, kind }] : []));
+  }
+
   async open(path: string): Promise<ShelfObject | undefined> {
     try {
       const file = await this.#files.open(this.path(path), "read");
-      const { size } = await file.stat();
+      const { size, kind } = await file.stat();
+      if (kind !== "file") {
+        await file.close();
+        throw new SealtailError("store-damaged", "a stored object is no file", { place: path });
+      }
       return {
         size,
         read: (into, at, length, position) => file.read(into, at, length, position),

@@ -8,25 +8,13 @@
 //
 // Format: docs/spec/store.md.
 
-/** Bytes in pieces of any size, in order. */
-export type Pieces = AsyncIterable<Uint8Array>;
+import type { ChainSource, Pieces, VerifiableSource } from "../core/chain-source.ts";
 
 /** A block's two parts as they are stored, one behind the other. */
 export interface BlockBytes {
   /** header ‖ signature. */
   readonly head: Uint8Array;
   readonly payload: Uint8Array;
-}
-
-/** One stored object. */
-export interface StoredObject {
-  readonly name: string;
-  /** The block number in its name: the first block, or head, that it holds, or the fork's. */
-  readonly firstBlock: number;
-  /** Bytes at this moment; the newest `.blocks` object may grow. */
-  readonly size: () => Promise<number>;
-  /** The bytes from the start, or those of `range`, [start, end). A new reading at each call. */
-  readonly open: (range?: { readonly start: number; readonly end: number }) => Pieces;
 }
 
 /** The proof of a fork, to be kept. */
@@ -43,19 +31,7 @@ export interface ForkProof {
  * call needs memory that grows with the chain but for the list of its objects.
  * Whoever wants a receipt that the blocks cover reads the receipt first.
  */
-export interface ChainReader {
-  /** In hex. */
-  readonly id: string;
-  /** The grant note as received; undefined if there is none. */
-  readonly grant: () => Promise<Uint8Array | undefined>;
-  /** The newest receipt that was kept: up to a minute old. */
-  readonly receipt: () => Promise<Uint8Array | undefined>;
-  /** `.blocks` objects by their first block. */
-  readonly blocks: () => Promise<readonly StoredObject[]>;
-  /** Complete headers objects by their first block. */
-  readonly headers: () => Promise<readonly StoredObject[]>;
-  /** Proofs of forks: both heads each. */
-  readonly forks: () => Promise<readonly StoredObject[]>;
+export interface ChainReader extends ChainSource {
   /**
    * Heads from block `from` on, joined, at most `count` and never past the end of its range of
    * 1,024. Fewer, or none, where fewer are there.
@@ -68,9 +44,7 @@ export interface ChainReader {
 }
 
 /** Chains to read. Safe to use concurrently, and beside a writer in this or another process. */
-export interface ReadableStore {
-  /** For people: where this is. */
-  readonly name: string;
+export interface ReadableStore extends VerifiableSource {
   /** Ids of all chains, sorted. A chain is listed as soon as its grant is being written. */
   readonly chainIds: () => Promise<string[]>;
   /** All chains, by id. */

@@ -13,10 +13,10 @@ import { concat, equalBytes, hex, isZero } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import type { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header, headerLength, signedBytes } from "../core/header.ts";
+import type { WholeBlock } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
-import type { SplitBlock } from "./body.ts";
 import type { ChainHead } from "./heads.ts";
 import { Problem, type ProblemDetail } from "./problem.ts";
 import { runsBelow } from "./replay.ts";
@@ -31,7 +31,7 @@ export interface ForkFound {
 
 export interface Admission {
   /** Blocks to be stored, in order. */
-  readonly accepted: readonly SplitBlock[];
+  readonly accepted: readonly WholeBlock[];
   /** What the chain comes to with them; undefined if there are none. */
   readonly end: { readonly root: Uint8Array; readonly stopped: boolean } | undefined;
   /** Blocks that were stored already. */
@@ -57,16 +57,16 @@ type Verdict =
 interface Bench {
   readonly suite: Suite;
   readonly head: ChainHead;
-  readonly accepted: readonly SplitBlock[];
+  readonly accepted: readonly WholeBlock[];
 }
 
 /** Judges blocks in order. The caller has the chain to itself. */
 export async function admit(
   suite: Suite,
   head: ChainHead,
-  blocks: readonly SplitBlock[],
+  blocks: readonly WholeBlock[],
 ): Promise<Admission> {
-  const accepted: SplitBlock[] = [];
+  const accepted: WholeBlock[] = [];
   const findings: Finding[] = [];
   const bench = { suite, head, accepted };
   let known = 0;
@@ -172,7 +172,7 @@ async function headOf({ head, accepted }: Bench, block: number): Promise<Uint8Ar
   throw new Problem("chain-damaged", `head of stored block ${block} is missing`);
 }
 
-async function take(bench: Bench, block: SplitBlock, judged: HeadJudgement): Promise<Finding[]> {
+async function take(bench: Bench, block: WholeBlock, judged: HeadJudgement): Promise<Finding[]> {
   const { head } = bench;
   const { walk, findings } = head;
   const size = block.header.receiptSize;

@@ -10,17 +10,19 @@
 // Reference: docs/reference/http.md, "Posting blocks".
 
 import { hex } from "../core/bytes.ts";
+import type { Pieces } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash } from "../core/header.ts";
+import type { WholeBlock } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { discard } from "../host/memory.ts";
-import type { Pieces, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { type Admission, admit, headDetail, refuseEarly } from "./admit.ts";
-import { BodyReader, bodyBytesMax, type SplitBlock, tooLarge } from "./body.ts";
+import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
 import { type ChainHead, type Heads, storedHead } from "./heads.ts";
@@ -120,7 +122,7 @@ export class Intake {
     await this.#judgeFirst(chain, reader, known, founding);
     const giveBack = room.take(length ?? bodyBytesMax);
     try {
-      const blocks: SplitBlock[] = [];
+      const blocks: WholeBlock[] = [];
       for (let block = await reader.next(); block; block = await reader.next()) blocks.push(block);
       return await heads.use(chain, async (head) => {
         this.assertOpen();
@@ -187,7 +189,7 @@ export class Intake {
     chain: string,
     known: ChainHead | undefined,
     founding: Founding | undefined,
-    blocks: readonly SplitBlock[],
+    blocks: readonly WholeBlock[],
   ): Promise<SignedReceipt> {
     const { heads, suite } = this.#options;
     if (known === undefined && founding === undefined) throw gone();
@@ -226,7 +228,7 @@ export class Intake {
   async #store(head: ChainHead, { accepted, end, findings }: Admission): Promise<void> {
     const { suite, clock, catalog, observer, heads, watch } = this.#options;
     const { chain, writer } = head;
-    const newest = accepted.at(-1) as SplitBlock;
+    const newest = accepted.at(-1) as WholeBlock;
     const { root, stopped } = end as NonNullable<Admission["end"]>;
     const started = clock.mono();
     try {
@@ -241,7 +243,7 @@ export class Intake {
     failpoint("store-after-head");
     const now = clock.now();
     catalog.grew(chain, newest.header, now, stopped);
-    const [first] = accepted as [SplitBlock];
+    const [first] = accepted as [WholeBlock];
     const [from, to] = [first.header.blockNo, newest.header.blockNo + 1];
     watch.stored(chain, { from, to, findings, stopped });
     for (const kind of kindsIn(findings)) observer.found(kind);
@@ -280,10 +282,10 @@ export class Intake {
     if (this.#refused.size > refusedMax && oldest !== undefined) this.#refused.delete(oldest);
   }
 
-  #count(result: Admission, blocks: readonly SplitBlock[]): void {
+  #count(result: Admission, blocks: readonly WholeBlock[]): void {
     const { observer } = this.#options;
     const { accepted, known, refusal } = result;
-    const tally = (outcome: IntakeOutcome, part: readonly SplitBlock[]): void => {
+    const tally = (outcome: IntakeOutcome, part: readonly WholeBlock[]): void => {
       if (part.length === 0) return;
       const envelopes = part.reduce((sum, { header }) => sum + header.count, 0);
       const bytes = part.reduce((sum, each) => sum + each.head.length + each.payload.length, 0);

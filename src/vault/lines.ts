@@ -17,9 +17,9 @@ import type { JsonObject } from "../core/json.ts";
 import { type PayloadItem, payloadItems, seedLength } from "../core/payload.ts";
 import { decodeRecord } from "../core/record.ts";
 import { positionsIn, SourceTable } from "../core/sources.ts";
+import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
-import { splitBody } from "./body.ts";
 import { newestSnapshot } from "./replay.ts";
 import { blockOfSeq, blockOfTime, clockMargin } from "./seek.ts";
 
@@ -49,7 +49,7 @@ export async function* readLines(
   const view = await View.open(suite, chain, from);
   const writer = new Chunks();
   let left = filter.limit;
-  for await (const { header, payload } of splitBody(chain.wholeBlocks(from, size))) {
+  for await (const { header, payload } of wholeBlocks(chain.wholeBlocks(from, size))) {
     if (isPast(header, filter)) break;
     const raw = openPayload(suite, header, payload);
     for (const row of view.rows(header, raw, filter)) {
@@ -118,7 +118,7 @@ export class View {
     const view = new View(suite, chain.id);
     const { block, before } = await newestSnapshot(chain, at + 1);
     if (before !== undefined) view.#prev = decodeHeader(before).lastHash;
-    for await (const { header, payload } of splitBody(chain.wholeBlocks(block, at))) {
+    for await (const { header, payload } of wholeBlocks(chain.wholeBlocks(block, at))) {
       const raw = openPayload(suite, header, payload);
       for (const item of payloadItems(raw)) view.#apply(item, raw);
       view.#prev = header.lastHash;
@@ -180,9 +180,7 @@ export class View {
 
   #apply(item: PayloadItem, raw: Uint8Array): void {
     if (item.kind !== "record") return;
-    const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
-    if (type === "snapshot") this.#sources.restore(positionsIn(value["sources"]));
-    else this.#sources.apply(type, value);
+    this.#sources.take(item, raw);
   }
 
   #isWanted(item: PayloadItem, seq: number, filter: LineFilter): boolean {

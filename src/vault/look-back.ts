@@ -6,12 +6,12 @@
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { parseGrant } from "../core/grant.ts";
+import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import { resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
-import { splitBody } from "./body.ts";
 import type { LookedAt } from "./open-findings.ts";
 import { Damage, newestSnapshot } from "./replay.ts";
 
@@ -45,7 +45,7 @@ export async function lookBack(
   };
   const { before, block: first } = start;
   const walk = before === undefined ? new ChainWalk(options) : resumeWalk(options, before);
-  for await (const block of splitBody(chain.wholeBlocks(first, to))) {
+  for await (const block of wholeBlocks(chain.wholeBlocks(first, to))) {
     if (signal.aborted) return undefined;
     walk.block(block.head, block.payload);
     // Other keys of the vault say nothing about what the agent sealed.

@@ -8,12 +8,12 @@ import { headLength } from "../core/block.ts";
 import { equalBytes, hex } from "../core/bytes.ts";
 import { Fault } from "../core/fault.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
+import { wholeBlocks } from "../core/whole-blocks.ts";
 import { rangeOf } from "../store/layout.ts";
 import type { ChainReader } from "../store/store.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import { isRestored, resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
-import { splitBody } from "./body.ts";
 
 /** The blocks cannot be what was stored; the message says why. */
 export class Damage extends Error {
@@ -91,7 +91,7 @@ export async function replay(
   };
   const walk = before === undefined ? new ChainWalk(walkOptions) : resumeWalk(walkOptions, before);
   let head: Uint8Array | undefined;
-  for await (const block of splitBody(chain.wholeBlocks(from, size))) {
+  for await (const block of wholeBlocks(chain.wholeBlocks(from, size))) {
     head = block.head;
     walk.block(block.head, block.payload);
     if (refusal?.code === "RECEIPT_BAD_SIGNATURE") {

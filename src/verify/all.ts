@@ -5,14 +5,14 @@
 //
 // Spec: docs/spec/verification.md.
 
+import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Finding, finding, type Verdict, verdictOf, worse } from "./finding.ts";
 import { FoundList } from "./found-list.ts";
 import { judgePredecessor, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
-import type { ChainSource, VerifiableSource } from "./source.ts";
 import { ask, Unreadable } from "./unreadable.ts";
-import { type VerifyOptions, verifyChain } from "./verify.ts";
+import { limited, type VerifyOptions, verifyChain } from "./verify.ts";
 
 export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt"> {
   readonly report?: (finding: Finding) => void;
@@ -49,16 +49,18 @@ export async function verifySource(
     options.report?.(each);
   };
   const listed = await chainsOf(source, unchecked);
+  const strange = listed === undefined ? [] : await unreadOf(source, unchecked);
   const chains = (listed ?? []).filter(({ id }) => options.only?.has(id) ?? true);
   const whole = listed !== undefined && chains.length === listed.length;
   const walked = await walkAll(chains, options, report);
   const reports = judgeTogether(walked, whole, report, (what) => unchecked.add(what));
   // What belongs to no chain that is there counts for the whole only.
   const verdict = found.counts.has("CHAIN_MISSING") ? "INCOMPLETE" : "VALID";
-  const complete = listed !== undefined && reports.length > 0;
+  const complete = strange.length === 0 || options.only !== undefined;
+  const judged = listed !== undefined && reports.length > 0 && complete;
   return {
     source: source.name,
-    verdict: [verdict, complete ? "VALID" : "INDETERMINATE", ...reports.map((each) => each.verdict)]
+    verdict: [verdict, judged ? "VALID" : "INDETERMINATE", ...reports.map((each) => each.verdict)]
       .map((each) => each as Verdict)
       .reduce(worse),
     chains: reports,
@@ -81,6 +83,19 @@ async function chainsOf(
     unchecked.add(caught.message);
     return undefined;
   }
+}
+
+// What lies there and can't be read might be anything: it is named, whatever else was found.
+async function unreadOf(source: VerifiableSource, unchecked: Set<string>): Promise<string[]> {
+  let found: string[];
+  try {
+    found = limited(await ask("the list of what is no chain", source.unread));
+  } catch (caught) {
+    if (!(caught instanceof Unreadable)) throw caught;
+    found = [caught.message];
+  }
+  for (const each of found) unchecked.add(each);
+  return found;
 }
 
 async function walkAll(
@@ -112,6 +127,9 @@ function judgeTogether(
 ): ChainReport[] {
   const byId = new Map(walked.map((each) => [each.chain, each]));
   if (!whole) unchecked("how often grants were used: not all chains were verified");
+  for (const { chain, unread } of walked) {
+    for (const each of unread) unchecked(each.includes(chain) ? each : `chain ${chain}: ${each}`);
+  }
   const found = [
     ...walked.map((each) => judgePredecessor(each, byId, whole, unchecked)),
     ...grantUses(walked),

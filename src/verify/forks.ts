@@ -7,11 +7,11 @@
 
 import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
+import type { ChainSource } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { headerLength, signedBytes } from "../core/header.ts";
 import { PieceReader } from "./piece-reader.ts";
-import type { ChainSource } from "./source.ts";
 import { ask } from "./unreadable.ts";
 
 export interface ForkProof {

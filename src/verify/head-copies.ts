@@ -3,8 +3,8 @@
 // - One object is held at a time.
 
 import { headLength } from "../core/block.ts";
+import type { StoredObject } from "../core/chain-source.ts";
 import { PieceReader } from "./piece-reader.ts";
-import type { StoredObject } from "./source.ts";
 import { headsPerObject } from "./stored-blocks.ts";
 
 export interface HeadCopy {

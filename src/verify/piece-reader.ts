@@ -3,7 +3,7 @@
 // - Every byte is copied a fixed number of times, however small the pieces are.
 // - Views that were handed out stay as they are: the window never writes over them.
 
-import type { StoredObject } from "./source.ts";
+import type { StoredObject } from "../core/chain-source.ts";
 import { Unreadable } from "./unreadable.ts";
 
 const leastRoom = 65_536;

@@ -6,6 +6,7 @@
 // Spec: docs/spec/verification.md, "Chains against each other".
 
 import { headLength, openPayload } from "../core/block.ts";
+import type { ChainSource } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { decodeHeader, limits } from "../core/header.ts";
@@ -14,7 +15,6 @@ import { decodeRecord, type PredecessorRecord } from "../core/record.ts";
 import { type Finding, finding } from "./finding.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { ChainReport } from "./report.ts";
-import type { ChainSource } from "./source.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 
 /** Sizes at which roots are wanted, by chain id. */

@@ -40,6 +40,8 @@ export interface ChainReport {
   /** Number of findings by code. */
   readonly findings: Partial<Record<FindingCode, number>>;
   readonly unchecked: readonly string[];
+  /** What of the chain can't be read; then nothing better than INDETERMINATE is said. */
+  readonly unread: readonly string[];
   /** Roots asked for by `rootsAt`, in hex. */
   readonly roots: ReadonlyMap<number, string>;
 }
@@ -50,16 +52,16 @@ export interface ChainFacts {
   /** The trusted root that signed the grant. */
   readonly root: VerifierKey | undefined;
   readonly unchecked: readonly string[];
-  readonly unreadable: boolean;
+  readonly unread: readonly string[];
 }
 
 export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): ChainReport {
   const { tally } = walk;
-  const { grant, root, unchecked } = facts;
+  const { grant, root, unchecked, unread } = facts;
   // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
   // blocks, their absence is judged.
   const nothing = tally.blocks === 0 && tally.coveredSize === 0;
-  const least = nothing || facts.unreadable ? "INDETERMINATE" : "VALID";
+  const least = nothing || unread.length > 0 ? "INDETERMINATE" : "VALID";
   return {
     chain,
     verdict: worse(tally.verdict, least),
@@ -82,6 +84,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     openSources: [...walk.sources].length,
     findings: Object.fromEntries(tally.counts),
     unchecked,
+    unread,
     roots: walk.roots,
   };
 }

@@ -9,8 +9,7 @@ import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import type { Header } from "../core/header.ts";
 import { encodeJson, type JsonObject } from "../core/json.ts";
-import type { SourcePosition } from "../core/record.ts";
-import { positionsIn, type SourceTable } from "../core/sources.ts";
+import type { SourceTable } from "../core/sources.ts";
 import { Frontier } from "../core/tree.ts";
 import type { Thread } from "./thread.ts";
 
@@ -30,7 +29,7 @@ export function judgeSnapshot(
   return (
     judgeTree(suite, known.thread, header, snapshot["tree"] as readonly string[]) ??
     judgeConfig(suite, known.configHash, snapshot["config"] as JsonObject) ??
-    judgeSources(known.sources, positionsIn(snapshot["sources"]))
+    known.sources.takeSnapshot(snapshot)
   );
 }
 
@@ -63,21 +62,4 @@ function judgeConfig(
 ): Fault | undefined {
   if (known === undefined || equalBytes(suite.sha256(encodeJson(config)), known)) return undefined;
   return new Fault("SNAPSHOT_MISMATCH", "snapshot's config is not the newest config record");
-}
-
-function judgeSources(sources: SourceTable, listed: readonly SourcePosition[]): Fault | undefined {
-  const found = listed.map(({ record, offset }) => ({ id: sources.idOf(record), offset }));
-  const sorted = found.every(({ id }, at) => at === 0 || (found[at - 1]?.id as string) < id);
-  if (!sorted) return new Fault("SNAPSHOT_MISMATCH", "snapshot's sources are not sorted by id");
-  if (sources.loose) {
-    sources.restore(listed);
-    return undefined;
-  }
-  const open = [...sources].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const same =
-    open.length === found.length &&
-    open.every(({ id, expected }, at) => found[at]?.id === id && found[at]?.offset === expected);
-  return same
-    ? undefined
-    : new Fault("SNAPSHOT_MISMATCH", "snapshot's sources are not those that are open");
 }

@@ -10,10 +10,10 @@
 
 import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
+import type { StoredObject } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
-import { blockHash, decodeHeader, limits, magic } from "../core/header.ts";
+import { blockHash, decodeHeader, headerOf, limits, magic } from "../core/header.ts";
 import { PieceReader } from "./piece-reader.ts";
-import type { StoredObject } from "./source.ts";
 
 /** A stretch of an object that is, or should be, one block. */
 export interface StoredBlock {
@@ -49,7 +49,9 @@ export async function* splitBlocks(
   try {
     while (await reader.has(1)) {
       const at = reader.offset;
-      const stored = (await reader.has(headLength)) ? storedLength(reader.peek(headLength)) : -1;
+      const stored = (await reader.has(headLength))
+        ? headerOf(reader.peek(headLength))?.storedLength
+        : -1;
       if (stored === undefined || stored < 0) {
         yield await junk(reader, at);
         continue;
@@ -139,24 +141,13 @@ function findBlock(bytes: Uint8Array, from: number, prevHash?: Uint8Array): numb
     if (at + headLength > bytes.length) return undefined;
     if (!magicBytes.every((byte, i) => bytes[at + i] === byte)) continue;
     const head = bytes.subarray(at, at + headLength);
-    const plausible = storedLength(head) !== undefined;
-    if (plausible && (prevHash === undefined || equalBytes(prevHashOf(head), prevHash))) return at;
+    const header = headerOf(head);
+    if (header === undefined) continue;
+    if (prevHash === undefined || equalBytes(header.prevHash, prevHash)) return at;
   }
   return undefined;
 }
 
-function prevHashOf(head: Uint8Array): Uint8Array {
-  return decodeHeader(head).prevHash;
-}
-
 function startsLikeMagic(bytes: Uint8Array): boolean {
   return bytes.subarray(0, magicBytes.length).every((byte, i) => byte === magicBytes[i]);
-}
-
-function storedLength(head: Uint8Array): number | undefined {
-  try {
-    return decodeHeader(head).storedLength;
-  } catch {
-    return undefined;
-  }
 }

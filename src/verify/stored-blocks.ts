@@ -1,7 +1,7 @@
 // The blocks of a chain as stored, in order: from `.blocks` objects, and where these were deleted
 // from the `headers/` objects that outlive them.
 
-import type { StoredObject } from "./source.ts";
+import type { StoredObject } from "../core/chain-source.ts";
 import { type HeadSense, type StoredBlock, splitBlocks, splitHeads } from "./splitter.ts";
 import type { NoPayload } from "./walk-options.ts";
 

@@ -6,6 +6,7 @@
 // Spec: docs/spec/verification.md.
 
 import { headLength } from "../core/block.ts";
+import type { ChainSource } from "../core/chain-source.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
@@ -18,7 +19,6 @@ import { readForks } from "./forks.ts";
 import { audiencesOf, type JudgedGrant, judgeGrant } from "./grant.ts";
 import { HeadCopies } from "./head-copies.ts";
 import { type ChainReport, chainReport } from "./report.ts";
-import type { ChainSource } from "./source.ts";
 import { type FoundBlock, storedBlocks } from "./stored-blocks.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { ChainWalk } from "./walk.ts";
@@ -54,7 +54,7 @@ export async function verifyChain(
     await verification.run();
   } catch (caught) {
     if (!(caught instanceof Unreadable)) throw caught;
-    verification.unreadable = caught.message;
+    verification.unreadable(caught.message);
   }
   return verification.summary();
 }
@@ -66,8 +66,7 @@ class ChainVerification {
   readonly #unchecked = new Set<string>(["revocations: no list was given"]);
   #judged: JudgedGrant = { grant: undefined, fault: undefined, root: undefined };
   #walk: ChainWalk;
-  /** What of the source could not be read. */
-  unreadable: string | undefined;
+  readonly #unread: string[] = [];
 
   constructor(chain: ChainSource, options: VerifyOptions) {
     this.#chain = chain;
@@ -79,6 +78,7 @@ class ChainVerification {
     const { suite, roots, vaults, at } = this.#options;
     const receipt = await ask("the newest receipt", this.#chain.receipt);
     const bytes = await ask("the grant", this.#chain.grant);
+    this.#unread.push(...limited(await ask("the list of objects", this.#chain.unread)));
     const policy = { suite, roots, audiences: audiencesOf(vaults) };
     if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
     this.#judged = judgeGrant(policy, bytes);
@@ -93,13 +93,17 @@ class ChainVerification {
     if (at !== undefined) judgeAge(walk, at);
   }
 
+  /** Something of the source could not be read. */
+  unreadable(what: string): void {
+    this.#unread.push(what);
+    this.#unchecked.add(what);
+  }
+
   summary(): ChainReport {
     const { grant, root } = this.#judged;
     for (const each of this.#walk.unchecked) this.#unchecked.add(each);
-    if (this.unreadable !== undefined) this.#unchecked.add(this.unreadable);
-    const unreadable = this.unreadable !== undefined;
-    const unchecked = [...this.#unchecked];
-    return chainReport(this.#chain.id, this.#walk, { grant, root, unchecked, unreadable });
+    const [unchecked, unread] = [[...this.#unchecked], this.#unread];
+    return chainReport(this.#chain.id, this.#walk, { grant, root, unchecked, unread });
   }
 
   async #blocks(receiptSize: number | undefined): Promise<void> {
@@ -162,6 +166,15 @@ class ChainVerification {
       ...(onEnvelope === undefined ? {} : { onEnvelope }),
     });
   }
+}
+
+/** Longer lists say nothing more. */
+const unreadMax = 100;
+
+/** The first of a list, and how many more there are. */
+export function limited(list: readonly string[]): string[] {
+  const more = list.length - unreadMax;
+  return more <= 0 ? [...list] : [...list.slice(0, unreadMax), `and ${more} more like these`];
 }
 
 // The newest receipt may lie so far back that the walk has forgotten that root.

@@ -266,7 +266,7 @@ test("a vault that lost what nobody holds any more gets a chain that says so", a
   assert.deepEqual(textOf(sealed, "a.log").split("\n").sort(), ["", "one", "two"]);
   // The vault's disk holds less than the vault signed for, and the new chain quotes it.
   const store = readDirStore(systemFiles, rig.storeDir);
-  const source = { name: store.name, chains: () => store.chains() };
+  const source = store;
   const { counts, verdict } = await verifySource(source, {
     suite: nativeSuite,
     roots: [rig.root],

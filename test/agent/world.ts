@@ -23,6 +23,7 @@ import { systemRandom as random } from "../../src/host/random.ts";
 import type { Answer, Sink, Submission } from "../../src/ship/sink.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
+import { plainChain } from "../fakes/chain-store.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { VaultModel } from "../ship/vault-model.ts";
@@ -231,47 +232,29 @@ export class World {
         const { path, generation } = record as { path: string; generation: number };
         names.set(hex(sourceIdOf(suite, encodeRecord(record))), `${path}#${generation}`);
       };
-      await verifyChain(
-        {
-          id,
-          grant: async () => this.vault.grants.get(id),
-          receipt: async () => undefined,
-          headers: async () => [],
-          forks: async () => [],
-          blocks: async () => [
-            {
-              name: "vault",
-              firstBlock: 0,
-              open: async function* () {
-                yield* stored;
-              },
-            },
-          ],
+      await verifyChain(plainChain(id, this.vault.grants.get(id), stored), {
+        suite,
+        roots: [this.root.key],
+        vaults: [],
+        report: (finding) => findings.push(finding),
+        onItem: (item, raw) => {
+          const content = raw.subarray(item.start, item.end);
+          if (item.kind === "span") {
+            const key = names.get(item.source) ?? item.source;
+            bytes.set(key, (bytes.get(key) ?? "") + Buffer.from(content).toString("latin1"));
+            return;
+          }
+          const { type, value } = decodeRecord(content);
+          if (type === "predecessor") reasons.push(String(value["reason"]));
+          records.push(type === "gap" ? `gap ${String(value["cause"])}` : type);
+          if (type === "gap") {
+            const { source, from, to } = value as { source: string; from: number; to?: number };
+            gaps.push({ key: names.get(source) ?? source, from, to });
+          }
+          if (type === "source") name(value);
+          for (const { record } of positionsIn(value["positions"])) name(record);
         },
-        {
-          suite,
-          roots: [this.root.key],
-          vaults: [],
-          report: (finding) => findings.push(finding),
-          onItem: (item, raw) => {
-            const content = raw.subarray(item.start, item.end);
-            if (item.kind === "span") {
-              const key = names.get(item.source) ?? item.source;
-              bytes.set(key, (bytes.get(key) ?? "") + Buffer.from(content).toString("latin1"));
-              return;
-            }
-            const { type, value } = decodeRecord(content);
-            if (type === "predecessor") reasons.push(String(value["reason"]));
-            records.push(type === "gap" ? `gap ${String(value["cause"])}` : type);
-            if (type === "gap") {
-              const { source, from, to } = value as { source: string; from: number; to?: number };
-              gaps.push({ key: names.get(source) ?? source, from, to });
-            }
-            if (type === "source") name(value);
-            for (const { record } of positionsIn(value["positions"])) name(record);
-          },
-        },
-      );
+      });
     }
     return { findings, bytes, records, reasons, gaps };
   }

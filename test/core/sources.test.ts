@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { JsonObject } from "../../src/core/json.ts";
+import { type PayloadItem, payloadItems } from "../../src/core/payload.ts";
 import { SourceTable } from "../../src/core/sources.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
+import { encodeItems, type Item, lines, say } from "../fakes/chain-items.ts";
 
 const record = (path: string): JsonObject => ({
   ...{ type: "source", name: "app", path, dev: "1", ino: "2", birth: "0" },
@@ -119,5 +121,37 @@ describe("continuity", () => {
         opened("/a").table.apply(type, found as JsonObject);
       }),
     );
+  });
+});
+
+describe("items taken as they come", () => {
+  const encode = (items: readonly Item[]): { item: PayloadItem; raw: Uint8Array }[] => {
+    const nothing = { sources: new SourceTable(nativeSuite), config: {}, receiptSize: 0 };
+    const zero = new Uint8Array(32);
+    const facts = { ...nothing, configHash: zero, receiptHash: zero };
+    const raw = encodeItems(zero, items, facts, 1);
+    return [...payloadItems(raw)].map((item) => ({ item, raw }));
+  };
+  const snapshot = (sources: readonly JsonObject[]): Item =>
+    say({ type: "snapshot", tree: [], config: {}, sources } as JsonObject);
+
+  test("a table that was taken up at a snapshot knows what it lists, and goes on from there", () => {
+    const table = new SourceTable(nativeSuite);
+    table.loosen();
+    const id = table.idOf(record("/a"));
+    const items = [snapshot([{ record: record("/a"), offset: 7 }]), lines(id, "x\n", 7)];
+    for (const { item, raw } of encode(items)) assert.equal(table.take(item, raw), undefined);
+    assert.equal(table.get(id)?.expected, 9);
+    assert.equal(table.loose, false);
+  });
+
+  test("a later snapshot that lists something else is SNAPSHOT_MISMATCH and changes nothing", () => {
+    const { table, ids } = opened("/a");
+    const other = encode([snapshot([{ record: record("/a"), offset: 1 }])]);
+    assert.deepEqual(
+      other.map(({ item, raw }) => code(table.take(item, raw))),
+      ["SNAPSHOT_MISMATCH"],
+    );
+    assert.equal(table.get(ids[0] as string)?.expected, 0);
   });
 });

@@ -2,7 +2,12 @@
 
 import { headLength } from "../../src/core/block.ts";
 import { concat, hex } from "../../src/core/bytes.ts";
-import type { ChainSource, StoredObject, VerifiableSource } from "../../src/verify/source.ts";
+import type {
+  ByteRange,
+  ChainSource,
+  StoredObject,
+  VerifiableSource,
+} from "../../src/core/chain-source.ts";
 import type { BuiltBlock, ChainBuilder } from "./chain-builder.ts";
 
 /** Names in the store's layout, and what lies there. */
@@ -73,6 +78,7 @@ export function memorySource(files: StoreFiles, pieceLength = 65_536): Verifiabl
   return {
     name: "memory",
     chains: async () => ids.map((id) => memoryChain(files, id, pieceLength)),
+    unread: async () => [],
   };
 }
 
@@ -85,7 +91,8 @@ function memoryChain(files: StoreFiles, id: string, pieceLength: number): ChainS
       .map(({ name, bytes, number }) => ({
         name,
         firstBlock: Number.parseInt(number?.[1] as string, 16),
-        open: () => pieces(bytes, pieceLength),
+        size: async () => bytes.length,
+        open: (range?: ByteRange) => pieces(bytes.subarray(range?.start, range?.end), pieceLength),
       }))
       .sort((a, b) => a.firstBlock - b.firstBlock);
   return {
@@ -95,6 +102,31 @@ function memoryChain(files: StoreFiles, id: string, pieceLength: number): ChainS
     blocks: async () => matching(/^([0-9a-f]{16})\.blocks$/),
     headers: async () => matching(/^headers\/([0-9a-f]{16})$/),
     forks: async () => matching(/^forks\/([0-9a-f]{16})-[0-9a-f]{64}$/),
+    unread: async () => [],
+  };
+}
+
+/** A chain of nothing but a grant and blocks, in one object. */
+export function plainChain(
+  id: string,
+  grant: Uint8Array | undefined,
+  blocks: Iterable<Uint8Array>,
+  receipt?: Uint8Array,
+): ChainSource {
+  const object = {
+    ...{ name: "blocks", firstBlock: 0, size: async () => concat(...blocks).length },
+    open: async function* () {
+      yield* blocks;
+    },
+  };
+  return {
+    id,
+    grant: async () => grant,
+    receipt: async () => receipt,
+    blocks: async () => [object],
+    headers: async () => [],
+    forks: async () => [],
+    unread: async () => [],
   };
 }
 

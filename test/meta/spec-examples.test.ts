@@ -19,6 +19,7 @@ import { verdictExitCodes, verdictOf } from "../../src/verify/finding.ts";
 import { remembered } from "../../src/verify/recent.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
 import { frameBytesMax } from "../../src/wal/frame.ts";
+import { plainChain } from "../fakes/chain-store.ts";
 import {
   envelopeRows,
   exampleChainId,
@@ -85,24 +86,13 @@ test("the example store is what our code makes, and its verdict is VALID", async
   const get = (name: string): Uint8Array => files.get(`chains/${exampleChainId}/${name}`)!;
   const name = "0000000000000000.blocks";
   const report = await verifyChain(
-    {
-      id: exampleChainId,
-      grant: async () => get("grant"),
-      receipt: async () => get("receipt"),
-      blocks: async () => [{ name, firstBlock: 0, open: () => pieces(get(name)) }],
-      headers: async () => [],
-      forks: async () => [],
-    },
+    plainChain(exampleChainId, get("grant"), [get(name)], get("receipt")),
     { suite: nativeSuite, ...exampleKeys, report: (finding) => found.push(finding) },
   );
   assert.deepEqual(found, []);
   assert.equal(report.verdict, "VALID");
   assert.deepEqual([report.blocks, report.envelopes, report.receiptedBlocks], [4, 30, 4]);
 });
-
-async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield bytes;
-}
 
 const limitRows: readonly (readonly [page: string, ...cells: string[]])[] = [
   ["envelope.md", "bytes of a line", "0", number(maxStretch)],

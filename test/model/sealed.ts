@@ -54,7 +54,7 @@ export async function readSealed(
 ): Promise<Chains> {
   const store = readDirStore(files, dir);
   const options = { suite, roots: [trust.root], vaults: [trust.vault] };
-  const source = { name: store.name, chains: () => store.chains() };
+  const source = store;
   const report = await verifySource(source, options);
   const items: Sealed[] = [];
   // From the first chain to the newest; of each only what its successor did not seal again.

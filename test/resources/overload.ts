@@ -7,9 +7,9 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { wholeBlocks } from "../../src/core/whole-blocks.ts";
 import { systemFiles as files } from "../../src/host/files.ts";
 import { readDirStore } from "../../src/store/dir.ts";
-import { splitBody } from "../../src/vault/body.ts";
 import { Site } from "./site.ts";
 
 const MiB = 1024 * 1024;
@@ -68,7 +68,7 @@ export async function waits(site: Site): Promise<number[]> {
   const blocks: { firstSeq: number; time: number }[] = [];
   for (const chain of await readDirStore(files, site.rig.storeDir).chains()) {
     for (const object of await chain.blocks()) {
-      for await (const { header } of splitBody(object.open())) {
+      for await (const { header } of wholeBlocks(object.open())) {
         blocks.push({ firstSeq: header.firstSeq, time: header.time / 1000 });
       }
     }

@@ -18,6 +18,7 @@ import type { Finding } from "../../src/verify/finding.ts";
 import type { ChainReport } from "../../src/verify/report.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
 import { Wal } from "../../src/wal/wal.ts";
+import { plainChain } from "../fakes/chain-store.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { SeededRandom } from "../fakes/random.ts";
@@ -197,33 +198,14 @@ export async function verifyWal(
   const id = hex(suite.sha256(concat(Uint8Array.of(0), first.subarray(0, 448))));
   const findings: Finding[] = [];
   const lines: Uint8Array[] = [];
-  const report = await verifyChain(
-    {
-      id,
-      grant: () => Promise.resolve(world.grant),
-      receipt: () => Promise.resolve(undefined),
-      headers: () => Promise.resolve([]),
-      forks: () => Promise.resolve([]),
-      blocks: () =>
-        Promise.resolve([
-          {
-            name: "wal",
-            firstBlock: 0,
-            open: async function* () {
-              yield* blocks;
-            },
-          },
-        ]),
+  const report = await verifyChain(plainChain(id, world.grant, blocks), {
+    suite,
+    roots: [rootKey],
+    vaults: [],
+    report: (finding) => findings.push(finding),
+    onItem: (item, raw) => {
+      if (item.kind === "span") lines.push(raw.slice(item.start, item.end));
     },
-    {
-      suite,
-      roots: [rootKey],
-      vaults: [],
-      report: (finding) => findings.push(finding),
-      onItem: (item, raw) => {
-        if (item.kind === "span") lines.push(raw.slice(item.start, item.end));
-      },
-    },
-  );
+  });
   return { report, findings, lines: concat(...lines) };
 }

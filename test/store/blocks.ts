@@ -1,9 +1,10 @@
 // Blocks as a store sees them: framed and hashed right, signed by nobody.
 
 import { concat } from "../../src/core/bytes.ts";
+import type { Pieces } from "../../src/core/chain-source.ts";
 import { encodeHeader, type Header } from "../../src/core/header.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import type { BlockBytes, ChainReader, Pieces } from "../../src/store/store.ts";
+import type { BlockBytes, ChainReader } from "../../src/store/store.ts";
 import { fixedBytes, TestVault } from "../fakes/signers.ts";
 
 export const chainId: string = "ab".repeat(32);

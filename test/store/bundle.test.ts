@@ -108,8 +108,7 @@ test("an object that grows while it is bundled goes in as long as it was", async
     blocks: async () => {
       const blocks = await chain.blocks();
       return blocks.map((object) => ({
-        name: object.name,
-        open: object.open,
+        ...object,
         size: async () => {
           const size = await object.size();
           if (object === blocks.at(-1)) await writer.append(blocksOf(writer.size, writer.size + 1));

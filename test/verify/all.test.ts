@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { StoredObject } from "../../src/core/chain-source.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { PieceReader } from "../../src/verify/piece-reader.ts";
-import type { StoredObject } from "../../src/verify/source.ts";
 import { splitBlocks } from "../../src/verify/splitter.ts";
 import { ChainBuilder, testTime } from "../fakes/chain-builder.ts";
 import { type Item, say } from "../fakes/chain-items.ts";
@@ -25,7 +25,7 @@ function object(bytes: Uint8Array, pieceLength: number): StoredObject {
       yield bytes.subarray(at, at + pieceLength);
     }
   }
-  return { name: "object", firstBlock: 0, open };
+  return { name: "object", firstBlock: 0, size: async () => bytes.length, open };
 }
 
 describe("a whole source", () => {

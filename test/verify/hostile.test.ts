@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { concat, fromHex } from "../../src/core/bytes.ts";
+import type { ChainSource, VerifiableSource } from "../../src/core/chain-source.ts";
 import { encodeHeader, type Header } from "../../src/core/header.ts";
 import type { Json } from "../../src/core/json.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import type { Finding } from "../../src/verify/finding.ts";
-import type { ChainSource, VerifiableSource } from "../../src/verify/source.ts";
 import { ChainWalk } from "../../src/verify/walk.ts";
 import { ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
@@ -243,11 +243,12 @@ describe("hostile input", () => {
 });
 
 describe("a source that can't be read", () => {
-  const calls = ["grant", "receipt", "blocks", "headers", "forks"] as const;
+  const calls = ["grant", "receipt", "blocks", "headers", "forks", "unread"] as const;
 
   function failing(change: Partial<ChainSource>): VerifiableSource {
     const source = memorySource(good);
     return {
+      ...source,
       name: "failing",
       chains: async () => (await source.chains()).map((each) => ({ ...each, ...change })),
     };
@@ -289,7 +290,11 @@ describe("a source that can't be read", () => {
   });
 
   test("is INDETERMINATE when its chains can't be listed", async () => {
-    const { verdict, chains, unchecked } = await judge({ name: "failing", chains: fail });
+    const { verdict, chains, unchecked } = await judge({
+      name: "failing",
+      chains: fail,
+      unread: fail,
+    });
     assert.equal(verdict, "INDETERMINATE");
     assert.deepEqual(chains, []);
     assert.deepEqual(unchecked[0], "the list of chains could not be read");

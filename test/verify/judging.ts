@@ -1,9 +1,9 @@
 // Verifies a store in memory with the test keys, and keeps what was found.
 
+import type { VerifiableSource } from "../../src/core/chain-source.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { type SourceOptions, type SourceReport, verifySource } from "../../src/verify/all.ts";
 import type { Finding } from "../../src/verify/finding.ts";
-import type { VerifiableSource } from "../../src/verify/source.ts";
 import { testRoot, testVault } from "../fakes/chain-builder.ts";
 import { memorySource, type StoreFiles } from "../fakes/chain-store.ts";
 

@@ -1,8 +1,8 @@
-// What must be offered to be verified: a place that holds chains in the store's layout.
+// A place that holds chains in the store's layout: what it must offer to be verified, read, copied.
 //
-// - A vault, a directory, a bundle and a bucket all look like this; the verifier trusts none.
+// - A vault, a directory, a bundle and a bucket all look like this; whoever reads trusts none.
 // - Implementations read lazily: no call may need memory that grows with a chain.
-// - What can't be read is thrown, by any call or while pieces are read: the verifier then says that
+// - What can't be read is thrown, by any call or while pieces are read: a verifier then says that
 //   it could not judge (INDETERMINATE), never that something is wrong.
 //
 // Spec: docs/spec/store.md.
@@ -10,15 +10,25 @@
 /** Bytes in pieces of any size, in order. */
 export type Pieces = AsyncIterable<Uint8Array>;
 
+/** The bytes [start, end) of an object. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** One stored object. */
 export interface StoredObject {
   /** For findings: its name in the layout, or the address it was read from. */
   readonly name: string;
   /** The block number in its name: the first block (or head) that it holds, or the fork's. */
   readonly firstBlock: number;
-  readonly open: () => Pieces;
+  /** Bytes at this moment; the newest `.blocks` object may grow. */
+  readonly size: () => Promise<number>;
+  /** The bytes from the start, or those of `range`. A new reading at each call. */
+  readonly open: (range?: ByteRange) => Pieces;
 }
 
+/** One chain of a place. */
 export interface ChainSource {
   /** Chain id in hex, as the place calls it. */
   readonly id: string;
@@ -35,11 +45,19 @@ export interface ChainSource {
   readonly headers: () => Promise<readonly StoredObject[]>;
   /** `forks/` objects: both heads of a block number each. */
   readonly forks: () => Promise<readonly StoredObject[]>;
+  /**
+   * What lies there and seems to be an object of the chain, but can't be read as one: a link, a
+   * pipe, a folder; a name in other letters. Each with the reason, for people.
+   */
+  readonly unread: () => Promise<readonly string[]>;
 }
 
+/** A place. */
 export interface VerifiableSource {
   /** For people: where this is. */
   readonly name: string;
   /** All chains, by id. */
   readonly chains: () => Promise<readonly ChainSource[]>;
+  /** What seems to be a chain, but can't be read as one. Each with the reason, for people. */
+  readonly unread: () => Promise<readonly string[]>;
 }

@@ -1,0 +1,103 @@
+// What lies in a store and seems to be a part of it, but is nothing that can be read.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, describe, test } from "node:test";
+import { systemFiles } from "../../src/host/files.ts";
+import { readDirStore } from "../../src/store/dir.ts";
+import type { SourceReport } from "../../src/verify/all.ts";
+import { ChainBuilder } from "../fakes/chain-builder.ts";
+import { type StoreFiles, storeChain } from "../fakes/chain-store.ts";
+import { judge } from "../verify/judging.ts";
+
+const made: string[] = [];
+after(async () => {
+  for (const dir of made) await rm(dir, { recursive: true, force: true });
+});
+
+function chainOf(label: string): ChainBuilder {
+  const chain = new ChainBuilder(label);
+  chain.begin();
+  return chain;
+}
+
+const [a, b] = [chainOf("a"), chainOf("b")];
+
+async function stored(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "unread-test-"));
+  made.push(dir);
+  const files: StoreFiles = new Map();
+  for (const chain of [a, b]) storeChain(files, chain);
+  for (const [name, bytes] of files) {
+    await mkdir(dirname(join(dir, name)), { recursive: true });
+    await writeFile(join(dir, name), bytes);
+  }
+  return dir;
+}
+
+async function judged(dir: string): Promise<SourceReport> {
+  return await judge(readDirStore(systemFiles, dir));
+}
+
+async function saysSo(dir: string, text: string): Promise<void> {
+  const { verdict, unchecked } = await judged(dir);
+  assert.deepEqual(
+    unchecked.filter((each) => each.includes("chains/")),
+    [text],
+  );
+  assert.equal(verdict, "INDETERMINATE");
+}
+
+describe("a directory store", () => {
+  test("says that it does not follow a chain's folder that is a link", async () => {
+    const dir = await stored();
+    await rename(join(dir, "chains", b.name), join(dir, "elsewhere"));
+    await symlink(join(dir, "elsewhere"), join(dir, "chains", b.name));
+    await saysSo(dir, `chains/${b.name} is a link, which is not followed`);
+  });
+
+  test("says that a chain's name is in other letters, or that of a file", async () => {
+    const dir = await stored();
+    const upper = b.name.toUpperCase();
+    await rename(join(dir, "chains", b.name), join(dir, "chains", upper));
+    await saysSo(dir, `chains/${upper} is not in lower case`);
+    const other = await stored();
+    await rm(join(other, "chains", b.name), { recursive: true });
+    await writeFile(join(other, "chains", b.name), "");
+    await saysSo(other, `chains/${b.name} is a file, not a folder`);
+  });
+
+  test("says what has an object's name and is a pipe, a folder, a link, or in other letters", async () => {
+    const base = `chains/${b.name}`;
+    const name = `${base}/00000000000000ff.blocks`;
+    const cases: readonly [string, (path: string) => unknown, string][] = [
+      [name, (path) => spawnSync("mkfifo", [path]), "neither file nor folder"],
+      [name, (path) => mkdir(path), "a folder, not a file"],
+      [name, (path) => symlink("/dev/null", path), "a link, which is not followed"],
+      [`${base}/headers`, (path) => writeFile(path, ""), "a file, not a folder"],
+      [name.replace("ff.b", "FF.b"), (path) => writeFile(path, ""), "not in lower case"],
+      [`${base}/forks`, (path) => symlink("/tmp", path), "a link, which is not followed"],
+    ];
+    for (const [path, make, text] of cases) {
+      const dir = await stored();
+      await make(join(dir, path));
+      await saysSo(dir, `${path} is ${text}`);
+    }
+  });
+
+  test("passes over what means nothing", async () => {
+    const dir = await stored();
+    await writeFile(join(dir, "chains", "README"), "");
+    await mkdir(join(dir, "chains", b.name, "notes"));
+    await writeFile(join(dir, "chains", b.name, "receipt.tmp"), "");
+    const { verdict, unchecked } = await judged(dir);
+    assert.equal(verdict, "VALID");
+    assert.deepEqual(
+      unchecked.filter((each) => each.includes("chains/")),
+      [],
+    );
+  });
+});
