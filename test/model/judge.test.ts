@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { commandLineComplaints } from "./command-line.ts";
 import type { Play } from "./deeds.ts";
 import { judge } from "./judge.ts";
 import { type Chains, readSealed, type Sealed } from "./sealed.ts";
@@ -188,4 +189,22 @@ test("a line of a lost chain's buffer that no chain holds is noticed", () => {
   const items = read.items.filter((each) => each.source !== source || each.offset < offset);
   const found = judge({ ...testimonyOf(told, { ...read, items }), wanted: new Set() });
   assert.match(found.join("\n"), /in the buffer of .* is nowhere/);
+});
+
+test("the command line that says otherwise than the library is noticed", async () => {
+  const { world: told, chains: read } = several;
+  const { disk, config } = told.vault;
+  const ask = (all: Chains): Promise<string[]> =>
+    commandLineComplaints(disk, config.store.path, trust, all);
+  assert.deepEqual(await ask(read), []);
+  const bytes = new Map(
+    [...read.bytes].map(([chain, sources]) => [
+      chain,
+      new Map([...sources].map(([id, parts]) => [id, [...parts, Uint8Array.of(0x0a)]])),
+    ]),
+  );
+  const report = { ...read.report, verdict: "VALID" } as const;
+  const found = (await ask({ ...read, bytes, report })).join("\n");
+  assert.match(found, /verify ends with 3 where the verdict is VALID/);
+  assert.match(found, /lines of \w+ in \w+: \d+ bytes, not the \d+ that it holds/);
 });

@@ -3,6 +3,7 @@
 import type { VaultKeys } from "../../src/core/checkpoint.ts";
 import type { VerifierKey } from "../../src/core/note.ts";
 import { testRoot, testVault } from "../fakes/chain-builder.ts";
+import { commandLineComplaints } from "./command-line.ts";
 import { judge, type Testimony } from "./judge.ts";
 import { type Chains, readSealed } from "./sealed.ts";
 import { type Step, stepsOf, tell } from "./story.ts";
@@ -13,6 +14,8 @@ export const trust: { root: VerifierKey; vault: VaultKeys } = {
   vault: testVault.keys,
 };
 export const stepsOfWorld = 80;
+/** Of so many worlds one is read by the command line, too. */
+const commandLineShare = 10;
 
 /** Complaints about the world of a seed; `steps` instead of all that the seed would draw. */
 export async function complaintsAbout(seed: number, steps: readonly Step[]): Promise<string[]> {
@@ -21,7 +24,9 @@ export async function complaintsAbout(seed: number, steps: readonly Step[]): Pro
     await tell(world, seed, steps);
     const { disk, config } = world.vault;
     const chains = await readSealed(disk, config.store.path, trust);
-    return judge(testimonyOf(world, chains));
+    const complaints = judge(testimonyOf(world, chains));
+    if (complaints.length > 0 || seed % commandLineShare !== 0) return complaints;
+    return await commandLineComplaints(disk, config.store.path, trust, chains);
   } catch (error) {
     return [error instanceof Error ? (error.stack ?? String(error)) : String(error)];
   } finally {
