@@ -5,9 +5,11 @@
 // - Errors of our own state are never survived in half: they end the agent, and the next start
 //   recovers from what is really on the disk.
 
+import { keysOf } from "../core/authority.ts";
 import { pairVaultKeys, parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError, type Shortage } from "../core/errors.ts";
+import { parseGrant } from "../core/grant.ts";
 import { parseVerifierKey } from "../core/note.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
@@ -257,7 +259,7 @@ export class Agent {
       feed,
       frontiers,
       sink: this.#sink,
-      vaults: this.#vaults,
+      vaults: keysOf(this.#vaults, parseGrant(this.#options.suite, live.grantBytes).audience),
       observer: this.#metrics.ship,
       gauge: this.gauge,
       held: this.#held,

@@ -11,7 +11,6 @@ import { nativeSuite } from "../host/native-suite.ts";
 import { type SourceReport, verifySource } from "../verify/all.ts";
 import { type Finding, verdictExitCodes } from "../verify/finding.ts";
 import type { ChainReport } from "../verify/report.ts";
-import type { ChainWalk } from "../verify/walk.ts";
 import {
   chooseChain,
   type OpenedSource,
@@ -133,21 +132,11 @@ async function judge(
   { keys, at, options }: Asked,
 ): Promise<Judged> {
   const kept = new Kept();
-  const authenticated = new Map<string, number>();
-  let walk: ChainWalk | undefined;
   let bytes = 0;
   const report = await verifySource(source, {
     ...{ suite: nativeSuite, ...keys, at, headersOnly: options.headersOnly === true },
     ...{ keptPerCode: 0, ...(only === undefined ? {} : { only: new Set([only]) }) },
     report: (each) => kept.add(each),
-    onAccepted: (_header, accepting) => {
-      walk = accepting;
-    },
-    onChain: ({ chain, grant }) => {
-      const end = walk?.unauthenticatedFrom ?? walk?.length ?? 0;
-      authenticated.set(chain, grant === undefined ? 0 : end);
-      walk = undefined;
-    },
     onBlock: (id, length) => {
       const before = bytes;
       bytes += length;
@@ -157,7 +146,7 @@ async function judge(
   });
   const chains = report.chains.map((each) => ({
     report: each,
-    authenticatedBlocks: authenticated.get(each.chain) ?? 0,
+    authenticatedBlocks: each.vouchedTo,
     findings: kept.of(each.chain),
   }));
   const ids = new Set(report.chains.map(({ chain }) => chain));

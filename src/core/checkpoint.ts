@@ -6,7 +6,17 @@
 //
 // Spec: docs/spec/receipt.md.
 
-import { base64, concat, fromBase64, fromDecimal, hex, readU64, utf8, writeU64 } from "./bytes.ts";
+import {
+  base64,
+  concat,
+  equalBytes,
+  fromBase64,
+  fromDecimal,
+  hex,
+  readU64,
+  utf8,
+  writeU64,
+} from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
 import {
@@ -104,12 +114,20 @@ function cosignatureTime(
   return earliest;
 }
 
-/** Pairs `<vault>` keys of type 1 with `<vault>/time` keys of type 4. Throws BAD_KEY for one left over. */
+/**
+ * Pairs `<vault>` keys of type 1 with `<vault>/time` keys of type 4. Throws BAD_KEY for one left
+ * over, and where both are the same key: then one theft would be enough.
+ */
 export function pairVaultKeys(keys: readonly VerifierKey[]): VaultKeys[] {
   const pairs: VaultKeys[] = [];
   for (const receipt of keys.filter(({ type }) => type === 1)) {
     const times = keys.filter(({ name, type }) => type === 4 && name === `${receipt.name}/time`);
-    for (const time of times) pairs.push({ receipt, time });
+    for (const time of times) {
+      if (equalBytes(receipt.publicKey, time.publicKey)) {
+        throw new Fault("BAD_KEY", `vault ${receipt.name} has one key for receipts and for time`);
+      }
+      pairs.push({ receipt, time });
+    }
   }
   const lonely = keys.find((key) => !pairs.some((p) => p.receipt === key || p.time === key));
   if (lonely !== undefined) {

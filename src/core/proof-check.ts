@@ -9,25 +9,23 @@
 //
 // Spec: docs/spec/proof.md, "Checking".
 
+import {
+  type Authority,
+  judgeGrant,
+  readReceipt,
+  shownVault,
+  type TrustedKeys,
+} from "./authority.ts";
 import { equalBytes, hex, isZero } from "./bytes.ts";
-import { openReceipt, parseCheckpoint, type VaultKeys } from "./checkpoint.ts";
 import type { Suite } from "./digest.ts";
 import { decodeEnvelope, type Envelope, firstPrev } from "./envelope.ts";
 import { groupSize, verifyEnvelope } from "./envelope-tree.ts";
 import { Fault, type FindingCode } from "./fault.ts";
-import { checkGrantRoot, type Grant, inScope, parseGrant } from "./grant.ts";
+import { type Grant, inScope } from "./grant.ts";
 import { blockHash, decodeHeader, type Header, headerLength, signedBytes } from "./header.ts";
-import type { VerifierKey } from "./note.ts";
 import type { LineProof } from "./proof.ts";
 import { decodeRecord, type SourceRecord, sourceIdOf } from "./record.ts";
 import { rootOf, verifyInclusion } from "./tree.ts";
-
-export interface ProofKeys {
-  /** Undefined: whose grant it is, is not judged. */
-  readonly roots: readonly VerifierKey[] | undefined;
-  /** Undefined: who signed the receipt is not judged. */
-  readonly vaults: readonly VaultKeys[] | undefined;
-}
 
 /** What a proof says. It holds only if `faults` is empty and both kinds of keys were given. */
 export interface ProofReport {
@@ -57,32 +55,33 @@ interface Block {
 }
 
 /** Judges a proof that was parsed. Never throws on its content. */
-export function verifyProof(suite: Suite, proof: LineProof, keys: ProofKeys): ProofReport {
+export function verifyProof(suite: Suite, proof: LineProof, keys: TrustedKeys): ProofReport {
   return new ProofCheck(suite, proof, keys).run();
 }
 
 class ProofCheck {
   readonly #suite: Suite;
   readonly #proof: LineProof;
-  readonly #keys: ProofKeys;
+  readonly #keys: TrustedKeys;
   readonly #faults: Fault[] = [];
   readonly #unchecked: string[] = [];
 
-  constructor(suite: Suite, proof: LineProof, keys: ProofKeys) {
+  constructor(suite: Suite, proof: LineProof, keys: TrustedKeys) {
     this.#suite = suite;
     this.#proof = proof;
     this.#keys = keys;
   }
 
   run(): ProofReport {
-    const grant = this.#try(() => parseGrant(this.#suite, this.#proof.grant));
-    if (grant !== undefined) this.#try(() => this.#judgeGrant(grant));
+    const authority = judgeGrant(this.#suite, this.#keys, this.#proof.grant);
+    const { grant, fault } = authority;
+    if (fault !== undefined) this.#faults.push(fault);
     const genesis = this.#try(() => this.#blockOf(this.#proof.genesis));
     if (grant !== undefined && genesis !== undefined) {
       this.#try(() => this.#judgeGenesis(grant, genesis));
     }
     const chain = genesis === undefined ? undefined : hex(genesis.hash);
-    const receipt = this.#try(() => this.#openReceipt(chain));
+    const receipt = this.#try(() => this.#openReceipt(authority, chain));
     if (grant !== undefined && receipt !== undefined) this.#judgeDates(grant, receipt);
     const block = genesis && receipt && this.#try(() => this.#block(genesis, receipt));
     const envelope = this.#try(() => decodeEnvelope(this.#proof.envelope));
@@ -103,17 +102,6 @@ class ProofCheck {
       if (!(caught instanceof Fault)) throw caught;
       this.#faults.push(caught);
       return undefined;
-    }
-  }
-
-  #judgeGrant(grant: Grant): void {
-    const { roots, vaults } = this.#keys;
-    if (roots !== undefined) checkGrantRoot(this.#suite, grant, roots);
-    if (grant.role !== "write") {
-      throw new Fault("GRANT_WRONG_ROLE", `grant is for role ${grant.role}, want write`);
-    }
-    if (vaults !== undefined && !vaults.some(({ receipt }) => receipt.name === grant.audience)) {
-      throw new Fault("GRANT_WRONG_AUDIENCE", `grant is for vault ${grant.audience}`);
     }
   }
 
@@ -138,21 +126,12 @@ class ProofCheck {
     expect("BAD_SIGNATURE", good, message);
   }
 
-  #openReceipt(chain: string | undefined): ReceiptClaim {
-    const { vaults } = this.#keys;
-    const bytes = this.#proof.receipt;
-    const claim = parseCheckpoint(bytes);
-    const receipt =
-      vaults === undefined
-        ? { ...claim, time: undefined }
-        : openReceipt(this.#suite, bytes, vaults);
-    if (receipt === undefined) {
-      const message = `receipt is of vault ${claim.vault}, whose keys are not given`;
-      throw new Fault("RECEIPT_BAD_SIGNATURE", message);
-    }
-    const same = chain === undefined || chain === claim.chainId;
-    expect("RECEIPT_MISMATCH", same, "receipt is for another chain");
-    return receipt;
+  #openReceipt(authority: Authority, chain: string | undefined): ReceiptClaim {
+    const { claim, genuine } = readReceipt(this.#suite, authority, chain, this.#proof.receipt);
+    if (genuine !== undefined) return genuine;
+    if (authority.keys.vaults === undefined) return { ...claim, time: undefined };
+    const message = `receipt is of vault ${shownVault(claim.vault)}, whose keys are not given`;
+    throw new Fault("RECEIPT_BAD_SIGNATURE", message);
   }
 
   // The chain's first receipt would decide, which is no later than this one.

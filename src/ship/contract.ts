@@ -31,7 +31,7 @@ export interface ShipperOptions {
   readonly tree: TreeView;
   readonly sink: Sink;
   readonly suite: Suite;
-  /** Whose receipts count. */
+  /** Whose receipts count: the keys of the vault that the chain's grant is for. */
   readonly vaults: readonly VaultKeys[];
   readonly clock: Clock;
   readonly random: Random;

@@ -1,6 +1,7 @@
 // Pure. Judges what claims to be a receipt, before anything is believed or freed.
 //
-// - Only configured vault keys count, and only for the chain that we ship.
+// - Only the keys of the vault that the chain's grant names count, and only for the chain that we
+//   ship: whoever makes the shipper gives it no others (core/authority.ts, keysOf).
 // - What a genuine receipt means for us (progress, rollback, fork) is the shipper's to decide.
 
 import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";

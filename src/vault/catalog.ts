@@ -7,6 +7,7 @@
 // - A grant's uses count over the whole store, by root key and grant id: signature lines of a
 //   note can be rewritten, these two cannot.
 
+import type { Authority } from "../core/authority.ts";
 import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
 import type { Grant } from "../core/grant.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
@@ -15,7 +16,6 @@ import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import type { ReadableStore } from "../store/store.ts";
-import type { JudgedGrant } from "../verify/grant.ts";
 
 export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
 
@@ -51,7 +51,7 @@ export interface CatalogOptions {
   readonly diag: Diag;
   /** The index file. */
   readonly path: string;
-  readonly judge: (grant: Uint8Array | undefined) => JudgedGrant;
+  readonly judge: (grant: Uint8Array | undefined) => Authority;
   /** When a receipt of ours was signed, in Unix seconds; undefined for what is none. */
   readonly receiptTime: (receipt: Uint8Array) => number | undefined;
   /** Whether a chain of that size is known to end in its agent's stop. */
@@ -222,7 +222,7 @@ export class Catalog {
   async #readGrant(entry: ChainEntry): Promise<void> {
     const { store, judge, diag } = this.#options;
     const { chain } = entry;
-    let judged: JudgedGrant;
+    let judged: Authority;
     try {
       judged = judge(await store.reader(chain).grant());
     } catch (error) {

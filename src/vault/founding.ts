@@ -5,12 +5,12 @@
 //
 // Reference: docs/reference/http.md, "Beginning a chain".
 
+import { judgeGrant, judgeGrantDates, type TrustedKeys } from "../core/authority.ts";
 import { fromBase64 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength } from "../core/grant.ts";
 import type { VerifierKey } from "../core/note.ts";
-import { type GrantPolicy, judgeGrant, judgeGrantDates } from "../verify/grant.ts";
 import { Problem } from "./problem.ts";
 
 export interface Founding {
@@ -22,9 +22,8 @@ export interface Founding {
 
 export interface FoundingPolicy {
   readonly suite: Suite;
-  readonly roots: readonly VerifierKey[];
-  /** The vault's name. */
-  readonly audience: string;
+  /** The roots that are trusted here, and this vault's own keys. */
+  readonly keys: TrustedKeys;
 }
 
 /** Judges the header Sealtail-Grant at `now`, Unix microseconds. Throws Problem. */
@@ -39,12 +38,7 @@ export function judgeFounding(
     });
   }
   const bytes = grantBytes(header);
-  const judging: GrantPolicy = {
-    suite: policy.suite,
-    roots: policy.roots,
-    audiences: [policy.audience],
-  };
-  const { grant, root, fault } = judgeGrant(judging, bytes);
+  const { grant, root, fault } = judgeGrant(policy.suite, policy.keys, bytes);
   if (fault !== undefined) throw refusal(fault);
   if (grant === undefined || root === undefined) throw new RangeError("grant was not judged");
   const late = judgeGrantDates(grant, Math.floor(now / 1_000_000));

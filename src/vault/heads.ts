@@ -7,6 +7,7 @@
 //   block that failed inside, or a failed write, the head is dropped and brought back.
 // - A chain whose stored blocks fail is damaged: it is not written to, and others go on.
 
+import { believed } from "../core/authority.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
@@ -137,8 +138,7 @@ export class Heads {
       suite,
       chain,
       report,
-      grant: { key: grant.key, terms: grant },
-      vaults: [keys],
+      authority: believed(grant, [keys]),
       remember: remembered,
     };
   }

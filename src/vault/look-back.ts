@@ -3,6 +3,7 @@
 // - Begins at the newest snapshot before the first block asked for; payloads are opened and records
 //   judged, envelopes are not derived again. Others get their turn between blocks.
 
+import { believed } from "../core/authority.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { parseGrant } from "../core/grant.ts";
@@ -36,7 +37,7 @@ export async function lookBack(
   const findings: Finding[] = [];
   const refused: Finding[] = [];
   const options: WalkOptions = {
-    ...{ suite, chain: chain.id, grant: { key: grant.key, terms: grant }, vaults: [keys] },
+    ...{ suite, chain: chain.id, authority: believed(grant, [keys]) },
     itemsOnly: true,
     report: (finding) => {
       if (isRefusal(finding.code)) refused.push(finding);

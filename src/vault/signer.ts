@@ -5,7 +5,7 @@
 //
 // Spec: docs/spec/receipt.md.
 
-import { fromHex, utf8 } from "../core/bytes.ts";
+import { equalBytes, fromHex, utf8 } from "../core/bytes.ts";
 import { checkpointText, type VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
 import { formatNote } from "../core/note.ts";
@@ -42,6 +42,9 @@ export class ReceiptSigner {
     const { receipt, time } = signers;
     expectKey("receipt", receipt.key, name, 1);
     expectKey("time", time.key, `${name}/time`, 4);
+    if (equalBytes(receipt.key.publicKey, time.key.publicKey)) {
+      throw new SealtailError("vault-key-mismatch", "receipt and time key are the same key");
+    }
     this.keys = { receipt: receipt.key, time: time.key };
   }
 

@@ -5,6 +5,7 @@
 // - One process per state directory and per store: both are locked.
 // - close() lets requests under way finish, keeps the newest receipts, and lets go of the locks.
 
+import { judgeGrant } from "../core/authority.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import { openReceipt } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
@@ -21,7 +22,6 @@ import { lockStateDir, type StateLock } from "../host/lock.ts";
 import { openDirStore } from "../store/dir.ts";
 import { type ObjectLimits, objectLimits } from "../store/dir-chain.ts";
 import type { Store } from "../store/store.ts";
-import { audiencesOf, judgeGrant } from "../verify/grant.ts";
 import { assertListenAllowed } from "./access.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { endpoints } from "./api.ts";
@@ -224,7 +224,7 @@ class Vault implements RunningVault {
     const { state_dir: stateDir, store: place, name, trust, access } = this.#config;
     const roots = trust.root_keys.map((text) => parseVerifierKey(suite, text));
     const keys = this.#signer.keys;
-    const policy = { suite, roots, audience: name };
+    const policy = { suite, keys: { roots, vaults: [keys] } };
     const store = await openDirStore({
       ...{ files, suite, now: () => clock.now(), dir: place.path },
       ...{ asideDir: `${stateDir}/quarantine`, limits: limits.objects ?? objectLimits },
@@ -232,7 +232,7 @@ class Vault implements RunningVault {
     const findings = new OpenFindings({ files, diag, path: `${stateDir}/findings.ndjson` });
     const catalog = new Catalog({
       ...{ files, store, diag, path: `${stateDir}/chains.ndjson` },
-      judge: (grant) => judgeGrant({ suite, roots, audiences: audiencesOf([keys]) }, grant),
+      judge: (grant) => judgeGrant(suite, policy.keys, grant),
       receiptTime: (receipt) => receiptTime(suite, keys, receipt),
       isStopped: (chain, size) => findings.isStopped(chain, size),
     });

@@ -181,5 +181,7 @@ function withFindings(report: ChainReport, found: readonly Finding[]): ChainRepo
   const findings = { ...report.findings };
   for (const { code } of found) findings[code] = (findings[code] ?? 0) + 1;
   const verdict = found.map(({ code }) => verdictOf(code)).reduce(worse, report.verdict);
-  return { ...report, findings, verdict };
+  const reused = found.some(({ code }) => code === "GRANT_REUSED");
+  const refused = reused ? ({ standing: "refused", vouchedTo: 0 } as const) : {};
+  return { ...report, findings, verdict, ...refused };
 }

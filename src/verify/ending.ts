@@ -5,9 +5,8 @@
 //
 // Spec: docs/spec/verification.md, "F: head".
 
+import { judgeGrantDates } from "../core/authority.ts";
 import { Fault } from "../core/fault.ts";
-import type { Grant } from "../core/grant.ts";
-import { judgeGrantDates } from "./grant.ts";
 import { compareRoot, readReceipt } from "./receipts.ts";
 import type { ChainWalk } from "./walk.ts";
 
@@ -32,36 +31,39 @@ export function judgeReceipt(walk: ChainWalk, receipt: Uint8Array | undefined): 
 
 function compareReceipt(walk: ChainWalk, bytes: Uint8Array, length: number): void {
   const receipt = readReceipt(walk.receipts, bytes);
-  if (receipt === undefined) return;
-  if (receipt.size > length) {
-    const blocks = receipt.size - length;
+  const { genuine } = receipt;
+  if (genuine === undefined) return;
+  if (genuine.size > length) {
+    const blocks = genuine.size - length;
     const more = blocks === 1 ? "1 more block" : `${blocks} more blocks`;
     walk.report("TAIL_TRUNCATED", `receipt covers ${more} than are there`, {
       block: length,
       blocks,
     });
-    walk.receipts.onGenuine(receipt);
+    walk.receipts.onGenuine(genuine);
     return;
   }
-  if (receipt.size <= walk.thread.blockNo) compareRoot(walk.receipts, receipt);
+  if (genuine.size <= walk.thread.blockNo) compareRoot(walk.receipts, receipt);
   // Else the receipt covers a last block that could not be used: that is a finding already.
-  else walk.receipts.onGenuine(receipt);
+  else walk.receipts.onGenuine(genuine);
 }
 
-/** Judges the grant's dates by the first receipt that is known. */
-export function judgeDates(walk: ChainWalk, grant: Grant | undefined): void {
+/** Judges the grant's dates by the first receipt that is known; false where they are wrong. */
+export function judgeDates(walk: ChainWalk): boolean {
   const time = walk.tally.firstReceiptTime;
-  if (grant === undefined) return;
+  const grant = walk.authority.terms;
+  if (grant === undefined) return true;
   if (time === undefined) {
     walk.unchecked.add("the grant's dates: no receipt says when the chain began");
-    return;
+    return true;
   }
   const fault = judgeGrantDates(grant, time);
   if (fault?.code === "GRANT_EXPIRED" && !walk.tally.firstReceiptKnown) {
     walk.unchecked.add("the grant's not-after: the chain's first receipt was not read");
-    return;
+    return true;
   }
   if (fault !== undefined) walk.report(fault.code, fault.message, { object: "grant" });
+  return fault === undefined;
 }
 
 /** Judges the age of the head at time `at`, Unix microseconds. */

@@ -1,27 +1,31 @@
 // Judges receipts: those recorded in the chain and the newest one in the store.
 //
-// - A receipt counts only with both signatures of a configured vault; of any other vault it is
-//   unchecked. The vault is never believed about its own keys or name.
+// - Whose receipts count is decided by core/authority.ts; here they are compared with the walk.
 //
 // Spec: docs/spec/receipt.md.
 
+import {
+  type Authority,
+  type ReadReceipt,
+  readReceipt as read,
+  shownVault,
+} from "../core/authority.ts";
 import { hex, utf8 } from "../core/bytes.ts";
-import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
+import { parseCheckpoint, type Receipt } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import type { Header } from "../core/header.ts";
-import { isName } from "../core/note.ts";
 
 export interface ReceiptContext {
   readonly suite: Suite;
-  readonly vaults: readonly VaultKeys[];
+  readonly authority: Authority;
   /** In hex. */
   readonly chain: () => string;
   /** Root over the chain's first `size` blocks, in hex, if it is known. */
   readonly rootAt: (size: number) => string | undefined;
   /** A receipt of this chain that is genuine, and that nothing known contradicts. */
   readonly onGenuine: (receipt: Receipt) => void;
-  /** Such a one, and its root is that of the walk. */
+  /** Such a one that counts, and its root is that of the walk. */
   readonly onVerified: (receipt: Receipt) => void;
   readonly unchecked: (what: string) => void;
 }
@@ -55,7 +59,7 @@ export function judgeReceiptRecord(
     if (size < sizeBefore) {
       throw new Fault("RECEIPT_REGRESSION", "receipt covers less than an earlier one");
     }
-    if (receipt !== undefined) compareRoot(context, receipt);
+    compareRoot(context, receipt);
     return { hash, size, fault: undefined };
   } catch (caught) {
     if (!(caught instanceof Fault)) throw caught;
@@ -63,29 +67,27 @@ export function judgeReceiptRecord(
   }
 }
 
-/** Opens a receipt of this chain; undefined if its vault is not configured. Throws Fault. */
-export function readReceipt(context: ReceiptContext, bytes: Uint8Array): Receipt | undefined {
-  const receipt = openReceipt(context.suite, bytes, context.vaults);
-  const { chainId, vault } = parseCheckpoint(bytes);
-  if (chainId !== context.chain()) {
-    throw new Fault("RECEIPT_MISMATCH", "receipt is for another chain");
+/** Opens a receipt of this chain. Throws Fault. */
+export function readReceipt(context: ReceiptContext, bytes: Uint8Array): ReadReceipt {
+  const receipt = read(context.suite, context.authority, context.chain(), bytes);
+  if (receipt.genuine === undefined) {
+    const vault = shownVault(receipt.claim.vault);
+    context.unchecked(`receipts of vault ${vault}: its keys were not given`);
   }
-  if (receipt === undefined)
-    context.unchecked(`receipts of vault ${shown(vault)}: its keys were not given`);
   return receipt;
 }
 
-function shown(vault: string): string {
-  return isName(vault) ? vault : "with a name that is none";
-}
-
 /** Compares a genuine receipt with the walked tree. Throws RECEIPT_MISMATCH. */
-export function compareRoot(context: ReceiptContext, receipt: Receipt): void {
-  const root = context.rootAt(receipt.size);
-  if (root !== undefined && root !== hex(receipt.root)) {
+export function compareRoot(context: ReceiptContext, { genuine, counts }: ReadReceipt): void {
+  if (genuine === undefined) return;
+  const root = context.rootAt(genuine.size);
+  if (root !== undefined && root !== hex(genuine.root)) {
     throw new Fault("RECEIPT_MISMATCH", "receipt's root is not that of the blocks it covers");
   }
-  context.onGenuine(receipt);
-  if (root !== undefined) context.onVerified(receipt);
-  else context.unchecked("receipts over blocks whose tree is not known any more");
+  context.onGenuine(genuine);
+  if (root === undefined) {
+    context.unchecked("receipts over blocks whose tree is not known any more");
+  } else if (counts) {
+    context.onVerified(genuine);
+  }
 }

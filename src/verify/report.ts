@@ -2,10 +2,9 @@
 //
 // - Plain data, the same for people and as JSON.
 
+import type { Authority, Standing } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
-import type { Grant } from "../core/grant.ts";
-import type { VerifierKey } from "../core/note.ts";
 import { type Verdict, worse } from "./finding.ts";
 import type { ChainWalk } from "./walk.ts";
 import type { Predecessor } from "./walk-options.ts";
@@ -15,6 +14,16 @@ export interface ChainReport {
   readonly verdict: Verdict;
   readonly subject: string | undefined;
   readonly audience: string | undefined;
+  /**
+   * What the grant is worth, its dates and uses included. unjudged: no root key was given. refused:
+   * it vouches for nothing, and so nobody vouches for any block.
+   */
+  readonly standing: Standing;
+  /**
+   * Blocks below this number are vouched for: by the keys that the grant leads to, or by a receipt
+   * of its audience. 0 where the grant is refused; where it is unjudged, what its key vouches for.
+   */
+  readonly vouchedTo: number;
   /** Id of the genesis that was found under this name. */
   readonly genesis: string;
   /** The genesis was there and signed by the grant's key: the grant was used. */
@@ -48,16 +57,18 @@ export interface ChainReport {
 
 /** What is known of a chain besides its walk. */
 export interface ChainFacts {
-  readonly grant: Grant | undefined;
-  /** The trusted root that signed the grant. */
-  readonly root: VerifierKey | undefined;
+  readonly authority: Authority;
+  /** False where a receipt shows that the chain began outside of its grant's dates. */
+  readonly datesHold: boolean;
   readonly unchecked: readonly string[];
   readonly unread: readonly string[];
 }
 
 export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): ChainReport {
   const { tally } = walk;
-  const { grant, root, unchecked, unread } = facts;
+  const { unchecked, unread } = facts;
+  const { grant, root } = facts.authority;
+  const standing = facts.datesHold ? facts.authority.standing : "refused";
   // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
   // blocks, their absence is judged.
   const nothing = tally.blocks === 0 && tally.coveredSize === 0;
@@ -67,6 +78,8 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     verdict: worse(tally.verdict, least),
     subject: grant?.subject,
     audience: grant?.audience,
+    standing,
+    vouchedTo: standing === "refused" ? 0 : (walk.unauthenticatedFrom ?? walk.thread.blockNo),
     genesis: walk.chainId,
     begun: walk.begun,
     grant: grant && root ? `${root.name}+${hex(root.keyId)} ${hex(grant.id)}` : undefined,

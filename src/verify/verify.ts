@@ -5,6 +5,7 @@
 //
 // Spec: docs/spec/verification.md.
 
+import { type Authority, judgeGrant, nobody } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
@@ -16,7 +17,6 @@ import type { PayloadItem } from "../core/payload.ts";
 import { judgeAge, judgeDates, judgeReceipt } from "./ending.ts";
 import type { Finding } from "./finding.ts";
 import { readForks } from "./forks.ts";
-import { audiencesOf, type JudgedGrant, judgeGrant } from "./grant.ts";
 import { HeadCopies } from "./head-copies.ts";
 import { type ChainReport, chainReport } from "./report.ts";
 import { type FoundBlock, storedBlocks } from "./stored-blocks.ts";
@@ -64,7 +64,8 @@ class ChainVerification {
   readonly #chain: ChainSource;
   readonly #options: VerifyOptions;
   readonly #unchecked = new Set<string>(["revocations: no list was given"]);
-  #judged: JudgedGrant = { grant: undefined, fault: undefined, root: undefined };
+  #authority: Authority = nobody;
+  #datesHold = true;
   #walk: ChainWalk;
   readonly #unread: string[] = [];
 
@@ -79,16 +80,16 @@ class ChainVerification {
     const receipt = await ask("the newest receipt", this.#chain.receipt);
     const bytes = await ask("the grant", this.#chain.grant);
     this.#unread.push(...limited(await ask("the list of objects", this.#chain.unread)));
-    const policy = { suite, roots, audiences: audiencesOf(vaults) };
     if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
-    this.#judged = judgeGrant(policy, bytes);
+    const keys = { roots: orNone(roots), vaults: orNone(vaults) };
+    this.#authority = judgeGrant(suite, keys, bytes);
     await this.#blocks(claimedSize(receipt));
     const walk = this.#walk;
-    const { fault, grant } = this.#judged;
+    const { standing, fault = unknownRoot } = this.#authority;
     walk.end();
-    if (fault !== undefined) walk.report(fault.code, fault.message, { object: "grant" });
+    if (standing !== "trusted") walk.report(fault.code, fault.message, { object: "grant" });
     judgeReceipt(walk, receipt);
-    judgeDates(walk, fault === undefined ? grant : undefined);
+    this.#datesHold = judgeDates(walk);
     walk.finish();
     if (at !== undefined) judgeAge(walk, at);
   }
@@ -100,10 +101,10 @@ class ChainVerification {
   }
 
   summary(): ChainReport {
-    const { grant, root } = this.#judged;
     for (const each of this.#walk.unchecked) this.#unchecked.add(each);
     const [unchecked, unread] = [[...this.#unchecked], this.#unread];
-    return chainReport(this.#chain.id, this.#walk, { grant, root, unchecked, unread });
+    const [authority, datesHold] = [this.#authority, this.#datesHold];
+    return chainReport(this.#chain.id, this.#walk, { authority, datesHold, unchecked, unread });
   }
 
   async #blocks(receiptSize: number | undefined): Promise<void> {
@@ -146,9 +147,8 @@ class ChainVerification {
     head: Uint8Array | undefined,
     receiptSize: number | undefined,
   ): ChainWalk {
-    const { suite, vaults, report, onItem, onEnvelope, rootsAt = [] } = this.#options;
-    const { grant, fault } = this.#judged;
-    const terms = fault === undefined ? grant : undefined;
+    const { suite, report, onItem, onEnvelope, rootsAt = [] } = this.#options;
+    const { grant, terms } = this.#authority;
     const signed =
       terms === undefined &&
       grant !== undefined &&
@@ -156,11 +156,11 @@ class ChainVerification {
       suite.verifyEd25519(grant.key, signedBytes(head), head.subarray(headerLength));
     return new ChainWalk({
       suite,
-      vaults,
       report,
       forks,
       chain: this.#chain.id,
-      grant: { key: terms?.key ?? (signed ? grant.key : undefined), terms },
+      authority: this.#authority,
+      ...(signed ? { key: grant.key } : {}),
       rootsAt: new Set([0, ...rootsAt, ...(receiptSize === undefined ? [] : [receiptSize])]),
       ...(onItem === undefined ? {} : { onItem }),
       ...(onEnvelope === undefined ? {} : { onEnvelope }),
@@ -175,6 +175,12 @@ const unreadMax = 100;
 export function limited(list: readonly string[]): string[] {
   const more = list.length - unreadMax;
   return more <= 0 ? [...list] : [...list.slice(0, unreadMax), `and ${more} more like these`];
+}
+
+const unknownRoot: Fault = new Fault("UNKNOWN_ROOT", "no root key was given to judge the grant by");
+
+function orNone<T>(keys: readonly T[]): readonly T[] | undefined {
+  return keys.length === 0 ? undefined : keys;
 }
 
 // The newest receipt may lie so far back that the walk has forgotten that root.

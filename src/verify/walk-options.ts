@@ -1,8 +1,7 @@
 // What a walk over one chain is given, and what it says of other chains.
 
-import type { VaultKeys } from "../core/checkpoint.ts";
+import type { Authority } from "../core/authority.ts";
 import type { Suite } from "../core/digest.ts";
-import type { Grant } from "../core/grant.ts";
 import type { PayloadItem } from "../core/payload.ts";
 import type { PredecessorRecord } from "../core/record.ts";
 import type { Finding, Place } from "./finding.ts";
@@ -12,9 +11,13 @@ export interface WalkOptions {
   readonly suite: Suite;
   /** The chain id, in hex, under which the chain is stored or asked for. */
   readonly chain: string;
-  /** What may be believed of the grant: a bad one is reported by whoever read it. */
-  readonly grant: WalkGrant;
-  readonly vaults: readonly VaultKeys[];
+  /** Whose word counts; a grant that is refused is reported by whoever judged it. */
+  readonly authority: Authority;
+  /**
+   * The key that must sign the genesis: the grant's, unless told otherwise. Of a grant that was
+   * refused it is used only where it did sign the first block.
+   */
+  readonly key?: Uint8Array | undefined;
   /** Taken over and emptied as blocks are walked. */
   readonly forks?: ForkProofs;
   /** Blocks remembered; a vault, which can look older ones up, remembers few. */
@@ -26,13 +29,6 @@ export interface WalkOptions {
   readonly report: (finding: Finding) => void;
   readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
   readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
-}
-
-export interface WalkGrant {
-  /** The key that must sign the genesis; undefined if it is not known. */
-  readonly key: Uint8Array | undefined;
-  /** A genuine grant, whose terms bind. */
-  readonly terms: Grant | undefined;
 }
 
 /** Where a block was found. */

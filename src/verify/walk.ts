@@ -7,6 +7,7 @@
 //
 // Spec: docs/spec/verification.md.
 
+import type { Authority } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
 import { equalBytes, hex } from "../core/bytes.ts";
 import type { Receipt } from "../core/checkpoint.ts";
@@ -25,9 +26,9 @@ import { MissingPayloads, Unauthenticated } from "./stretches.ts";
 import { Tally } from "./tally.ts";
 import { Thread } from "./thread.ts";
 import { TimeJudge } from "./times.ts";
-import type { BlockPlace, NoPayload, Predecessor, WalkGrant, WalkOptions } from "./walk-options.ts";
+import type { BlockPlace, NoPayload, Predecessor, WalkOptions } from "./walk-options.ts";
 
-export type { NoPayload, Predecessor, WalkGrant, WalkOptions };
+export type { NoPayload, Predecessor, WalkOptions };
 
 const maxUnchecked = 100;
 
@@ -54,14 +55,15 @@ export class ChainWalk {
   #chainId: Uint8Array;
   #place: Place = {};
   #extended = false;
-  /** The newest block that could not be used is of a version that is not known. */
-  #unsupported = false;
+  /** What should have named the next key, a block or the grant, is of a version that is not known. */
+  #unsupported: boolean;
 
   constructor(options: WalkOptions) {
     const report = this.report.bind(this);
     this.#options = options;
+    this.#unsupported = options.authority.fault?.code === "UNSUPPORTED";
     this.#chainId = idBytes(options.chain);
-    this.thread = new Thread(options.suite, options.grant.key);
+    this.thread = new Thread(options.suite, options.key ?? options.authority.terms?.key);
     this.sources = new SourceTable(options.suite);
     this.recent = new RecentBlocks(options.remember);
     this.runs = new RunLog((what) => this.unchecked.add(what));
@@ -72,7 +74,7 @@ export class ChainWalk {
     );
     this.receipts = {
       suite: options.suite,
-      vaults: options.vaults,
+      authority: options.authority,
       chain: () => hex(this.#chainId),
       rootAt: (size) => this.#rootAt(size),
       onGenuine: (receipt) => {
@@ -84,6 +86,10 @@ export class ChainWalk {
       unchecked: (what) => this.unchecked.size < maxUnchecked && this.unchecked.add(what),
     };
     this.#noteRoot();
+  }
+
+  get authority(): Authority {
+    return this.#options.authority;
   }
 
   /** The id that the chain's blocks name: the genesis' hash, or what it is stored under. */
@@ -189,7 +195,7 @@ export class ChainWalk {
       chainId: this.#chainId,
       thread: this.thread,
       recent: this.recent,
-      grant: this.#options.grant.terms,
+      grant: this.authority.terms,
       runs: this.runs,
     };
   }
@@ -231,7 +237,7 @@ export class ChainWalk {
   }
 
   #genesis(header: Header, { hash, authenticated }: HeadJudgement): void {
-    this.thread.beginAt(header, this.#options.grant.terms?.hash);
+    this.thread.beginAt(header, this.authority.terms?.hash);
     this.begun = authenticated;
     if (equalBytes(hash, this.#chainId)) return;
     this.report("WRONG_CHAIN", `genesis is that of chain ${hex(hash)}`, { block: 0 });
@@ -289,12 +295,13 @@ export class ChainWalk {
   }
 
   #payloadContext(said: readonly Fault[]): PayloadContext {
-    const { suite, grant, itemsOnly = false, onItem, onEnvelope } = this.#options;
+    const { suite, itemsOnly = false, onItem, onEnvelope } = this.#options;
+    const { terms } = this.authority;
     const faulty = said.some(isHard);
     return {
       suite,
-      grant: grant.terms,
-      grantHash: grant.terms?.hash,
+      grant: terms,
+      grantHash: terms?.hash,
       itemsOnly,
       thread: this.thread,
       sources: this.sources,

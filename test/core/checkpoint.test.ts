@@ -9,7 +9,7 @@ import {
   parseCheckpoint,
 } from "../../src/core/checkpoint.ts";
 import { Fault } from "../../src/core/fault.ts";
-import { formatNote } from "../../src/core/note.ts";
+import { formatNote, verifierKey } from "../../src/core/note.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { fixedBytes, TestVault } from "../fakes/signers.ts";
 
@@ -105,6 +105,11 @@ describe("receipts", () => {
     );
     assert.equal(
       codeOf(() => pairVaultKeys([time])),
+      "BAD_KEY",
+    );
+    const same = verifierKey(suite, time.name, 4, receipt.publicKey);
+    assert.equal(
+      codeOf(() => pairVaultKeys([receipt, same])),
       "BAD_KEY",
     );
     const other = new TestVault("other").keys;

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { equalBytes, utf8 } from "../../src/core/bytes.ts";
-import { parseCheckpoint } from "../../src/core/checkpoint.ts";
+import { equalBytes, fromHex, utf8 } from "../../src/core/bytes.ts";
+import { checkpointText, parseCheckpoint } from "../../src/core/checkpoint.ts";
 import { Fault } from "../../src/core/fault.ts";
 import { blockHash } from "../../src/core/header.ts";
+import { formatNote } from "../../src/core/note.ts";
 import { portableSuite } from "../../src/core/portable-suite.ts";
 import { formatProof, type LineProof, parseProof } from "../../src/core/proof.ts";
 import { type ProofReport, verifyProof } from "../../src/core/proof-check.ts";
@@ -12,6 +13,7 @@ import { encodeRecord } from "../../src/core/record.ts";
 import { verifyInclusion } from "../../src/core/tree.ts";
 import { noteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { SeededRandom } from "../fakes/random.ts";
 import { type ProofChain, proofChain, source } from "./proof-chain.ts";
 
 const chain = proofChain([3, 40, 1, 16, 17, 5]);
@@ -181,6 +183,26 @@ function flip(bytes: Uint8Array, at: number): Uint8Array {
   copy[at] = (copy[at] as number) ^ 1;
   return copy;
 }
+
+test("a receipt of another trusted vault than the grant's audience proves nothing", () => {
+  const random = new SeededRandom(9);
+  const pairOf = (name: string) => ({
+    receipt: noteSigner(random.bytes(32), name, 1),
+    time: noteSigner(random.bytes(32), `${name}/time`, 4),
+  });
+  const resigned = (name: string): ProofReport => {
+    const { receipt, time } = pairOf(name);
+    const proof = chain.proof(20);
+    const { chainId, size, root } = parseCheckpoint(proof.receipt);
+    const text = checkpointText(name, fromHex(chainId, 32), size, root);
+    const note = utf8(formatNote(text, [receipt.signNote(text), time.cosign(1_700_000_050, text)]));
+    const vaults = [...chain.vaults, { receipt: receipt.key, time: time.key }];
+    return verifyProof(suite, { ...proof, receipt: note }, { roots: [chain.root], vaults });
+  };
+  assert.deepEqual(codes(resigned("dev.example")), ["RECEIPT_MISMATCH"]);
+  // A vault that exchanged its keys: both pairs have the audience's name.
+  assert.deepEqual(codes(resigned("vault.example")), []);
+});
 
 test("a proof says nothing to someone who trusts other keys", () => {
   const stranger = noteSigner(new Uint8Array(32).fill(9), "acme-root", 1).key;

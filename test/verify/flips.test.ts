@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { nobody } from "../../src/core/authority.ts";
 import { headLength } from "../../src/core/block.ts";
 import { Fault } from "../../src/core/fault.ts";
 import { decodeHeader } from "../../src/core/header.ts";
@@ -190,8 +191,8 @@ function walkTo(chain: ChainBuilder, index: number): ChainWalk {
   const walk = new ChainWalk({
     suite: nativeSuite,
     chain: chain.name,
-    grant: { key: chain.terms.key, terms: undefined },
-    vaults: [],
+    authority: nobody,
+    key: chain.terms.key,
     report: () => {},
   });
   for (const { head, bytes } of chain.blocks.slice(0, index)) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { nobody } from "../../src/core/authority.ts";
 import { concat, fromHex } from "../../src/core/bytes.ts";
 import type { ChainSource, VerifiableSource } from "../../src/core/chain-source.ts";
 import { encodeHeader, type Header } from "../../src/core/header.ts";
@@ -32,8 +33,8 @@ function walkOf(): { walk: ChainWalk; found: Finding[] } {
   const walk = new ChainWalk({
     suite: nativeSuite,
     chain: chain.name,
-    grant: { key: chain.terms.key, terms: undefined },
-    vaults: [],
+    authority: nobody,
+    key: chain.terms.key,
     report: (finding) => found.push(finding),
   });
   return { walk, found };

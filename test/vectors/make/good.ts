@@ -1,9 +1,9 @@
 // Chains in which nothing is wrong: whoever finds a fault here is too strict.
 
 import { concat } from "../../../src/core/bytes.ts";
-import { formatNote } from "../../../src/core/note.ts";
+import { formatNote, formatVerifierKey } from "../../../src/core/note.ts";
 import { encodePath } from "../../../src/core/record.ts";
-import { second, testRoot, testTime } from "../../fakes/chain-builder.ts";
+import { second, testRoot, testTime, testVault } from "../../fakes/chain-builder.ts";
 import { at, lines, say } from "../../fakes/chain-items.ts";
 import { fixedBytes, NoteSigner, TestVault } from "../../fakes/signers.ts";
 import { frameOf } from "./frames.ts";
@@ -346,20 +346,23 @@ export const good: Vectors = {
       story.expect("VALID_WITH_FINDINGS", ["TAIL_UNCONFIRMED", 2, undefined, { blocks: 1 }]);
     },
   ),
-  "foreign-vault": vector(
+  "two-vaults-of-a-name": vector(
     "receipt.md",
-    "A receipt of a vault whose keys were not given.",
+    "The vault has exchanged its keys: both pairs are trusted, receipts by either count.",
     (story) => {
       const chain = story.chain();
+      const newer = new TestVault(testVault.name, "newer");
       chain.go();
-      const [id, root] = [chain.id, chain.roots[2] as Uint8Array];
-      const receipt = new TestVault("other.example").receipt(id, 2, root, testTime + 9);
-      story.store(chain, { receipt });
-      story.expect("VALID_WITH_FINDINGS", ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 2 }]);
+      const note = newer.receipt(chain.id, 2, chain.roots[2] as Uint8Array, testTime + 9);
+      chain.seal([say({ type: "receipt", note })]);
+      story.store(chain);
+      const keys = [newer.receiptKey, newer.timeKey].map(({ key }) => formatVerifierKey(key));
+      story.vaults = [...story.vaults, ...keys];
+      story.expect("VALID");
     },
   ),
   "no-vault-keys": vector("grant.md", "Without vault keys no audience is wrong.", (story) => {
-    const chain = story.chain({ terms: { audience: "elsewhere" } });
+    const chain = story.chain({ vault: new TestVault("elsewhere") });
     story.store(chain);
     story.vaults = [];
     story.expect("VALID_WITH_FINDINGS", ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 1 }]);

@@ -26,7 +26,7 @@ function text(
     const chain = story.chain({ grantText: (grant) => grant.replace(from, to) });
     chain.go();
     story.store(chain);
-    story.expect("INVALID", [code], ["REANCHORED", 0]);
+    story.expect("INVALID", [code], ["UNAUTHENTICATED", 0]);
   });
 }
 
@@ -78,7 +78,7 @@ const authority: Vectors = {
     chain.go();
     story.store(chain);
     story.files.delete(story.place(chain, "grant"));
-    story.expect("INVALID", ["UNKNOWN_ROOT"], ["REANCHORED", 0]);
+    story.expect("INVALID", ["UNKNOWN_ROOT"], ["UNAUTHENTICATED", 0]);
   }),
   "missing-unreceipted": vector("grant.md", "There is neither a grant nor a receipt.", (story) => {
     const chain = story.chain();
@@ -129,7 +129,7 @@ const authority: Vectors = {
       });
       chain.go();
       story.store(chain);
-      story.expect("INVALID", ["GRANT_BAD_SIGNATURE"], ["REANCHORED", 0]);
+      story.expect("INVALID", ["GRANT_BAD_SIGNATURE"], ["UNAUTHENTICATED", 0]);
     },
   ),
   replaced: vector("grant.md", "Another grant by the same root for the same key.", (story) => {
@@ -163,7 +163,7 @@ const authority: Vectors = {
     const chain = story.chain({ terms: { key } });
     chain.go();
     story.store(chain);
-    story.expect("INVALID", ["BAD_KEY"], ["REANCHORED", 0]);
+    story.expect("INVALID", ["BAD_KEY"], ["UNAUTHENTICATED", 0]);
   }),
   reused: vector(
     "verification.md, Chains against each other",

@@ -3,7 +3,7 @@
 import { hex } from "../../../src/core/bytes.ts";
 import { checkpointText } from "../../../src/core/checkpoint.ts";
 import type { FindingCode } from "../../../src/core/fault.ts";
-import { formatNote } from "../../../src/core/note.ts";
+import { formatNote, formatVerifierKey } from "../../../src/core/note.ts";
 import { testTime, testVault } from "../../fakes/chain-builder.ts";
 import { say } from "../../fakes/chain-items.ts";
 import { fixedBytes, type NoteSigner, TestVault } from "../../fakes/signers.ts";
@@ -39,6 +39,10 @@ function recorded(
 
 const textOf = (chain: StoryChain, size = chain.length): string =>
   checkpointText(testVault.name, chain.id, size, chain.roots[size] as Uint8Array);
+const elsewhere = new TestVault("other.example");
+const elsewhereKeys = [elsewhere.receiptKey, elsewhere.timeKey].map(({ key }) =>
+  formatVerifierKey(key),
+);
 const thief = new TestVault(testVault.name, "thief");
 const { receiptKey, timeKey } = testVault;
 
@@ -187,6 +191,57 @@ export const receipt: Vectors = {
       const all = chain.blocks.map(({ bytes }) => bytes);
       story.store(chain, { blocks: all.filter((_, number) => number !== 2) });
       story.expect("INCOMPLETE", ["BLOCK_MISSING", 2, undefined, { blocks: 1 }], ["REANCHORED", 3]);
+    },
+  ),
+  "of-another-vault": stored(
+    "A receipt of a vault that is not the grant's audience; its keys are not given.",
+    (chain) => elsewhere.receipt(chain.id, 3, chain.roots[3] as Uint8Array, testTime + 9),
+    "RECEIPT_MISMATCH",
+  ),
+  "of-another-trusted-vault": vector(
+    "receipt.md, Judging a receipt",
+    "A genuine receipt of a trusted vault that is not the grant's audience.",
+    (story) => {
+      const chain = story.chain();
+      chain.go(2);
+      const root = chain.roots[3] as Uint8Array;
+      story.store(chain, { receipt: elsewhere.receipt(chain.id, 3, root, testTime + 9) });
+      story.vaults = [...story.vaults, ...elsewhereKeys];
+      story.expect("INVALID", ["RECEIPT_MISMATCH"]);
+    },
+  ),
+  "cut-under-another-trusted-vault": vector(
+    "receipt.md, Judging a receipt",
+    "The chain was cut, and another trusted vault vouches for what is left.",
+    (story) => {
+      const chain = story.chain();
+      chain.go(4);
+      const root = chain.roots[3] as Uint8Array;
+      const blocks = chain.blocks.slice(0, 3).map(({ bytes }) => bytes);
+      story.store(chain, { blocks, receipt: elsewhere.receipt(chain.id, 3, root, testTime + 9) });
+      story.vaults = [...story.vaults, ...elsewhereKeys];
+      story.expect("INVALID", ["RECEIPT_MISMATCH"]);
+    },
+  ),
+  "recorded-of-another-trusted-vault": vector(
+    "receipt.md, Judging a receipt",
+    "A receipt of another trusted vault is recorded: it heals no break either.",
+    (story) => {
+      const chain = story.chain();
+      chain.go(3);
+      const root = chain.roots[4] as Uint8Array;
+      const note = elsewhere.receipt(chain.id, 4, root, testTime + 9);
+      chain.seal([say({ type: "receipt", note })]);
+      const all = chain.blocks.map(({ bytes }) => bytes);
+      story.store(chain, { blocks: all.filter((_, at) => at !== 2), receipt: chain.receipt(2) });
+      story.vaults = [...story.vaults, ...elsewhereKeys];
+      story.expect(
+        "INVALID",
+        ["BLOCK_MISSING", 2, undefined, { blocks: 1 }],
+        ["UNAUTHENTICATED", 3],
+        ["RECEIPT_MISMATCH", 4, 7],
+        ["TAIL_UNCONFIRMED", 2, undefined, { blocks: 3 }],
+      );
     },
   ),
   "too-long": stored(

@@ -2,7 +2,9 @@
 
 import { hex } from "../../../src/core/bytes.ts";
 import type { PredecessorRecord } from "../../../src/core/record.ts";
+import { testVault } from "../../fakes/chain-builder.ts";
 import { say } from "../../fakes/chain-items.ts";
+import { TestVault } from "../../fakes/signers.ts";
 import type { Story, StoryChain, Vectors } from "./story.ts";
 import { vector } from "./story.ts";
 
@@ -12,9 +14,9 @@ const page = "verification.md, Chains against each other";
 function pair(
   story: Story,
   change: Partial<PredecessorRecord>,
-  terms: { audience?: string } = {},
+  vault: TestVault = testVault,
 ): [old: StoryChain, next: StoryChain] {
-  const old = story.chain({ label: "old", terms });
+  const old = story.chain({ label: "old", vault });
   old.go(2);
   const [chain, root] = [old.name, hex(old.roots[2] as Uint8Array)];
   const record = { type: "predecessor", chain, size: 2, root, reason: "state lost", positions: [] };
@@ -50,7 +52,7 @@ export const together: Vectors = {
     page,
     "The chain that is named is for another vault.",
     (story) => {
-      const [old, next] = pair(story, {}, { audience: "other.example" });
+      const [old, next] = pair(story, {}, new TestVault("other.example"));
       story.store(next);
       story.store(old);
       story.vaults = [];

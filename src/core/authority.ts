@@ -1,0 +1,144 @@
+// Whose word counts: what the given keys, a chain's grant and its receipts vouch for.
+//
+// - A statement counts only from the key that the statement above it names: given root keys, the
+//   grant (role, audience, key), the genesis by the grant's key, each block by the key that the one
+//   before it names; and receipts by the vault that the grant names as its audience.
+// - A grant that fails vouches for nothing, and then no receipt counts either.
+// - Everybody asks here: the walk, proofs, those who print lines, the agent and the vault.
+//
+// Spec: docs/spec/grant.md and docs/spec/receipt.md, "Judging".
+
+import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "./checkpoint.ts";
+import type { Suite } from "./digest.ts";
+import { Fault } from "./fault.ts";
+import { checkGrantRoot, type Grant, parseGrant } from "./grant.ts";
+import { isName, type VerifierKey } from "./note.ts";
+import { checkPublicKey } from "./public-key.ts";
+
+export interface TrustedKeys {
+  /** Undefined: none were given, nobody says whose grants count. */
+  readonly roots: readonly VerifierKey[] | undefined;
+  /** Undefined: none were given, audiences are not judged, and no receipt counts. */
+  readonly vaults: readonly VaultKeys[] | undefined;
+}
+
+/**
+ * trusted: a given root key signed it, and it holds. unjudged: no root key was given, nothing else
+ * is wrong with it. refused: it vouches for nothing.
+ */
+export type Standing = "trusted" | "unjudged" | "refused";
+
+export interface Authority {
+  readonly standing: Standing;
+  /** What the grant says, as far as it can be read. */
+  readonly grant: Grant | undefined;
+  /** The same, where it binds: undefined if it was refused. */
+  readonly terms: Grant | undefined;
+  /** The root key that signed it. */
+  readonly root: VerifierKey | undefined;
+  /** The first thing that is wrong with it. */
+  readonly fault: Fault | undefined;
+  readonly keys: TrustedKeys;
+}
+
+/** Judges a chain's grant but for its dates: grammar, root, role, audience, key. Never throws. */
+export function judgeGrant(
+  suite: Suite,
+  keys: TrustedKeys,
+  bytes: Uint8Array | undefined,
+): Authority {
+  let grant: Grant | undefined;
+  let root: VerifierKey | undefined;
+  try {
+    if (bytes === undefined) throw new Fault("UNKNOWN_ROOT", "no grant is stored with the chain");
+    grant = parseGrant(suite, bytes);
+    if (keys.roots !== undefined) root = checkGrantRoot(suite, grant, keys.roots);
+    checkTerms(grant, keys.vaults);
+    const standing = root === undefined ? "unjudged" : "trusted";
+    return { standing, grant, terms: grant, root, fault: undefined, keys };
+  } catch (caught) {
+    if (!(caught instanceof Fault)) throw caught;
+    return { standing: "refused", grant, terms: undefined, root, fault: caught, keys };
+  }
+}
+
+function checkTerms(grant: Grant, vaults: readonly VaultKeys[] | undefined): void {
+  if (grant.role !== "write") {
+    throw new Fault("GRANT_WRONG_ROLE", `grant is for role ${grant.role}, want write`);
+  }
+  if (vaults !== undefined && keysOf(vaults, grant.audience).length === 0) {
+    throw new Fault("GRANT_WRONG_AUDIENCE", `grant is for vault ${grant.audience}`);
+  }
+  checkPublicKey(grant.key);
+}
+
+/** A grant that was judged before by who asks: what a vault knows of a chain that it keeps. */
+export function believed(grant: Grant, vaults: readonly VaultKeys[]): Authority {
+  const keys = { roots: undefined, vaults };
+  const [root, fault] = [undefined, undefined];
+  return { standing: "trusted", grant, terms: grant, root, fault, keys };
+}
+
+/** What vouches for nothing: no key and no grant. */
+export const nobody: Authority = {
+  standing: "refused",
+  grant: undefined,
+  terms: undefined,
+  root: undefined,
+  fault: undefined,
+  keys: { roots: undefined, vaults: undefined },
+};
+
+/** The keys of vault `name`: of several pairs with that name, any. */
+export function keysOf(vaults: readonly VaultKeys[], name: string): readonly VaultKeys[] {
+  return vaults.filter(({ receipt }) => receipt.name === name);
+}
+
+export interface ReadReceipt {
+  /** What it claims, whoever signed it. */
+  readonly claim: Omit<Receipt, "time">;
+  /** Undefined where its vault's keys were not given: then its signatures are not judged. */
+  readonly genuine: Receipt | undefined;
+  /** Whether it vouches for what it covers, once its root was compared. */
+  readonly counts: boolean;
+}
+
+/**
+ * Reads a receipt and judges everything but its size and root. Throws the first Fault of: its
+ * form, its vault (RECEIPT_MISMATCH), its signatures (RECEIPT_BAD_SIGNATURE), its chain
+ * (RECEIPT_MISMATCH).
+ */
+export function readReceipt(
+  suite: Suite,
+  { terms, keys }: Authority,
+  chain: string | undefined,
+  bytes: Uint8Array,
+): ReadReceipt {
+  const claim = parseCheckpoint(bytes);
+  if (terms !== undefined && terms.audience !== claim.vault) {
+    const vault = shownVault(claim.vault);
+    const message = `receipt is of vault ${vault}, the grant is for ${terms.audience}`;
+    throw new Fault("RECEIPT_MISMATCH", message);
+  }
+  const genuine = openReceipt(suite, bytes, keys.vaults ?? []);
+  if (chain !== undefined && chain !== claim.chainId) {
+    throw new Fault("RECEIPT_MISMATCH", "receipt is for another chain");
+  }
+  return { claim, genuine, counts: genuine !== undefined && terms !== undefined };
+}
+
+/** A vault's name as it may be shown: anybody can write a receipt with any name in it. */
+export function shownVault(name: string): string {
+  return isName(name) ? name : "with a name that is none";
+}
+
+/** Judges a grant's dates by `time`, Unix seconds of the chain's first receipt. */
+export function judgeGrantDates(grant: Grant, time: number): Fault | undefined {
+  if (time < grant.notBefore) {
+    return new Fault("GRANT_NOT_YET_VALID", "the chain began before its grant's not-before");
+  }
+  if (time > grant.notAfter) {
+    return new Fault("GRANT_EXPIRED", "the chain began after its grant's not-after");
+  }
+  return undefined;
+}
