@@ -56,7 +56,11 @@ export interface RigOptions {
 
 export interface AgentStatus {
   readonly state: string;
-  readonly files: readonly { readonly size: number; readonly offset: number }[];
+  readonly files: readonly {
+    readonly id?: string;
+    readonly size: number;
+    readonly offset: number;
+  }[];
   readonly ship: {
     readonly state: string;
     readonly unreceiptedBlocks: number;

@@ -2,8 +2,8 @@
 //
 // - SEALTAIL_MODEL_MINUTES=n goes on for n minutes instead of one and a half; SEALTAIL_SEED=n draws
 //   the same story again, as far as real processes can be made to repeat one.
-// - What each life saw is not known here. What is sealed must be true and come once, and what is
-//   there in the end must be sealed.
+// - After each end of a life the next one catches up, and the chains are judged by what every life
+//   so far said that it saw and left in its buffers; in the end also by what is there.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,13 +13,20 @@ import { systemFiles } from "../../src/host/files.ts";
 import { Rig } from "../crash/rig.ts";
 import { seededNumbers } from "../fakes/random.ts";
 import { judge } from "./judge.ts";
+import { RealLives } from "./real-lives.ts";
 import { RealLogs } from "./real-logs.ts";
 import { readSealed } from "./sealed.ts";
 import { draw } from "./writer.ts";
 
 const { SEALTAIL_MODEL_MINUTES: minutes = "1.5", SEALTAIL_SEED: seed = "1" } = process.env;
 
-type Deed = (rig: Rig, chance: () => number) => Promise<unknown>;
+interface Stage {
+  readonly rig: Rig;
+  readonly logs: RealLogs;
+  readonly lives: RealLives;
+}
+
+type Deed = (stage: Stage, chance: () => number) => Promise<unknown>;
 
 const deeds: readonly (readonly [weight: number, name: string, deed: Deed])[] = [
   [90, "pause", (_, chance) => pause(chance() ** 2 * 250)],
@@ -27,24 +34,28 @@ const deeds: readonly (readonly [weight: number, name: string, deed: Deed])[] = 
   [
     2,
     "kill-agent",
-    async (rig, chance) => {
+    async ({ rig, lives }, chance) => {
+      await lives.look();
       await rig.stop(rig.agent, "SIGKILL");
+      lives.end();
       await pause(chance() * 500);
-      await rig.startAgent();
+      await begin({ rig, lives });
     },
   ],
   [
     1,
     "stop-agent",
-    async (rig) => {
-      await rig.stop(rig.agent, "SIGTERM");
-      await rig.startAgent();
+    async ({ rig, lives }) => {
+      await lives.look();
+      if ((await rig.stop(rig.agent, "SIGTERM")) === 0) lives.rest();
+      lives.end();
+      await begin({ rig, lives });
     },
   ],
   [
     2,
     "kill-vault",
-    async (rig, chance) => {
+    async ({ rig }, chance) => {
       await rig.stop(rig.vault, "SIGKILL");
       await pause(chance() * 2000);
       await rig.startVault();
@@ -53,7 +64,7 @@ const deeds: readonly (readonly [weight: number, name: string, deed: Deed])[] = 
   [
     2,
     "hold-vault",
-    async (rig, chance) => {
+    async ({ rig }, chance) => {
       rig.vault?.kill("SIGSTOP");
       await pause(chance() * 3000);
       rig.vault?.kill("SIGCONT");
@@ -61,42 +72,62 @@ const deeds: readonly (readonly [weight: number, name: string, deed: Deed])[] = 
   ],
 ];
 
+async function begin({ rig, lives }: Omit<Stage, "logs">): Promise<void> {
+  lives.begin();
+  await rig.startAgent();
+}
+
+/** What is wrong with what the store holds. */
+async function complaints(
+  { rig, logs, lives }: Stage,
+  wanted: ReadonlySet<string>,
+): Promise<string[]> {
+  const [vault] = pairVaultKeys(rig.vaultKeys);
+  assert.ok(vault);
+  const chains = await readSealed(systemFiles, rig.storeDir, { root: rig.root, vault });
+  return judge({
+    ...{ logs: logs.ledger.logs.values(), lives: lives.testify(chains), chains, wanted },
+    ...{ buffered: lives.buffers.spans, scopes: [], excused: new Set() },
+    logOf: (record) => logs.logOf(record),
+    tickAt: (time) => logs.tickAt(time),
+  });
+}
+
+/** Waits until the life that goes on has caught up, and judges what it and those before it saw. */
+async function judged(stage: Stage): Promise<void> {
+  const { rig, lives } = stage;
+  await rig.caughtUp();
+  await lives.look();
+  await rig.caughtUp();
+  lives.rest();
+  assert.deepEqual(await complaints(stage, new Set()), []);
+}
+
 test("real processes that are killed and stopped while real files are rotated, cut and removed keep every byte", async () => {
   const chance = seededNumbers(Number(seed));
   await using rig = await Rig.make({ maxChains: 1000 });
   const logs = new RealLogs(rig.logs);
+  const lives = new RealLives(rig, logs);
+  const stage = { rig, logs, lives };
   const log: string[] = [];
+  const told = (error: unknown): string =>
+    `SEALTAIL_SEED=${seed}\n${String(error)}\n${log.slice(-200).join("\n")}`;
   await rig.startVault();
-  await rig.startAgent();
+  await begin(stage);
   for (const end = Date.now() + Number(minutes) * 60_000; Date.now() < end; ) {
     log.push(logs.act(chance));
     const [name, deed] = draw(deeds, chance());
     if (!name.startsWith("pause")) log.push(name);
-    await deed(rig, chance);
+    await deed(stage, chance);
+    if (name.endsWith("-agent")) await judged(stage).catch((error) => assert.fail(told(error)));
   }
   await rig.caughtUp();
   // Longer than a last line without LF is waited for.
   await pause(8000);
-  await rig.caughtUp();
+  await judged(stage).catch((error) => assert.fail(told(error)));
   assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
   await rig.stop(rig.vault, "SIGTERM");
-  const [vault] = pairVaultKeys(rig.vaultKeys);
-  assert.ok(vault);
-  const chains = await readSealed(systemFiles, rig.storeDir, { root: rig.root, vault });
-  assert.ok(chains.items.length > 50);
-  const complaints = judge({
-    ...{
-      logs: logs.ledger.logs.values(),
-      lives: [],
-      buffered: [],
-      scopes: [],
-      chains,
-      wanted: logs.wanted(),
-    },
-    excused: new Set(),
-    logOf: (record) => logs.logOf(record),
-    tickAt: (time) => logs.tickAt(time),
-  });
-  const story = `SEALTAIL_SEED=${seed}\n${complaints.join("\n")}\n${log.slice(-200).join("\n")}`;
-  assert.deepEqual(complaints, [], story);
+  lives.end();
+  assert.ok(lives.buffers.spans.length > 50 && lives.sightings > 50);
+  assert.deepEqual(await complaints(stage, logs.wanted()), [], told("in the end"));
 });
