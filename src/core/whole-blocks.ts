@@ -4,6 +4,7 @@
 //   objects are for verify/splitter.ts.
 // - Memory is bounded by one block and by the limit of all bytes; what a header claims beyond the
 //   limit is refused before it is read.
+// - Where memory is counted, it grows with the bytes that arrive, not with what a header claims.
 
 import { headLength } from "./block.ts";
 import type { Pieces } from "./chain-source.ts";
@@ -16,6 +17,8 @@ export interface WholeBlock {
   /** The stored payload. */
   readonly payload: Uint8Array;
 }
+
+export type FoundHead = Pick<WholeBlock, "head" | "header">;
 
 /** Bytes that do not end where a block does, or are more than they may be. */
 export class FramingError extends Error {
@@ -43,25 +46,40 @@ export async function* wholeBlocks(
   }
 }
 
+/** What is held of a block at first, where memory is counted. */
+const firstBytes = 65_536;
+/** What a block takes beside its payload. */
+const blockOverhead = 1024;
+
 /** Reads block by block; the first head can be looked at before its payload is read. */
 export class BlockReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #limit: number;
+  readonly #hold: ((bytes: number) => void) | undefined;
   #piece: Uint8Array = new Uint8Array(0);
   #taken = 0;
-  #head: { head: Uint8Array; header: Header } | undefined;
+  #head: FoundHead | undefined;
 
-  /** `limit` counts all bytes. */
-  constructor(pieces: Pieces, limit: number = Number.POSITIVE_INFINITY) {
+  /**
+   * `limit` counts all bytes. `hold` is told of memory for blocks before it is taken, and may throw
+   * instead.
+   */
+  constructor(
+    pieces: Pieces,
+    limit: number = Number.POSITIVE_INFINITY,
+    hold?: (bytes: number) => void,
+  ) {
     this.#pieces = pieces[Symbol.asyncIterator]();
     this.#limit = limit;
+    this.#hold = hold;
   }
 
   /** The next block's head; undefined at the end of the bytes. Asking twice gives the same. */
-  async head(): Promise<{ head: Uint8Array; header: Header } | undefined> {
+  async head(): Promise<FoundHead | undefined> {
     if (this.#head !== undefined) return this.#head;
-    const head = await this.#take(headLength, true);
-    if (head === undefined) return undefined;
+    if (!(await this.#more())) return undefined;
+    const head = new Uint8Array(headLength);
+    await this.#pass(headLength, (part, done) => head.set(part, done));
     this.#head = { head, header: decodeHeader(head) };
     return this.#head;
   }
@@ -69,9 +87,17 @@ export class BlockReader {
   async next(): Promise<WholeBlock | undefined> {
     const found = await this.head();
     if (found === undefined) return undefined;
-    const payload = (await this.#take(found.header.storedLength, false)) as Uint8Array;
+    this.#hold?.(blockOverhead);
+    const payload = await this.#payload(found.header.storedLength);
     this.#head = undefined;
     return { ...found, payload };
+  }
+
+  /** Passes the next block's payload over, and holds nothing of it. */
+  async skip(): Promise<void> {
+    const found = await this.head();
+    if (found !== undefined) await this.#pass(found.header.storedLength, () => {});
+    this.#head = undefined;
   }
 
   /** Lets go of the pieces that were not asked for. */
@@ -79,28 +105,46 @@ export class BlockReader {
     await this.#pieces.return?.();
   }
 
-  async #take(length: number, mayEnd: boolean): Promise<Uint8Array | undefined> {
-    if (this.#taken + length > this.#limit && !mayEnd) throw tooLarge(this.#limit);
-    let bytes: Uint8Array | undefined;
-    for (let done = 0; done < length; ) {
-      if (this.#piece.length === 0) {
-        const next = await this.#pieces.next();
-        if (next.done === true) {
-          if (mayEnd && done === 0) return undefined;
-          throw new FramingError("cut-short", `bytes end ${length - done} bytes too early`);
-        }
-        this.#piece = next.value;
-        continue;
+  async #payload(length: number): Promise<Uint8Array> {
+    const least = this.#hold === undefined ? length : firstBytes;
+    let bytes = new Uint8Array(0);
+    await this.#pass(length, (part, done) => {
+      const need = done + part.length;
+      if (need > bytes.length) {
+        const size = Math.min(length, Math.max(least, 2 * bytes.length, need));
+        this.#hold?.(size - bytes.length);
+        const larger = new Uint8Array(size);
+        larger.set(bytes.subarray(0, done));
+        bytes = larger;
       }
-      bytes ??= new Uint8Array(length);
-      const part = this.#piece.subarray(0, length - done);
       bytes.set(part, done);
-      done += part.length;
-      this.#piece = this.#piece.subarray(part.length);
-      this.#taken += part.length;
-      if (this.#taken > this.#limit) throw tooLarge(this.#limit);
-    }
+    });
     return bytes;
+  }
+
+  /** Hands the next `length` bytes on as they arrive. */
+  async #pass(length: number, take: (part: Uint8Array, done: number) => void): Promise<void> {
+    if (this.#taken + length > this.#limit) throw tooLarge(this.#limit);
+    for (let done = 0; done < length; ) {
+      if (!(await this.#more())) {
+        throw new FramingError("cut-short", `bytes end ${length - done} bytes too early`);
+      }
+      const part = this.#piece.subarray(0, length - done);
+      take(part, done);
+      done += part.length;
+      this.#taken += part.length;
+      this.#piece = this.#piece.subarray(part.length);
+    }
+  }
+
+  /** Whether there are bytes to read, once some arrived or the pieces ended. */
+  async #more(): Promise<boolean> {
+    while (this.#piece.length === 0) {
+      const next = await this.#pieces.next();
+      if (next.done === true) return false;
+      this.#piece = next.value;
+    }
+    return true;
   }
 }
 

@@ -13,7 +13,7 @@ import { concat, equalBytes, hex, isZero } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import type { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header, headerLength, signedBytes } from "../core/header.ts";
-import type { WholeBlock } from "../core/whole-blocks.ts";
+import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
@@ -38,8 +38,6 @@ export interface Admission {
   readonly known: number;
   /** Why the blocks after these are refused; undefined if there are none. */
   readonly refusal: Problem | undefined;
-  /** Hash of the block that was refused, in hex. */
-  readonly refusedHash: string | undefined;
   readonly fork: ForkFound | undefined;
   /** What was found and is no reason to refuse. */
   readonly findings: readonly Finding[];
@@ -47,11 +45,16 @@ export interface Admission {
   readonly spoiled: boolean;
 }
 
+interface Refused {
+  readonly kind: "refused";
+  readonly problem: Problem;
+}
+
 type Verdict =
   | { readonly kind: "next"; readonly judged: HeadJudgement }
   | { readonly kind: "known" }
   | { readonly kind: "fork"; readonly fork: ForkFound }
-  | { readonly kind: "refused"; readonly problem: Problem };
+  | Refused;
 
 /** What a block is judged against: a head, and the blocks of the same request before it. */
 interface Bench {
@@ -73,22 +76,21 @@ export async function admit(
   let end: Admission["end"];
   const done = (more: Partial<Admission>): Admission => ({
     ...{ accepted, end, known, findings, spoiled: false },
-    ...{ refusal: undefined, refusedHash: undefined, fork: undefined, ...more },
+    ...{ refusal: undefined, fork: undefined, ...more },
   });
   for (const block of blocks) {
     const verdict = await judge(bench, block.head, block.header);
-    const refusedHash = hex(blockHash(suite, block.head));
     if (verdict.kind === "known") known += 1;
     else if (verdict.kind === "fork") {
       const refusal = forkProblem(head, verdict.fork);
-      return done({ refusal, refusedHash, fork: verdict.fork });
-    } else if (verdict.kind === "refused") return done({ refusal: verdict.problem, refusedHash });
+      return done({ refusal, fork: verdict.fork });
+    } else if (verdict.kind === "refused") return done({ refusal: verdict.problem });
     else {
       const said = await take(bench, block, verdict.judged);
       const bad = said.find(({ code }) => isRefusal(code));
       if (bad !== undefined) {
         const refusal = refusedBy(head, bad, block.header.blockNo);
-        return done({ refusal, refusedHash, spoiled: true });
+        return done({ refusal, spoiled: true });
       }
       findings.push(...said);
       accepted.push(block);
@@ -101,20 +103,37 @@ export async function admit(
   return done({});
 }
 
+/** Whether the very same head is stored. */
+export async function isStored(chain: ChainHead, { head, header }: FoundHead): Promise<boolean> {
+  const { blockNo } = header;
+  if (blockNo >= chain.writer.size) return false;
+  return equalBytes(await headOf({ head: chain, accepted: [] }, blockNo), head);
+}
+
 /**
- * Judges the first head of a request before its payload is read: only who holds a key of the
- * chain, or a block of it, gets the vault to take in a body. Undefined: go on.
+ * Judges the first head of a request that is not stored before its payload is read: only who holds
+ * a key of the chain gets the vault to take in a body. Others may be working on the chain.
  */
-export async function refuseEarly(
+export async function judgeEarly(
   suite: Suite,
   head: ChainHead,
-  first: { readonly head: Uint8Array; readonly header: Header },
-): Promise<Problem | undefined> {
+  first: FoundHead,
+): Promise<{ readonly problem?: Problem; readonly fork?: boolean }> {
   const { blockNo } = first.header;
-  // Of a block that is just being stored nothing can be looked up yet; its turn will come.
-  if (blockNo < head.walk.thread.blockNo && blockNo >= head.writer.size) return undefined;
+  if (blockNo < head.walk.thread.blockNo && blockNo >= head.writer.size) {
+    // It is just being stored: what becomes of it shows when its turn comes.
+    const key = head.walk.recent.get(blockNo)?.key;
+    return key !== undefined && isSignedBy(suite, key, first.head)
+      ? {}
+      : { problem: badSignature(head, blockNo).problem };
+  }
   const verdict = await judge({ suite, head, accepted: [] }, first.head, first.header);
-  return verdict.kind === "refused" ? verdict.problem : undefined;
+  if (verdict.kind === "refused") return { problem: verdict.problem };
+  return { fork: verdict.kind === "fork" };
+}
+
+function isSignedBy(suite: Suite, key: Uint8Array, head: Uint8Array): boolean {
+  return suite.verifyEd25519(key, signedBytes(head), head.subarray(headerLength));
 }
 
 async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<Verdict> {
@@ -129,8 +148,9 @@ async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<V
     return { kind: "refused", problem: wrongHead(head, header.blockNo) };
   }
   if (header.blockNo < blockNo) return await judgeOld(bench, bytes, header);
-  await learnRuns(head, header);
-  const judged = walk.judge(bytes);
+  let judged = walk.judge(bytes);
+  // Only a block of the agent's own makes us read all heads of its chain.
+  if (judged.authenticated && (await learnRuns(head, header))) judged = walk.judge(bytes);
   const fault = judged.faults.find(({ code }) => isRefusal(code));
   if (fault === undefined && judged.place === "next") return { kind: "next", judged };
   if (fault === undefined) return { kind: "refused", problem: wrongHead(head, header.blockNo) };
@@ -143,11 +163,12 @@ async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<V
 const linkCodes: readonly string[] = ["BAD_PREV", "CHAIN_ROOT_MISMATCH"];
 
 // Runs that began before the walk did matter only when another run begins.
-async function learnRuns(head: ChainHead, header: Header): Promise<void> {
+async function learnRuns(head: ChainHead, header: Header): Promise<boolean> {
   const { run } = head.walk.thread;
-  if (head.allRuns || run === undefined || equalBytes(run.id, header.runId)) return;
+  if (head.allRuns || run === undefined || equalBytes(run.id, header.runId)) return false;
   head.walk.runs.know(await runsBelow(head.reader, head.writer.size));
   head.allRuns = true;
+  return true;
 }
 
 /** A block at a height that is taken: the same, a fork, or nothing that concerns us. */
@@ -158,14 +179,15 @@ async function judgeOld(bench: Bench, bytes: Uint8Array, header: Header): Promis
   if (equalBytes(ours, bytes)) return { kind: "known" };
   const key =
     blockNo === 0 ? head.grant.key : decodeHeader(await headOf(bench, blockNo - 1)).nextPub;
-  if (!suite.verifyEd25519(key, signedBytes(bytes), bytes.subarray(headerLength))) {
-    return refused(head, "BAD_SIGNATURE", "signature is not by the key that must sign", blockNo);
-  }
+  if (!isSignedBy(suite, key, bytes)) return badSignature(head, blockNo);
   const hash = hex(blockHash(suite, bytes));
   return { kind: "fork", fork: { block: blockNo, hash, proof: concat(ours, bytes) } };
 }
 
-async function headOf({ head, accepted }: Bench, block: number): Promise<Uint8Array> {
+async function headOf(
+  { head, accepted }: Omit<Bench, "suite">,
+  block: number,
+): Promise<Uint8Array> {
   const stored = head.writer.size;
   const found = block < stored ? await head.reader.heads(block, 1) : accepted[block - stored]?.head;
   if (found?.length === headLength) return found;
@@ -210,7 +232,11 @@ function wrongHead(head: ChainHead, block: number, fault?: Fault): Problem {
   return new Problem("wrong-head", why, { ...finding, block, ...ownDetail(head) });
 }
 
-function refused(head: ChainHead, finding: string, message: string, block: number): Verdict {
+function badSignature(head: ChainHead, block: number): Refused {
+  return refused(head, "BAD_SIGNATURE", "signature is not by the key that must sign", block);
+}
+
+function refused(head: ChainHead, finding: string, message: string, block: number): Refused {
   const problem = new Problem("block-refused", message, { finding, block, ...ownDetail(head) });
   return { kind: "refused", problem };
 }

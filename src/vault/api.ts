@@ -111,15 +111,16 @@ function postBlocks(intake: Intake): Endpoint {
     ],
     success: { about: "A receipt over all blocks that are stored.", type: plain },
     problems: [400, 403, 404, 409, 413, 415, 422, 503],
-    answer: async ({ request, path }: ApiRequest) => {
+    answer: async ({ request, peer, path }: ApiRequest) => {
       const id = path["chain"] ?? "";
       if (!/^[0-9a-f]{64}$/.test(id)) {
         throw new Problem("bad-request", "chain must be an id of 64 lower-case hex digits");
       }
       const encoding = request.headers.get("content-encoding") ?? "identity";
       if (encoding !== "identity") throw new Problem("unsupported-encoding", "body is encoded");
-      const receipt = await intake.post({
+      const { receipt } = await intake.post({
         chain: id,
+        address: peer.address,
         grant: request.headers.get("sealtail-grant") ?? undefined,
         length: lengthOf(request.headers.get("content-length")),
         body: piecesOfBody(request.body),

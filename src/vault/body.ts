@@ -10,8 +10,9 @@ export const bodyBytesMax: number = 9 * 1024 * 1024;
 export class BodyReader {
   readonly #blocks: BlockReader;
 
-  constructor(pieces: Pieces, limit: number) {
-    this.#blocks = new BlockReader(pieces, limit);
+  /** `hold` is told of memory before it is taken, and may throw instead. */
+  constructor(pieces: Pieces, limit: number, hold: (bytes: number) => void) {
+    this.#blocks = new BlockReader(pieces, limit, hold);
   }
 
   /** The next block's head; undefined at the end of the body. Asking twice gives the same. */
@@ -21,6 +22,11 @@ export class BodyReader {
 
   next(): Promise<WholeBlock | undefined> {
     return asProblem(this.#blocks.next());
+  }
+
+  /** Passes the next block's payload over, and holds nothing of it. */
+  skip(): Promise<void> {
+    return asProblem(this.#blocks.skip());
   }
 
   /** Lets go of the pieces that were not asked for. */

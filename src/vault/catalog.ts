@@ -121,12 +121,17 @@ export class Catalog {
     return this.#sorted.slice(from, from + limit);
   }
 
+  /** Whether a grant is good for no further chain. Call after grantsKnown. */
+  isUsedUp(chain: string, grant: Grant, root: VerifierKey): boolean {
+    const chains = this.#uses.get(useOf(grant, root));
+    return chains !== undefined && !chains.has(chain) && chains.size >= grant.maxChains;
+  }
+
   /** Takes one of a grant's uses for a chain. False if they are used up. Call after grantsKnown. */
   reserve(chain: string, grant: Grant, root: VerifierKey): boolean {
-    const use = useOf(grant, root);
-    const chains = this.#uses.get(use);
-    if (chains !== undefined && !chains.has(chain) && chains.size >= grant.maxChains) return false;
-    this.#identify(this.#entries.get(chain) ?? this.#add(chain), grant.subject, use);
+    if (this.isUsedUp(chain, grant, root)) return false;
+    const entry = this.#entries.get(chain) ?? this.#add(chain);
+    this.#identify(entry, grant.subject, useOf(grant, root));
     this.#indexStale = true;
     return true;
   }

@@ -32,11 +32,7 @@ export function judgeFounding(
   header: string | undefined,
   now: number,
 ): Founding {
-  if (header === undefined) {
-    throw new Problem("unknown-chain", "chain is not stored, and no grant came with the request", {
-      size: 0,
-    });
-  }
+  if (header === undefined) throw noGrant();
   const bytes = grantBytes(header);
   const { grant, root, fault } = judgeGrant(policy.suite, policy.keys, bytes);
   if (fault !== undefined) throw refusal(fault);
@@ -50,6 +46,11 @@ export function judgeFounding(
 export function usedUp(grant: Grant): Problem {
   const chains = grant.maxChains === 1 ? "1 chain" : `${grant.maxChains} chains`;
   return refusal(new Fault("GRANT_REUSED", `grant is good for ${chains}, and that was used up`));
+}
+
+function noGrant(): Problem {
+  const text = "chain is not stored, and no grant came with the request";
+  return new Problem("unknown-chain", text, { size: 0 });
 }
 
 function grantBytes(header: string): Uint8Array {

@@ -6,22 +6,26 @@
 //   the vault ends the process.
 // - Of a request whose later blocks are refused, the good ones before are stored and receipted;
 //   the refusal is the answer once the bad block comes first.
+// - A refusal is never remembered: it may be about bytes that somebody changed on the way.
+// - Only a head that is signed by the key that must sign it makes room for its payload. Payloads of
+//   stored blocks are passed over as they arrive, and a chain's turn is taken only to store.
 //
 // Reference: docs/reference/http.md, "Posting blocks".
 
-import { hex } from "../core/bytes.ts";
+import { headLength } from "../core/block.ts";
+import { hex, isZero } from "../core/bytes.ts";
 import type { Pieces } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
-import { blockHash } from "../core/header.ts";
-import type { WholeBlock } from "../core/whole-blocks.ts";
+import { blockHash, type Header } from "../core/header.ts";
+import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { discard } from "../host/memory.ts";
 import type { Store } from "../store/store.ts";
-import { type Admission, admit, headDetail, refuseEarly } from "./admit.ts";
+import { type Admission, admit, headDetail, isStored, judgeEarly } from "./admit.ts";
 import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
@@ -30,7 +34,7 @@ import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
-import type { Room } from "./room.ts";
+import type { Held, Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
 import type { Watch } from "./watch.ts";
 
@@ -53,6 +57,8 @@ export interface IntakeOptions {
 
 export interface Submission {
   readonly chain: string;
+  /** Where it comes from. */
+  readonly address: string;
   /** The header Sealtail-Grant. */
   readonly grant: string | undefined;
   /** What the request says of its body's length. */
@@ -60,18 +66,20 @@ export interface Submission {
   readonly body: Pieces;
 }
 
-interface Refused {
-  readonly hash: string;
-  readonly problem: Problem;
+/** What became of a request. */
+export interface Taken {
+  /** Over all that is stored. */
+  readonly receipt: SignedReceipt;
+  /** Whether blocks were stored: whoever sent them holds the chain's key. */
+  readonly grew: boolean;
 }
 
-const refusedMax = 1024;
 const grantsWaitMs = 5000;
 
 export class Intake {
   readonly #options: IntakeOptions;
-  /** Newest refused block of a chain: whoever sends it again gets the same answer for nothing. */
-  readonly #refused = new Map<string, Refused>();
+  /** Heads that are being brought back: all requests for a chain wait for the same. */
+  readonly #opening = new Map<string, Promise<ChainHead | undefined>>();
   #unsafe = false;
   #closing = false;
   #underWay = 0;
@@ -93,44 +101,87 @@ export class Intake {
   }
 
   /** Stores what can be stored of a request, and returns a receipt. Throws Problem. */
-  async post(submission: Submission): Promise<SignedReceipt> {
+  async post(submission: Submission): Promise<Taken> {
     this.assertOpen();
-    const { chain, length } = submission;
+    const { chain, length, address } = submission;
     if (length !== undefined && length > bodyBytesMax) throw tooLarge(bodyBytesMax);
-    const reader = new BodyReader(submission.body, bodyBytesMax);
+    const held = this.#options.room.open(chain, address);
+    const reader = new BodyReader(submission.body, bodyBytesMax, (bytes) => held.take(bytes));
     this.#underWay += 1;
     try {
-      return await this.#post(submission, reader);
+      return await this.#post(submission, reader, held);
     } catch (error) {
       throw this.#explain(chain, error);
     } finally {
+      held.giveBack();
       this.#underWay -= 1;
       if (this.#closing && this.#underWay === 0) this.#idle.resolve();
       await reader.close().catch(() => undefined);
     }
   }
 
-  async #post(submission: Submission, reader: BodyReader): Promise<SignedReceipt> {
-    const { chain, grant, length } = submission;
-    const { heads, clock, policy, room } = this.#options;
-    const known = await heads.use(chain, async (head) => head);
+  async #post({ chain, grant }: Submission, reader: BodyReader, held: Held): Promise<Taken> {
+    const { heads, policy, clock } = this.#options;
+    const known = await this.#headOf(chain);
     let founding: Founding | undefined;
     if (known === undefined) {
       founding = judgeFounding(policy, grant, clock.now());
-      await this.#waitForGrants();
+      held.begins();
     }
-    await this.#judgeFirst(chain, reader, known, founding);
-    const giveBack = room.take(length ?? bodyBytesMax);
-    try {
-      const blocks: WholeBlock[] = [];
-      for (let block = await reader.next(); block; block = await reader.next()) blocks.push(block);
-      return await heads.use(chain, async (head) => {
-        this.assertOpen();
-        return await this.#take(chain, head, founding, blocks);
-      });
-    } finally {
-      giveBack();
+    const first = await reader.head();
+    if (first === undefined) throw new Problem("bad-request", "body is empty, want whole blocks");
+    if (founding !== undefined) await this.#judgeGenesis(chain, first, founding);
+    const { blocks, passed } = await this.#read(reader, known);
+    this.#count("duplicate", passed);
+    const open = known && heads.peek(chain);
+    if (blocks.length === 0 && open?.stored !== undefined) {
+      return { receipt: this.#sign(open), grew: false };
     }
+    return await heads.use(chain, async (head) => {
+      this.assertOpen();
+      return await this.#take(chain, head, founding, blocks);
+    });
+  }
+
+  /** The chain's head, to judge heads by: read only, and without a turn of the chain's own. */
+  async #headOf(chain: string): Promise<ChainHead | undefined> {
+    const { heads, catalog } = this.#options;
+    if (catalog.get(chain) === undefined) return undefined;
+    const open = heads.peek(chain);
+    if (open !== undefined) return open;
+    let opening = this.#opening.get(chain);
+    if (opening === undefined) {
+      opening = heads.use(chain, async (head) => head);
+      this.#opening.set(chain, opening);
+      const done = (): void => void this.#opening.delete(chain);
+      opening.then(done, done);
+    }
+    return await opening;
+  }
+
+  /** Reads a body. Of blocks that are stored only their heads are looked at. Throws Problem. */
+  async #read(
+    reader: BodyReader,
+    known: ChainHead | undefined,
+  ): Promise<{ blocks: WholeBlock[]; passed: Header[] }> {
+    const { suite } = this.#options;
+    const blocks: WholeBlock[] = [];
+    const passed: Header[] = [];
+    for (let found = await reader.head(); found !== undefined; found = await reader.head()) {
+      if (known !== undefined && (await isStored(known, found))) {
+        passed.push(found.header);
+        await reader.skip();
+        continue;
+      }
+      if (known !== undefined && blocks.length === 0) {
+        const early = await judgeEarly(suite, known, found);
+        if (early.problem !== undefined) throw early.problem;
+        // Two heads prove it: the payload says nothing more.
+        if (early.fork) return { blocks: [{ ...found, payload: new Uint8Array(0) }], passed };
+      }
+      blocks.push((await reader.next()) as WholeBlock);
+    }
+    return { blocks, passed };
   }
 
   /** Right after a start, the grants of stored chains may not all be read yet. */
@@ -149,40 +200,27 @@ export class Intake {
     });
   }
 
-  /** Looks at the first head, before anything else is read. Throws Problem. */
-  async #judgeFirst(
-    chain: string,
-    reader: BodyReader,
-    head: ChainHead | undefined,
-    founding: Founding | undefined,
-  ): Promise<void> {
-    const { suite } = this.#options;
-    const first = await reader.head();
-    if (first === undefined) throw new Problem("bad-request", "body is empty, want whole blocks");
-    const hash = hex(blockHash(suite, first.head));
-    const before = this.#refused.get(chain);
-    if (before?.hash === hash) throw before.problem;
-    if (head !== undefined) {
-      const problem = await refuseEarly(suite, head, first);
-      if (problem !== undefined) throw problem;
-      return;
-    }
+  /** Judges the head by which a chain would begin, by the cheap things first. Throws Problem. */
+  async #judgeGenesis(chain: string, { header, head }: FoundHead, by: Founding): Promise<void> {
+    const { suite, catalog, heads } = this.#options;
+    const { grant, root } = by;
     const detail = headDetail(undefined, suite.sha256(new Uint8Array(0)));
-    if (first.header.kind !== "genesis") {
-      const text = `block is numbered ${first.header.blockNo}, want 0`;
-      throw new Problem("wrong-head", text, { block: first.header.blockNo, ...detail });
+    if (header.kind !== "genesis") {
+      const text = `block is numbered ${header.blockNo}, want 0`;
+      throw new Problem("wrong-head", text, { block: header.blockNo, ...detail });
     }
-    if (hash !== chain) {
+    if (hex(blockHash(suite, head)) !== chain || !isZero(header.chainId)) {
       const text = "block is the genesis of another chain";
       throw new Problem("block-refused", text, { finding: "WRONG_CHAIN", block: 0, ...detail });
     }
-    const { grant } = founding as Founding;
     // The walk that judges it for good is made when the whole request is there.
-    const { walk } = this.#options.heads.unfounded(chain, grant);
-    const fault = walk.judge(first.head).faults[0];
-    if (fault === undefined) return;
-    const extra = { finding: fault.code, block: 0, ...detail };
-    throw new Problem("block-refused", fault.message, extra);
+    const fault = heads.unfounded(chain, grant).walk.judge(head).faults[0];
+    if (fault !== undefined) {
+      const extra = { finding: fault.code, block: 0, ...detail };
+      throw new Problem("block-refused", fault.message, extra);
+    }
+    await this.#waitForGrants();
+    if (catalog.isUsedUp(chain, grant, root)) throw usedUp(grant);
   }
 
   async #take(
@@ -190,19 +228,19 @@ export class Intake {
     known: ChainHead | undefined,
     founding: Founding | undefined,
     blocks: readonly WholeBlock[],
-  ): Promise<SignedReceipt> {
+  ): Promise<Taken> {
     const { heads, suite } = this.#options;
     if (known === undefined && founding === undefined) throw gone();
     const head = known ?? heads.unfounded(chain, (founding as Founding).grant);
     const result = await admit(suite, head, blocks);
     if (result.spoiled) heads.drop(chain);
-    this.#count(result, blocks);
+    this.#countAll(result, blocks);
     if (result.refusal !== undefined) await this.#refuse(chain, result, result.refusal);
     if (result.accepted.length === 0) {
       if (result.refusal !== undefined) throw result.refusal;
-      return this.#sign(head);
+      return { receipt: this.#sign(head), grew: false };
     }
-    const founded = known ?? (await this.#found(head, founding as Founding));
+    const founded = known ?? (await this.#create(head, founding as Founding));
     await this.#store(founded, result);
     for (const { payload } of result.accepted) discard(payload);
     if (known === undefined && !result.spoiled) heads.put(founded);
@@ -210,11 +248,11 @@ export class Intake {
     this.#options.keeper.note(chain, receipt);
     // The first receipt says when the chain began, so it must not get lost.
     if (known === undefined) await this.#options.keeper.keep(chain);
-    return receipt;
+    return { receipt, grew: true };
   }
 
   /** The grant is stored before the genesis. Throws Problem if its uses are used up. */
-  async #found(head: ChainHead, { grant, root, bytes }: Founding): Promise<ChainHead> {
+  async #create(head: ChainHead, { grant, root, bytes }: Founding): Promise<ChainHead> {
     const { catalog, store } = this.#options;
     if (!catalog.reserve(head.chain, grant, root)) throw usedUp(grant);
     try {
@@ -260,11 +298,10 @@ export class Intake {
   }
 
   async #refuse(chain: string, result: Admission, problem: Problem): Promise<void> {
-    const { fork, refusedHash, spoiled } = result;
+    const { fork } = result;
     const { diag, store, catalog, observer, watch } = this.#options;
     const { finding = problem.code, block } = problem.extra;
     diag.warn("block refused", { chain, block, finding });
-    if (spoiled && refusedHash !== undefined) this.#remember(chain, refusedHash, problem);
     if (fork === undefined) return;
     observer.fork();
     const kept = await store.writeFork(chain, fork);
@@ -274,28 +311,19 @@ export class Intake {
     diag.error("fork of a chain", { chain, block, kept });
   }
 
-  // Only what was refused inside: that cost a whole verification, and the state it was judged by.
-  #remember(chain: string, hash: string, problem: Problem): void {
-    this.#refused.delete(chain);
-    this.#refused.set(chain, { hash, problem });
-    const oldest = this.#refused.keys().next().value;
-    if (this.#refused.size > refusedMax && oldest !== undefined) this.#refused.delete(oldest);
+  #countAll({ accepted, known, refusal }: Admission, blocks: readonly WholeBlock[]): void {
+    const headers = blocks.map(({ header }) => header);
+    const at = accepted.length + known;
+    this.#count("stored", headers.slice(known, at));
+    this.#count("duplicate", headers.slice(0, known));
+    if (refusal !== undefined) this.#count("rejected", headers.slice(at, at + 1));
   }
 
-  #count(result: Admission, blocks: readonly WholeBlock[]): void {
-    const { observer } = this.#options;
-    const { accepted, known, refusal } = result;
-    const tally = (outcome: IntakeOutcome, part: readonly WholeBlock[]): void => {
-      if (part.length === 0) return;
-      const envelopes = part.reduce((sum, { header }) => sum + header.count, 0);
-      const bytes = part.reduce((sum, each) => sum + each.head.length + each.payload.length, 0);
-      observer.received(outcome, part.length, envelopes, bytes);
-    };
-    tally("stored", accepted);
-    tally("duplicate", blocks.slice(0, known));
-    if (refusal === undefined) return;
-    const at = accepted.length + known;
-    tally("rejected", blocks.slice(at, at + 1));
+  #count(outcome: IntakeOutcome, blocks: readonly Header[]): void {
+    if (blocks.length === 0) return;
+    const envelopes = blocks.reduce((sum, { count }) => sum + count, 0);
+    const bytes = blocks.reduce((sum, { storedLength }) => sum + headLength + storedLength, 0);
+    this.#options.observer.received(outcome, blocks.length, envelopes, bytes);
   }
 
   /** Throws Problem while nothing is taken in. */

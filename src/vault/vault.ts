@@ -59,7 +59,7 @@ export interface VaultDeps {
 
 export interface VaultLimits {
   readonly objects: ObjectLimits;
-  readonly room: RoomLimits;
+  readonly room: Partial<RoomLimits>;
   /** Memory for open heads. */
   readonly headBytes: number;
 }
