@@ -88,6 +88,16 @@ export class VaultClient {
     }
   }
 
+  /** One header of the answer to HEAD; undefined where it is not there. 404 is vault-refused. */
+  async header(path: string, name: string): Promise<string | undefined> {
+    const answer = await this.#ask(path, undefined, "HEAD");
+    if (answer === undefined) throw this.#refused(path, "404 not found");
+    answer.done.abort();
+    answer.response.resume();
+    const value = answer.response.headers[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
   /** The answer in pieces; 404 is vault-refused. */
   async *pieces(path: string, limit: number): AsyncGenerator<Uint8Array, void, undefined> {
     const answer = await this.#ask(path);
@@ -118,9 +128,13 @@ export class VaultClient {
     return new SealtailError("vault-refused", message, { place: this.url + path });
   }
 
-  async #ask(path: string, body?: Uint8Array): Promise<Answer | undefined> {
+  async #ask(
+    path: string,
+    body?: Uint8Array,
+    method: string = body === undefined ? "GET" : "POST",
+  ): Promise<Answer | undefined> {
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await this.#request(path, body);
+      const answer = await this.#request(path, body, method);
       const { response } = answer;
       const status = response.statusCode ?? 0;
       if (status === 200) return answer;
@@ -135,13 +149,12 @@ export class VaultClient {
     }
   }
 
-  async #request(path: string, body: Uint8Array | undefined): Promise<Answer> {
+  async #request(path: string, body: Uint8Array | undefined, method: string): Promise<Answer> {
     const target = this.url + path;
     const ending = new AbortController();
     const { idleMs, answerMs } = this.#limits;
     const done = new AbortController();
     void systemClock.sleep(answerMs, done.signal).then(() => ending.abort());
-    const method = body === undefined ? "GET" : "POST";
     const options = { method, agent: this.#agent, timeout: idleMs, signal: ending.signal };
     const headers = { accept: "*/*", "accept-encoding": "identity" };
     const send = target.startsWith("https:") ? https.request : http.request;

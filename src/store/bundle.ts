@@ -4,6 +4,8 @@
 // - Read by position: one pass over the headers makes an index, contents are read where they lie.
 // - A bundle may come from anyone. What it holds is never written to disk, so no path in it can
 //   lead anywhere; what is not of the layout is passed over.
+// - A name that another tool would unpack to an object's place, and that is not written as the
+//   layout has it, makes the bundle refused: all tools see the same bundle.
 //
 // Spec: docs/spec/store.md, "Bundle".
 
@@ -126,8 +128,8 @@ function headerAt(path: string, block: Uint8Array, at: number): TarHeader | unde
 }
 
 function add(index: Index, path: string, header: TarHeader, start: number): void {
-  const place = placeOf(header.path.replace(/^(?:\.\/)+/, ""));
-  if (place === undefined) return;
+  const place = placeOf(header.path);
+  if (place === undefined) return refuseNearly(path, header.path, start);
   const objects = index.get(place.chain) ?? new Map<string, Place>();
   index.set(place.chain, objects);
   const key = `${place.folder}/${place.name}`;
@@ -135,8 +137,21 @@ function add(index: Index, path: string, header: TarHeader, start: number): void
   objects.set(key, { start, size: header.size });
 }
 
-function invalid(path: string, why: string): SealtailError {
-  return new SealtailError("bundle-invalid", `bundle can't be read: ${why}`, { place: path });
+// What another tool would unpack to an object's place, or nearly there, must not be passed over.
+function refuseNearly(path: string, name: string, start: number): void {
+  const parts: string[] = [];
+  for (const part of name.toLowerCase().split(/[/\\]/)) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  if (placeOf(parts.join("/")) === undefined) return;
+  const why = `an object's name at byte ${start - tarBlock} is not written as in a store`;
+  throw invalid(path, why, "pack the folder by its own name: tar -C STORE -cf BUNDLE chains");
+}
+
+function invalid(path: string, why: string, hint?: string): SealtailError {
+  const detail = { place: path, ...(hint === undefined ? {} : { hint }) };
+  return new SealtailError("bundle-invalid", `bundle can't be read: ${why}`, detail);
 }
 
 class BundleShelf implements Shelf {

@@ -20,6 +20,7 @@ import {
   grantPath,
   headersNumber,
   headersPath,
+  placeOf,
   rangeOf,
   receiptPath,
 } from "./layout.ts";
@@ -73,6 +74,14 @@ export class ShelfChain implements ChainReader {
     });
 
   readonly unread = (): Promise<string[]> => this.#shelf.unread(this.id);
+
+  async object(name: string): Promise<StoredObject | undefined> {
+    const place = placeOf(name);
+    if (place === undefined || place.chain !== this.id) return undefined;
+    const found = await this.#shelf.open(name);
+    await found?.close();
+    return found && this.#object(name, firstBlockOf(place));
+  }
 
   async heads(from: number, count: number): Promise<Uint8Array> {
     const most = Math.min(count, rangeOf(from) + blocksPerRange - from);
@@ -199,6 +208,11 @@ export class ShelfChain implements ChainReader {
     if (reached === next) throw missing(this.id, next);
     return { stretch: { path, start, end }, reached };
   }
+}
+
+function firstBlockOf({ folder, name }: { folder: string; name: string }): number {
+  const number = folder === "headers" ? headersNumber(name) : blocksNumber(name);
+  return number ?? forkOf(name)?.block ?? 0;
 }
 
 /** Offsets of blocks [from, to) in the object that begins with block `first` of the range. */

@@ -8,7 +8,7 @@
 //
 // Format: docs/spec/store.md.
 
-import type { ChainSource, Pieces, VerifiableSource } from "../core/chain-source.ts";
+import type { ChainSource, Pieces, StoredObject, VerifiableSource } from "../core/chain-source.ts";
 
 /** A block's two parts as they are stored, one behind the other. */
 export interface BlockBytes {
@@ -32,6 +32,8 @@ export interface ForkProof {
  * Whoever wants a receipt that the blocks cover reads the receipt first.
  */
 export interface ChainReader extends ChainSource {
+  /** The object of that name in the layout; undefined where there is none. */
+  readonly object: (name: string) => Promise<StoredObject | undefined>;
   /**
    * Heads from block `from` on, joined, at most `count` and never past the end of its range of
    * 1,024. Fewer, or none, where fewer are there.

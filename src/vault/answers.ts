@@ -48,6 +48,9 @@ const envelope = object(
   ["source", "path", "name", "offset", "lf", "text", "base64"],
 );
 
+const names: Schema = { type: "array", items: text };
+const unread: Schema = { ...names, description: "What can't be read, and why: for people." };
+
 /** By the endpoint's name. */
 export const answerSchemas: Readonly<Record<string, Schema>> = {
   chains: object({ chains: { type: "array", items: object(summary) }, next: hash }, ["next"]),
@@ -56,4 +59,6 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
   acknowledgements: object({ acknowledgements: { type: "array", items: text } }),
   "post-acknowledgement": object({ id: hash }),
   lines: envelope,
+  "store-chains": object({ chains: { type: "array", items: hash }, next: hash, unread }, ["next"]),
+  "store-objects": object({ objects: names, next: text, unread }, ["next"]),
 };

@@ -10,6 +10,7 @@ import type { Intake } from "./intake.ts";
 import { openApi } from "./openapi.ts";
 import { Problem } from "./problem.ts";
 import { json, type Reads } from "./reads.ts";
+import type { StoreReads } from "./store-reads.ts";
 import { piecesOfBody } from "./stream.ts";
 
 const inPath = (name: string, about: string): Parameter => ({
@@ -40,12 +41,13 @@ const read = (shape: Read, answer: Endpoint["answer"]): Endpoint => ({
 export interface ApiParts {
   readonly intake: Intake;
   readonly reads: Reads;
+  readonly storeReads: StoreReads;
   readonly acknowledgements: Acknowledgements;
 }
 
 /** All endpoints. */
 export function endpoints(parts: ApiParts, version: string): Endpoint[] {
-  const { intake, reads, acknowledgements } = parts;
+  const { intake, reads, storeReads, acknowledgements } = parts;
   const table: Endpoint[] = [
     postBlocks(intake),
     postAcknowledgement(acknowledgements),
@@ -79,6 +81,7 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
       reads.list,
     ),
     ...chainReads(reads),
+    ...storeAsItIs(storeReads),
     {
       method: "GET",
       path: "/v1/openapi.json",
@@ -161,6 +164,52 @@ function lengthOf(header: string | null): number | undefined {
   const length = /^[0-9]{1,15}$/.test(header) ? Number(header) : Number.NaN;
   if (!Number.isNaN(length)) return length;
   throw new Problem("bad-request", `Content-Length must be a number up to ${bodyBytesMax}`);
+}
+
+function storeAsItIs(reads: StoreReads): Endpoint[] {
+  const names: readonly Parameter[] = [
+    integer("limit", "Names at most, 1 to 10,000; 10,000 unless told."),
+    text("after", "The name behind which the list goes on."),
+  ];
+  return [
+    read(
+      {
+        ...{ path: "/v1/store/chains", name: "store-chains", parameters: names },
+        about: "Ids of all chains that the store holds, also of those without a block.",
+        success: {
+          about: "`chains`, `next` while there are more, and `unread`: what can't be read.",
+          type: "application/json",
+        },
+      },
+      reads.chains,
+    ),
+    read(
+      {
+        ...{ path: "/v1/store/chains/{chain}", name: "store-objects" },
+        about: "Names of a chain's blocks, headers and forks objects, as the store has them.",
+        parameters: [chain, ...names],
+        success: {
+          about: "`objects`, `next` while there are more, and `unread`: what can't be read.",
+          type: "application/json",
+        },
+      },
+      reads.objects,
+    ),
+    read(
+      {
+        ...{ path: "/v1/store/chains/{chain}/object", name: "store-object" },
+        about: "An object's bytes as they are stored, whatever they are; the newest receipt.",
+        parameters: [
+          chain,
+          text("name", "Its name in the chain's folder: grant, receipt, or one of the list."),
+          integer("from", "First byte; 0 unless told."),
+          integer("limit", "Bytes at most; all unless told."),
+        ],
+        success: { about: "Sealtail-Size says how long the object is now.", type: bytes },
+      },
+      reads.object,
+    ),
+  ];
 }
 
 function chainReads(reads: Reads): Endpoint[] {

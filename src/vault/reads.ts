@@ -169,10 +169,14 @@ export class Reads {
     return this.#options.store.reader((await this.#entry(chain)).chain);
   }
 
-  async #newestReceipt(reader: ChainReader): Promise<Uint8Array | undefined> {
+  /** The newest receipt that was signed since the start. */
+  newestReceipt(chain: string): Uint8Array | undefined {
     const { keeper, heads } = this.#options;
-    const held = heads.peek(reader.id)?.receipt ?? keeper.newest(reader.id);
-    return held?.bytes ?? (await reader.receipt());
+    return (heads.peek(chain)?.receipt ?? keeper.newest(chain))?.bytes;
+  }
+
+  async #newestReceipt(reader: ChainReader): Promise<Uint8Array | undefined> {
+    return this.newestReceipt(reader.id) ?? (await reader.receipt());
   }
 
   /** How many blocks may be handed out: those that are durable. */
@@ -218,7 +222,7 @@ function note(bytes: Uint8Array | undefined): Response {
   });
 }
 
-function raw(pieces: AsyncIterable<Uint8Array>, headers: Record<string, string>): Response {
+export function raw(pieces: AsyncIterable<Uint8Array>, headers: Record<string, string>): Response {
   const type = { "content-type": "application/octet-stream" };
   return new Response(bodyOf(pieces), { headers: { ...still, ...type, ...headers } });
 }

@@ -38,6 +38,7 @@ import { ReceiptKeeper } from "./receipts.ts";
 import { Room, type RoomLimits } from "./room.ts";
 import { apiHandler } from "./routes.ts";
 import { ReceiptSigner, type VaultSigners } from "./signer.ts";
+import { StoreReads } from "./store-reads.ts";
 import { Watch } from "./watch.ts";
 
 export interface VaultDeps {
@@ -271,7 +272,9 @@ class Vault implements RunningVault {
       ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
       ...{ observer: metrics, watch, onUnsafe: this.#fail },
     });
-    const table = endpoints({ intake, reads, acknowledgements }, this.#deps.version);
+    const newestReceipt = (chain: string) => reads.newestReceipt(chain);
+    const storeReads = new StoreReads({ store, newestReceipt });
+    const table = endpoints({ intake, reads, storeReads, acknowledgements }, this.#deps.version);
     metrics.expect(table);
     this.#store = store;
     this.#catalog = catalog;

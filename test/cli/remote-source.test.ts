@@ -5,15 +5,22 @@ import test from "node:test";
 import { chooseChain, type OpenedSource } from "../../src/cli/chains-source.ts";
 import { makeProof } from "../../src/cli/proof-maker.ts";
 import { remoteSource } from "../../src/cli/remote-source.ts";
-import { headLength } from "../../src/core/block.ts";
 import { concat } from "../../src/core/bytes.ts";
 import { verifyProof } from "../../src/core/proof-check.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { type SourceReport, verifySource } from "../../src/verify/all.ts";
 import { ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
+import {
+  blocksName,
+  memorySource,
+  type StoreFiles,
+  storeChain,
+  storeFork,
+} from "../fakes/chain-store.ts";
 import { CommandDir, keyWords } from "./command.ts";
 
+const hex16 = (number: number): string => number.toString(16).padStart(16, "0");
 const keys = { roots: [testRoot.key], vaults: [testVault.keys] };
 
 function chainOf(blocks: number, label = "payments"): ChainBuilder {
@@ -30,25 +37,22 @@ function chainOf(blocks: number, label = "payments"): ChainBuilder {
 
 type Answer = (path: string, response: ServerResponse, query: URLSearchParams) => boolean;
 
-/** Serves chains as the vault's API does; `instead` may answer first. */
+/** Serves a store as the vault's API does; `instead` may answer first. */
 class FakeVault implements AsyncDisposable {
   readonly asked: string[] = [];
+  readonly files: StoreFiles = new Map();
   readonly #server: Server;
-  readonly #chains: ReadonlyMap<string, ChainBuilder>;
-  /** Blocks on a page at most. */
-  pageMax = 300;
+  /** Names in a list, and bytes of an object, that one answer holds at most. */
+  namesMax = 2;
   instead: Answer = () => false;
-  forks: Uint8Array = new Uint8Array(0);
-  /** Bends what is served as block `number`. */
-  bend: (number: number, bytes: Uint8Array) => Uint8Array = (_, bytes) => bytes;
 
   constructor(chains: readonly ChainBuilder[]) {
-    this.#chains = new Map(chains.map((chain) => [chain.name, chain]));
+    for (const chain of chains) storeChain(this.files, chain, { perObject: 1024 });
     this.#server = createServer((request, response) => {
       const url = new URL(request.url ?? "/", "http://vault");
       this.asked.push(request.url ?? "");
       if (this.instead(url.pathname, response, url.searchParams)) return;
-      const body = this.#answer(url.pathname, url.searchParams);
+      const body = this.#answer(url.pathname, url.searchParams, response);
       if (body === undefined) response.statusCode = 404;
       response.end(body ?? "not here");
     });
@@ -64,39 +68,40 @@ class FakeVault implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #answer(path: string, query: URLSearchParams): string | Uint8Array | undefined {
-    const [, version, top, id = "", what] = path.split("/");
-    if (version !== "v1" || top !== "chains") return undefined;
-    if (id === "") return this.#list(query.get("after") ?? "", Number(query.get("limit")));
-    const chain = this.#chains.get(id);
-    if (chain === undefined) return undefined;
-    const from = Number(query.get("from"));
-    const count = Math.min(Number(query.get("limit")), this.pageMax);
-    const page = chain.blocks.slice(from, from + count);
-    switch (what) {
-      case undefined:
-        return JSON.stringify({ chain: id, size: chain.length });
-      case "grant":
-        return chain.grant;
-      case "receipt":
-        return chain.receipt();
-      case "forks":
-        return this.forks;
-      case "headers":
-        return concat(...page.map(({ bytes }) => bytes.subarray(0, headLength)));
-      case "blocks":
-        return concat(...page.map(({ bytes }, index) => this.bend(from + index, bytes)));
-      default:
-        return undefined;
-    }
+  /** The one `.blocks` object that begins with block `first`. */
+  blocks(chain: ChainBuilder, first = 0): Uint8Array {
+    return this.files.get(blocksName(`chains/${chain.name}`, first)) as Uint8Array;
   }
 
-  // Two on a page, so that there are several.
-  #list(after: string, limit: number): string {
-    const ids = [...this.#chains.keys()].sort().filter((id) => id > after);
-    const page = ids.slice(0, Math.min(2, limit));
-    const next = page.length < ids.length ? { next: page.at(-1) } : {};
-    return JSON.stringify({ chains: page.map((chain) => ({ chain })), ...next });
+  #answer(
+    path: string,
+    query: URLSearchParams,
+    response: ServerResponse,
+  ): string | Uint8Array | undefined {
+    const [, version, store, top, id, what] = path.split("/");
+    if (version !== "v1" || store !== "store" || top !== "chains") return undefined;
+    const after = query.get("after") ?? "";
+    if (id === undefined) {
+      const ids = new Set([...this.files.keys()].map((name) => name.split("/")[1] as string));
+      return this.#list("chains", [...ids], after);
+    }
+    const start = `chains/${id}/`;
+    const names = [...this.files.keys()].filter((name) => name.startsWith(start));
+    const objects = names.map((name) => name.slice(start.length));
+    const listed = objects.filter((name) => !["grant", "receipt"].includes(name));
+    if (what === undefined) return this.#list("objects", listed, after);
+    const bytes = this.files.get(start + query.get("name"));
+    if (bytes === undefined) return undefined;
+    response.setHeader("sealtail-size", bytes.length);
+    const from = Number(query.get("from") ?? 0);
+    return bytes.subarray(from, from + Number(query.get("limit") ?? bytes.length));
+  }
+
+  #list(what: string, names: readonly string[], after: string): string {
+    const left = names.filter((name) => name > after).sort();
+    const page = left.slice(0, this.namesMax);
+    const next = page.length < left.length ? { next: page.at(-1) } : {};
+    return JSON.stringify({ [what]: page, ...next, unread: [] });
   }
 }
 
@@ -114,7 +119,7 @@ test("a vault's chains are verified, also over several pages and objects", async
   assert.deepEqual([report.verdict, report.findings], ["VALID", []]);
   assert.equal(report.chains.length, 5);
   assert.equal(report.blocks, 2512);
-  assert.ok(vault.asked.some((path) => path.includes("blocks?from=1024&")));
+  assert.ok(vault.asked.some((path) => path.includes("?after=")));
   const heads = await verified(source, true);
   assert.deepEqual([heads.verdict, heads.blocks], ["VALID", 2512]);
   const chain = await chooseChain(source, "payments");
@@ -164,7 +169,7 @@ test("a fork's proof that a vault hands out is judged", async () => {
   const twin = chain.twin([say({ type: "heartbeat", sources: [] })]);
   const ours = chain.seal([say({ type: "stop", reason: "sigterm" })]);
   await using vault = new FakeVault([chain]);
-  vault.forks = concat(ours.head, twin.head);
+  storeFork(vault.files, chain, ours, twin);
   const source = await remoteSource(await vault.start(), undefined);
   const report = await verified(source);
   assert.equal(report.verdict, "INVALID");
@@ -172,21 +177,28 @@ test("a fork's proof that a vault hands out is judged", async () => {
   await source.close();
 });
 
-test("blocks that a vault bends are found, and hide no others", async () => {
-  const chain = chainOf(1400);
-  await using vault = new FakeVault([chain]);
-  vault.bend = (number, bytes) => {
-    if (number !== 700) return bytes;
-    const bent = bytes.slice();
-    bent[100] = (bent[100] as number) ^ 1;
-    return bent;
-  };
-  const source = await remoteSource(await vault.start(), undefined);
-  const report = await verified(source);
-  assert.equal(report.verdict, "INVALID");
-  assert.equal(report.counts.BAD_SIGNATURE, 1);
-  assert.equal(report.blocks, 1399);
-  await source.close();
+test("what a store holds is seen from afar as it is seen beside it, damage and all", async () => {
+  const chain = chainOf(40);
+  const bends: readonly ((blocks: Uint8Array, at: number) => Uint8Array)[] = [
+    (blocks, at) => blocks.with(at, 0),
+    (blocks, at) => blocks.with(at + 75, (blocks[at + 75] as number) ^ 0x40),
+    (blocks, at) => blocks.with(at + 100, (blocks[at + 100] as number) ^ 1),
+    (blocks, at) => blocks.subarray(0, at + 200),
+    (blocks) => concat(blocks, new Uint8Array(20)),
+    (blocks) => concat(blocks, blocks.subarray(0, 600)),
+  ];
+  for (const [index, bend] of bends.entries()) {
+    await using vault = new FakeVault([chain]);
+    const at = concat(...chain.blocks.slice(0, 7).map(({ bytes }) => bytes)).length;
+    const bent = bend(vault.blocks(chain), at);
+    vault.files.set(blocksName(`chains/${chain.name}`, 0), bent);
+    const source = await remoteSource(await vault.start(), undefined);
+    const far = await verified(source);
+    const near = await verifySource(memorySource(vault.files), { suite, ...keys });
+    assert.deepEqual({ ...far, source: "" }, { ...near, source: "" }, `bend ${index}`);
+    assert.notEqual(far.verdict, "VALID");
+    await source.close();
+  }
 });
 
 const big = 40_000_000;
@@ -203,11 +215,13 @@ const hostile: readonly (readonly [what: string, answer: Answer])[] = [
   ["other JSON", (_, response) => ended(response, "[1]")],
   ["null", (_, response) => ended(response, "null")],
   ["deep JSON", (_, response) => ended(response, "[".repeat(100_000))],
-  ["ids that are none", (_, response) => ended(response, '{"chains":[{"chain":"../../etc"}]}')],
+  ["ids that are none", (_, response) => ended(response, listing('["../../etc"]'))],
   ["the same list for ever", (_, response) => ended(response, sameList)],
-  ["an empty list for ever", (_, response) => ended(response, '{"chains":[],"next":"0"}')],
+  ["an empty list for ever", (_, response) => ended(response, listing('[],"next":"0"'))],
+  ["no list of what can't be read", (_, response) => ended(response, '{"chains":[]}')],
 ];
-const sameList = `{"chains":[{"chain":"${"a".repeat(64)}"}],"next":"${"a".repeat(64)}"}`;
+const listing = (chains: string) => `{"chains":${chains},"unread":[]}`;
+const sameList = listing(`["${"a".repeat(64)}"],"next":"${"a".repeat(64)}"`);
 
 function ended(response: ServerResponse, body = ""): boolean {
   response.end(body);
@@ -251,15 +265,13 @@ for (const [what, answer] of hostile) {
   });
 }
 
+const names = (list: string) => `{"objects":${list},"unread":[]}`;
 const lies: readonly (readonly [what: string, path: RegExp, body: string | Uint8Array])[] = [
-  ["a size beyond all numbers", /[0-9a-f]{64}$/, '{"size":9007199254740991}'],
-  ["a size below zero", /[0-9a-f]{64}$/, '{"size":-1}'],
-  ["no size", /[0-9a-f]{64}$/, "{}"],
-  ["no blocks", /blocks$/, ""],
-  ["more than was asked for", /blocks$/, new Uint8Array(9_000_000)],
-  ["no headers", /headers$/, ""],
-  ["half a header", /headers$/, new Uint8Array(100)],
-  ["half a proof", /forks$/, new Uint8Array(100)],
+  ["no objects", /[0-9a-f]{64}$/, "{}"],
+  ["objects that are none", /[0-9a-f]{64}$/, names('["../../etc/passwd"]')],
+  ["objects out of order", /[0-9a-f]{64}$/, names(`["${hex16(9)}.blocks","${hex16(0)}.blocks"]`)],
+  ["an object that is not there", /[0-9a-f]{64}$/, names(`["${hex16(9)}.blocks"]`)],
+  ["more bytes than were asked for", /object$/, new Uint8Array(9_000_000)],
 ];
 
 for (const [what, path, body] of lies) {
@@ -276,19 +288,6 @@ for (const [what, path, body] of lies) {
     await source.close();
   });
 }
-
-test("headers that are none are judged like any others", async () => {
-  await using vault = new FakeVault([chainOf(20)]);
-  vault.instead = (path, response, query) => {
-    if (!path.endsWith("/headers")) return false;
-    response.end(new Uint8Array(Number(query.get("limit")) * headLength));
-    return true;
-  };
-  const source = await remoteSource(await vault.start(), undefined, quick);
-  const report = await verified(source);
-  assert.notEqual(report.verdict, "VALID");
-  await source.close();
-});
 
 test("why a vault refuses is said, and nothing listening is told from that", async () => {
   using dir = new CommandDir();
@@ -315,8 +314,8 @@ test("why a vault refuses is said, and nothing listening is told from that", asy
 test("a vault that fails midway fails the command that reads lines or proves them", async () => {
   using dir = new CommandDir();
   await using vault = new FakeVault([chainOf(20)]);
-  vault.instead = (path, response) => {
-    if (!path.endsWith("/blocks")) return false;
+  vault.instead = (_, response, query) => {
+    if (query.get("name")?.endsWith(".blocks") !== true) return false;
     return cutOff(response);
   };
   const url = await vault.start();

@@ -91,7 +91,7 @@ test("tar lists a bundle and packs one that is read", async (t) => {
     throw error;
   }
   assert.deepEqual(new Uint8Array(await readFile(join(dir, grantPath(chainId)))), grant);
-  await run("tar", ["--format=ustar", "-cf", "b.tar", "./chains"], { cwd: dir });
+  await run("tar", ["--format=ustar", "-cf", "b.tar", "chains"], { cwd: dir });
   const again = await openBundle(systemFiles, join(dir, "b.tar"));
   assert.deepEqual(await contentOf(again.reader(chainId)), joined(blocksOf(0, 1100)));
   await again.close();
@@ -184,9 +184,8 @@ test("what is not of the layout is passed over, wherever its path leads", async 
     file(`chains/${chainId}/../../grant`, grant),
     file(`chains/${chainId}/grant.txt`, grant),
     file(`chains/${chainId}/headers/0000000000000001`, grant),
-    file(`chains/${chainId.toUpperCase()}/grant`, grant),
     file(`chains/${chainId}/ffffffffffffffff.blocks`, grant),
-    file(`./${grantPath(chainId)}`, grant),
+    file(grantPath(chainId), grant),
     end,
   );
   const bundle = await opened(bytes);
@@ -195,6 +194,32 @@ test("what is not of the layout is passed over, wherever its path leads", async 
   assert.deepEqual(await chain.grant(), grant);
   assert.deepEqual([...(await chain.blocks()), ...(await chain.headers())], []);
 });
+
+const spellings = [
+  `./chains/${chainId}/receipt`,
+  `/chains/${chainId}/receipt`,
+  `chains//${chainId}/receipt`,
+  `chains/${chainId}/./receipt`,
+  `chains/${chainId}/headers/../receipt`,
+  `../chains/${chainId}/receipt`,
+  `chains/${chainId.toUpperCase()}/receipt`,
+  `Chains/${chainId}/receipt`,
+  `chains/${chainId}/RECEIPT`,
+  `chains/${chainId}/000000000000000A.blocks`,
+  `chains/${chainId}/receipt/`,
+  `chains\\${chainId}\\receipt`,
+];
+for (const name of spellings) {
+  test(`a bundle that spells an object ${JSON.stringify(name)} is refused`, async () => {
+    const bytes = concat(file(grantPath(chainId), grant), file(name, grant), end);
+    await assert.rejects(opened(bytes), (error: SealtailError) => {
+      assert.equal(error.code, "bundle-invalid");
+      assert.match(error.message, /is not written as in a store/);
+      assert.match(error.hint ?? "", /tar -C STORE/);
+      return true;
+    });
+  });
+}
 
 test("bytes of any kind never make a bundle hang or crash", async () => {
   const good = await bundleOf(await filled(new FakeFiles()));
