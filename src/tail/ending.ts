@@ -26,19 +26,34 @@ export function heldUntil(follow: Follow, pace: Pace, roomy: boolean): number {
   return quietSince + Math.max(pace.deletedQuietUs, hold);
 }
 
+/**
+ * What becomes of a deleted file that is quiet or not. NULs at its end are data now: nobody fills
+ * them in any more.
+ */
+export function fateOf(
+  follow: Follow,
+  quiet: boolean,
+  draining: boolean,
+): "hold" | "release" | "bury" {
+  if (!follow.caughtUp) return "hold";
+  const readable = follow.held > 0 && follow.handle !== undefined;
+  if (readable) return quiet || draining ? "release" : "hold";
+  return quiet ? "bury" : "hold";
+}
+
 /** The last words about a followed file; none if nothing of it was ever seen. */
 export function lastWords(follow: Follow): Statement[] {
-  if (follow.lag === 0 && !follow.wasDown) {
+  if (follow.pending === 0 && !follow.wasDown) {
     if (follow.ref === undefined) return [];
     follow.base.counts.deleted += 1;
     const size = follow.position;
     return [{ type: "end", source: follow.ref.hex, size, cause: "deleted" }];
   }
   const cause = follow.unreadable ? "unreadable" : "rotated-away";
-  if (follow.ref !== undefined) return [gapOf(follow, follow.ref, cause, follow.lag)];
+  if (follow.ref !== undefined) return [gapOf(follow, follow.ref, cause, follow.pending)];
   // Bytes were seen, but never read: the loss needs a source to be stated of.
   const ref = follow.declare(new Uint8Array(0));
-  return [ref.record, gapOf(follow, ref, cause, follow.lag)];
+  return [ref.record, gapOf(follow, ref, cause, follow.pending)];
 }
 
 /** Declares a file of which bytes were seen, but none read, so that a later start looks for it. */

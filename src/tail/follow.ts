@@ -1,28 +1,20 @@
-// Follow: one file, from the moment we know it until it is gone.
+// Follow: what is known of one file, from the moment we know it until it is gone.
 //
 // - Positions move only here, and only over bytes that were handed over or stated as a gap.
-// - The bytes before the position are compared after each read and before its bytes are handed
-//   over: so no byte of a new generation is ever taken for one of the old.
-// - No bytes are carried from turn to turn: what is not handed over is read again.
-// - A source is declared when there is something to say about it, so that its fingerprint
-//   covers real bytes; an empty file is followed without a word.
+// - Sizes come from looks; how they are read is in read.ts, what a doubt leads to in settle.ts.
+// - NULs up to the end are no growth: they are held back until they are data (nuls.ts).
 
 import type { FileInfo, OpenFile } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { ReadableCopy } from "./copies.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
-import { declareSource, type Fingerprint, fingerprintBytes, sameHead } from "./identity.ts";
-import type { SourceRef, Statement, TailItem } from "./item.ts";
+import { declareSource, type Fingerprint } from "./identity.ts";
+import type { SourceRef } from "./item.ts";
+import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
 import { retryUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
-import { lookAtRest, settle } from "./settle.ts";
 import { UnreadMarks } from "./stats.ts";
-
-/** A stretch without LF is cut here (docs/spec, envelope). */
-export const cutBytes = 262_144;
-
-const lineFeed = 0x0a;
 
 export class Follow {
   readonly base: FollowBase;
@@ -42,14 +34,28 @@ export class Follow {
   /** Mono µs before which a file that could not be opened or read is left alone. */
   blockedUntil = 0;
   unreadable = false;
-  // Owned by follow.ts and settle.ts.
+  // Owned by follow.ts, read.ts and settle.ts.
   ref: SourceRef | undefined;
   /** What the file's first bytes are compared with. */
   print: Fingerprint | undefined;
   generation = 0;
   position = 0;
-  /** Greatest size seen of this generation. */
+  /** Greatest size seen of this generation, without the NULs that are held back. */
   seen = 0;
+  /** Size at the last look, with them. */
+  size = 0;
+  /** NULs up to the end of the file, which are not data yet. */
+  nuls: HeldNuls | undefined;
+  /** It had such NULs at its end. */
+  fillsIn = false;
+  /** Held NULs up to here were there at the start, and are skipped once they are data. */
+  skipNuls = 0;
+  /** Where they begin is being looked for. */
+  search: NulSearch | undefined;
+  /** The first hole in what is to be read, and when it was last seen to be filled in (mono µs). */
+  hole: { at: number; filledAt: number | undefined } | undefined;
+  /** It ended for good: NULs at its end are data. */
+  ended = false;
   /** Greatest size after which the bytes before the position were still the same. */
   sure = 0;
   /** Mono µs when they were last found the same. */
@@ -90,8 +96,10 @@ export class Follow {
   reported: { size: number; offset: number } | undefined;
   #mtimeNs: bigint;
   #ctimeNs: bigint;
-  #partialSize = -1;
-  #partialSince = 0;
+  /** Bytes up to here wait for time to pass, since then: a line for its LF, a hole to be filled. */
+  readonly waiting: { size: number; since: number } = { size: -1, since: 0 };
+  /** When bytes were first seen, in mono µs. */
+  readonly appeared: UnreadMarks = new UnreadMarks();
 
   constructor(base: FollowBase, start: FollowStart) {
     this.base = base;
@@ -131,11 +139,22 @@ export class Follow {
     Object.assign(this, { located, alias, metInSweep, missedSweeps, unlinkedAt });
     Object.assign(this, { blockedUntil, unreadable, handle: other.handle });
     other.handle = undefined;
-    if (!other.emptied && other.seen > this.seen) this.#grew(other.seen);
+    if (!other.emptied && other.seen > this.seen) this.grew(other.seen);
   }
 
+  /** Bytes to be read. */
   get lag(): number {
     return Math.max(0, this.seen - this.position);
+  }
+
+  /** Bytes that are not handed over yet, those that are held back included. */
+  get pending(): number {
+    return this.lag + this.held;
+  }
+
+  /** NULs at the end that are held back. */
+  get held(): number {
+    return this.nuls?.length ?? 0;
   }
 
   /** Read to its end as far as we know, and nothing to settle. */
@@ -143,33 +162,47 @@ export class Follow {
     return this.lag === 0 && !this.doubt && this.skipTo === 0;
   }
 
-  /** Mono µs when a waiting last line is due; undefined if none waits. */
+  /** Mono µs when what waits for time to pass is due; undefined if nothing does. */
   get partialDue(): number | undefined {
-    if (this.lag === 0 || this.seen !== this.#partialSize) return undefined;
-    return this.#partialSince + this.base.partialAgeUs;
+    if (this.lag === 0 || this.seen !== this.waiting.size) return undefined;
+    return this.waiting.since + this.base.partialAgeUs;
   }
 
   wantsTurn(draining: boolean): boolean {
     const now = this.base.clock.mono();
     if (now < this.blockedUntil) return false;
-    if (this.doubt || this.skipTo > 0 || this.more) return true;
+    if (this.doubt || this.skipTo > 0 || this.more || this.nuls?.stale) return true;
     if (this.lag === 0) return false;
     const due = this.partialDue;
     return due === undefined || draining || now >= due;
   }
 
+  /** It could not be opened or read: left alone for a while. True when that is new. */
+  failed(): boolean {
+    this.blockedUntil = this.base.clock.mono() + retryUs;
+    const first = !this.unreadable;
+    this.unreadable = true;
+    if (first) this.base.counts.unreadable += 1;
+    return first;
+  }
+
   /** Takes in what a stat says. Never reads. */
   observe(info: FileInfo): void {
     if (info.nlink === 0) this.unlinkedAt ??= this.base.clock.mono();
-    else this.unlinkedAt = undefined;
+    else {
+      this.unlinkedAt = undefined;
+      this.ended = false;
+    }
     // A writer can set the first of them back, the second only the kernel.
     const touched = info.mtimeNs !== this.#mtimeNs || info.ctimeNs !== this.#ctimeNs;
     this.#mtimeNs = info.mtimeNs;
     this.#ctimeNs = info.ctimeNs;
+    this.size = info.size;
+    if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) return;
     if (this.low < this.seen) {
       this.#regrew(info.size);
     } else if (info.size > this.seen) {
-      this.#grew(info.size);
+      this.grew(info.size);
     } else if (info.size < this.seen) {
       this.low = info.size;
       this.regrown = info.size;
@@ -178,6 +211,36 @@ export class Follow {
       // Written to without growing, or read before we looked: the frontier tells which.
       this.doubt = true;
     }
+  }
+
+  /** Whether the data still reaches to where the held NULs begin; then they are looked at. */
+  #holds(nuls: HeldNuls, size: number, touched: boolean): boolean {
+    if (size < nuls.from) {
+      this.nuls = undefined;
+      return false;
+    }
+    nuls.stale = true;
+    nuls.touched ||= touched || nuls.size !== size;
+    nuls.size = size;
+    return true;
+  }
+
+  /** The data ends at `from`: what follows up to `size` are NULs. */
+  hold(from: number, size: number): void {
+    this.nuls = new HeldNuls(from, size);
+    this.fillsIn = true;
+    this.seen = from;
+    this.sure = Math.min(this.sure, from);
+    this.unread.endsAt(from);
+    this.appeared.endsAt(from);
+  }
+
+  /** Nobody will fill them in any more: NULs at the end are data from now on. */
+  release(): void {
+    this.ended = true;
+    this.nuls = undefined;
+    this.search = undefined;
+    if (this.size > this.seen) this.#reach(this.size);
   }
 
   /** It shrank before, so what it holds now is not of the generation that we know. */
@@ -191,15 +254,22 @@ export class Follow {
     this.regrown = size;
   }
 
-  #grew(size: number): void {
-    const { clock } = this.base;
-    this.seen = size;
-    this.pause = Math.max(this.pause / 2, clock.mono() - this.grewAt);
-    this.grewAt = clock.mono();
-    this.unread.grew(size, clock.now());
+  grew(size: number): void {
+    const now = this.base.clock.mono();
+    this.pause = Math.max(this.pause / 2, now - this.grewAt);
+    this.grewAt = now;
+    this.#reach(size);
   }
 
-  #assure(size: number): void {
+  #reach(size: number): void {
+    const { clock } = this.base;
+    this.seen = size;
+    this.size = Math.max(this.size, size);
+    this.unread.grew(size, clock.now());
+    this.appeared.grew(size, clock.mono());
+  }
+
+  assure(size: number): void {
     this.sure = size;
     this.sureAt = this.base.clock.mono();
   }
@@ -207,7 +277,7 @@ export class Follow {
   /** Declares the present generation. */
   declare(head: Uint8Array): SourceRef {
     const file = { name: this.name, path: this.named, info: this.info };
-    this.ref = declareSource(this.base.suite, file, this.generation, head);
+    this.ref = declareSource(this.base.suite, file, this.generation, withoutHoles(head));
     this.print = this.ref.record;
     return this.ref;
   }
@@ -220,9 +290,12 @@ export class Follow {
     this.position = 0;
     this.frontier = new Frontier();
     this.unread.clear();
+    this.appeared.clear();
     this.seen = 0;
     this.sure = 0;
-    if (size > 0) this.#grew(size);
+    this.nuls = undefined;
+    this.search = undefined;
+    if (size > 0) this.grew(size);
   }
 
   /** Bytes up to `position` are accounted for without being handed over. */
@@ -231,6 +304,7 @@ export class Follow {
     this.seen = Math.max(this.seen, position);
     this.sure = Math.max(this.sure, position);
     this.unread.readUpTo(position);
+    this.appeared.readUpTo(position);
   }
 
   /** `bytes` stand before the position. Too few are no evidence: then the next turn looks again. */
@@ -255,141 +329,10 @@ export class Follow {
     this.copied = false;
     // Sizes seen before the verdict count no longer, but what was read does.
     if (!emptied) this.seen = Math.max(size, this.position);
+    this.size = size;
+    // They are found again by the next read.
+    this.nuls = undefined;
+    this.search = undefined;
     this.sure = this.position;
-  }
-
-  /**
-   * One turn with an open handle: at most one read into `room`, of `limit` bytes at most.
-   * Undefined when there is nothing to hand over yet.
-   */
-  async turn(room: Uint8Array, limit: number, draining: boolean): Promise<TailItem | undefined> {
-    const handle = this.handle as OpenFile;
-    this.more = false;
-    if (this.ref === undefined && this.base.mayDeclare?.() === false) {
-      this.blockedUntil = this.base.clock.mono() + retryUs;
-      return undefined;
-    }
-    if (this.copy !== undefined) return await this.#turnOn(this.copy, room, limit);
-    if (this.doubt || this.skipTo > 0) return await this.#settled(handle);
-    const wanted = Math.min(limit, room.length);
-    const got = await handle.read(room, 0, wanted, this.position);
-    const atEnd = got < wanted;
-    const end = this.position + got;
-    if (end > this.seen) this.#grew(end);
-    if (atEnd && end < this.seen) {
-      this.low = Math.min(this.low, end);
-      this.doubt = true;
-    }
-    const { seen } = this;
-    if (await this.#unchanged(handle, room, got)) this.#assure(seen);
-    else this.doubt = true;
-    if (this.doubt) return await this.#settled(handle);
-    const length = this.#cut(room, got, atEnd, draining);
-    if (length === 0) return undefined;
-    if (this.ref === undefined) {
-      // The same bytes are read again and handed over in the next turn.
-      this.more = true;
-      const { record } = this.declare(room.subarray(0, Math.min(got, fingerprintBytes)));
-      return { kind: "statements", statements: [record] };
-    }
-    this.more = !atEnd;
-    return this.#handOver(this.ref, room, length);
-  }
-
-  /** A turn at the copy; at its end the doubt about the file itself is taken up again. */
-  async #turnOn(
-    copy: ReadableCopy,
-    room: Uint8Array,
-    limit: number,
-  ): Promise<TailItem | undefined> {
-    const { file, size } = copy;
-    const wanted = Math.min(limit, room.length, size - this.position);
-    const got = wanted > 0 ? await file.read(room, 0, wanted, this.position).catch(() => 0) : 0;
-    if (got > 0 && this.ref !== undefined) {
-      this.more = true;
-      return this.#handOver(this.ref, room, this.#cut(room, got, false, true));
-    }
-    this.copy = undefined;
-    this.copied = true;
-    await file.close().catch(() => undefined);
-    return await this.#settled(this.handle as OpenFile);
-  }
-
-  /**
-   * While nobody reads: whether the growth seen is still growth of what we know, or what is left
-   * after a cut was written since, so that its loss would be known as a loss.
-   */
-  async confirm(): Promise<void> {
-    const { handle, seen, doubt, low } = this;
-    if (handle === undefined) return;
-    if (doubt && low > 0 && low < seen) await lookAtRest(this, handle);
-    if (this.doubt || this.sure >= seen) return;
-    const head = new Uint8Array(this.position === 0 ? fingerprintBytes : 0);
-    const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
-    if (await this.#unchanged(handle, head, got)) this.#assure(seen);
-    else this.doubt = true;
-  }
-
-  /** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */
-  async recheck(): Promise<void> {
-    const { handle, position, doubt } = this;
-    if (handle === undefined || position === 0 || doubt || this.emptied) return;
-    this.doubt = !(await this.#unchanged(handle, new Uint8Array(0), 0));
-  }
-
-  async #settled(handle: OpenFile): Promise<TailItem | undefined> {
-    const statements: Statement[] = await settle(this, handle);
-    this.more = !this.emptied && this.lag > 0;
-    this.#partialSize = -1;
-    return statements.length === 0 ? undefined : { kind: "statements", statements };
-  }
-
-  /** Whether what was there before the position still is. Judged after the read, see above. */
-  async #unchanged(handle: OpenFile, room: Uint8Array, got: number): Promise<boolean> {
-    if (this.position === 0) {
-      if (this.ref === undefined || got === 0) return true;
-      const { suite } = this.base;
-      if (this.print === undefined) return true;
-      return sameHead(suite, this.print, room.subarray(0, got)) !== "changed";
-    }
-    const { length } = this.frontier;
-    // Nothing to compare with, because the file was cut while we looked: not to be trusted.
-    if (length === 0) return false;
-    const now = new Uint8Array(length);
-    const back = await handle.read(now, 0, length, this.position - length);
-    return this.frontier.difference(now.subarray(0, back)) === undefined;
-  }
-
-  /** How many of the bytes may be handed over now. */
-  #cut(room: Uint8Array, got: number, atEnd: boolean, draining: boolean): number {
-    const bytes = Buffer.from(room.buffer, room.byteOffset, got);
-    const line = bytes.lastIndexOf(lineFeed) + 1;
-    if (line > 0) {
-      this.#partialSize = atEnd && got > line ? this.position + got : -1;
-      this.#partialSince = this.base.clock.mono();
-      return line;
-    }
-    if (got >= cutBytes) return got - (got % cutBytes);
-    const due = this.partialDue ?? Number.POSITIVE_INFINITY;
-    if (draining || this.base.clock.mono() >= due) return got;
-    // A growing partial line keeps the time of its first bytes.
-    if (this.#partialSize < 0) this.#partialSince = this.base.clock.mono();
-    this.#partialSize = this.position + got;
-    return 0;
-  }
-
-  #handOver(source: SourceRef, room: Uint8Array, length: number): TailItem {
-    const { clock, counts } = this.base;
-    const offset = this.position;
-    this.position += length;
-    this.frontier.push(room, length);
-    if (this.position >= this.#partialSize) this.#partialSize = -1;
-    this.unread.readUpTo(this.position);
-    counts.readBytes += length;
-    counts.readSpans += 1;
-    if (room[length - 1] !== lineFeed && length % cutBytes > 0) counts.partials += 1;
-    const time = clock.now();
-    counts.lastReadTime = time;
-    return { kind: "span", source, offset, time, length };
   }
 }

@@ -20,6 +20,10 @@ export const nameEveryUs = 400;
 /** Hints are gathered for so long, so that a busy writer does not wake us for every line. */
 export const hintDelayUs: number = 20 * msUs;
 export const hintsMax = 1_000;
+/** A hole with data behind it may still be filled in by another writer: looked at once more. */
+export const holeUs: number = 1_000 * msUs;
+/** Where one was seen to be filled in, its writers are waited for so long. */
+export const filledUs: number = 60_000 * msUs;
 export const retryUs: number = 1_000 * msUs;
 
 /** What is configured, in µs. */

@@ -94,7 +94,7 @@ export class Partings {
    */
   async farewell(known: boolean, mayDeclare: () => boolean): Promise<Statement[][]> {
     for (const follow of [...this.#context.roster]) {
-      if (follow.lag === 0 || (!known && follow.ref !== undefined)) continue;
+      if (follow.pending === 0 || (!known && follow.ref !== undefined)) continue;
       if (follow.ref === undefined && !mayDeclare()) continue;
       if (follow.unlinkedAt !== undefined) this.bury(follow);
       else if (follow.ref === undefined) this.owed.push([await declareUnread(follow)]);

@@ -21,7 +21,7 @@ export function statusOf(follow: Follow): FileStatus {
     path: shown(follow.path),
     id: follow.ref?.hex,
     generation: follow.generation,
-    size: follow.emptied ? 0 : follow.seen,
+    size: follow.emptied ? 0 : follow.seen + follow.held,
     offset: follow.position,
     unreadSince: follow.unread.oldest,
     open: follow.handle !== undefined,
@@ -51,9 +51,9 @@ export function numbersOf(
     const row = rows.get(follow.name);
     if (row === undefined) continue;
     row.files += 1;
-    row.bytesBehind += follow.lag;
+    row.bytesBehind += follow.pending;
     if (follow.handle !== undefined) row.openFiles += 1;
-    if (follow.unlinkedAt !== undefined) row.pinnedBytes += follow.seen;
+    if (follow.unlinkedAt !== undefined) row.pinnedBytes += follow.seen + follow.held;
     const since = follow.unread.oldest;
     if (since !== undefined) row.oldestUnreadTime = Math.min(since, row.oldestUnreadTime ?? since);
   }
@@ -65,7 +65,7 @@ export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
   const rows: HeartbeatSource[] = [];
   for (const follow of follows) {
     if (follow.ref === undefined) continue;
-    const size = follow.emptied ? 0 : follow.seen;
+    const size = follow.emptied ? 0 : follow.seen + follow.held;
     const { position: offset, reported } = follow;
     if (follow.lag === 0 && reported?.size === size && reported.offset === offset) continue;
     follow.reported = { size, offset };

@@ -17,6 +17,7 @@ import type { Follow } from "./follow.ts";
 import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
 import { type Fingerprint, fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
+import { holeLeast, NulSearch } from "./nuls.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
 
 const readHead = (file: OpenFile): Promise<Uint8Array> => readAt(file, 0, fingerprintBytes);
@@ -98,22 +99,40 @@ async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise
   return (await isSealedBefore(base.suite, sealed, file)) !== "changed";
 }
 
+/**
+ * Where what is to be skipped ends. NULs up to the end are room to be filled in: what comes to
+ * stand there is new.
+ */
+async function skipEnd(follow: Follow, file: OpenFile): Promise<number> {
+  const { skipTo, past, skipNuls } = follow;
+  if (past !== undefined || skipNuls > 0) return skipTo;
+  const end = await new NulSearch(skipTo, 0).run(file);
+  return skipTo - end < holeLeast ? skipTo : end;
+}
+
 async function skip(follow: Follow, file: OpenFile, size: number): Promise<Statement[]> {
-  const to = follow.skipTo;
+  const { skipTo, position } = follow;
+  const to = await skipEnd(follow, file);
   const bytes = await readBefore(file, to);
   const head = await readHead(file);
   const past = await isPast(follow, file, head);
   follow.skipTo = 0;
   follow.past = undefined;
   // Cut since we saw it: what is there now was written after the start.
-  if (size < to || !past) {
+  if (size < skipTo || !past) {
     follow.settled(size, false);
     return [];
   }
-  const ref = follow.declare(head);
-  const statements = [ref.record, gapOf(follow, ref, "skipped", to, to)];
-  follow.moveTo(to);
-  follow.takeFrontier(bytes);
+  const statements: Statement[] = [];
+  if (to > position) {
+    if (follow.ref === undefined) statements.push(follow.declare(head).record);
+    const ref = follow.ref as unknown as SourceRef;
+    statements.push(gapOf(follow, ref, "skipped", to - position, to));
+    follow.moveTo(to);
+    follow.takeFrontier(bytes);
+  }
+  follow.skipNuls = to < skipTo ? skipTo : 0;
+  if (to < skipTo) follow.hold(to, size);
   return statements;
 }
 

@@ -77,6 +77,24 @@ export class UnreadMarks {
     this.#marks = merged;
   }
 
+  /** The mark of the byte at `offset`; undefined where that is not known. */
+  timeOf(offset: number): number | undefined {
+    return this.#marks.find(({ size }) => size > offset)?.time;
+  }
+
+  /** Bytes below were seen by that time; undefined where nothing is known. */
+  upTo(time: number): number | undefined {
+    if (this.#marks.length === 0) return undefined;
+    return this.#marks.findLast((mark) => mark.time <= time)?.size ?? 0;
+  }
+
+  /** Nothing beyond `size` is known any more. */
+  endsAt(end: number): void {
+    const first = this.#marks.findIndex(({ size }) => size >= end);
+    if (first >= 0) this.#marks[first] = { size: end, time: this.#marks[first]?.time ?? 0 };
+    if (first >= 0) this.#marks.length = first + 1;
+  }
+
   readUpTo(position: number): void {
     while ((this.#marks[0]?.size ?? Number.POSITIVE_INFINITY) <= position) this.#marks.shift();
   }

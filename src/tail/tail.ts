@@ -16,8 +16,8 @@ import type { BytePath } from "./byte-path.ts";
 import { Copies } from "./copies.ts";
 import { Discover } from "./discover.ts";
 import { Drain } from "./drain.ts";
-import { heldUntil } from "./ending.ts";
-import { cutBytes, type Follow } from "./follow.ts";
+import { fateOf, heldUntil } from "./ending.ts";
+import type { Follow } from "./follow.ts";
 import type { FollowBase } from "./follow-start.ts";
 import type { FrontierMark } from "./frontier.ts";
 import { align, type NewChain, unreadOutside } from "./go-on.ts";
@@ -27,6 +27,7 @@ import type { FileStatus, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
 import { activeUs, msUs, type Pace, paceOf, retryUs, sweepPeriod } from "./pace.ts";
 import { Partings } from "./partings.ts";
+import { confirm, cutBytes, recheck, turn } from "./read.ts";
 import { frontiersOf, heartbeatOf, numbersOf, statusOf } from "./report.ts";
 import { Roster } from "./roster.ts";
 import { Schedule } from "./schedule.ts";
@@ -186,7 +187,7 @@ export class Tail {
   /** From now on unfinished lines are handed over too, and `drained` says when all is read. */
   drain(): void {
     this.#drain ??= new Drain(this.#options.clock.mono());
-    for (const follow of this.#roster) this.#enlist(follow);
+    for (const follow of [...this.#roster]) this.#seen(follow);
     this.#wake?.abort();
   }
 
@@ -287,8 +288,8 @@ export class Tail {
     const look = async (follow: Follow): Promise<void> => {
       // A name that is another file's by now is a hint.
       if (!(await this.#sweeper.glance(follow))) this.#onHint(follow.path, true);
-      await follow.confirm().catch(() => undefined);
-      if (this.#active.rest(follow, clock.mono())) await follow.recheck().catch(() => undefined);
+      await confirm(follow).catch(() => undefined);
+      if (this.#active.rest(follow, clock.mono())) await recheck(follow).catch(() => undefined);
       this.#seen(follow);
     };
     await Promise.all(batch.map(look));
@@ -328,8 +329,7 @@ export class Tail {
     if (drain === undefined || this.#busy) return;
     const step = drain.step(now);
     if (step === "look") this.#sweepDue = 0;
-    if (step !== "over") return;
-    this.#partings.stateEnds();
+    if (step === "over") this.#partings.stateEnds();
   }
 
   /** Something was learnt about a file. */
@@ -338,9 +338,10 @@ export class Tail {
     if (follow.lag > 0 || follow.doubt || now - follow.grewAt < activeUs) this.#active.add(follow);
     if (follow.unlinkedAt !== undefined) {
       this.#active.add(follow);
-      const held = !follow.caughtUp || now < heldUntil(follow, this.#pace, this.#open.roomy);
-      if (!held) this.#partings.bury(follow);
-      if (follow.caughtUp) return;
+      const quiet = now >= heldUntil(follow, this.#pace, this.#open.roomy);
+      const fate = fateOf(follow, quiet, this.#drain !== undefined);
+      if (fate === "release") follow.release();
+      if (fate === "bury") return this.#partings.bury(follow);
     }
     this.#enlist(follow);
   }
@@ -356,7 +357,7 @@ export class Tail {
     if (now < follow.blockedUntil) return;
     // A new, still empty file gets one too, while there are plenty.
     const fresh = follow.ref === undefined && now - follow.grewAt < activeUs && this.#open.roomy;
-    if (follow.lag === 0 && !fresh) return;
+    if (follow.pending === 0 && !fresh) return;
     const outcome = await this.#open.open(follow, false);
     if (typeof outcome === "object") this.#unreadable(follow, outcome.cause);
   }
@@ -375,7 +376,7 @@ export class Tail {
     if (outcome !== "open") return undefined;
     try {
       const share = this.#schedule.share(room.length);
-      const item = await follow.turn(room, share, this.#drain !== undefined);
+      const item = await turn(follow, room, share, this.#drain !== undefined);
       if (follow.unreadable) this.#discover.forgive(openPhrase, follow.path);
       follow.unreadable = false;
       if (follow.more) this.#schedule.again(follow, item);
@@ -390,10 +391,7 @@ export class Tail {
   }
 
   #unreadable(follow: Follow, cause: unknown): void {
-    follow.blockedUntil = this.#options.clock.mono() + retryUs;
-    if (follow.unreadable) return;
-    follow.unreadable = true;
-    follow.base.counts.unreadable += 1;
+    if (!follow.failed()) return;
     const error = cause instanceof Error ? cause : undefined;
     this.#discover.once("error", openPhrase, follow.path, { error });
   }

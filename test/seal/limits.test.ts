@@ -6,7 +6,7 @@ import { equalBytes } from "../../src/core/bytes.ts";
 import { limits as formatLimits } from "../../src/core/header.ts";
 import { signer } from "../../src/host/keys.ts";
 import { signingSeed } from "../../src/seal/key-state.ts";
-import { cutBytes } from "../../src/tail/follow.ts";
+import { cutBytes } from "../../src/tail/read.ts";
 import { seededNumbers } from "../fakes/random.ts";
 import { addLines, begin, limits, newWorld, reopen, sourceRecord, verifyWal } from "./harness.ts";
 

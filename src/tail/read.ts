@@ -1,0 +1,279 @@
+// Reading one followed file, turn by turn.
+//
+// - The bytes before the position are compared after each read and before its bytes are handed
+//   over: so no byte of a new generation is ever taken for one of the old.
+// - No bytes are carried from turn to turn: what is not handed over is read again.
+// - A source is declared when there is something to say about it, so that its fingerprint
+//   covers real bytes; an empty file is followed without a word.
+// - NULs that may still be filled in are not handed over: those up to the end (nuls.ts), and for a
+//   while a hole that something stands behind, for writers may fill their parts in any order.
+
+import type { OpenFile } from "../host/files.ts";
+import type { ReadableCopy } from "./copies.ts";
+import type { Follow } from "./follow.ts";
+import { readAt } from "./frontier.ts";
+import { fingerprintBytes, sameHead } from "./identity.ts";
+import type { SourceRef, Statement, TailItem } from "./item.ts";
+import { firstHole, type HeldNuls, holeLeast, NulSearch, solidLength } from "./nuls.ts";
+import { filledUs, holeUs, retryUs } from "./pace.ts";
+import { lookAtRest, settle } from "./settle.ts";
+
+/** A stretch without LF is cut here (docs/spec, envelope). */
+export const cutBytes = 262_144;
+
+const lineFeed = 0x0a;
+
+/**
+ * One turn with an open handle: at most one read into `room`, of `limit` bytes at most.
+ * Undefined when there is nothing to hand over yet.
+ */
+export async function turn(
+  follow: Follow,
+  room: Uint8Array,
+  limit: number,
+  draining: boolean,
+): Promise<TailItem | undefined> {
+  const handle = follow.handle as OpenFile;
+  const { base } = follow;
+  follow.more = false;
+  if (follow.ref === undefined && base.mayDeclare?.() === false) {
+    follow.blockedUntil = base.clock.mono() + retryUs;
+    return undefined;
+  }
+  if (follow.copy !== undefined) return await turnOn(follow, follow.copy, room, limit);
+  if (follow.doubt || follow.skipTo > 0) return await settled(follow, handle);
+  const moreNuls = await lookAtNuls(follow, handle);
+  if (follow.skipTo > 0) return await settled(follow, handle);
+  const ahead = (follow.nuls?.from ?? Number.POSITIVE_INFINITY) - follow.position;
+  const wanted = Math.min(limit, room.length, ahead);
+  const got = wanted > 0 ? await handle.read(room, 0, wanted, follow.position) : 0;
+  const end = follow.position + got;
+  if (end > follow.seen) follow.grew(end);
+  if (got < wanted && end < follow.seen) {
+    follow.low = Math.min(follow.low, end);
+    follow.doubt = true;
+  }
+  const bytes = room.subarray(0, follow.doubt ? got : await withoutNuls(follow, handle, room, got));
+  const { seen } = follow;
+  if (await unchanged(follow, handle, room, got)) follow.assure(seen);
+  else follow.doubt = true;
+  if (follow.doubt) return await settled(follow, handle);
+  const atEnd = got < wanted || follow.position + bytes.length === follow.nuls?.from;
+  const item = handOverOf(follow, bytes, atEnd, draining);
+  follow.more ||= moreNuls || follow.search !== undefined;
+  return item;
+}
+
+/** Of the bytes, what is data and may go: a declaration first, then whole lines. */
+function handOverOf(
+  follow: Follow,
+  bytes: Uint8Array,
+  atEnd: boolean,
+  draining: boolean,
+): TailItem | undefined {
+  const hole = youngHole(follow, bytes, draining);
+  const solid = bytes.subarray(0, hole?.at);
+  const length = hole ? wholeLines(solid) : cut(follow, solid, atEnd, draining);
+  if (length === 0) {
+    if (hole) Object.assign(follow.waiting, { size: follow.seen, since: hole.since });
+    return undefined;
+  }
+  if (follow.ref === undefined) {
+    // The same bytes are read again and handed over in the next turn.
+    follow.more = true;
+    const { record } = follow.declare(solid.subarray(0, fingerprintBytes));
+    return { kind: "statements", statements: [record] };
+  }
+  follow.more = hole !== undefined || !atEnd;
+  return handOver(follow, follow.ref, solid, length);
+}
+
+/** A turn at the copy; at its end the doubt about the file itself is taken up again. */
+async function turnOn(
+  follow: Follow,
+  copy: ReadableCopy,
+  room: Uint8Array,
+  limit: number,
+): Promise<TailItem | undefined> {
+  const { file, size } = copy;
+  const { position } = follow;
+  const wanted = Math.min(limit, room.length, size - position);
+  const got = wanted > 0 ? await file.read(room, 0, wanted, position).catch(() => 0) : 0;
+  if (got > 0 && follow.ref !== undefined) {
+    follow.more = true;
+    const bytes = room.subarray(0, got);
+    return handOver(follow, follow.ref, bytes, cut(follow, bytes, false, true));
+  }
+  follow.copy = undefined;
+  follow.copied = true;
+  await file.close().catch(() => undefined);
+  return await settled(follow, follow.handle as OpenFile);
+}
+
+/**
+ * While nobody reads: whether the growth seen is still growth of what we know, or what is left
+ * after a cut was written since, so that its loss would be known as a loss.
+ */
+export async function confirm(follow: Follow): Promise<void> {
+  const { handle, doubt, low } = follow;
+  if (handle === undefined) return;
+  if (doubt && low > 0 && low < follow.seen) await lookAtRest(follow, handle);
+  if (follow.nuls?.stale && !follow.doubt) await lookAtNuls(follow, handle);
+  if (follow.doubt || follow.sure >= follow.seen) return;
+  if (follow.nuls === undefined) await holdBack(follow, handle, follow.position);
+  const { seen } = follow;
+  const head = new Uint8Array(follow.position === 0 ? fingerprintBytes : 0);
+  const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
+  if (await unchanged(follow, handle, head, got)) follow.assure(seen);
+  else follow.doubt = true;
+}
+
+/** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */
+export async function recheck(follow: Follow): Promise<void> {
+  const { handle, position, doubt } = follow;
+  if (handle === undefined || position === 0 || doubt || follow.emptied) return;
+  follow.doubt = !(await unchanged(follow, handle, new Uint8Array(0), 0));
+}
+
+async function settled(follow: Follow, handle: OpenFile): Promise<TailItem | undefined> {
+  const statements: Statement[] = await settle(follow, handle);
+  follow.more = !follow.emptied && follow.lag > 0;
+  follow.waiting.size = -1;
+  return statements.length === 0 ? undefined : { kind: "statements", statements };
+}
+
+/** Whether what was there before the position still is. Judged after the read, see above. */
+async function unchanged(
+  follow: Follow,
+  handle: OpenFile,
+  room: Uint8Array,
+  got: number,
+): Promise<boolean> {
+  if (follow.position === 0) {
+    if (follow.ref === undefined || got === 0) return true;
+    const { suite } = follow.base;
+    if (follow.print === undefined) return true;
+    return sameHead(suite, follow.print, room.subarray(0, got)) !== "changed";
+  }
+  const { length } = follow.frontier;
+  // Nothing to compare with, because the file was cut while we looked: not to be trusted.
+  if (length === 0) return false;
+  const now = new Uint8Array(length);
+  const back = await handle.read(now, 0, length, follow.position - length);
+  return follow.frontier.difference(now.subarray(0, back)) === undefined;
+}
+
+/** A look at the NULs that are held back. True: there is more to look at, at once. */
+async function lookAtNuls(follow: Follow, handle: OpenFile): Promise<boolean> {
+  const { nuls } = follow;
+  if (nuls === undefined) return false;
+  const before = nuls.from;
+  const more = await nuls.look(handle);
+  if (nuls.from > before) {
+    follow.grew(nuls.from);
+    const untouched = before === follow.position && nuls.from > follow.skipNuls;
+    if (untouched && before < follow.skipNuls && (await isNul(handle, before)))
+      follow.skipTo = follow.skipNuls;
+  }
+  if (!nuls.any) follow.nuls = undefined;
+  return more;
+}
+
+async function isNul(handle: OpenFile, at: number): Promise<boolean> {
+  return solidLength(await readAt(handle, at, holeLeast)) === 0;
+}
+
+/** Length of what was read without NULs up to the end of the file; they are held back. */
+async function withoutNuls(
+  follow: Follow,
+  handle: OpenFile,
+  room: Uint8Array,
+  got: number,
+): Promise<number> {
+  const asIs = follow.nuls !== undefined || follow.ended || room[got - 1] !== 0;
+  if (got === 0 || asIs) return got;
+  const solid = solidLength(room.subarray(0, got));
+  const floor = follow.position + solid;
+  if (!(await holdBack(follow, handle, floor))) return solid;
+  const { nuls } = follow as { nuls: HeldNuls | undefined };
+  return nuls === undefined ? got : Math.min(got, nuls.from - follow.position);
+}
+
+/** Looks for NULs up to the end, from `floor` on. False: the search is not over yet. */
+async function holdBack(follow: Follow, handle: OpenFile, floor: number): Promise<boolean> {
+  if (follow.ended) return true;
+  const size = Math.max(follow.size, follow.seen);
+  const known = follow.search?.size === size ? follow.search : undefined;
+  follow.search = known ?? new NulSearch(size, floor);
+  if (!(await follow.search.step(handle))) return false;
+  const { from } = follow.search;
+  follow.search = undefined;
+  if (size - from < (follow.fillsIn ? 1 : holeLeast)) return true;
+  follow.hold(from, size);
+  return true;
+}
+
+/**
+ * Where in the bytes a hole begins that may still be filled in, and since when (mono µs) it counts
+ * as one for so long as a last line without LF.
+ */
+function youngHole(
+  follow: Follow,
+  bytes: Uint8Array,
+  draining: boolean,
+): { at: number; since: number } | undefined {
+  const { position, hole, appeared, grewAt } = follow;
+  const { clock, partialAgeUs } = follow.base;
+  const first = follow.ended ? -1 : firstHole(bytes);
+  follow.hole = undefined;
+  if (first < 0) return undefined;
+  const now = clock.mono();
+  // It begins later than it did: somebody fills it in.
+  const filled = hole !== undefined && hole.at >= position && position + first > hole.at;
+  const filledAt = filled ? now : hole?.filledAt;
+  follow.hole = { at: position + first, filledAt };
+  if (filledAt !== undefined && now - filledAt < filledUs)
+    return { at: first, since: filledAt + filledUs - partialAgeUs };
+  if (draining) return undefined;
+  const settledTo = appeared.upTo(now - holeUs) ?? (now - grewAt < holeUs ? 0 : bytes.length);
+  const at = firstHole(bytes, Math.max(0, settledTo - position));
+  if (at < 0) return undefined;
+  return { at, since: (appeared.timeOf(position + at) ?? grewAt) + holeUs - partialAgeUs };
+}
+
+const wholeLines = (bytes: Uint8Array): number => bytes.lastIndexOf(lineFeed) + 1;
+
+/** How many of the bytes may be handed over now. */
+function cut(follow: Follow, bytes: Uint8Array, atEnd: boolean, draining: boolean): number {
+  const { waiting, base, position } = follow;
+  const got = bytes.length;
+  const line = Buffer.from(bytes.buffer, bytes.byteOffset, got).lastIndexOf(lineFeed) + 1;
+  if (line > 0) {
+    waiting.size = atEnd && got > line ? position + got : -1;
+    waiting.since = base.clock.mono();
+    return line;
+  }
+  if (got >= cutBytes) return got - (got % cutBytes);
+  const due = follow.partialDue ?? Number.POSITIVE_INFINITY;
+  if (draining || base.clock.mono() >= due) return got;
+  // A growing partial line keeps the time of its first bytes.
+  if (waiting.size < 0) waiting.since = base.clock.mono();
+  waiting.size = position + got;
+  return 0;
+}
+
+function handOver(follow: Follow, source: SourceRef, bytes: Uint8Array, length: number): TailItem {
+  const { clock, counts } = follow.base;
+  const offset = follow.position;
+  follow.position += length;
+  follow.frontier.push(bytes, length);
+  if (follow.position >= follow.waiting.size) follow.waiting.size = -1;
+  follow.unread.readUpTo(follow.position);
+  follow.appeared.readUpTo(follow.position);
+  counts.readBytes += length;
+  counts.readSpans += 1;
+  if (bytes[length - 1] !== lineFeed && length % cutBytes > 0) counts.partials += 1;
+  const time = clock.now();
+  counts.lastReadTime = time;
+  return { kind: "span", source, offset, time, length };
+}

@@ -1,0 +1,282 @@
+// Writers that extend their files with NULs and fill them in place: memory-mapped appenders, and
+// whoever takes room in advance.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeFiles } from "../fakes/files.ts";
+import { AutoClock } from "./auto-clock.ts";
+import { Reader } from "./reader.ts";
+
+const log = "/log/app.log";
+const include = ["/log/*.log"];
+const mebi = 1024 * 1024;
+
+/** A file that is written to in place, seen by no clock where `quiet`: as a map is. */
+class Region {
+  readonly files: FakeFiles = new FakeFiles();
+  readonly quiet: boolean;
+  at = 0;
+
+  constructor(quiet = false) {
+    this.quiet = quiet;
+    this.files.put(log, "");
+  }
+
+  extend(size: number): void {
+    const node = this.files.node(log);
+    node?.bytes.change(size, undefined);
+    if (node !== undefined) this.files.touch(node);
+  }
+
+  put(text: string, at = this.at): void {
+    const node = this.files.node(log);
+    node?.bytes.change(at, Buffer.from(text));
+    if (node !== undefined && !this.quiet) this.files.touch(node);
+    this.at = Math.max(this.at, at + text.length);
+  }
+}
+
+const event = (n: number): string => `event ${n} ${"x".repeat(n % 50)}\n`;
+
+async function follow(region: Region): Promise<{ reader: Reader; clock: AutoClock }> {
+  const clock = new AutoClock();
+  const reader = await Reader.start({ files: region.files, clock, include });
+  await reader.pull();
+  return { reader, clock };
+}
+
+for (const quiet of [false, true]) {
+  const how = quiet ? "without a word of it in its times" : "as times tell";
+  test(`a mapped log is sealed exactly once, ${how}`, async () => {
+    const region = new Region(quiet);
+    const { reader } = await follow(region);
+    const said: string[] = [];
+    let size = 0;
+    for (let n = 0; n < 3_000; n += 1) {
+      if (region.at + 100 > size) {
+        size += 64 * 1024;
+        region.extend(size);
+      }
+      region.put(event(n));
+      said.push(event(n).slice(0, -1));
+      if (n % 100 === 0) await reader.pullFor(300);
+      if (n === 1_000 || n === 2_000) await reader.pullFor(8_000);
+    }
+    await reader.pullFor(8_000);
+    assert.equal(reader.lines().length, 3_000);
+    const [numbers] = [...reader.tail.stats().values()];
+    assert.equal(numbers?.bytesBehind, size - region.at);
+    region.extend(region.at);
+    await reader.pullFor(8_000);
+    assert.deepEqual(reader.lines(), said);
+    assert.deepEqual(reader.said(), ["source"]);
+    assert.equal(reader.tail.stats().get("app")?.bytesBehind, 0);
+  });
+}
+
+test("room taken while nobody reads, and given back, is no loss", async () => {
+  const region = new Region();
+  region.put("one\n");
+  const { reader } = await follow(region);
+  region.extend(mebi);
+  await reader.tail.wait(3_000);
+  region.put("two\n");
+  await reader.tail.wait(3_000);
+  region.extend(region.at);
+  await reader.tail.wait(3_000);
+  await reader.pullFor(8_000);
+  assert.deepEqual(reader.lines(), ["one", "two"]);
+  assert.deepEqual(reader.said(), ["source"]);
+});
+
+test("room that begins in the middle of a line is filled in there", async () => {
+  const region = new Region();
+  region.put("one\ntw");
+  region.extend(mebi);
+  const { reader } = await follow(region);
+  await reader.pullFor(3_000);
+  region.put("o\nthree\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.lines(), ["one", "two", "three"]);
+  region.put("fo");
+  // An unfinished line is sealed as it is after a while; the NULs behind it are not.
+  await reader.pullFor(20_000);
+  region.put("ur\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.lines(), ["one", "two", "three", "four"]);
+  assert.deepEqual(reader.said(), ["source"]);
+});
+
+test("NULs are data once something stands behind them", async () => {
+  const region = new Region();
+  region.put("one\n");
+  const { reader } = await follow(region);
+  region.extend(200_000);
+  await reader.pullFor(10_000);
+  assert.deepEqual(reader.lines(), ["one"]);
+  region.files.append(log, "two\n");
+  await reader.pullFor(10_000);
+  assert.equal(reader.textAt(log), `one\n${"\0".repeat(200_000 - 4)}two\n`);
+});
+
+test("two writers fill their parts in any order, and each line is sealed once", async () => {
+  const region = new Region();
+  region.extend(mebi);
+  const { reader } = await follow(region);
+  const expected: string[] = [];
+  let at = 0;
+  for (let n = 0; n < 40; n += 1) {
+    const [first, second] = [event(2 * n), event(2 * n + 1)];
+    region.put(second, at + first.length);
+    await reader.pullFor(n % 8 === 0 ? 600 : 100);
+    region.put(first, at);
+    await reader.pullFor(100);
+    at += first.length + second.length;
+    expected.push(first.slice(0, -1), second.slice(0, -1));
+  }
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.lines(), expected);
+  assert.deepEqual(reader.said(), ["source"]);
+});
+
+test("a part that is slowly filled in from its start is waited for", async () => {
+  const region = new Region();
+  region.extend(mebi);
+  const { reader } = await follow(region);
+  region.put("behind\n", 40);
+  await reader.pullFor(300);
+  for (let n = 0; n < 4; n += 1) {
+    region.put(`slow ${n} ..\n`, n * 10);
+    await reader.pullFor(8_000);
+  }
+  assert.equal(reader.textAt(log), Buffer.from(region.files.bytes(log).subarray(0, 47)).toString());
+  assert.deepEqual(reader.said(), ["source"]);
+});
+
+test("a line with NULs in it, as UTF-16 has them, is not waited for", async () => {
+  const region = new Region();
+  const { reader } = await follow(region);
+  const text = Buffer.from("one\ntwo\n", "utf16le").toString("latin1");
+  region.files.append(log, Buffer.from(text, "latin1"));
+  await reader.pullFor(300);
+  assert.equal(reader.textAt(log), text.slice(0, -1));
+  await reader.pullFor(6_000);
+  assert.equal(reader.textAt(log), text);
+});
+
+test("the last byte of a region is filled in after a pause, too", async () => {
+  const region = new Region();
+  region.extend(64);
+  const { reader } = await follow(region);
+  region.put(`${"x".repeat(62)}\n`);
+  await reader.pullFor(20_000);
+  region.extend(128);
+  region.put("one\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.lines(), ["x".repeat(62), "one"]);
+});
+
+test("a deleted file's NULs are sealed as they are, and then its end is stated", async () => {
+  const region = new Region();
+  region.put("one\n");
+  region.extend(300_000);
+  const { reader } = await follow(region);
+  await reader.pullFor(3_000);
+  region.files.remove(log);
+  await reader.pullFor(60_000);
+  assert.equal(reader.textAt(log), `one\n${"\0".repeat(300_000 - 4)}`);
+  assert.deepEqual(reader.said(), ["source", "end deleted"]);
+});
+
+test("a stop leaves NULs at the end for the next start", async () => {
+  const region = new Region();
+  region.put("one\n");
+  region.extend(mebi);
+  const { reader } = await follow(region);
+  await reader.pullFor(1_000);
+  reader.tail.drain();
+  for (let turn = 0; !reader.tail.drained; turn += 1) {
+    assert.ok(turn < 100);
+    await reader.pullFor(500);
+  }
+  assert.equal(reader.textAt(log), "one\n");
+  const frontiers = reader.tail.frontiers();
+  await reader.tail.close();
+  region.put("two\n");
+  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.pullFor(8_000);
+  assert.deepEqual(reader.lines(), ["one", "two"]);
+  assert.deepEqual(reader.said(), ["source"]);
+});
+
+test("start_at: end skips what is there and not the room behind it", async () => {
+  const region = new Region();
+  region.put("old\n");
+  region.extend(mebi);
+  const { files } = region;
+  const clock = new AutoClock();
+  const sources = [{ name: "app", include, exclude: [], startAt: "end" as const }];
+  const reader = await Reader.start({ files, clock, sources });
+  await reader.pullFor(3_000);
+  region.put("new\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.lines(), ["new"]);
+  assert.deepEqual(reader.said(), ["source", "gap skipped"]);
+});
+
+test("sealed bytes that are changed in place beside held NULs are rewritten", async () => {
+  const region = new Region();
+  region.put(`${"a line before the others\n".repeat(80)}one\ntwo\n`);
+  region.extend(mebi);
+  const { reader } = await follow(region);
+  await reader.pullFor(3_000);
+  region.put("TWO", region.at - 4);
+  await reader.pullFor(3_000);
+  region.put("three\n");
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.said(), ["source", "rewritten"]);
+  assert.deepEqual(reader.lines().slice(-3), ["one", "two", "three"]);
+});
+
+test("a gibibyte of NULs is searched once, and looking at it stays cheap", async () => {
+  const region = new Region();
+  region.put("one\n");
+  const node = region.files.node(log);
+  const { reader } = await follow(region);
+  let read = 0;
+  // Only its size is so large: the bytes behind the first megabyte are made up here.
+  const size = 1024 * mebi;
+  const open = region.files.open.bind(region.files);
+  const stat = region.files.stat.bind(region.files);
+  const big = <T extends { size: number } | undefined>(info: T): T => info && { ...info, size };
+  region.files.stat = async (path) => (path === log ? big(await stat(path)) : await stat(path));
+  region.files.open = async (path, mode) => {
+    const file = await open(path, mode);
+    const own = file.read.bind(file);
+    const ownStat = file.stat.bind(file);
+    file.stat = async () => big(await ownStat());
+    file.read = async (into, at, length, position) => {
+      into.fill(0, at, at + length);
+      await own(into, at, length, position);
+      const count = Math.max(0, Math.min(length, size - position));
+      read += count;
+      return count;
+    };
+    return file;
+  };
+  await reader.open();
+  if (node !== undefined) region.files.touch(node);
+  await reader.pullFor(3_000);
+  assert.ok(read < 1.2 * size, `${read} bytes`);
+  for (let second = 0; second < 100; second += 1) {
+    if (second % 10 === 0) region.put(event(second));
+    await reader.pullFor(1_000);
+  }
+  assert.equal(reader.lines().length, 11);
+  // Never the whole again at once: slices, a few megabytes a second at most.
+  assert.ok(read < 3.5 * size, `${read} bytes`);
+  read = 0;
+  await reader.pullFor(600_000);
+  await reader.pullFor(60_000);
+  assert.ok(read < 1.5 * size, `${read} bytes while it rests`);
+});
