@@ -14,8 +14,9 @@ import { checkZstdFrame } from "./zstd-frame.ts";
 export const headLength: number = headerLength + signatureLength;
 
 /**
- * Opens a stored payload. Throws, in this order: PAYLOAD_LENGTH_MISMATCH, PAYLOAD_HASH_MISMATCH,
- * PAYLOAD_CORRUPT.
+ * Opens a stored payload. Throws Fault PAYLOAD_LENGTH_MISMATCH, PAYLOAD_HASH_MISMATCH or
+ * PAYLOAD_CORRUPT, in this order. Whatever else is thrown, as where memory runs out, is an error of
+ * ours and says nothing about the payload.
  */
 export function openPayload(suite: Suite, header: Header, stored: Uint8Array): Uint8Array {
   if (stored.length !== header.storedLength) {
@@ -32,9 +33,5 @@ export function openPayload(suite: Suite, header: Header, stored: Uint8Array): U
     throw new Fault("PAYLOAD_LENGTH_MISMATCH", "raw_len of an uncompressed payload is wrong");
   }
   checkZstdFrame(stored, header.rawLength);
-  try {
-    return suite.zstdDecompress(stored, header.rawLength);
-  } catch {
-    throw new Fault("PAYLOAD_CORRUPT", "payload does not decompress to what the header says");
-  }
+  return suite.zstdDecompress(stored, header.rawLength);
 }

@@ -28,7 +28,8 @@ export function decodeJson(bytes: Uint8Array): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     throw new Fault("NON_CANONICAL", "bytes are not JSON");
   }
   if (!isObject(value)) throw new Fault("NON_CANONICAL", "JSON is not one object");

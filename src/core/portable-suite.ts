@@ -52,7 +52,9 @@ function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Ui
 function pointOf(publicKey: Uint8Array): InstanceType<typeof Point> | undefined {
   try {
     return Point.fromBytes(publicKey);
-  } catch {
+  } catch (error) {
+    // What is no point is an Error of the library's; memory that runs out is a RangeError.
+    if (error instanceof RangeError) throw error;
     return undefined;
   }
 }
@@ -62,19 +64,34 @@ function zstdDecompress(decoder: ZSTDDecoder, frame: Uint8Array, rawLength: numb
   if (!Number.isSafeInteger(rawLength) || rawLength < 1) {
     throw new RangeError(`raw length is ${rawLength}, want at least 1`);
   }
-  // Every error of the decoder, a wrong checksum too, comes out as no bytes.
-  const raw = decodedOrNothing(decoder, frame, rawLength);
-  if (raw.length !== rawLength) {
-    throw new Fault("PAYLOAD_CORRUPT", "the zstd frame can't be decompressed");
+  const raw = decoder.decode(frame, rawLength);
+  if (raw.length === rawLength) return raw;
+  // Every error of the decoder comes out as no bytes, a wrong checksum and memory that ran out
+  // alike. Where a good frame of the same size fails as well, it was not the frame.
+  const probe = goodFrame(frame.length, rawLength);
+  if (decoder.decode(probe, rawLength).length !== rawLength) {
+    throw new RangeError("the zstd decoder has no memory");
   }
-  return raw;
+  throw new Fault("PAYLOAD_CORRUPT", "the zstd frame can't be decompressed");
 }
 
-function decodedOrNothing(decoder: ZSTDDecoder, frame: Uint8Array, length: number): Uint8Array {
-  try {
-    return decoder.decode(frame, length);
-  } catch {
-    // A trap in WebAssembly. None is known.
-    return new Uint8Array(0);
+const blockBytesMax = 2 ** 17;
+
+/** A frame of `rawLength` zeros in run-length blocks, padded where it is shorter than `length`. */
+function goodFrame(length: number, rawLength: number): Uint8Array {
+  const blocks = Math.ceil(rawLength / blockBytesMax);
+  const head = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0);
+  new DataView(head.buffer).setUint32(5, rawLength, true);
+  const body = new Uint8Array(4 * blocks);
+  for (let at = 0; at < blocks; at += 1) {
+    const size = Math.min(blockBytesMax, rawLength - at * blockBytesMax);
+    const word = size * 8 + 2 + (at === blocks - 1 ? 1 : 0);
+    body.set([word & 255, (word >> 8) & 255, word >> 16, 0], 4 * at);
   }
+  const frame = concat(head, body);
+  // A skippable frame behind it takes no room in the output.
+  const rest = Math.max(0, length - frame.length - 8);
+  const skipped = Uint8Array.of(0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0);
+  new DataView(skipped.buffer).setUint32(4, rest, true);
+  return concat(frame, skipped, new Uint8Array(rest));
 }

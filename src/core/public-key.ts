@@ -33,7 +33,8 @@ export function isPublicKey(bytes: Uint8Array): boolean {
   try {
     checkPublicKey(bytes);
     return true;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
     return false;
   }
 }

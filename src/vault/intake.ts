@@ -232,7 +232,11 @@ export class Intake {
     const { heads, suite } = this.#options;
     if (known === undefined && founding === undefined) throw gone();
     const head = known ?? heads.unfounded(chain, (founding as Founding).grant);
-    const result = await admit(suite, head, blocks);
+    const result = await admit(suite, head, blocks).catch((error: unknown) => {
+      // The walk may have taken in a part of a block: the next request brings the head back.
+      heads.drop(chain);
+      throw error;
+    });
     if (result.spoiled) heads.drop(chain);
     this.#countAll(result, blocks);
     if (result.refusal !== undefined) await this.#refuse(chain, result, result.refusal);
@@ -343,7 +347,11 @@ export class Intake {
       observer.refused(error.code);
       return new Problem("block-refused", error.message, { finding: error.code });
     }
-    if (!(error instanceof SealtailError)) return error;
+    if (!(error instanceof SealtailError)) {
+      // Memory that ran out, say: it tells nothing of the block, so the agent sends it again.
+      diag.error("couldn't judge blocks", { chain, error: error as Error });
+      return new Problem("busy", "the vault could not judge the blocks", { retryAfter: 5 });
+    }
     observer.storeFailed(error.code);
     if (error.kind === "unsafe") {
       this.fail(error);

@@ -1,7 +1,9 @@
 // Fork proofs: two different blocks of one height, both signed by the key that had to sign.
 //
 // - A proof that holds is FORK; one that proves nothing is PROOF_INVALID, for it was put there to
-//   accuse, or it was bent.
+//   accuse, or it was bent. None is passed over, whatever height its name gives.
+// - Both heads must be of this chain and this height: whoever can write into a store has heads of
+//   other chains at hand.
 //
 // Spec: docs/spec/store.md, "forks".
 
@@ -9,8 +11,8 @@ import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
-import type { FindingCode } from "../core/fault.ts";
-import { headerLength, signedBytes } from "../core/header.ts";
+import { Fault, type FindingCode } from "../core/fault.ts";
+import { decodeHeader, type Header, headerLength, signedBytes } from "../core/header.ts";
 import { PieceReader } from "./piece-reader.ts";
 import { ask } from "./unreadable.ts";
 
@@ -44,34 +46,56 @@ export async function readForks(
   return proofs;
 }
 
-interface Walked {
+/** What the proofs of one height are judged by. */
+export interface Height {
   readonly suite: Suite;
-  /** The key that signed the walked block. */
-  readonly key: Uint8Array;
-  readonly head: Uint8Array;
+  readonly chainId: Uint8Array;
+  readonly block: number;
+  /** The key that had to sign the block; undefined where it is not known: nothing can be proved. */
+  readonly key: Uint8Array | undefined;
 }
 
-/** Judges the proofs for the height of a walked block. */
+/** Judges the proofs for one height. */
 export function judgeForks(
   proofs: readonly ForkProof[],
-  walked: Walked,
+  height: Height,
   report: (code: FindingCode, message: string, object: string) => void,
 ): void {
   for (const { object, bytes } of proofs) {
-    if (holds(bytes, walked)) {
-      report("FORK", "another block of this height was signed by the same key", object);
+    const why = flawOf(bytes, height);
+    if (why === undefined) {
+      report("FORK", "two blocks of this height were signed by the same key", object);
     } else {
-      report("PROOF_INVALID", "fork proof holds no other block signed for this height", object);
+      report("PROOF_INVALID", `fork proof proves nothing: ${why}`, object);
     }
   }
 }
 
-function holds(proof: Uint8Array, { suite, key, head }: Walked): boolean {
-  if (proof.length !== 2 * headLength) return false;
+/** Why a proof does not hold. It stands on itself: both heads, whatever the walk found there. */
+function flawOf(proof: Uint8Array, { suite, chainId, block, key }: Height): string | undefined {
+  if (proof.length !== 2 * headLength) return "it does not hold two heads";
   const heads = [proof.subarray(0, headLength), proof.subarray(headLength)];
-  return heads.some(
-    (each) =>
-      !equalBytes(each, head.subarray(0, headLength)) &&
-      suite.verifyEd25519(key, signedBytes(each), each.subarray(headerLength)),
+  if (equalBytes(heads[0] as Uint8Array, heads[1] as Uint8Array)) return "its heads are the same";
+  for (const head of heads) {
+    const header = headerIn(head);
+    if (header === undefined) return "it holds a head that is none";
+    // A genesis is its chain: another one is the beginning of another chain.
+    const ours = header.kind !== "genesis" && equalBytes(header.chainId, chainId);
+    if (!ours) return "it holds a head of another chain";
+    if (header.blockNo !== block) return `it holds a head of block ${header.blockNo}`;
+  }
+  if (key === undefined) return "the key of that block is not known";
+  const signed = heads.every((head) =>
+    suite.verifyEd25519(key, signedBytes(head), head.subarray(headerLength)),
   );
+  return signed ? undefined : "the key of that block did not sign both heads";
+}
+
+function headerIn(head: Uint8Array): Header | undefined {
+  try {
+    return decodeHeader(head);
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
+  }
 }

@@ -184,8 +184,10 @@ export class ChainWalk {
       this.report("BLOCK_MISSING", `${what} not there`, { block: from, blocks });
     }
     this.#unauthenticated.close();
-    if ((this.#options.forks?.size ?? 0) > 0) {
-      this.unchecked.add("fork proofs for blocks that could not be used");
+    // What is left is for heights that were not walked; the next block's key is known all the same.
+    const { blockNo, key } = this.thread;
+    for (const block of [...(this.#options.forks?.keys() ?? [])]) {
+      this.#forks(block, block === blockNo ? key : undefined);
     }
   }
 
@@ -246,10 +248,10 @@ export class ChainWalk {
 
   #accept(judged: HeadJudgement, header: Header, payload: Uint8Array | NoPayload): void {
     const { thread, recent } = this;
-    const { head, hash } = judged;
+    const { hash } = judged;
     const { key, blockNo } = thread;
     const run = this.runs.placeOf(thread, header);
-    this.#forks(head, key);
+    this.#forks(blockNo, key);
     const outcome = this.#payload(header, payload, run, judged.faults);
     if (run !== "same") {
       const fault = this.runs.begin(thread, header);
@@ -268,13 +270,14 @@ export class ChainWalk {
     this.#noteRoot();
   }
 
-  #forks(head: Uint8Array, key: Uint8Array | undefined): void {
-    const proofs = this.#options.forks?.get(this.thread.blockNo);
-    if (proofs === undefined || key === undefined) return;
+  #forks(block: number, key: Uint8Array | undefined): void {
     const { suite, forks } = this.#options;
-    forks?.delete(this.thread.blockNo);
-    judgeForks(proofs, { suite, key, head }, (code, message, object) =>
-      this.report(code, message, { block: this.thread.blockNo, object }),
+    const proofs = forks?.get(block);
+    if (proofs === undefined) return;
+    forks?.delete(block);
+    const height = { suite, chainId: this.#chainId, block, key };
+    judgeForks(proofs, height, (code, message, object) =>
+      this.report(code, message, { block, object }),
     );
   }
 

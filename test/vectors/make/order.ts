@@ -2,6 +2,7 @@
 
 import { headLength } from "../../../src/core/block.ts";
 import { concat } from "../../../src/core/bytes.ts";
+import type { BuiltBlock } from "../../fakes/chain-builder.ts";
 import { say } from "../../fakes/chain-items.ts";
 import { blocksName, storeFork } from "../../fakes/chain-store.ts";
 import { fixedBytes, signer } from "../../fakes/signers.ts";
@@ -178,6 +179,63 @@ const moved: Vectors = {
       story.store(chain);
       storeFork(story.files, chain, ours, twin);
       story.expect("INVALID", ["PROOF_INVALID", 2]);
+    },
+  ),
+  "fork-proof-of-another-genesis": vector(
+    "store.md, Forks",
+    "Under a shared grant, the genesis of another chain is kept as a fork's proof.",
+    (story) => {
+      const terms = { maxChains: 2 };
+      const [chain, other] = ["app", "other"].map((label) =>
+        story.chain({ label, grantKey: "shared", terms: { ...terms, subject: "pods" } }),
+      ) as [StoryChain, StoryChain];
+      chain.go();
+      story.store(chain);
+      const [ours, theirs] = [chain, other].map(({ blocks }) => blocks[0]) as [
+        BuiltBlock,
+        BuiltBlock,
+      ];
+      storeFork(story.files, chain, ours, theirs);
+      story.expect("INVALID", ["PROOF_INVALID", 0]);
+    },
+  ),
+  "fork-proof-of-one-head": vector(
+    "store.md, Forks",
+    "A fork's proof holds the same head twice.",
+    (story) => {
+      const chain = story.chain();
+      const ours = chain.seal([chain.line()]);
+      story.store(chain);
+      storeFork(story.files, chain, ours, ours);
+      story.expect("INVALID", ["PROOF_INVALID", 1]);
+    },
+  ),
+  "fork-proof-behind-the-end": vector(
+    "store.md, Forks",
+    "A fork's proof is for a height whose key nobody knows: the blocks before it are not there.",
+    (story) => {
+      const chain = story.chain();
+      chain.go(2);
+      const twin = chain.twin([chain.line("another\n")]);
+      const ours = chain.seal([chain.line()]);
+      const blocks = chain.blocks.slice(0, 2).map(({ bytes }) => bytes);
+      story.store(chain, { blocks, receipt: chain.receipt(2) });
+      storeFork(story.files, chain, ours, twin);
+      story.expect("INVALID", ["PROOF_INVALID", 3]);
+    },
+  ),
+  "fork-proof-at-the-end": vector(
+    "store.md, Forks",
+    "A fork's proof is for the height behind the last block, which names the key.",
+    (story) => {
+      const chain = story.chain();
+      chain.go();
+      const twin = chain.twin([chain.line("another\n")]);
+      const ours = chain.seal([chain.line()]);
+      const blocks = chain.blocks.slice(0, 2).map(({ bytes }) => bytes);
+      story.store(chain, { blocks, receipt: chain.receipt(2) });
+      storeFork(story.files, chain, ours, twin);
+      story.expect("INVALID", ["FORK", 2]);
     },
   ),
   "foreign-block-inserted": vector(
