@@ -44,6 +44,7 @@ import { Frontier, inclusionPath, rootOf } from "../src/core/tree.ts";
 import { hkdf } from "../src/host/hkdf.ts";
 import { noteSigner, signer } from "../src/host/keys.ts";
 import { nativeSuite as suite } from "../src/host/native-suite.ts";
+import { headNoteText } from "../src/vault/head-note.ts";
 import { encodeFrameHeader } from "../src/wal/frame.ts";
 import { ed25519Example, smallOrderExample } from "./spec-ed25519.ts";
 
@@ -547,6 +548,19 @@ function acknowledgementExample(): string {
   return formatNote(text, [admin.signNote(text)]).trimEnd();
 }
 
+/** As if block 2 were the newest. */
+function checkedExample(): string {
+  const tree = new Frontier(suite);
+  for (const { hash } of [genesis, block1, block2]) tree.append(hash);
+  const text = headNoteText("vault.example", {
+    ...{ chain: hex(chain.id), size: 3, head: block2.head, stopped: false, base: 0 },
+    print: { settled: hex(filled(0x0a, 32)), rest: hex(filled(0x0b, 32)) },
+    ...{ runs: [runId], tree: tree.hashes() },
+    sources: [{ record: source, offset: utf8(text1).length + utf8(text2).length }],
+  });
+  return formatNote(text, [vault.signNote(text)]).trimEnd();
+}
+
 /** The examples in docs/spec, by the name that stands before each. */
 export function specExamples(): ReadonlyMap<string, string> {
   return new Map([
@@ -569,6 +583,7 @@ export function specExamples(): ReadonlyMap<string, string> {
     ["receipt-cosigned", receiptSigned()],
     ["proof", proofOfLine4().trimEnd()],
     ["acknowledgement", acknowledgementExample()],
+    ["checked", checkedExample()],
     ["store", storeExample()],
     ["blocks", blocksExample()],
     ["key-evolution", keyEvolution()],

@@ -70,7 +70,24 @@ function vaultLines(status: Json, now: number): string[] {
     ["receipts", keptText(status["receiptsPending"])],
     ["free", typeof free === "number" ? bytesText(free) : "?"],
   ];
-  return [...columns(rows), "", ...openLines(watched)];
+  return [
+    ...columns(rows),
+    "",
+    ...damagedLines(objectOf(status["damaged"])),
+    ...openLines(watched),
+  ];
+}
+
+/** Chains that the vault takes nothing in for. */
+function damagedLines(damaged: Json): string[] {
+  const chains = listOf(damaged["chains"]);
+  if (chains.length === 0) return [];
+  const rows = chains.map(({ chain, subject, why }) => {
+    return ["DAMAGED", text(subject), text(chain), text(why)];
+  });
+  const more = Number(damaged["count"]) - chains.length;
+  const rest = more > 0 ? [`  and ${some(more, "more damaged chain")}`] : [];
+  return [...columns(rows), ...rest];
 }
 
 function keptText(pending: unknown): string {

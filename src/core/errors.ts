@@ -241,6 +241,12 @@ export const errorTable = {
     means: "an earlier write to a chain failed, and what is stored must be looked at first",
     remedy: "nothing: the vault opens the chain anew at the next request",
   },
+  "store-touched": {
+    kind: "operating",
+    means: "somebody else changed what the vault stores of a chain",
+    remedy:
+      "nothing by itself: the vault checks the whole chain before it goes on; find out who did it",
+  },
   "sync-failed": {
     kind: "unsafe",
     means: "the disk did not confirm a write, so what it holds is unknown",

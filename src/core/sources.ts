@@ -56,6 +56,11 @@ export class SourceTable {
     return this.#weight + this.#open.size * positionOverhead;
   }
 
+  /** How many are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   get(id: string): OpenSource | undefined {
     return this.#open.get(id);
   }

@@ -5,7 +5,7 @@
 
 import { SealtailError } from "../core/errors.ts";
 import { errnoOf, fileError, type Path, parentOf, pathBytes, showPath } from "./file-error.ts";
-import type { Files } from "./files.ts";
+import type { Files, OpenFile } from "./files.ts";
 
 function temporaryName(path: Path): Path {
   if (typeof path === "string") return `${path}.tmp`;
@@ -22,17 +22,51 @@ export async function writeFileDurably(
   bytes: Uint8Array,
   perm = 0o600,
 ): Promise<void> {
+  await replace(files, path, bytes, perm, (file) => file.sync());
+  await files.syncDir(parentOf(path));
+}
+
+/**
+ * Replaces the content of `path` for whoever looks; nothing is synced. After a power cut it may
+ * hold the old content, the new one, a part of it, or nothing: whoever reads it must be able to
+ * tell.
+ */
+export async function replaceFile(
+  files: Files,
+  path: Path,
+  bytes: Uint8Array,
+  perm = 0o600,
+): Promise<void> {
+  await replace(files, path, bytes, perm, async () => undefined);
+}
+
+async function replace(
+  files: Files,
+  path: Path,
+  bytes: Uint8Array,
+  perm: number,
+  settle: (file: OpenFile) => Promise<void>,
+): Promise<void> {
   const temporary = temporaryName(path);
-  await unlinkIfPresent(files, temporary);
-  const file = await files.open(temporary, "create", perm);
+  const file = await create(files, temporary, perm);
   try {
     await file.write(bytes, 0);
-    await file.sync();
+    await settle(file);
   } finally {
     await file.close();
   }
   await files.rename(temporary, path);
-  await files.syncDir(parentOf(path));
+}
+
+/** A new file; one of that name that an earlier crash left behind goes. */
+async function create(files: Files, path: Path, perm: number): Promise<OpenFile> {
+  try {
+    return await files.open(path, "create", perm);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
+  await unlinkIfPresent(files, path);
+  return await files.open(path, "create", perm);
 }
 
 /** Deletes `path`; fine if it is not there. Durable after syncDir of its directory. */

@@ -7,6 +7,7 @@
 // - Each append opens the file anew: thousands of chains must not hold thousands of descriptors.
 
 import { headLength } from "../core/block.ts";
+import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
@@ -14,6 +15,7 @@ import type { Files } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import type { TailObject } from "./dir-recovery.ts";
 import { blocksPath, blocksPerRange, chainPath, headersPath, rangeOf } from "./layout.ts";
+import { type ChainPrint, isSame, printOf, restOf } from "./print.ts";
 import type { DirShelf } from "./shelf.ts";
 import type { BlockBytes, ChainWriter } from "./store.ts";
 
@@ -38,29 +40,54 @@ export interface DirChainOptions {
   readonly chain: string;
   readonly now: () => number;
   readonly limits: ObjectLimits;
+  readonly suite: Suite;
 }
 
 export class DirChain implements ChainWriter {
   readonly #options: DirChainOptions;
   #size: number;
   #tail: TailObject | undefined;
+  #print: ChainPrint;
   #broken = false;
   /** Told when this writer is of no use any more, so that recovery runs at the next open. */
   readonly #onBroken: () => void;
 
   constructor(
     options: DirChainOptions,
-    end: { readonly size: number; readonly tail: TailObject | undefined },
+    end: {
+      readonly size: number;
+      readonly tail: TailObject | undefined;
+      /** Undefined: takePrint() comes next. */
+      readonly print: ChainPrint | undefined;
+    },
     onBroken: () => void,
   ) {
     this.#options = options;
     this.#size = end.size;
     this.#tail = end.tail;
+    this.#print = end.print ?? { settled: "", rest: "" };
     this.#onBroken = onBroken;
   }
 
   get size(): number {
     return this.#size;
+  }
+
+  get base(): number {
+    return this.#tail?.firstBlock ?? this.#size;
+  }
+
+  get print(): ChainPrint {
+    return this.#print;
+  }
+
+  async untouched(): Promise<boolean> {
+    return isSame(await printOf(this.#options, this.#options.chain, this.base), this.#print);
+  }
+
+  /** What is there now is what this writer answers for. */
+  async takePrint(): Promise<void> {
+    this.#print = await printOf(this.#options, this.#options.chain, this.base);
   }
 
   async append(blocks: readonly BlockBytes[]): Promise<void> {
@@ -127,16 +154,21 @@ export class DirChain implements ChainWriter {
   }
 
   async #appendToTail(blocks: readonly BlockBytes[]): Promise<void> {
-    const { files, shelf, chain, now } = this.#options;
+    const { files, shelf, chain, now, suite } = this.#options;
     const tail = this.#tail ?? { firstBlock: this.#size, bytes: 0, birthMicros: now() };
     const path = shelf.path(blocksPath(chain, tail.firstBlock));
     const isNew = this.#tail === undefined;
+    const name = blocksPath(chain, tail.firstBlock);
     const file = await files.open(path, isNew ? "create" : "write", modes.growing);
     try {
+      // What somebody else wrote must not be built on.
+      const before = isNew ? restOf(suite) : restOf(suite, name, await file.stat());
+      if (before !== this.#print.rest) throw touched(chain);
       const parts = blocks.flatMap(({ head, payload }) => [head, payload]);
       await file.writev(parts, tail.bytes);
       failpoint("store-after-append");
       await file.datasync();
+      this.#print = { ...this.#print, rest: restOf(suite, name, await file.stat()) };
     } finally {
       await file.close();
     }
@@ -152,10 +184,17 @@ export class DirChain implements ChainWriter {
   async #complete(): Promise<void> {
     const { files, shelf, chain } = this.#options;
     const tail = this.#tail as TailObject;
+    if (!(await this.untouched())) throw touched(chain);
     if (this.#size % blocksPerRange === 0) await this.writeHeaders(this.#size - blocksPerRange);
     await files.chmod(shelf.path(blocksPath(chain, tail.firstBlock)), modes.complete);
     this.#tail = undefined;
+    await this.takePrint();
   }
+}
+
+function touched(chain: string): SealtailError {
+  const text = "an object of the chain is not as the vault left it";
+  return new SealtailError("store-touched", text, { place: chainPath(chain) });
 }
 
 /** Makes a folder in a chain's own. Returns when its name is durable. */

@@ -14,7 +14,7 @@ import { Fault } from "../core/fault.ts";
 import { writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { joinPath } from "../host/file-error.ts";
-import type { Files, OpenFile } from "../host/files.ts";
+import type { FileInfo, Files, OpenFile } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import { type FramedHead, framedHeads } from "./head-scan.ts";
 import { blocksNumber, blocksPath, blocksPerRange, chainPath, rangeOf } from "./layout.ts";
@@ -44,13 +44,20 @@ export interface FoundEnd {
   readonly damage: string | undefined;
 }
 
-/** Finds a chain's end and makes it durable. */
-export async function findEnd(options: RecoveryOptions, chain: string): Promise<FoundEnd> {
+/** Finds a chain's end and makes it durable. Its first `durable` blocks are known to have been. */
+export async function findEnd(
+  options: RecoveryOptions,
+  chain: string,
+  durable = 0,
+): Promise<FoundEnd> {
   const { files, shelf } = options;
   const names = await shelf.names(chain, "");
   const first = names.flatMap((name) => blocksNumber(name) ?? []).at(-1);
-  if (first === undefined) return { size: 0, tail: undefined, cutBytes: 0, damage: undefined };
-  const confirmed = await confirmedSize(shelf, chain);
+  if (first === undefined) {
+    const damage = durable > 0 ? damageText(0, durable) : undefined;
+    return { size: 0, tail: undefined, cutBytes: 0, damage };
+  }
+  const confirmed = Math.max(durable, await confirmedSize(shelf, chain));
   const path = shelf.path(blocksPath(chain, first));
   // A complete object is never written again.
   const complete = (((await files.stat(path))?.mode ?? 0) & 0o200) === 0;
@@ -104,10 +111,25 @@ async function scanTail(options: RecoveryOptions, scan: TailScan): Promise<Found
     if (found.number >= confirmed && !(await hasItsPayload(options.suite, object, found))) break;
     [size, bytes] = [found.number + 1, found.end];
   }
-  const birthNs = info.birthNs === 0n ? info.mtimeNs : info.birthNs;
-  const tail = { firstBlock: first, bytes, birthMicros: Number(birthNs / 1000n) };
+  const tail = { firstBlock: first, bytes, birthMicros: birthOf(info) };
   const damage = size < confirmed ? damageText(size, confirmed) : undefined;
   return { size, tail, cutBytes: info.size - bytes, damage };
+}
+
+function birthOf({ birthNs, mtimeNs }: FileInfo): number {
+  return Number((birthNs === 0n ? mtimeNs : birthNs) / 1000n);
+}
+
+/** The object that begins with block `first` if it may grow; its content is taken as whole. */
+export async function tailAt(
+  files: Files,
+  shelf: DirShelf,
+  chain: string,
+  first: number,
+): Promise<TailObject | undefined> {
+  const info = await files.stat(shelf.path(blocksPath(chain, first)));
+  if (info === undefined || (info.mode & 0o200) === 0) return undefined;
+  return { firstBlock: first, bytes: info.size, birthMicros: birthOf(info) };
 }
 
 function damageText(size: number, confirmed: number): string {

@@ -11,7 +11,7 @@ import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import { DirChain, makeFolder, modes, type ObjectLimits, objectLimits } from "./dir-chain.ts";
-import { type FoundEnd, findEnd, missingHeaders } from "./dir-recovery.ts";
+import { type FoundEnd, findEnd, missingHeaders, tailAt } from "./dir-recovery.ts";
 import {
   acknowledgementPath,
   acknowledgementsFolder,
@@ -25,12 +25,14 @@ import {
   isChainId,
   receiptPath,
 } from "./layout.ts";
+import { type ChainPrint, isSame, printOf } from "./print.ts";
 import { DirShelf, readSmall, textNames } from "./shelf.ts";
 import type {
   ChainReader,
   ChainWriter,
   ForkProof,
   OpenChain,
+  OpenOptions,
   ReadableStore,
   Store,
 } from "./store.ts";
@@ -96,21 +98,37 @@ class DirStore extends ReadableDir implements Store {
     this.#options = options;
   }
 
-  async open(chain: string): Promise<OpenChain | undefined> {
-    const known = this.#writers.get(chain);
-    if (known !== undefined) {
-      return { writer: known, report: { cutBytes: 0, headersWritten: 0, damage: undefined } };
-    }
+  async open(chain: string, options: OpenOptions = {}): Promise<OpenChain | undefined> {
+    const { durable = 0, known } = options;
+    const usual = { cutBytes: 0, headersWritten: 0, damage: undefined };
+    const own = this.#writers.get(chain);
+    if (own !== undefined && (await own.untouched())) return { writer: own, report: usual };
+    this.#writers.delete(chain);
     if ((await this.reader(chain).grant()) === undefined) return undefined;
     const { files, suite, asideDir } = this.#options;
+    if (known !== undefined && isSame(await this.print(chain, known.base), known.print)) {
+      const end = { size: known.size, tail: await tailAt(files, this.shelf, chain, known.base) };
+      // A complete object behind the base is of an end that nobody noted.
+      if (known.base === known.size || end.tail !== undefined) {
+        const writer = this.#writer(chain, end, known.print);
+        this.#writers.set(chain, writer);
+        return { writer, report: usual };
+      }
+    }
     const recovery = { files, suite, shelf: this.shelf, asideDir };
-    const found = await findEnd(recovery, chain);
+    const found = await findEnd(recovery, chain, durable);
     const { cutBytes, damage } = found;
     const writer = this.#writer(chain, found);
     const missing = damage === undefined ? await missingHeaders(this.shelf, chain, found.size) : [];
     for (const range of missing) await writer.writeHeaders(range);
     if (damage === undefined) this.#writers.set(chain, writer);
+    await writer.takePrint();
     return { writer, report: { cutBytes, headersWritten: missing.length, damage } };
+  }
+
+  async print(chain: string, base: number): Promise<ChainPrint> {
+    const { files, suite } = this.#options;
+    return await printOf({ files, suite, shelf: this.shelf }, chain, base);
   }
 
   async create(chain: string, grant: Uint8Array): Promise<ChainWriter> {
@@ -177,9 +195,13 @@ class DirStore extends ReadableDir implements Store {
     return this.#options.files.freeBytes(this.#options.dir);
   }
 
-  #writer(chain: string, { size, tail }: Pick<FoundEnd, "size" | "tail">): DirChain {
-    const { files, now, limits = objectLimits } = this.#options;
-    const options = { files, now, limits, chain, shelf: this.shelf };
-    return new DirChain(options, { size, tail }, () => this.#writers.delete(chain));
+  #writer(
+    chain: string,
+    { size, tail }: Pick<FoundEnd, "size" | "tail">,
+    print?: ChainPrint,
+  ): DirChain {
+    const { files, suite, now, limits = objectLimits } = this.#options;
+    const options = { files, suite, now, limits, chain, shelf: this.shelf };
+    return new DirChain(options, { size, tail, print }, () => this.#writers.delete(chain));
   }
 }

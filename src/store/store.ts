@@ -9,6 +9,9 @@
 // Format: docs/spec/store.md.
 
 import type { ChainSource, Pieces, StoredObject, VerifiableSource } from "../core/chain-source.ts";
+import type { ChainPrint } from "./print.ts";
+
+export type { ChainPrint };
 
 /** A block's two parts as they are stored, one behind the other. */
 export interface BlockBytes {
@@ -66,6 +69,26 @@ export interface ChainWriter {
    * what is there. Stop the process.
    */
   append(blocks: readonly BlockBytes[]): Promise<void>;
+  /** The object that grows begins with this block; where none does, the next block. */
+  readonly base: number;
+  /** What stood for the stored objects after this writer's last write; below `base` is settled. */
+  readonly print: ChainPrint;
+  /** Whether that still stands for them: nobody else changed, added or took away any. */
+  untouched(): Promise<boolean>;
+}
+
+/** What stood for a chain's objects once, with `size` blocks in them. */
+export interface KnownEnd {
+  readonly size: number;
+  readonly base: number;
+  readonly print: ChainPrint;
+}
+
+export interface OpenOptions {
+  /** Blocks that were durable once, whatever the kept receipt says: not one of them is cut off. */
+  readonly durable?: number;
+  /** Nothing is read where this print still stands for what is there. */
+  readonly known?: KnownEnd | undefined;
 }
 
 /** What was found and mended, or found and left alone, when a chain was opened. */
@@ -89,7 +112,9 @@ export interface Store extends ReadableStore {
    * whole blocks, and what is left is durable before this returns.
    * One writer per chain at a time, in one process: the caller sees to that.
    */
-  open(chain: string): Promise<OpenChain | undefined>;
+  open(chain: string, options?: OpenOptions): Promise<OpenChain | undefined>;
+  /** What stands for the objects of a chain now; `base` parts what is settled from the rest. */
+  print(chain: string, base: number): Promise<ChainPrint>;
   /**
    * Begins a chain: returns when its grant is durable. Fine if a crash left the chain with its
    * grant and no blocks: then the grant is replaced.

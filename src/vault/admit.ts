@@ -17,9 +17,9 @@ import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
-import type { ChainHead } from "./heads.ts";
+import type { ChainHead } from "./bring-back.ts";
 import { Problem, type ProblemDetail } from "./problem.ts";
-import { runsBelow } from "./replay.ts";
+import { runsBelow } from "./snapshots.ts";
 
 /** A proven fork: the stored head and the one that was refused. */
 export interface ForkFound {
@@ -198,7 +198,7 @@ async function take(bench: Bench, block: WholeBlock, judged: HeadJudgement): Pro
   const { head } = bench;
   const { walk, findings } = head;
   const size = block.header.receiptSize;
-  if (size > 0 && size < head.writer.size && walk.recent.rootAt(size) === undefined) {
+  if (size > 0 && size < block.header.blockNo && walk.recent.rootAt(size) === undefined) {
     // The root over the first `size` blocks stands in the header of block `size`.
     walk.recent.learn(size, decodeHeader(await headOf(bench, size)).chainRoot);
   }

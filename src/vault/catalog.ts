@@ -16,6 +16,7 @@ import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import type { ReadableStore } from "../store/store.ts";
+import { damageOf } from "./damage.ts";
 
 export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
 
@@ -156,6 +157,26 @@ export class Catalog {
     entry.surveyed = true;
   }
 
+  /** Stored objects of a chain fail; also of one that should be there and is not. */
+  damaged(chain: string, why: string): void {
+    const entry = this.#entries.get(chain) ?? this.#add(chain);
+    entry.damage = why;
+  }
+
+  /** A damaged chain holds again. */
+  mended(chain: string, header: Header | undefined): void {
+    const entry = this.#entries.get(chain);
+    if (entry === undefined) return;
+    entry.damage = undefined;
+    if (header !== undefined) entry.size = header.blockNo + 1;
+  }
+
+  /** Those that are damaged, by id. */
+  damages(): ChainEntry[] {
+    const found = [...this.#entries.values()].filter(({ damage }) => damage !== undefined);
+    return found.sort((a, b) => (a.chain < b.chain ? -1 : 1));
+  }
+
   /** Looks a chain up in the store, unless it is known. Undefined for no chain of ours. */
   async look(chain: string): Promise<ChainEntry | undefined> {
     const entry = this.#entries.get(chain);
@@ -174,8 +195,11 @@ export class Catalog {
       if (head !== undefined) this.#fill(entry, decodeHeader(head), size, seen);
     } catch (error) {
       if (entry.surveyed) return entry;
-      entry.damage = "stored blocks can't be read";
-      entry.surveyed = true;
+      // A disk that can't be read now says nothing about what is on it.
+      if (damageOf(error) !== undefined) {
+        entry.damage = "stored blocks can't be read";
+        entry.surveyed = true;
+      }
       this.#options.diag.error("couldn't look at a stored chain", { chain, error: error as Error });
     }
     return entry;

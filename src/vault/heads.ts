@@ -5,85 +5,75 @@
 // - Whoever changes a head holds its chain's turnstile. Reading `stored` needs none.
 // - The walk may run ahead of the store while a request is worked on; `stored` never does. After a
 //   block that failed inside, or a failed write, the head is dropped and brought back.
-// - A chain whose stored blocks fail is damaged: it is not written to, and others go on.
+// - Whoever uses a head finds it only if nobody else changed the stored objects since.
+// - A chain whose objects fail is damaged, whoever found it: nothing is taken in and nothing signed
+//   until its objects change and hold. Errors of the machine's own are never kept.
 
-import { believed } from "../core/authority.ts";
-import type { VaultKeys } from "../core/checkpoint.ts";
+import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
-import { Fault } from "../core/fault.ts";
-import { type Grant, parseGrant } from "../core/grant.ts";
-import { blockHash, decodeHeader, type Header } from "../core/header.ts";
+import type { Grant } from "../core/grant.ts";
+import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
-import type { ChainReader, ChainWriter, Store } from "../store/store.ts";
-import type { Finding } from "../verify/finding.ts";
-import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
+import type { Store } from "../store/store.ts";
+import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./bring-back.ts";
+import { damageOf, OtherKeys } from "./damage.ts";
+import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
-import { Damage, OtherKeys, replay } from "./replay.ts";
-import type { SignedReceipt } from "./signer.ts";
 import { Turnstile } from "./turnstile.ts";
 
-/** What is durable of a chain. */
-export interface StoredHead {
-  readonly size: number;
-  readonly root: Uint8Array;
-  readonly header: Header;
-  readonly hash: Uint8Array;
-}
-
-export interface ChainHead {
-  readonly chain: string;
-  readonly grant: Grant;
-  readonly walk: ChainWalk;
-  readonly writer: ChainWriter;
-  readonly reader: ChainReader;
-  /** What the walk said since this was emptied. */
-  readonly findings: Finding[];
-  /** Undefined until the genesis is stored. */
-  stored: StoredHead | undefined;
-  /** Whether the walk knows the runs of all earlier blocks. */
-  allRuns: boolean;
-  receipt: SignedReceipt | undefined;
-}
-
 export interface HeadsOptions {
-  readonly store: Store;
   readonly suite: Suite;
-  readonly keys: VaultKeys;
+  readonly store: Store;
+  readonly notes: Pick<OwnNotes, "receipt" | "checked">;
+  readonly bringBack: BringBack;
+  readonly clock: Pick<Clock, "sleep">;
   readonly diag: Diag;
   /** Roughly how much memory open heads may take. */
   readonly bytesMax: number;
-  /** Told when the stored blocks of a chain fail. */
+  /** Told when the stored objects of a chain fail, and when they hold again. */
   readonly onDamage: (chain: string, why: string) => void;
+  readonly onWhole: (chain: string, stored: StoredHead | undefined) => void;
 }
 
 /** Requests of one chain that may wait for their turn. */
 const waitingMax = 3;
-/** Blocks that a walk remembers here: older ones are looked up in the store. */
-const remembered = 32;
-const headBytes = 24_576;
+/** How long a request waits for a chain that is checked as a whole, in milliseconds. */
+const patienceMs = 10_000;
+const headBytes = 12_288;
 const sourceBytes = 1_536;
 
 interface Slot {
   readonly turnstile: Turnstile;
   head: ChainHead | undefined;
+  /** The head is being brought back, also after those who asked for it went away. */
+  opening: Promise<void> | undefined;
   bytes: number;
+}
+
+interface Damaged {
+  readonly problem: Problem;
+  /** What stood for the objects, the receipts included, when they failed. */
+  readonly standing: string;
 }
 
 export class Heads {
   readonly #options: HeadsOptions;
   /** The least recently used chain first. */
   readonly #slots = new Map<string, Slot>();
+  readonly #damaged = new Map<string, Damaged>();
+  /** Heads that are noted and then forgotten. */
+  readonly #leaving = new Set<Promise<void>>();
   #bytes = 0;
-  #replays = 0;
 
   constructor(options: HeadsOptions) {
     this.#options = options;
   }
 
   /** How many heads are open, and how many were brought back from the store so far. */
-  get counts(): { open: number; replays: number } {
-    return { open: this.#slots.size, replays: this.#replays };
+  get counts(): { open: number; replays: number; wholeChecks: number } {
+    const { replays, wholeChecks } = this.#options.bringBack;
+    return { open: this.#slots.size, replays, wholeChecks };
   }
 
   /** The head of a chain if it is open; for reading only. */
@@ -105,19 +95,47 @@ export class Heads {
     }
     try {
       return await slot.turnstile.pass(async () => {
-        slot.head ??= await this.#open(chain);
-        return await work(slot.head);
+        await this.#ready(chain, slot);
+        const done = await work(slot.head);
+        const { head } = slot;
+        if (head !== undefined && head.writer.size - head.noted >= notedEvery) {
+          await this.#options.bringBack.note(head);
+        }
+        return done;
       });
     } finally {
       this.#weigh(chain, slot);
     }
   }
 
+  /**
+   * Returns once the stored objects are known to be as they were when they were checked. Throws as
+   * use() does. Whoever is just being served by it makes sure of that.
+   */
+  async assertWhole(chain: string): Promise<void> {
+    const slot = this.#slots.get(chain);
+    if (slot?.head !== undefined && !slot.turnstile.idle && !this.#damaged.has(chain)) return;
+    await this.use(chain, async () => undefined);
+  }
+
+  /** Looks whether somebody changed a chain's objects, and if so checks them. Never throws. */
+  async rescan(chain: string): Promise<void> {
+    const open = this.#slots.has(chain) || this.#damaged.has(chain);
+    try {
+      if (open || (await this.#options.bringBack.isTouched(chain))) await this.assertWhole(chain);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+    }
+  }
+
   /** A head for a chain that may begin; nothing of it is stored. */
   unfounded(chain: string, grant: Grant): ChainHead {
-    const findings: Finding[] = [];
-    const walk = new ChainWalk(this.#walkOptions(chain, grant, (each) => findings.push(each)));
-    return this.#head(chain, grant, walk, noWriter, findings, true);
+    return this.#options.bringBack.unfounded(chain, grant);
+  }
+
+  /** What a damaged chain answers; undefined for one that is not known to be. */
+  damage(chain: string): Problem | undefined {
+    return this.#damaged.get(chain)?.problem;
   }
 
   /** Makes `head` the chain's. Call inside use(). */
@@ -132,111 +150,127 @@ export class Heads {
     if (slot !== undefined) slot.head = undefined;
   }
 
-  #walkOptions(chain: string, grant: Grant, report: (finding: Finding) => void): WalkOptions {
-    const { suite, keys } = this.#options;
-    return {
-      suite,
-      chain,
-      report,
-      authority: believed(grant, [keys]),
-      remember: remembered,
-    };
+  /** Stored objects of the chain fail: whoever reads found out. Returns what it is told. */
+  async condemn(chain: string, error: unknown): Promise<Problem | undefined> {
+    const why = damageOf(error);
+    if (why === undefined) return undefined;
+    const code = error instanceof OtherKeys ? "vault-keys-changed" : "chain-damaged";
+    const problem = new Problem(code, why, { retryAfter: 60 });
+    this.drop(chain);
+    this.#damaged.set(chain, { problem, standing: await this.#standing(chain) });
+    this.#options.diag.error("stored chain can't be used", { chain, why, code });
+    this.#options.onDamage(chain, why);
+    return problem;
+  }
+
+  /** Notes what was checked of all open heads, before the vault stops. */
+  async noteAll(): Promise<void> {
+    await Promise.all(this.#leaving);
+    for (const slot of this.#slots.values()) await this.#note(slot);
+  }
+
+  /** The head is there and its objects are untouched, or there is none. Throws Problem. */
+  async #ready(chain: string, slot: Slot): Promise<void> {
+    const known = this.#damaged.get(chain);
+    if (known !== undefined && (await this.#standing(chain)) === known.standing)
+      throw known.problem;
+    const last = slot.head?.stored;
+    if (slot.head !== undefined && !(await slot.head.writer.untouched())) slot.head = undefined;
+    if (slot.head !== undefined) return;
+    slot.opening ??= this.#opening(chain, slot, last);
+    await this.#within(slot.opening);
+    if (known === undefined) return;
+    this.#damaged.delete(chain);
+    this.#options.diag.info("stored chain holds again", { chain });
+    this.#options.onWhole(chain, this.peek(chain)?.stored);
+  }
+
+  async #opening(chain: string, slot: Slot, last: StoredHead | undefined): Promise<void> {
+    try {
+      slot.head = await this.#open(chain, last);
+    } finally {
+      slot.opening = undefined;
+      // Nobody may be waiting any more.
+      if (slot.turnstile.idle) this.#weigh(chain, slot);
+    }
+  }
+
+  async #within(opening: Promise<void>): Promise<void> {
+    opening.catch(() => undefined);
+    const waiting = new AbortController();
+    const late = this.#options.clock.sleep(patienceMs, waiting.signal).then(() => {
+      throw new Problem("busy", "stored blocks of the chain are being checked", { retryAfter: 10 });
+    });
+    late.catch(() => undefined);
+    try {
+      await Promise.race([opening, late]);
+    } finally {
+      waiting.abort();
+    }
+  }
+
+  async #open(chain: string, last: StoredHead | undefined): Promise<ChainHead | undefined> {
+    const { bringBack, diag } = this.#options;
+    try {
+      return await bringBack.open(chain, last);
+    } catch (error) {
+      const problem = await this.condemn(chain, error);
+      if (problem !== undefined) throw problem;
+      if (error instanceof Problem || error instanceof SealtailError) throw error;
+      // Out of memory, or a mistake of ours: it says nothing about what is stored.
+      diag.error("couldn't bring a chain back", { chain, error: error as Error });
+      throw new Problem("store-unavailable", "the chain couldn't be read", { retryAfter: 5 });
+    }
+  }
+
+  async #standing(chain: string): Promise<string> {
+    const { store, notes, suite } = this.#options;
+    const { settled, rest } = await store.print(chain, 0);
+    const small = [
+      ...[await store.reader(chain).receipt(), await notes.receipt(chain)],
+      await notes.checked(chain),
+    ];
+    const hashes = small.map((each) => (each === undefined ? "none" : hex(suite.sha256(each))));
+    return [settled, rest, ...hashes].join(" ");
   }
 
   #newSlot(chain: string): Slot {
-    const slot = { turnstile: new Turnstile(waitingMax), head: undefined, bytes: 0 };
+    const turnstile = new Turnstile(waitingMax);
+    const slot: Slot = { turnstile, head: undefined, opening: undefined, bytes: 0 };
     this.#slots.set(chain, slot);
     return slot;
   }
 
-  async #open(chain: string): Promise<ChainHead | undefined> {
-    try {
-      return await this.#bringBack(chain);
-    } catch (error) {
-      const why = damageOf(error);
-      if (why === undefined) throw error;
-      this.#options.onDamage(chain, why);
-      const code = error instanceof OtherKeys ? "vault-keys-changed" : "chain-damaged";
-      this.#options.diag.error("stored chain can't be used", { chain, why, code });
-      throw new Problem(code, why);
-    }
-  }
-
-  async #bringBack(chain: string): Promise<ChainHead | undefined> {
-    const { store, suite, diag } = this.#options;
-    const opened = await store.open(chain);
-    if (opened === undefined) return undefined;
-    const { writer, report } = opened;
-    if (report.damage !== undefined) throw new Damage(report.damage);
-    if (report.cutBytes > 0) {
-      diag.warn("torn tail of a chain was cut off", { chain, bytes: report.cutBytes });
-    }
-    if (writer.size === 0) return undefined;
-    const reader = store.reader(chain);
-    const grant = parseGrant(suite, (await reader.grant()) ?? new Uint8Array(0));
-    const findings: Finding[] = [];
-    const options = this.#walkOptions(chain, grant, (finding) => findings.push(finding));
-    const { walk, head, from } = await replay(reader, writer.size, options);
-    this.#replays += 1;
-    const made = this.#head(chain, grant, walk, writer, findings, from === 0);
-    made.stored = storedHead(suite, head, rootOf(walk));
-    return made;
-  }
-
-  #head(
-    chain: string,
-    grant: Grant,
-    walk: ChainWalk,
-    writer: ChainWriter,
-    findings: Finding[],
-    allRuns: boolean,
-  ): ChainHead {
-    const reader = this.#options.store.reader(chain);
-    const [stored, receipt] = [undefined, undefined];
-    return { chain, grant, walk, writer, reader, findings, stored, allRuns, receipt };
-  }
-
   #weigh(chain: string, slot: Slot): void {
-    const sources = slot.head === undefined ? 0 : [...slot.head.walk.sources].length;
-    const bytes = slot.head === undefined ? 0 : headBytes + sources * sourceBytes;
+    const bytes =
+      slot.head === undefined ? 0 : headBytes + slot.head.walk.sources.size * sourceBytes;
     this.#bytes += bytes - slot.bytes;
     slot.bytes = bytes;
-    if (slot.head === undefined && slot.turnstile.idle) this.#slots.delete(chain);
-    for (const [other, { turnstile, bytes: freed }] of this.#slots) {
+    const idle = slot.turnstile.idle && slot.opening === undefined;
+    if (slot.head === undefined && idle) this.#slots.delete(chain);
+    for (const [other, each] of this.#slots) {
       if (this.#bytes <= this.#options.bytesMax) return;
-      if (!turnstile.idle || other === chain) continue;
-      this.#slots.delete(other);
-      this.#bytes -= freed;
+      if (each.turnstile.idle && each.head !== undefined && other !== chain)
+        this.#forget(other, each);
     }
   }
-}
 
-/** What is stored, once the block of `head` is durable and `root` is that of all blocks. */
-export function storedHead(suite: Suite, head: Uint8Array, root: Uint8Array): StoredHead {
-  const header = decodeHeader(head);
-  return { size: header.blockNo + 1, root, header, hash: blockHash(suite, head) };
-}
+  // It is noted first: whoever needs it meanwhile waits, and keeps it.
+  #forget(chain: string, slot: Slot): void {
+    this.#bytes -= slot.bytes;
+    slot.bytes = 0;
+    const gone = slot.turnstile.pass(async () => {
+      await this.#note(slot);
+      if (!slot.turnstile.alone) return;
+      slot.head = undefined;
+      this.#slots.delete(chain);
+    });
+    this.#leaving.add(gone);
+    void gone.finally(() => this.#leaving.delete(gone));
+  }
 
-function rootOf(walk: ChainWalk): Uint8Array {
-  const root = walk.thread.frontier?.root();
-  if (root === undefined) throw new Damage("tree of the chain is not known");
-  return root;
-}
-
-/** Of a chain that has not begun. */
-const noWriter: ChainWriter = {
-  size: 0,
-  append() {
-    throw new RangeError("chain has not begun");
-  },
-};
-
-/** Why stored bytes are damaged; undefined for errors that say nothing about them. */
-function damageOf(error: unknown): string | undefined {
-  if (error instanceof Damage) return error.message;
-  if (error instanceof Fault) return `stored bytes fail: ${error.code}`;
-  if (error instanceof Problem) return "stored blocks are cut short";
-  const codes = ["store-cut-short", "store-damaged", "file-too-large"];
-  if (error instanceof SealtailError && codes.includes(error.code)) return error.message;
-  return undefined;
+  async #note({ head }: Slot): Promise<void> {
+    if (head === undefined || head.noted === head.writer.size) return;
+    await this.#options.bringBack.note(head);
+  }
 }

@@ -16,6 +16,8 @@ export interface Health {
   readonly closing: () => boolean;
   /** What is served at /status, as JSON for `sealtail status`. */
   readonly status: () => Promise<object>;
+  /** Chains whose stored objects fail: the vault serves all others, so this turns nothing red. */
+  readonly damaged: () => { readonly count: number };
   /** Whether the store takes another request. */
   readonly room: () => Promise<boolean>;
 }
@@ -31,10 +33,10 @@ export interface OperationsOptions {
 export async function openOperations(options: OperationsOptions): Promise<HttpListener> {
   const { listen, clock, diag, metrics } = options;
   metrics.addProcess();
-  const { started, unsafe, closing, room, status } = options.health;
-  const probe = (checks: Readonly<Record<string, boolean>>): Reply => {
+  const { started, unsafe, closing, room, status, damaged } = options.health;
+  const probe = (checks: Readonly<Record<string, boolean>>, detail: object = {}): Reply => {
     const ok = Object.values(checks).every((check) => check);
-    return json(ok ? 200 : 503, { ok, checks });
+    return json(ok ? 200 : 503, { ok, checks, ...detail });
   };
   const routes: Readonly<Record<string, () => Reply | Promise<Reply>>> = {
     "/metrics": async () => ({
@@ -43,7 +45,10 @@ export async function openOperations(options: OperationsOptions): Promise<HttpLi
     }),
     "/livez": () => probe({ store: !unsafe() }),
     "/readyz": async () =>
-      probe({ started: started(), store: !unsafe(), open: !closing(), room: await room() }),
+      probe(
+        { started: started(), store: !unsafe(), open: !closing(), room: await room() },
+        damaged().count === 0 ? {} : { damaged: damaged() },
+      ),
     "/startupz": () => probe({ started: started() }),
     "/status": async () => json(200, { program: "vault", ...(await status()) }),
   };

@@ -27,9 +27,10 @@ import { discard } from "../host/memory.ts";
 import type { Store } from "../store/store.ts";
 import { type Admission, admit, headDetail, isStored, judgeEarly } from "./admit.ts";
 import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
+import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
-import { type ChainHead, type Heads, storedHead } from "./heads.ts";
+import type { Heads } from "./heads.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
@@ -133,6 +134,8 @@ export class Intake {
     if (founding !== undefined) await this.#judgeGenesis(chain, first, founding);
     const { blocks, passed } = await this.#read(reader, known);
     this.#count("duplicate", passed);
+    // Nothing is signed over objects that somebody changed meanwhile.
+    if (known !== undefined && blocks.length === 0) await heads.assertWhole(chain);
     const open = known && heads.peek(chain);
     if (blocks.length === 0 && open?.stored !== undefined) {
       return { receipt: this.#sign(open), grew: false };
@@ -281,7 +284,7 @@ export class Intake {
       throw error;
     }
     observer.stored((clock.mono() - started) / 1e6);
-    head.stored = storedHead(suite, newest.head, root);
+    moveTo(suite, head, newest.head, root);
     failpoint("store-after-head");
     const now = clock.now();
     catalog.grew(chain, newest.header, now, stopped);
@@ -295,8 +298,12 @@ export class Intake {
   #sign(head: ChainHead): SignedReceipt {
     const { stored } = head;
     if (stored === undefined) throw gone();
-    const { signer, observer } = this.#options;
-    head.receipt = signer.sign(head.chain, stored.size, stored.root, head.receipt?.time);
+    const { signer, observer, heads } = this.#options;
+    // Somebody who read may have found it damaged meanwhile.
+    const damage = heads.damage(head.chain);
+    if (damage !== undefined) throw damage;
+    const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
+    head.receipt = signer.sign(head.chain, stored.size, stored.root, notBefore);
     observer.receipt();
     return head.receipt;
   }

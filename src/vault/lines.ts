@@ -20,8 +20,8 @@ import { positionsIn, SourceTable } from "../core/sources.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
-import { newestSnapshot } from "./replay.ts";
 import { blockOfSeq, blockOfTime, clockMargin } from "./seek.ts";
+import { newestSnapshot } from "./snapshots.ts";
 
 export interface LineFilter {
   /** Both ends belong to it. */

@@ -13,8 +13,9 @@ import type { ChainReader } from "../store/store.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import { resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
+import { Damage } from "./damage.ts";
 import type { LookedAt } from "./open-findings.ts";
-import { Damage, newestSnapshot } from "./replay.ts";
+import { newestSnapshot } from "./snapshots.ts";
 
 export interface LookBackOptions {
   readonly suite: Suite;

@@ -25,12 +25,24 @@ const storeErrors = ["disk-full", "io-error", "sync-failed", "other"] as const;
 /** What is read at each scrape. Times in Unix seconds. */
 export interface VaultReading {
   readonly watched: Watched;
+  readonly damaged: Damaged;
   readonly headsOpen: number;
   readonly replays: number;
+  readonly wholeChecks: number;
   readonly receiptsPending: number;
   /** Undefined where it can't be told. */
   readonly freeBytes: number | undefined;
   readonly certificateNotAfter: number;
+}
+
+/** Chains whose stored objects fail: how many, and some of them by name. */
+export interface Damaged {
+  readonly count: number;
+  readonly chains: readonly {
+    readonly chain: string;
+    readonly subject: string;
+    readonly why: string;
+  }[];
 }
 
 export interface MetricsOptions {
@@ -43,6 +55,11 @@ export interface MetricsOptions {
 type ReadNumber = (reading: VaultReading) => number;
 
 const gauges: readonly (readonly [name: string, help: string, read: ReadNumber])[] = [
+  [
+    "damaged_chains",
+    "Chains whose stored objects fail: nothing is taken in for them.",
+    (r) => r.damaged.count,
+  ],
   ["open_forks", "Proven forks that nobody acknowledged.", (r) => r.watched.forks],
   [
     "silent_chains",
@@ -91,6 +108,7 @@ export class VaultMetrics implements VaultObserver {
   readonly #lag: Histogram;
   readonly #watched: WatchedGauges;
   readonly #replays: Counter;
+  readonly #checks: Counter;
   readonly #expiry: Gauge<"kind">;
   readonly #gauges: readonly { gauge: Gauge; read: ReadNumber }[];
 
@@ -111,15 +129,11 @@ export class VaultMetrics implements VaultObserver {
       byOutcome,
     );
     this.#bytes = this.#counter("received_bytes_total", "Bytes of blocks, by outcome.", byOutcome);
-    for (const counter of [this.#blocks, this.#envelopes, this.#bytes]) {
-      for (const outcome of outcomes) counter.inc({ outcome }, 0);
-    }
     this.#failures = this.#counter(
       "verification_failures_total",
       "Requests refused, by what was wrong: a finding of verification or a problem's code.",
       ["check"],
     );
-    for (const check of checks) this.#failures.inc({ check }, 0);
     this.#gapsFound = this.#counter("gaps_total", "Blocks stored that declare a gap, by cause.", [
       "cause",
     ]);
@@ -128,7 +142,6 @@ export class VaultMetrics implements VaultObserver {
       "Blocks stored with another finding to be acknowledged, by its code.",
       ["code"],
     );
-    for (const kind of watchedKinds) this.#count(kind, 0);
     this.#forks = this.#counter("chain_forks_total", "Forks that were proven by a request.");
     this.#receipts = this.#counter("receipts_signed_total", "Receipts signed.");
     this.#newestReceipt = this.#gauge(
@@ -143,7 +156,6 @@ export class VaultMetrics implements VaultObserver {
     this.#storeErrors = this.#counter("store_errors_total", "Writes that failed, by error code.", [
       "code",
     ]);
-    for (const code of storeErrors) this.#storeErrors.inc({ code }, 0);
     this.#requests = this.#histogram(
       "request_duration_seconds",
       "Time until a request's answer began, by endpoint and status.",
@@ -160,12 +172,27 @@ export class VaultMetrics implements VaultObserver {
       "heads_replayed_total",
       "Heads of chains that were brought back from the store.",
     );
+    this.#checks = this.#counter(
+      "chains_checked_total",
+      "Times that a chain's stored objects were all read and checked before its head was used.",
+    );
     this.#expiry = this.#gauge(
       "credential_expiry_timestamp_seconds",
       "When a credential of the vault ends, by kind; 0 for none.",
       ["kind"],
     );
     this.#gauges = gauges.map(([name, help, read]) => ({ gauge: this.#gauge(name, help), read }));
+    this.#zero();
+  }
+
+  // Every series is there before anything happened.
+  #zero(): void {
+    for (const counter of [this.#blocks, this.#envelopes, this.#bytes]) {
+      for (const outcome of outcomes) counter.inc({ outcome }, 0);
+    }
+    for (const check of checks) this.#failures.inc({ check }, 0);
+    for (const kind of watchedKinds) this.#count(kind, 0);
+    for (const code of storeErrors) this.#storeErrors.inc({ code }, 0);
   }
 
   /** From now on this process is measured as well. */
@@ -198,6 +225,8 @@ export class VaultMetrics implements VaultObserver {
     this.#expiry.set({ kind: "tls" }, reading.certificateNotAfter);
     this.#replays.reset();
     this.#replays.inc(reading.replays);
+    this.#checks.reset();
+    this.#checks.inc(reading.wholeChecks);
     return await this.#registry.metrics();
   }
 

@@ -17,9 +17,9 @@ import { encodeRecord } from "../core/record.ts";
 import { PathBuilder } from "../core/tree.ts";
 import { readBlock } from "../store/chain-reader.ts";
 import type { ChainReader } from "../store/store.ts";
+import { Damage } from "./damage.ts";
 import { View } from "./lines.ts";
 import { Problem } from "./problem.ts";
-import { Damage } from "./replay.ts";
 import { blockOfSeq } from "./seek.ts";
 
 /** The proof's text. Throws Problem not-found where no receipt covers the line. */

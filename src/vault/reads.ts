@@ -64,8 +64,14 @@ export class Reads {
     const entry = await this.#entry(path["chain"]);
     const about = this.#summary(entry);
     if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
-    const stored =
-      heads.peek(entry.chain)?.stored ?? (await heads.use(entry.chain, async (h) => h?.stored));
+    let stored = heads.peek(entry.chain)?.stored;
+    try {
+      stored ??= await heads.use(entry.chain, async (head) => head?.stored);
+    } catch (error) {
+      const { damage } = entry;
+      if (!(error instanceof Problem) || damage === undefined) throw error;
+      return json({ ...this.#summary(entry), damage });
+    }
     if (stored === undefined) throw unknown();
     const { header, size, root, hash } = stored;
     const genesis = decodeHeader(await store.reader(entry.chain).heads(0, 1));
@@ -128,9 +134,14 @@ export class Reads {
     const reader = await this.#reader(path["chain"]);
     const seq = /^(?:0|[1-9][0-9]{0,15})$/.test(path["seq"] ?? "") ? Number(path["seq"]) : -1;
     if (seq < 0 || seq > maxSafe) throw new Problem("bad-request", "seq must be a whole number");
+    await this.#options.heads.assertWhole(reader.id);
     const receipt = await this.#newestReceipt(reader);
     if (receipt === undefined) throw new Problem("not-found", "the chain has no receipt yet");
-    return note(utf8(await proveLine(suite, vaultKeys, reader, receipt, seq)));
+    try {
+      return note(utf8(await proveLine(suite, vaultKeys, reader, receipt, seq)));
+    } catch (error) {
+      throw await this.#told(reader.id, error);
+    }
   };
 
   readonly lines = async ({ path, query }: ApiRequest): Promise<Response> => {
@@ -143,10 +154,29 @@ export class Reads {
       source: query.text("source"),
       limit: query.integer("limit", 1, maxSafe) ?? maxSafe,
     };
+    await this.#options.heads.assertWhole(reader.id);
     const size = await this.#size(reader);
     const rows = readLines(this.#options.suite, reader, size, filter);
-    return new Response(bodyOf(rows), { headers: { ...still, "content-type": ndjson } });
+    return new Response(bodyOf(this.#watched(reader.id, rows)), {
+      headers: { ...still, "content-type": ndjson },
+    });
   };
+
+  /** What a reader is told of `error`; where it shows damage, the chain is damaged from now on. */
+  async #told(chain: string, error: unknown): Promise<unknown> {
+    return (await this.#options.heads.condemn(chain, error)) ?? error;
+  }
+
+  async *#watched(
+    chain: string,
+    rows: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* rows;
+    } catch (error) {
+      throw await this.#told(chain, error);
+    }
+  }
 
   #summary(entry: ChainEntry): object {
     const { clock, watch } = this.#options;

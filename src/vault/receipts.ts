@@ -8,11 +8,14 @@ import { SealtailError } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
+import type { OwnNotes } from "./own-notes.ts";
 import type { SignedReceipt } from "./signer.ts";
 import { Turnstile } from "./turnstile.ts";
 
 export interface ReceiptKeeperOptions {
   readonly store: Pick<Store, "writeReceipt">;
+  /** Where the vault's own copy goes, behind the store's. */
+  readonly notes: Pick<OwnNotes, "keepReceipt">;
   readonly clock: Pick<Clock, "sleep">;
   readonly diag: Diag;
   /** Told of what a write threw; a failed sync ends the process. */
@@ -66,11 +69,25 @@ export class ReceiptKeeper {
         const receipt = this.#pending.get(chain);
         if (receipt === undefined) return;
         await this.#options.store.writeReceipt(chain, receipt.bytes);
+        await this.#keepOwn(chain, receipt);
         // A newer one may have come in meanwhile.
         if (this.#pending.get(chain) === receipt) this.#pending.delete(chain);
       });
     } finally {
       if (turnstile.idle) this.#writing.delete(chain);
+    }
+  }
+
+  // It binds the vault where somebody sets the store back; without it the store is as good as told.
+  async #keepOwn(chain: string, { bytes }: SignedReceipt): Promise<void> {
+    const { notes, diag } = this.#options;
+    try {
+      await notes.keepReceipt(chain, bytes);
+    } catch (error) {
+      diag.warn("couldn't keep the vault's own copy of a receipt", {
+        chain,
+        error: error as Error,
+      });
     }
   }
 

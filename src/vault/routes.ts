@@ -8,10 +8,10 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { FetchHandler, Peer } from "../host/http-listener.ts";
 import { assertMayRead } from "./access.ts";
+import { Damage } from "./damage.ts";
 import { type Endpoint, Query } from "./endpoint.ts";
 import type { VaultObserver } from "./observer.ts";
 import { Problem } from "./problem.ts";
-import { Damage } from "./replay.ts";
 
 export interface RoutesOptions {
   readonly endpoints: readonly Endpoint[];

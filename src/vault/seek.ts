@@ -7,7 +7,7 @@ import { headLength } from "../core/block.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import { blocksPerRange } from "../store/layout.ts";
 import type { ChainReader } from "../store/store.ts";
-import { Damage } from "./replay.ts";
+import { Damage } from "./damage.ts";
 
 /** Agents' clocks may step back this far, in microseconds, and searches still find all. */
 export const clockMargin = 600_000_000;

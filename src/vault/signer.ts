@@ -30,14 +30,14 @@ export interface SignedReceipt {
 export class ReceiptSigner {
   readonly keys: VaultKeys;
   readonly #vault: string;
-  readonly #signers: VaultSigners;
+  readonly signers: VaultSigners;
   readonly #now: () => number;
   #signed = 0;
 
   /** Throws vault-key-mismatch unless the keys are those of vault `name`. */
   constructor(name: string, signers: VaultSigners, now: () => number) {
     this.#vault = name;
-    this.#signers = signers;
+    this.signers = signers;
     this.#now = now;
     const { receipt, time } = signers;
     expectKey("receipt", receipt.key, name, 1);
@@ -55,7 +55,7 @@ export class ReceiptSigner {
 
   /** A receipt over a chain's first `size` blocks, dated now but not before `notBefore`. */
   sign(chain: string, size: number, root: Uint8Array, notBefore = 0): SignedReceipt {
-    const { receipt, time } = this.#signers;
+    const { receipt, time } = this.signers;
     const seconds = Math.max(notBefore, Math.floor(this.#now() / 1_000_000));
     const text = checkpointText(this.#vault, fromHex(chain, 32), size, root);
     const note = formatNote(text, [receipt.signNote(text), time.cosign(seconds, text)]);

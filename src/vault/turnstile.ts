@@ -16,6 +16,11 @@ export class Turnstile {
     return this.#inside === 0;
   }
 
+  /** Whoever is inside is the only one: nobody waits. */
+  get alone(): boolean {
+    return this.#inside === 1;
+  }
+
   get full(): boolean {
     return this.#inside > this.#waitingMax;
   }

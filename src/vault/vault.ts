@@ -26,6 +26,7 @@ import { assertListenAllowed } from "./access.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { endpoints } from "./api.ts";
 import { bodyBytesMax } from "./body.ts";
+import { BringBack } from "./bring-back.ts";
 import { Catalog } from "./catalog.ts";
 import type { VaultConfig } from "./config.ts";
 import { Heads } from "./heads.ts";
@@ -33,13 +34,20 @@ import { openOperations } from "./health.ts";
 import { Intake } from "./intake.ts";
 import { VaultMetrics, type VaultReading } from "./metrics.ts";
 import { OpenFindings } from "./open-findings.ts";
+import { StateDirNotes } from "./own-notes.ts";
 import { Reads } from "./reads.ts";
 import { ReceiptKeeper } from "./receipts.ts";
+import { rescan } from "./rescan.ts";
 import { Room, type RoomLimits } from "./room.ts";
 import { apiHandler } from "./routes.ts";
 import { ReceiptSigner, type VaultSigners } from "./signer.ts";
 import { StoreReads } from "./store-reads.ts";
 import { Watch } from "./watch.ts";
+
+/** How many damaged chains are named where somebody asks how the vault is. */
+const damagesShown = 20;
+/** Memory for open heads, unless told. */
+const headBytesMax = 256 * 1024 * 1024;
 
 export interface VaultDeps {
   readonly suite: Suite;
@@ -206,6 +214,7 @@ class Vault implements RunningVault {
         unsafe: () => this.#intake?.unsafe === true,
         closing: () => this.#closed !== undefined,
         status: () => this.#read(),
+        damaged: () => this.#damaged(),
         room: async () => ((await this.#freeBytes()) ?? bodyBytesMax) >= bodyBytesMax,
       },
     });
@@ -238,16 +247,27 @@ class Vault implements RunningVault {
       isStopped: (chain, size) => findings.isStopped(chain, size),
     });
     await catalog.load();
+    const notes = new StateDirNotes(files, stateDir);
+    for (const chain of await notes.chains()) {
+      if (catalog.get(chain) === undefined) catalog.damaged(chain, "the whole chain is gone");
+    }
+    const keeper = new ReceiptKeeper({
+      ...{ store, notes, clock, diag },
+      onFault: (error) => this.#failIfUnsafe(error),
+    });
     const heads = new Heads({
-      ...{ store, suite, keys, diag, bytesMax: limits.headBytes ?? 64 * 1024 * 1024 },
-      onDamage: (chain, why) => {
-        const entry = catalog.get(chain);
-        if (entry !== undefined) entry.damage = why;
-      },
+      ...{ store, suite, diag, clock, notes, bytesMax: limits.headBytes ?? headBytesMax },
+      bringBack: new BringBack({
+        ...{ store, suite, keys, roots, notes, diag, signers: this.#signer.signers },
+        pending: (chain) => keeper.newest(chain),
+      }),
+      onDamage: (chain, why) => catalog.damaged(chain, why),
+      onWhole: (chain, stored) => catalog.mended(chain, stored?.header),
     });
     await findings.load((chain) => catalog.get(chain) !== undefined);
     const watch = new Watch({
       ...{ suite, keys, diag, store, catalog, findings, expect: this.#config.expect },
+      onUnreadable: (chain, error) => heads.condemn(chain, error),
       onFault: (error) => this.#failIfUnsafe(error),
     });
     const acknowledgements = new Acknowledgements({
@@ -256,10 +276,6 @@ class Vault implements RunningVault {
       onUnsafe: (error) => this.#intake?.fail(error),
     });
     await acknowledgements.load();
-    const keeper = new ReceiptKeeper({
-      ...{ store, clock, diag },
-      onFault: (error) => this.#failIfUnsafe(error),
-    });
     const reads = new Reads({
       ...{ suite, vaultKeys: keys, clock, store, catalog, heads, keeper, watch },
     });
@@ -305,6 +321,9 @@ class Vault implements RunningVault {
       }
     }
     this.#surveyDone.resolve();
+    const [catalog, heads] = [this.#catalog, this.#heads];
+    if (catalog === undefined || heads === undefined) return;
+    await rescan({ ...this.#deps, catalog, heads, signal });
   }
 
   async #freeBytes(): Promise<number | undefined> {
@@ -312,14 +331,24 @@ class Vault implements RunningVault {
   }
 
   async #read(): Promise<VaultReading> {
-    const { open = 0, replays = 0 } = this.#heads?.counts ?? {};
+    const { open = 0, replays = 0, wholeChecks = 0 } = this.#heads?.counts ?? {};
     return {
       watched: (this.#watch as Watch).read(this.#deps.clock.now()),
-      ...{ headsOpen: open, replays },
+      damaged: this.#damaged(),
+      ...{ headsOpen: open, replays, wholeChecks },
       receiptsPending: this.#keeper?.pending ?? 0,
       freeBytes: await this.#freeBytes(),
       certificateNotAfter: (this.#listener?.certificateNotAfter ?? 0) / 1e6,
     };
+  }
+
+  /** Chains whose stored objects fail: some, for people, and how many there are. */
+  #damaged(): VaultReading["damaged"] {
+    const all = this.#catalog?.damages() ?? [];
+    const shown = all.slice(0, damagesShown).map(({ chain, subject = "", damage = "" }) => {
+      return { chain, subject, why: damage };
+    });
+    return { count: all.length, chains: shown };
   }
 
   async #close(deadlineMs: number): Promise<void> {
@@ -334,6 +363,7 @@ class Vault implements RunningVault {
     try {
       const last = [
         () => this.#keeper?.keepAll(),
+        () => this.#heads?.noteAll(),
         () => this.#catalog?.save(),
         () => this.#findings?.save(),
       ];

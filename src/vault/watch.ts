@@ -23,6 +23,8 @@ export interface WatchOptions {
   readonly catalog: Catalog;
   readonly findings: OpenFindings;
   readonly expect: readonly ExpectConfig[];
+  /** Told of what reading a stored chain threw; whether its objects are to blame is for them to say. */
+  readonly onUnreadable: (chain: string, error: unknown) => Promise<unknown>;
   /** Told of a write to the index that failed. */
   readonly onFault: (error: unknown) => void;
 }
@@ -133,6 +135,7 @@ export class Watch {
       if (entry !== undefined && stopped) entry.ended = "stopped";
     } catch (error) {
       this.#unreadable.add(chain);
+      await this.#options.onUnreadable(chain, error);
       diag.error("couldn't look back over a stored chain", { chain, error: error as Error });
     }
   }

@@ -1,6 +1,6 @@
 // The runs of a chain: which ids were used, and how one run followed another.
 
-import { equalBytes, hex } from "../core/bytes.ts";
+import { equalBytes, fromHex, hex } from "../core/bytes.ts";
 
 import { Fault } from "../core/fault.ts";
 import type { Header } from "../core/header.ts";
@@ -25,6 +25,11 @@ export class RunLog {
   /** Runs that began before the walk did, in hex: their ids may not come again. */
   know(runIds: Iterable<string>): void {
     for (const id of runIds) this.#ids.add(id);
+  }
+
+  /** All that are known, in the order in which they became so. */
+  get known(): Uint8Array[] {
+    return [...this.#ids].map((id) => fromHex(id, 16));
   }
 
   has(runId: Uint8Array): boolean {

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { cpSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { pairVaultKeys } from "../../src/core/checkpoint.ts";
@@ -197,6 +198,8 @@ async function restoreStore(rig: Rig, backup: string): Promise<void> {
   await rig.stop(rig.vault, "SIGKILL");
   rmSync(rig.storeDir, { recursive: true });
   renameSync(backup, rig.storeDir);
+  // As docs/operating/recover.md has it: else the vault says that it had more, and waits.
+  rmSync(join(rig.dir, "vault", "chains"), { recursive: true });
   await rig.startVault();
 }
 

@@ -107,6 +107,12 @@ export class FaultyFiles implements Files {
     return this.do("readLink", path, () => this.#inner.readLink(path));
   }
 
+  async glance(paths: readonly Path[]): ReturnType<Files["glance"]> {
+    const found = [];
+    for (const path of paths) found.push(await this.stat(path));
+    return found;
+  }
+
   realPath(path: Path): ReturnType<Files["realPath"]> {
     return this.do("realPath", path, () => this.#inner.realPath(path));
   }

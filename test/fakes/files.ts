@@ -136,6 +136,12 @@ export class FakeFiles implements Files {
     return name === undefined ? dir : dir?.names.get(name);
   }
 
+  async glance(paths: readonly Path[]): Promise<(FileInfo | undefined)[]> {
+    const found = [];
+    for (const path of paths) found.push(await this.stat(path));
+    return found;
+  }
+
   realPath(path: Path): Promise<Uint8Array | undefined> {
     return this.#do("realPath", path, () => {
       if (this.#unlessMissing(path) === undefined) return undefined;

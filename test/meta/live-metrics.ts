@@ -24,6 +24,7 @@ export function vaultMetricsText(): Promise<string> {
       open: watchedKinds.map((kind) => ({ kind, count: 0 })),
       missing: [{ subject: "app", count: 0 }],
     },
+    ...{ damaged: { count: 0, chains: [] }, wholeChecks: 0 },
     ...{ headsOpen: 0, replays: 0, receiptsPending: 0, freeBytes: 0, certificateNotAfter: 0 },
   };
   const metrics = new VaultMetrics({

@@ -19,6 +19,8 @@ interface Played {
   readonly chain: ChainBuilder;
   /** The chain's folder. */
   readonly dir: string;
+  /** What the vault noted of it in its state directory. */
+  readonly own: string;
   /** Its `.blocks` objects, oldest first: three, the newest of which grows. */
   readonly objects: readonly string[];
   /** What its folder held when five blocks were stored. */
@@ -53,7 +55,7 @@ async function play(label: string): Promise<Played> {
   const names = ((await files.list(dir)) ?? []).map(({ name }) => String(name));
   const objects = names.filter((name) => name.endsWith(".blocks")).map((name) => `${dir}/${name}`);
   assert.equal(objects.length, 3);
-  return { rig, files, chain, dir, objects, yesterday };
+  return { rig, files, chain, dir, objects, yesterday, own: `/rig/state/chains/${chain.name}` };
 }
 
 interface Row {
@@ -61,6 +63,8 @@ interface Row {
   readonly damage: (played: Played) => unknown;
   /** What the next block of the chain is answered; "200" unless told. */
   readonly answer?: string;
+  /** What it is answered once the operator deleted what the vault noted of the chain itself. */
+  readonly accepted?: string;
   /** Sent again from there on, all of it is taken. */
   readonly again?: number;
 }
@@ -113,7 +117,8 @@ const rows: Row[] = [
       await p.files.unlink(`${p.dir}/receipt`);
       change(p, object(p, -1), (all) => all.subarray(0, all.length - 10));
     },
-    answer: "409 wrong-head",
+    answer: "503 chain-damaged",
+    accepted: "409 wrong-head",
     again: 7,
   },
   {
@@ -149,8 +154,7 @@ const rows: Row[] = [
   {
     name: "the grant deleted",
     damage: ({ files, dir }) => files.unlink(`${dir}/grant`),
-    answer: "404 unknown-chain",
-    again: 0,
+    answer: "503 chain-damaged",
   },
   {
     name: "the grant garbled",
@@ -163,7 +167,8 @@ const rows: Row[] = [
       for (const path of (await contentOf(files, dir)).keys()) await files.unlink(path);
       for (const [path, bytes] of yesterday) files.put(path, bytes);
     },
-    answer: "409 wrong-head",
+    answer: "503 chain-damaged",
+    accepted: "409 wrong-head",
     again: 5,
   },
   {
@@ -171,10 +176,30 @@ const rows: Row[] = [
     damage: async (p) => {
       for (const path of (await contentOf(p.files, p.dir)).keys()) await p.files.unlink(path);
     },
-    answer: "404 unknown-chain",
+    answer: "503 chain-damaged",
+    accepted: "404 unknown-chain",
     again: 0,
   },
+  {
+    name: "the kept receipt of yesterday",
+    damage: ({ files, dir, yesterday }) =>
+      files.put(`${dir}/receipt`, yesterday.get(`${dir}/receipt`) as Uint8Array),
+  },
+  { name: "no notes of its own", damage: ({ files, own }) => forgetOwn(files, own) },
+  { name: "its note garbled", damage: ({ files, own }) => files.put(`${own}/checked`, garbage) },
+  {
+    name: "its note cut short",
+    damage: (p) => change(p, `${p.own}/checked`, (all) => all.subarray(0, 500)),
+  },
+  {
+    name: "its own receipt garbled",
+    damage: ({ files, own }) => files.put(`${own}/receipt`, garbage),
+  },
 ];
+
+async function forgetOwn(files: FakeFiles, own: string): Promise<void> {
+  for (const path of (await contentOf(files, own)).keys()) await files.unlink(path);
+}
 
 for (const row of rows) {
   test(`a vault that starts with ${row.name} answers ${row.answer ?? "200"}`, async () => {
@@ -188,6 +213,10 @@ for (const row of rows) {
     await rig.vault.surveyed;
     const next = chain.seal([say({ type: "heartbeat", sources: [] })]);
     assert.equal(gist(await rig.post(chain, [next])), row.answer ?? "200");
+    if (row.accepted !== undefined) {
+      await forgetOwn(played.files, played.own);
+      assert.equal(gist(await rig.post(chain, [next])), row.accepted);
+    }
     if (row.again !== undefined) {
       const answer = await rig.post(chain, chain.blocks.slice(row.again));
       assert.equal(gist(answer), "200");

@@ -1,0 +1,91 @@
+// What stands for a chain's stored objects without reading them: a hash over their names, sizes,
+// times and inodes.
+//
+// - Whoever writes to an object, replaces it, puts one beside it or takes one away changes it: the
+//   kernel sets ctime, and nobody else can. What leaves no trace there, as a write to the device
+//   below the file system does, is not seen here.
+// - The kept receipt and fork proofs are left out: they change as a chain lives, and whoever reads
+//   them judges them.
+
+import { hex, utf8 } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import type { FileInfo, Files } from "../host/files.ts";
+import {
+  blocksNumber,
+  blocksPath,
+  blocksPerRange,
+  chainPath,
+  grantPath,
+  headersNumber,
+  headersPath,
+} from "./layout.ts";
+import { type DirShelf, textNames } from "./shelf.ts";
+
+/** Both in hex. */
+export interface ChainPrint {
+  /** The grant, and objects that hold only blocks below the print's base. */
+  readonly settled: string;
+  /** All others. */
+  readonly rest: string;
+}
+
+export interface PrintPlace {
+  readonly files: Files;
+  readonly suite: Suite;
+  readonly shelf: DirShelf;
+}
+
+/** The print of what is stored of a chain now. */
+export async function printOf(
+  { files, suite, shelf }: PrintPlace,
+  chain: string,
+  base: number,
+): Promise<ChainPrint> {
+  const items = (await files.list(shelf.path(chainPath(chain)))) ?? [];
+  const blocks = textNames(items, "file").flatMap((name) => blocksNumber(name) ?? []);
+  const indexed = textNames(items, "dir").includes("headers");
+  const names = indexed ? await shelf.names(chain, "headers") : [];
+  const ranges = names.flatMap((name) => headersNumber(name) ?? []);
+  const objects = [
+    { path: grantPath(chain), settled: true },
+    ...blocks.map((first) => ({ path: blocksPath(chain, first), settled: first < base })),
+    ...ranges.map((first) => ({
+      path: headersPath(chain, first),
+      settled: first + blocksPerRange <= base,
+    })),
+  ];
+  const infos = await files.glance(objects.map(({ path }) => shelf.path(path)));
+  const rows = objects.map((object, at) => ({ ...object, info: infos[at] }));
+  return {
+    settled: hashOf(
+      suite,
+      rows.filter(({ settled }) => settled),
+    ),
+    rest: hashOf(
+      suite,
+      rows.filter(({ settled }) => !settled),
+    ),
+  };
+}
+
+/** The `rest` of a chain's print where `path` is the only object in it; none: there is none. */
+export function restOf(suite: Suite, path?: string, info?: FileInfo): string {
+  return hashOf(suite, path === undefined ? [] : [{ path, info }]);
+}
+
+/** One print. */
+export function isSame(a: ChainPrint, b: ChainPrint): boolean {
+  return a.settled === b.settled && a.rest === b.rest;
+}
+
+function hashOf(
+  suite: Suite,
+  rows: readonly { readonly path: string; readonly info: FileInfo | undefined }[],
+): string {
+  const lines = rows.map(({ path, info }) =>
+    info === undefined
+      ? `${path} gone\n`
+      : `${path} ${info.size} ${info.mtimeNs} ${info.ctimeNs} ${info.ino}\n`,
+  );
+  return hex(suite.sha256(utf8(lines.join(""))));
+}

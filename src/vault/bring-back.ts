@@ -1,0 +1,281 @@
+// Brings a chain's head back from the store, and notes what it needs to do so quickly again.
+//
+// - Nothing is believed because it is stored. What a note of ours covers was checked once, and
+//   stands as long as nobody touched its objects; all else is read and checked (stored-check.ts).
+// - A note costs no sync. It is written when the head is forgotten, when the vault stops, after a
+//   check of the whole, and every few hundred blocks; what came after it is checked again.
+// - Whole chains are checked few at a time: thousands may need it at once, after a copy was put
+//   back.
+
+import { believed, judgeGrant } from "../core/authority.ts";
+import type { VaultKeys } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import type { Grant } from "../core/grant.ts";
+import { blockHash, decodeHeader, type Header } from "../core/header.ts";
+import type { VerifierKey } from "../core/note.ts";
+import type { Diag } from "../host/diag.ts";
+import type { ChainReader, ChainWriter, Store } from "../store/store.ts";
+import type { Finding } from "../verify/finding.ts";
+import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
+import { Damage } from "./damage.ts";
+import { type Floor, floorOf } from "./floor.ts";
+import {
+  type CheckedChain,
+  checkedChain,
+  formatHeadNote,
+  headNoteText,
+  openHeadNote,
+} from "./head-note.ts";
+import type { OwnNotes } from "./own-notes.ts";
+import { Problem } from "./problem.ts";
+import type { SignedReceipt, VaultSigners } from "./signer.ts";
+import { type Checked, checkAll, checkBehind, type StoredCheck } from "./stored-check.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** What is durable of a chain. */
+export interface StoredHead {
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly header: Header;
+  readonly hash: Uint8Array;
+}
+
+export interface ChainHead {
+  readonly chain: string;
+  readonly grant: Grant;
+  readonly walk: ChainWalk;
+  readonly writer: ChainWriter;
+  readonly reader: ChainReader;
+  /** What the walk said since this was emptied. */
+  readonly findings: Finding[];
+  /** Undefined until the genesis is stored. */
+  stored: StoredHead | undefined;
+  /** Newest block, header ‖ signature; undefined until the genesis is stored. */
+  newest: Uint8Array | undefined;
+  /** Whether the walk knows the runs of all earlier blocks. */
+  allRuns: boolean;
+  receipt: SignedReceipt | undefined;
+  /** No receipt may be dated before this, in Unix seconds. */
+  receiptFloor: number;
+  /** Blocks that the note in the state directory covers. */
+  noted: number;
+}
+
+export interface BringBackOptions {
+  readonly store: Store;
+  readonly suite: Suite;
+  readonly keys: VaultKeys;
+  readonly signers: Pick<VaultSigners, "receipt">;
+  /** Who may begin chains, at this time. */
+  readonly roots: readonly VerifierKey[];
+  readonly notes: OwnNotes;
+  readonly diag: Diag;
+  /** A receipt that is not written yet. */
+  readonly pending: (chain: string) => SignedReceipt | undefined;
+}
+
+/** Blocks that a walk remembers here: older ones are looked up in the store. */
+const remembered = 4;
+const checksAtOnce = 2;
+/** After so many blocks the note is written anew. */
+export const notedEvery = 512;
+
+export class BringBack {
+  readonly #options: BringBackOptions;
+  readonly #lanes = Array.from(
+    { length: checksAtOnce },
+    () => new Turnstile(Number.POSITIVE_INFINITY),
+  );
+  #nextLane = 0;
+  /** Heads brought back, and those among them for which the whole chain was read. */
+  replays = 0;
+  wholeChecks = 0;
+
+  constructor(options: BringBackOptions) {
+    this.#options = options;
+  }
+
+  /** A head for a chain that may begin; nothing of it is stored. */
+  unfounded(chain: string, grant: Grant): ChainHead {
+    const findings: Finding[] = [];
+    const walk = new ChainWalk(this.#walkOptions(chain, grant, findings));
+    return this.#head({ chain, grant, walk, writer: noWriter, findings, allRuns: true });
+  }
+
+  /**
+   * The chain's head from the store; undefined for a chain without blocks. `last` is what memory
+   * held of it until now. Throws Damage, or what the store threw.
+   */
+  async open(chain: string, last?: StoredHead): Promise<ChainHead | undefined> {
+    const { store, diag } = this.#options;
+    const reader = store.reader(chain);
+    const floor = await this.#floor(reader, last);
+    const noted = await this.#noted(chain);
+    const opened = await store.open(chain, { durable: floor.size, known: noted });
+    if (opened === undefined || opened.writer.size === 0) {
+      if (floor.size === 0 && opened?.report.damage === undefined) return undefined;
+      throw new Damage(
+        opened?.report.damage ?? `receipt covers ${floor.size} blocks, and the grant is gone`,
+      );
+    }
+    const { writer, report } = opened;
+    if (report.damage !== undefined) throw new Damage(report.damage);
+    if (report.cutBytes > 0) {
+      diag.warn("torn tail of a chain was cut off", { chain, bytes: report.cutBytes });
+    }
+    const head = await this.#check(reader, writer, floor, noted);
+    // Whoever wrote while it was read is found now.
+    if (!(await writer.untouched())) {
+      throw new Problem("store-unavailable", "stored objects change while they are checked", {
+        retryAfter: 5,
+      });
+    }
+    this.replays += 1;
+    if (head.noted < head.writer.size) await this.note(head);
+    return head;
+  }
+
+  /** Whether somebody changed objects of a chain that is not open; also where there is no note. */
+  async isTouched(chain: string): Promise<boolean> {
+    const noted = await this.#noted(chain);
+    if (noted === undefined) return true;
+    const { settled, rest } = await this.#options.store.print(chain, noted.base);
+    return settled !== noted.print.settled || rest !== noted.print.rest;
+  }
+
+  /** Writes down what a head has come to. What can't be written is checked again, later. */
+  async note(head: ChainHead): Promise<void> {
+    const { keys, signers, notes, diag } = this.#options;
+    const { walk, writer, newest, allRuns, chain } = head;
+    if (newest === undefined || walk.thread.blockNo !== writer.size) return;
+    try {
+      const checked = checkedChain(walk, newest, allRuns, writer);
+      const text = headNoteText(keys.receipt.name, checked);
+      await notes.keepChecked(chain, formatHeadNote(text, signers.receipt.signNote(text)));
+      head.noted = writer.size;
+    } catch (error) {
+      diag.warn("couldn't note what was checked of a chain", { chain, error: error as Error });
+    }
+  }
+
+  async #floor(reader: ChainReader, last: StoredHead | undefined): Promise<Floor> {
+    const { suite, keys, notes, pending } = this.#options;
+    const { id: chain } = reader;
+    const [stored, own] = [await reader.receipt(), await notes.receipt(chain)];
+    return floorOf({ suite, keys, chain, stored, own, pending: pending(chain), last });
+  }
+
+  async #noted(chain: string): Promise<CheckedChain | undefined> {
+    const { suite, keys, notes } = this.#options;
+    const note = await notes.checked(chain);
+    return note && openHeadNote(suite, keys.receipt, chain, note);
+  }
+
+  async #check(
+    reader: ChainReader,
+    writer: ChainWriter,
+    floor: Floor,
+    noted: CheckedChain | undefined,
+  ): Promise<ChainHead> {
+    const { suite } = this.#options;
+    const { id: chain } = reader;
+    const grant = await this.#grant(reader, floor);
+    const findings: Finding[] = [];
+    const options = this.#walkOptions(chain, grant, findings);
+    const check: StoredCheck = { reader, size: writer.size, grant, floor, options };
+    const holds = noted && (await this.#holds(chain, writer, noted));
+    let found: Checked;
+    if (noted === undefined || holds === undefined) {
+      found = await this.#lane().pass(() => checkAll(check));
+      this.wholeChecks += 1;
+    } else {
+      found = await checkBehind(check, noted, holds === "grown");
+    }
+    const allRuns = holds === undefined || noted?.runs !== undefined;
+    const { walk } = found;
+    const head = this.#head({ chain, grant, walk, writer, findings, allRuns });
+    head.noted = holds === "whole" ? (noted?.size ?? 0) : 0;
+    head.receipt = floor.receipt;
+    head.receiptFloor = floor.time;
+    moveTo(suite, head, found.head, rootOf(walk));
+    return head;
+  }
+
+  /** What still stands of a note: everything, or what was settled. Undefined: nothing. */
+  async #holds(
+    chain: string,
+    writer: ChainWriter,
+    noted: CheckedChain,
+  ): Promise<"whole" | "grown" | undefined> {
+    const { base, print } = noted;
+    const now = writer.base === base ? writer.print : await this.#options.store.print(chain, base);
+    if (now.settled !== print.settled) return undefined;
+    return now.rest === print.rest && writer.size === noted.size ? "whole" : "grown";
+  }
+
+  // Who began a chain was judged then, and our receipt says so; the root may be trusted no more.
+  async #grant(reader: ChainReader, floor: Floor): Promise<Grant> {
+    const { suite, keys, roots } = this.#options;
+    const stored = await reader.grant();
+    let judged = judgeGrant(suite, { roots, vaults: [keys] }, stored);
+    if (judged.fault?.code === "UNKNOWN_ROOT" && floor.receipt !== undefined) {
+      judged = judgeGrant(suite, { roots: undefined, vaults: [keys] }, stored);
+    }
+    if (judged.terms === undefined) {
+      throw new Damage(`stored grant fails: ${judged.fault?.code ?? "MALFORMED"}`);
+    }
+    return judged.terms;
+  }
+
+  #lane(): Turnstile {
+    this.#nextLane = (this.#nextLane + 1) % checksAtOnce;
+    return this.#lanes[this.#nextLane] as Turnstile;
+  }
+
+  #walkOptions(chain: string, grant: Grant, findings: Finding[]): WalkOptions {
+    const { suite, keys } = this.#options;
+    return {
+      ...{ suite, chain, remember: remembered, authority: believed(grant, [keys]) },
+      report: (finding) => findings.push(finding),
+    };
+  }
+
+  #head(
+    parts: Pick<ChainHead, "chain" | "grant" | "walk" | "writer" | "findings" | "allRuns">,
+  ): ChainHead {
+    const reader = this.#options.store.reader(parts.chain);
+    const nothing = { stored: undefined, newest: undefined, receipt: undefined };
+    return { ...parts, ...nothing, reader, receiptFloor: 0, noted: 0 };
+  }
+}
+
+/** The block of `newest` is durable, and `root` is that of all blocks. */
+export function moveTo(
+  suite: Suite,
+  head: ChainHead,
+  newest: Uint8Array,
+  root: Uint8Array,
+): StoredHead {
+  const header = decodeHeader(newest);
+  const hash = blockHash(suite, newest);
+  head.newest = newest;
+  head.stored = { size: header.blockNo + 1, root, header, hash };
+  return head.stored;
+}
+
+function rootOf(walk: ChainWalk): Uint8Array {
+  const root = walk.thread.frontier?.root();
+  if (root === undefined) throw new Damage("tree of the chain is not known");
+  return root;
+}
+
+/** Of a chain that has not begun. */
+const noWriter: ChainWriter = {
+  size: 0,
+  base: 0,
+  print: { settled: "", rest: "" },
+  untouched: async () => true,
+  append() {
+    throw new RangeError("chain has not begun");
+  },
+};

@@ -1,0 +1,163 @@
+// Pure. What the vault notes about a chain that it checked, so that it need not read it again: the
+// state that the next block is judged by, and what stood for the objects that were read.
+//
+// - Signed by the vault's receipt key, as a note. A receipt's text begins with the chain's origin,
+//   which holds no space, and this one with words that do: no signature can serve for both.
+// - Only the vault reads it, and only its own: a text that differs in anything is none, and the
+//   chain is read again.
+// - A walk that goes on from a note judges every next block as the walk did that the note is of.
+//
+// Spec: docs/spec/checked.md.
+
+import { base64, concat, fromBase64, fromDecimal, hex, utf8 } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { blockHash, decodeHeader } from "../core/header.ts";
+import { decodeJson, encodeJson, type JsonObject } from "../core/json.ts";
+import {
+  checkSignature,
+  formatNote,
+  type NoteSignature,
+  parseNote,
+  type VerifierKey,
+} from "../core/note.ts";
+import { maxRecordLength, type SourcePosition } from "../core/record.ts";
+import { positionsIn } from "../core/sources.ts";
+import { Frontier } from "../core/tree.ts";
+import type { KnownEnd } from "../store/store.ts";
+import { resumeWalk } from "../verify/resume.ts";
+import type { ChainWalk, WalkOptions } from "../verify/walk.ts";
+
+/** What a note says; `size`, `base` and `print` are of the store's objects. */
+export interface CheckedChain extends KnownEnd {
+  /** In hex. */
+  readonly chain: string;
+  /** header ‖ signature of the newest block. */
+  readonly head: Uint8Array;
+  /** Whether that block ended its run. */
+  readonly stopped: boolean;
+  /** Ids of all runs; undefined where they are not all known, or too many. */
+  readonly runs: readonly Uint8Array[] | undefined;
+  /** The frontier's hashes. */
+  readonly tree: readonly Uint8Array[];
+  readonly sources: readonly SourcePosition[];
+}
+
+const title = "sealtail/1 checked";
+const keys = [
+  ...(["vault", "chain", "size", "head", "stopped", "base"] as const),
+  ...(["settled", "rest", "runs", "tree", "sources"] as const),
+];
+const maxRuns = 256;
+/** Sources as a snapshot may list them, in base64, and all that stands around them. */
+export const headNoteBytesMax: number = 2 * maxRecordLength + 65_536;
+
+/** What a walk has come to; `head` is the newest block's. The walk must have taken it. */
+export function checkedChain(
+  walk: ChainWalk,
+  head: Uint8Array,
+  allRuns: boolean,
+  end: KnownEnd,
+): CheckedChain {
+  const { thread, sources, runs } = walk;
+  if (thread.frontier === undefined || sources.loose || thread.blockNo !== end.size) {
+    throw new RangeError("walk does not know what a note says");
+  }
+  return {
+    ...{ chain: walk.chainId, size: end.size, base: end.base, print: end.print, head },
+    stopped: thread.stopped === true,
+    runs: allRuns && runs.known.length <= maxRuns ? runs.known : undefined,
+    tree: thread.frontier.hashes(),
+    sources: sources.positions(),
+  };
+}
+
+/** The text that the vault signs. */
+export function headNoteText(vault: string, checked: CheckedChain): string {
+  const { chain, size, head, stopped, base, print, runs, tree, sources } = checked;
+  const listed = sources.map(({ record, offset }): JsonObject => ({ record, offset }));
+  const values: Record<(typeof keys)[number], string> = {
+    ...{ vault, chain, size: String(size), head: base64(head) },
+    ...{ stopped: stopped ? "yes" : "no", base: String(base) },
+    ...{ settled: print.settled, rest: print.rest },
+    runs: runs === undefined ? "-" : base64(concat(...runs)),
+    tree: base64(concat(...tree)),
+    sources: base64(encodeJson({ sources: listed })),
+  };
+  return [title, ...keys.map((key) => `${key} ${values[key]}`), ""].join("\n");
+}
+
+/** The whole note. */
+export function formatHeadNote(text: string, signature: NoteSignature): Uint8Array {
+  return utf8(formatNote(text, [signature]));
+}
+
+/** Reads a note that `key` signed for the chain. Undefined for anything else. */
+export function openHeadNote(
+  suite: Suite,
+  key: VerifierKey,
+  chain: string,
+  bytes: Uint8Array,
+): CheckedChain | undefined {
+  try {
+    const note = parseNote(bytes, headNoteBytesMax);
+    if (checkSignature(suite, note, key) !== "valid") return undefined;
+    const checked = parse(note.text);
+    const again = headNoteText(key.name, checked);
+    return again === note.text && checked.chain === chain ? checked : undefined;
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
+  }
+}
+
+function parse(text: string): CheckedChain {
+  const lines = text.split("\n");
+  const value = (key: (typeof keys)[number]): string => {
+    const line = lines[keys.indexOf(key) + 1] ?? "";
+    if (!line.startsWith(`${key} `)) throw new Fault("MALFORMED", `note has no line ${key}`);
+    return line.slice(key.length + 1);
+  };
+  const runs = value("runs");
+  const sources = decodeJson(fromBase64(value("sources")))["sources"];
+  return {
+    chain: value("chain"),
+    size: fromDecimal(value("size")),
+    head: fromBase64(value("head")),
+    stopped: value("stopped") === "yes",
+    base: fromDecimal(value("base")),
+    print: { settled: value("settled"), rest: value("rest") },
+    runs: runs === "-" ? undefined : pieces(fromBase64(runs), 16),
+    tree: pieces(fromBase64(value("tree")), 32),
+    sources: positionsIn(sources),
+  };
+}
+
+function pieces(bytes: Uint8Array, length: number): Uint8Array[] {
+  if (bytes.length % length !== 0) throw new Fault("MALFORMED", "note holds half a hash");
+  return Array.from({ length: bytes.length / length }, (_, at) =>
+    bytes.slice(at * length, (at + 1) * length),
+  );
+}
+
+/** A walk that goes on where the one stood that the note is of. Throws Fault for what is none. */
+export function walkFrom(options: WalkOptions, checked: CheckedChain): ChainWalk {
+  const { suite } = options;
+  const walk = resumeWalk(options, checked.head);
+  const { thread, recent, sources, runs } = walk;
+  const { chainRoot, time, blockNo } = decodeHeader(checked.head);
+  const frontier = Frontier.from(suite, checked.size, checked.tree);
+  const leaf = blockHash(suite, checked.head);
+  if (blockNo + 1 !== checked.size) throw new Fault("MALFORMED", "note is of another block");
+  thread.frontier = frontier;
+  thread.stopped = checked.stopped;
+  sources.restore(checked.sources);
+  runs.know((checked.runs ?? []).map(hex));
+  if (blockNo > 0) {
+    const before = { leaf: undefined, root: chainRoot, key: undefined };
+    recent.add(blockNo - 1, { ...before, time });
+  }
+  recent.add(blockNo, { leaf, root: frontier.root(), key: undefined, time });
+  walk.unchecked.clear();
+  return walk;
+}

@@ -1,0 +1,78 @@
+// What the vault writes down for itself about each chain, apart from the store: its newest receipt,
+// and a note about what it checked.
+//
+// - Nothing here is believed unless the vault's own keys signed it. Without its note a chain is
+//   read again as a whole. Without its receipt, a store that was set back as a whole, together with
+//   its own copy of the receipt, is not noticed here: agents notice it at their next request.
+// - Written without a sync: after a power cut some of it may be older, or gone.
+//
+// A place beside the chains, for vaults that share a store, would be another OwnNotes.
+
+import { maxReceiptLength } from "../core/checkpoint.ts";
+import { SealtailError } from "../core/errors.ts";
+import { readWhole, replaceFile } from "../host/durable.ts";
+import type { Files } from "../host/files.ts";
+import { isChainId } from "../store/layout.ts";
+import { headNoteBytesMax } from "./head-note.ts";
+
+export interface OwnNotes {
+  receipt(chain: string): Promise<Uint8Array | undefined>;
+  keepReceipt(chain: string, receipt: Uint8Array): Promise<void>;
+  checked(chain: string): Promise<Uint8Array | undefined>;
+  keepChecked(chain: string, note: Uint8Array): Promise<void>;
+  /** Chains of which something was written down. */
+  chains(): Promise<string[]>;
+}
+
+/** In the state directory: `chains/<chain>/receipt` and `chains/<chain>/checked`. */
+export class StateDirNotes implements OwnNotes {
+  readonly #files: Files;
+  readonly #dir: string;
+
+  constructor(files: Files, stateDir: string) {
+    this.#files = files;
+    this.#dir = `${stateDir}/chains`;
+  }
+
+  receipt(chain: string): Promise<Uint8Array | undefined> {
+    return this.#read(chain, "receipt", maxReceiptLength);
+  }
+
+  keepReceipt(chain: string, receipt: Uint8Array): Promise<void> {
+    return this.#write(chain, "receipt", receipt);
+  }
+
+  checked(chain: string): Promise<Uint8Array | undefined> {
+    return this.#read(chain, "checked", headNoteBytesMax);
+  }
+
+  keepChecked(chain: string, note: Uint8Array): Promise<void> {
+    return this.#write(chain, "checked", note);
+  }
+
+  async chains(): Promise<string[]> {
+    const found = (await this.#files.list(this.#dir)) ?? [];
+    return found.map(({ name }) => String(name)).filter(isChainId);
+  }
+
+  // What can't be one of ours is none.
+  async #read(chain: string, name: string, most: number): Promise<Uint8Array | undefined> {
+    try {
+      return await readWhole(this.#files, `${this.#dir}/${chain}/${name}`, most);
+    } catch (error) {
+      if (error instanceof SealtailError && error.code === "file-too-large") return undefined;
+      throw error;
+    }
+  }
+
+  async #write(chain: string, name: string, bytes: Uint8Array): Promise<void> {
+    const path = `${this.#dir}/${chain}/${name}`;
+    try {
+      await replaceFile(this.#files, path, bytes);
+    } catch (error) {
+      if (!(error instanceof SealtailError) || error.code !== "file-missing") throw error;
+      await this.#files.mkdir(`${this.#dir}/${chain}`, 0o700);
+      await replaceFile(this.#files, path, bytes);
+    }
+  }
+}
