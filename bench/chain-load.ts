@@ -9,7 +9,8 @@
 //   verified and saved.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { beginChain, type LiveChain } from "../src/agent/chain.ts";
+import { beginChain } from "../src/agent/begin-chain.ts";
+import type { LiveChain } from "../src/agent/chain.ts";
 import { type AgentConfig, agentConfig } from "../src/agent/config.ts";
 import { Feed } from "../src/agent/feed.ts";
 import { readGrant } from "../src/agent/grant-files.ts";
@@ -27,6 +28,7 @@ import type { SealedBlock } from "../src/seal/pipeline.ts";
 import { Shipper } from "../src/ship/shipper.ts";
 import type { Answer, Sink, Submission } from "../src/ship/sink.ts";
 import { VaultSink } from "../src/ship/vault-sink.ts";
+import { planSuccession } from "../src/succession/plan.ts";
 import { LinePool } from "./paced-writer.ts";
 import { quantile } from "./series.ts";
 
@@ -135,7 +137,7 @@ class Chain {
       ...{ chainId: live.id, feed, tree: feed, sink: this.#sink, vaults, diag },
       receipts: new ReceiptFile(machine.files, live.dir.receipt, undefined),
       maxDelayMs: max_delay,
-      grant: live.grantBytes,
+      grant: live.grant.bytes,
       onReceipt: async ({ size }) => {
         this.#covered(size);
         await live.wal.freeBelow(size);
@@ -166,10 +168,11 @@ class Chain {
     const warn = (message: string): void => diag.warn(message);
     const grant = await readGrant(machine.files, machine.suite, config, audiences, warn);
     if (grant === undefined) throw new Error("there is no grant");
-    const live = await beginChain(context, state.chain(0), undefined, grant);
+    const plan = await planSuccession(machine.suite, []);
+    const live = await beginChain(context, state.chain(0), grant, plan, new Map());
     const record = sourceRecord(number);
     await live.sealer.addRecords([record]);
-    const source = fromHex(live.sealer.idOf({ ...record }), 16);
+    const source = fromHex(live.sources.idOf({ ...record }), 16);
     feed = new Feed(machine.clock, live.wal, live.head.blockNo, live.head.root);
     chain = new Chain(live, feed, source, shared);
     return chain;

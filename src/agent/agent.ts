@@ -6,10 +6,9 @@
 //   recovers from what is really on the disk.
 
 import { keysOf } from "../core/authority.ts";
-import { pairVaultKeys, parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
+import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError, type Shortage } from "../core/errors.ts";
-import { parseGrant } from "../core/grant.ts";
 import { parseVerifierKey } from "../core/note.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
@@ -21,20 +20,18 @@ import type { Random } from "../host/random.ts";
 import type { Sink } from "../ship/sink.ts";
 import { VaultSink } from "../ship/vault-sink.ts";
 import type { HintSource } from "../tail/hints.ts";
-import type { Tail } from "../tail/tail.ts";
-import { beginChain, type ChainContext, type LiveChain, openChain } from "./chain.ts";
+import type { ChainContext, LiveChain } from "./chain.ts";
 import type { AgentConfig } from "./config.ts";
 import { Feed } from "./feed.ts";
-import { FrontierCache } from "./frontier-cache.ts";
 import { Gauge } from "./gauge.ts";
-import { readGrant } from "./grant-files.ts";
 import { AgentMetrics } from "./metrics.ts";
+import { type NextChainContext, nextChain } from "./next-chain.ts";
+import { Offer } from "./offer.ts";
 import { liveness, openOperations } from "./operations.ts";
 import { Reserve } from "./reserve.ts";
 import { Session } from "./session.ts";
-import { type ChainDir, StateDir } from "./state-dir.ts";
-import { type OldChain, unsentOf } from "./succession.ts";
-import { holdFiles } from "./tailing.ts";
+import { StateDir } from "./state-dir.ts";
+import { Tailing } from "./tailing.ts";
 import { messageOf, TerminationMessage } from "./termination-message.ts";
 
 export interface AgentOptions {
@@ -73,8 +70,6 @@ const declarationsMax = 6_500_000;
 const closeMs = 500;
 /** The reserve: this much, or a tenth of the buffer. */
 const reserveMax = 16 * 1024 * 1024;
-/** How often a missing grant is looked for, in ms. */
-const grantLookMs = 2000;
 
 export class Agent {
   readonly gauge: Gauge = new Gauge();
@@ -87,14 +82,12 @@ export class Agent {
   readonly #stopping = new AbortController();
   #stop: { readonly reason: string; readonly since: number } | undefined;
   #session: Session | undefined;
-  #held: Tail | undefined;
+  readonly #tailing: Tailing;
   #feed: Feed | undefined;
   /** Those of the chain that is gone on with. */
   #sources: SourceTable | undefined;
   #saidFull = false;
   #saidGrowsOn = false;
-  /** Blocks of an old chain that wait for a new one. */
-  #unsent = 0;
   #shortage: Shortage | undefined;
   #operations: HttpListener | undefined;
 
@@ -142,6 +135,7 @@ export class Agent {
         this.gauge.damagedSegments += segments;
       },
     };
+    this.#tailing = new Tailing(this.#context, this.#refused());
   }
 
   /** Locks the state directory and opens the metrics listener; run() does the work. */
@@ -214,58 +208,46 @@ export class Agent {
 
   async #work(): Promise<AgentEnd> {
     try {
-      for (;;) {
-        const live = await this.#chain();
-        if (live === undefined) return { unsent: this.#unsent };
-        if (!live.whole) return await this.#stopEarly(live);
-        const end = await this.#runOn(live);
+      for (let drafts: readonly Uint8Array[] = []; ; ) {
+        const next = await nextChain(this.#parts(), drafts);
+        if ("unsent" in next) return next;
+        const end = await this.#runOn(next.live);
         if ("stopped" in end) return { unsent: end.unsent };
+        drafts = end.drafts;
         this.gauge.chainsReplaced += 1;
       }
     } finally {
       // What still watches files would keep the process alive.
-      await this.#held?.close();
+      await this.#tailing.close();
       await this.#sink.close();
       await this.#operations?.close(closeMs);
       this.#lock.release();
     }
   }
 
-  // In the middle of a succession: no file may be read yet, what the old chain holds comes first.
-  async #stopEarly({ sealer, wal, keys, receipt }: LiveChain): Promise<AgentEnd> {
-    try {
-      const reason = this.#stop?.reason ?? "stopped";
-      await sealer.finish([{ type: "stop", reason }], "normal");
-      return { unsent: wal.next - (receipt === undefined ? 0 : parseCheckpoint(receipt).size) };
-    } finally {
-      await wal.close();
-      await keys.close();
-    }
+  #parts(): NextChainContext {
+    return {
+      ...{ context: this.#context, tailing: this.#tailing, gauge: this.gauge },
+      ...{ sink: this.#sink, vaults: this.#vaults },
+      stopReason: () => this.#stop?.reason,
+    };
   }
 
   async #runOn(live: LiveChain): ReturnType<Session["run"]> {
-    const { clock, files, diag } = this.#options;
-    const { state } = this.#context;
+    const { clock, files } = this.#options;
     this.gauge.chain = live.id;
     this.gauge.headBlock = live.head.blockNo;
     this.gauge.headSeq = live.seq;
-    const feed = this.#feed ?? new Feed(clock, live.wal, live.head.blockNo, live.head.root);
+    const feed = new Feed(clock, live.wal, live.head.blockNo, live.head.root);
     this.#feed = feed;
     this.#sources = live.sources;
-    const frontiers = await FrontierCache.open(files, clock, state.frontiers, diag);
-    const session = await Session.open({
-      context: this.#context,
-      live,
-      feed,
-      frontiers,
-      sink: this.#sink,
-      vaults: keysOf(this.#vaults, parseGrant(this.#options.suite, live.grantBytes).audience),
-      observer: this.#metrics.ship,
-      gauge: this.gauge,
-      held: this.#held,
-      refuse: this.#refused(),
+    const held = live.receipt !== undefined;
+    const sink = await Offer.open(this.#sink, files, live.dir.offered, held);
+    const session = new Session({
+      ...{ context: this.#context, live, feed, sink },
+      vaults: keysOf(this.#vaults, live.grant.audience),
+      ...{ observer: this.#metrics.ship, gauge: this.gauge, tailing: this.#tailing },
     });
-    this.#held = undefined;
     this.#session = session;
     if (this.#stop !== undefined) session.stop(this.#stop.reason, this.#stop.since);
     try {
@@ -277,51 +259,8 @@ export class Agent {
       this.gauge.lastTurn = 0;
       await live.wal.close();
       await live.keys.close();
+      await sink.settle();
     }
-  }
-
-  // The chain to go on with, or a new one; undefined when told to stop while waiting for a grant.
-  async #chain(): Promise<LiveChain | undefined> {
-    const opening = await openChain(this.#context);
-    if ("live" in opening) return opening.live;
-    const { dir, old } = opening.needed;
-    this.#unsent = unsentOf(old);
-    return this.#newChain(dir, old);
-  }
-
-  async #newChain(dir: ChainDir, old: OldChain | undefined): Promise<LiveChain | undefined> {
-    const { files, suite, config, diag } = this.#options;
-    const audiences = this.#vaults.map(({ receipt }) => receipt.name);
-    const warn = (message: string): void => diag.warn(message, {});
-    let problem = "";
-    for (let said = false; ; said = true) {
-      const usable = await readGrant(files, suite, config, audiences, warn).catch((error) => {
-        // Said at once at the start; later it may be half copied, and files are held open.
-        if (!said || !(error instanceof SealtailError) || error.kind === "unsafe") throw error;
-        if (error.message !== problem) diag.error("the grant cannot be used", { error });
-        problem = error.message;
-        return undefined;
-      });
-      if (usable !== undefined) {
-        const live = await beginChain(this.#context, dir, old, usable);
-        this.gauge.chainsBegun += 1;
-        diag.info("chain begun", { chain: live.id });
-        return live;
-      }
-      if (this.#stop !== undefined) break;
-      this.gauge.state = "needs-grant";
-      if (!said) {
-        diag.error("a new chain needs a grant; files stay where they are until it is there", {
-          code: "needs-grant",
-          grant: config.grant.file,
-          key: config.grant.key,
-        });
-      }
-      this.#held ??= await holdFiles(this.#context, old, this.#refused());
-      await this.#held.wait(grantLookMs, this.#stopping.signal);
-    }
-    await old?.wal?.close();
-    return undefined;
   }
 
   #mayDeclare(): boolean {

@@ -48,6 +48,8 @@ export interface SinkConfig {
   readonly max_delay: number;
   /** How long the sink must contradict a chain without proof before another one is begun. */
   readonly patience: number;
+  /** What a new chain does while the vault cannot say which chain was before it. */
+  readonly when_silent: "begin" | "wait";
 }
 
 export interface AgentConfig {
@@ -227,6 +229,10 @@ function sink(a: ConfigWords): Field<SinkConfig> {
     patience: a.described(
       a.withDefault(a.duration({ min: 0, max: 24 * hour }), "10m"),
       "How long the vault must contradict this chain, and prove nothing, before another one is begun.",
+    ),
+    when_silent: a.described(
+      a.withDefault(a.oneOf(["begin", "wait"]), "begin"),
+      "While the vault cannot say which chain came before a new one: begin it all the same, or wait with the files held open.",
     ),
   });
   return a.check(shape, ({ url, tls: { ca, cert } }, refuse) => {

@@ -125,6 +125,11 @@ export class FrontierCache {
     this.#taken = { text, seq: drafted };
   }
 
+  /** The chain is another one: what waited for the one before to be sealed is not written. */
+  forget(): void {
+    this.#taken = undefined;
+  }
+
   /** After the last block. Throws nothing but a failed sync: then the disk cannot be trusted. */
   async save(tail: Tail): Promise<void> {
     this.#taken = undefined;

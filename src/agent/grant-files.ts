@@ -59,6 +59,20 @@ function parse(suite: Suite, bytes: Uint8Array, place: string): Grant {
   }
 }
 
+/** Why a chain ends that the vault did not take, or takes no more, once another grant is there. */
+export const grantReplaced = "grant-replaced";
+
+/** Whether another grant than this one, and a key, lie where the configuration says. */
+export async function isGrantReplaced(
+  { files, config }: { readonly files: Files; readonly config: AgentConfig },
+  begunWith: Uint8Array,
+): Promise<boolean> {
+  const { file, key } = config.grant;
+  const offered = await readWhole(files, file, maxGrantLength);
+  if (offered === undefined || equalBytes(offered, begunWith)) return false;
+  return (await files.stat(key)) !== undefined;
+}
+
 /**
  * Destroys a one-time grant's private key: a thief who comes later cannot begin a new chain. The
  * key of another grant, laid there for later, stays; what is no key any more goes.

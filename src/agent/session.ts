@@ -9,8 +9,7 @@
 import { fromUtf8 } from "../core/bytes.ts";
 import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
 import { isShortage, SealtailError, type Shortage } from "../core/errors.ts";
-import { inScope, parseGrant } from "../core/grant.ts";
-import type { AgentRecord, SourceRecord } from "../core/record.ts";
+import type { AgentRecord } from "../core/record.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { UnusableReason } from "../ship/course.ts";
 import { Shipper } from "../ship/shipper.ts";
@@ -21,13 +20,11 @@ import type { Statement, TailItem } from "../tail/item.ts";
 import type { Tail } from "../tail/tail.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
 import type { Feed } from "./feed.ts";
-import type { FrontierCache } from "./frontier-cache.ts";
 import type { Gauge } from "./gauge.ts";
-import { destroyGrantKey } from "./grant-files.ts";
+import { destroyGrantKey, grantReplaced, isGrantReplaced } from "./grant-files.ts";
 import { ReceiptFile } from "./receipts.ts";
 import { Room } from "./room.ts";
-import { TailCaller } from "./tail-caller.ts";
-import { openTail } from "./tailing.ts";
+import type { Tailing } from "./tailing.ts";
 
 export interface SessionOptions {
   readonly context: ChainContext;
@@ -37,19 +34,21 @@ export interface SessionOptions {
   readonly vaults: readonly VaultKeys[];
   readonly observer: ShipObserver;
   readonly gauge: Gauge;
-  readonly frontiers: FrontierCache;
-  /** Paths that are never tailed: our own data. */
-  readonly refuse: readonly string[];
-  /** Files opened while a grant was waited for. */
-  readonly held: Tail | undefined;
+  /** The files, as this chain knows them; they stay open when the session ends. */
+  readonly tailing: Tailing;
 }
 
-/** stopped: told to. replaced: the chain cannot be gone on with; a new one has to begin. */
+/**
+ * stopped: told to. replaced: the chain cannot be gone on with; a new one has to begin, and seals
+ * the drafts that this one cannot.
+ */
 export type SessionEnd =
   | { readonly stopped: true; readonly unsent: number }
-  | { readonly replaced: string };
+  | { readonly replaced: string; readonly drafts: readonly Uint8Array[] };
 
 const receiptPeriodMicros = 60_000_000;
+/** How often another grant is looked for while the vault refuses the chain. */
+const grantLookMicros = 2_000_000;
 /** A drain looks for new bytes this often, in ms. */
 const drainLookMs = 50;
 /** How long a drain listens to writers that go on, once everything was read. */
@@ -61,8 +60,7 @@ const turnMs = 500;
 
 export class Session {
   readonly #options: SessionOptions;
-  readonly #tail: Tail;
-  readonly #caller: TailCaller;
+  readonly #caller: Tailing;
   readonly #shipper: Shipper;
   readonly #receipts: ReceiptFile;
   readonly #room: Room;
@@ -73,7 +71,8 @@ export class Session {
   /** When a stop has to be over, by the monotonic clock. */
   #deadline = Number.POSITIVE_INFINITY;
   #hurry = false;
-  #unusable: UnusableReason | undefined;
+  #unusable: UnusableReason | typeof grantReplaced | undefined;
+  #grantLookedAt = 0;
   /** Records that the shipper wants stated. */
   readonly #wanted: AgentRecord[] = [];
   #newReceipt: { note: string; size: number; hash: Uint8Array } | undefined;
@@ -82,14 +81,13 @@ export class Session {
   /** Ends the wait for a stop's deadline. */
   readonly #over = new AbortController();
 
-  private constructor(options: SessionOptions, tail: Tail) {
-    const { context, live, feed, sink, vaults, observer } = options;
+  constructor(options: SessionOptions) {
+    const { context, live, feed, sink, vaults, observer, tailing } = options;
     this.#options = options;
-    this.#tail = tail;
-    this.#caller = new TailCaller(tail);
+    this.#caller = tailing;
     const { suite, clock, random, diag, files, reserve } = context;
     this.#receipts = new ReceiptFile(files, live.dir.receipt, live.receipt, reserve);
-    this.#receipts.onNoDescriptor = () => tail.spare();
+    this.#receipts.onNoDescriptor = () => this.tail.spare();
     this.#room = new Room(context, live, options.gauge);
     this.#shipper = new Shipper({
       chainId: live.id,
@@ -97,38 +95,15 @@ export class Session {
       ...{ suite, clock, random, diag },
       maxDelayMs: context.config.sink.max_delay,
       patienceMs: context.config.sink.patience,
-      grant: live.grantBytes,
+      grant: live.grant.bytes,
       onReceipt: (receipt, note) => this.#onReceipt(receipt, note),
       onSink: (report) => this.#onSink(report),
       onChainUnusable: (reason) => this.#onUnusable(reason),
     });
   }
 
-  /** Finds the files, unless they are held already; nothing is read before run(). */
-  static async open(options: SessionOptions): Promise<Session> {
-    const { context, live, frontiers } = options;
-    const { suite } = context;
-    const grant = parseGrant(suite, live.grantBytes);
-    // Files that were held without a grant may lie outside of the one that came.
-    if (grant.sources.length > 0) await options.held?.close();
-    else if (options.held !== undefined) return new Session(options, options.held);
-    const resume = [...live.sources].map(({ id, record, expected }) => ({
-      id,
-      record: record as unknown as SourceRecord,
-      offset: expected ?? 0,
-      frontier: frontiers.markFor(suite, id, expected ?? 0, live.tails.get(id)),
-    }));
-    const tail = await openTail(context, {
-      resume,
-      firstStart: live.firstStart,
-      refuse: options.refuse,
-      scope: (path) => inScope(grant, path),
-    });
-    return new Session(options, tail);
-  }
-
   get tail(): Tail {
-    return this.#tail;
+    return this.#caller.tail as Tail;
   }
 
   get shipper(): Shipper {
@@ -181,8 +156,7 @@ export class Session {
       this.#options.feed.close();
       await this.#shipper.close();
       await this.#shipping;
-      await this.#caller.close().catch(() => undefined);
-      await this.#tail.close();
+      await this.#caller.pause();
     }
   }
 
@@ -208,6 +182,7 @@ export class Session {
     this.#options.gauge.lastTurn = this.#options.context.clock.mono();
     // What is closed waits already: nothing is added to it.
     if (!sealer.short) await this.#duties();
+    await this.#lookForGrant();
     // Often enough to keep a promise of a second.
     const turn = Math.min(turnMs, this.#maxSilenceMs() / 4);
     if (await this.#room.isFull()) {
@@ -229,7 +204,7 @@ export class Session {
    */
   onShortage(shortage: Shortage | undefined): void {
     this.#room.shortage = shortage?.code;
-    if (shortage?.code === "too-many-open-files") this.#tail.spare();
+    if (shortage?.code === "too-many-open-files") this.tail.spare();
     if (shortage === undefined) return;
     this.#options.gauge.lastTurn = this.#options.context.clock.mono();
     this.#caller.standIn(turnMs);
@@ -266,7 +241,7 @@ export class Session {
     gauge.walSegments = live.wal.segmentCount;
     const quiet = sealer.quietMs() >= this.#maxSilenceMs() / 2;
     if (quiet && sealer.dueInMs() === undefined) {
-      await sealer.addRecords([{ type: "heartbeat", sources: this.#tail.heartbeat() }]);
+      await sealer.addRecords([{ type: "heartbeat", sources: this.tail.heartbeat() }]);
     }
     if (sealer.dueInMs() !== undefined || this.#receiptStatedAt === undefined)
       await this.#stateReceipt();
@@ -274,7 +249,20 @@ export class Session {
       await sealer.addRecords([record]);
     }
     if (quiet || (sealer.dueInMs() ?? 1) <= 0) await sealer.close();
-    this.#options.frontiers.keep(this.#tail, sealer.seq, gauge.headSeq);
+    this.#caller.keepFrontiers(sealer.seq, gauge.headSeq);
+  }
+
+  // A vault that refuses the chain may take one with another grant: it needs no restart for that.
+  async #lookForGrant(): Promise<void> {
+    const { live, context } = this.#options;
+    const { state, code } = this.#shipper.status();
+    const now = context.clock.mono();
+    if (state !== "refused" || now - this.#grantLookedAt < grantLookMicros) return;
+    this.#grantLookedAt = now;
+    // One that was taken before is over only where the vault says that it is about the grant.
+    const taken = this.#receipts.newest !== undefined;
+    if (taken && !code.startsWith("http-403")) return;
+    if (await isGrantReplaced(context, live.grant.bytes)) this.#unusable ??= grantReplaced;
   }
 
   #maxSilenceMs(): number {
@@ -308,12 +296,11 @@ export class Session {
 
   async #destroyGrantKey(): Promise<void> {
     const { live, context } = this.#options;
-    if (live.maxChains > 1 || this.#grantDestroyed) return;
+    if (live.grant.maxChains > 1 || this.#grantDestroyed) return;
     this.#grantDestroyed = true;
     failpoint("enrol-after-receipt");
     try {
-      const grant = parseGrant(context.suite, live.grantBytes);
-      await destroyGrantKey(context.files, context.config, grant);
+      await destroyGrantKey(context.files, context.config, live.grant);
       failpoint("enrol-after-destroy");
     } catch (cause) {
       if (!(cause instanceof SealtailError) || cause.kind === "unsafe") throw cause;
@@ -330,15 +317,17 @@ export class Session {
     this.#wake.abort();
   }
 
-  // Drafts are sealed for the next chain to take over from the WAL. But where another life of this
-  // chain sealed blocks that we lack, our next height is taken: then they are read again.
-  async #giveUp(reason: UnusableReason): Promise<SessionEnd> {
+  // Drafts are sealed, and the next chain takes them over from the buffer. But where another life
+  // of this chain sealed blocks that we lack, our next height is taken: then it takes them as
+  // they are.
+  async #giveUp(reason: string): Promise<SessionEnd> {
     const { live, context } = this.#options;
     this.#checkShipping();
-    if (reason === "sink-rollback") await live.sealer.flush();
+    const ours = reason === "sink-rollback" || reason === grantReplaced;
+    if (ours) await live.sealer.flush();
     else await live.sealer.settled();
     await context.state.markReplaced(live.dir, reason);
-    return { replaced: reason };
+    return { replaced: reason, drafts: live.sealer.drafted() };
   }
 
   async #drain(reason: string): Promise<SessionEnd> {
@@ -353,8 +342,13 @@ export class Session {
       return { stopped: true, unsent: this.unsent };
     }
     await this.#stateReceipt();
+    // What was found and is let go unread is said before the stop: no later start could know of it.
+    for (const group of await this.#caller.use((tail) => tail.farewell(true))) {
+      for (const statement of group) this.#count(statement);
+      await live.sealer.addRecords(group);
+    }
     await live.sealer.finish([{ type: "stop", reason }], config.drain.final ? "final" : "normal");
-    await this.#options.frontiers.save(this.#tail);
+    await this.#caller.saveFrontiers();
     if (!this.#hurry) await this.#shipUntil(this.#left);
     gauge.state = "stopped";
     return { stopped: true, unsent: this.unsent };
@@ -367,8 +361,8 @@ export class Session {
     const share = context.config.drain.deadline / 2;
     const patience = Math.max(0, this.#left - busyWriterMs);
     let caughtUp = false;
-    this.#tail.drain();
-    while (!this.#tail.drained && !this.#hurry && this.#unusable === undefined) {
+    this.tail.drain();
+    while (!this.tail.drained && !this.#hurry && this.#unusable === undefined) {
       if (this.#left < share || (caughtUp && this.#left < patience)) return;
       gauge.lastTurn = context.clock.mono();
       this.#checkShipping();

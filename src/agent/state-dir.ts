@@ -7,7 +7,9 @@
 //   chains/0000/keys          two slots of the evolving key
 //   chains/0000/wal/          sealed blocks that the vault has not receipted, and a few that it has
 //   chains/0000/receipt       newest verified receipt
-//   chains/0001/succeeded     what chain 0000 still held is sealed in this one
+//   chains/0000/offered       a vault may hold this chain, though no receipt says so
+//   chains/0001/origin        what this chain went on from, with all sources; see succession/
+//   chains/0001/succeeded     what older chains held is sealed in this one; only then it is shipped
 //   chains/0000/replaced      why this chain ended and the next one begins; written before it does
 //
 // - It is this user's and nobody else may write to it: whoever could would put in chains and keys.
@@ -34,6 +36,8 @@ export interface ChainDir {
   readonly receipt: string;
   readonly replaced: string;
   readonly succeeded: string;
+  readonly origin: string;
+  readonly offered: string;
 }
 
 export class StateDir {
@@ -114,16 +118,19 @@ export class StateDir {
       receipt: `${path}/receipt`,
       replaced: `${path}/replaced`,
       succeeded: `${path}/succeeded`,
+      origin: `${path}/origin`,
+      offered: `${path}/offered`,
     };
   }
 
-  /** The current chain's folder; undefined before the first chain. */
-  async newest(): Promise<ChainDir | undefined> {
+  /** The folders of all chains, the oldest first; the last one is the current chain's. */
+  async all(): Promise<ChainDir[]> {
     const items = (await this.#files.list(`${this.path}/chains`)) ?? [];
-    const numbers = items
+    return items
       .filter(({ kind, name }) => kind === "dir" && /^[0-9]{4,}$/.test(String(name)))
-      .map(({ name }) => Number(name));
-    return numbers.length === 0 ? undefined : this.chain(Math.max(...numbers));
+      .map(({ name }) => Number(name))
+      .sort((a, b) => a - b)
+      .map((number) => this.chain(number));
   }
 
   async replacedBecause(dir: ChainDir): Promise<string | undefined> {
@@ -141,6 +148,7 @@ export class StateDir {
     await this.clearWal(dir);
     await unlinkIfPresent(this.#files, dir.keys);
     await unlinkIfPresent(this.#files, dir.grant);
+    await unlinkIfPresent(this.#files, dir.origin);
     await this.#files.syncDir(dir.path);
   }
 

@@ -1,17 +1,28 @@
-// Opens the tail as the configuration says, for a session or while a grant is waited for.
+// Tailing: the agent's one tail, which outlives its chains and whoever uses it.
+//
+// - Opened once, as soon as it is known where the files stand. From then on files that are found
+//   stay open while a grant is waited for, while an old chain is sealed again, while chains change.
+// - One caller at a time: the main loop, or whoever follows the files in its place. A full disk may
+//   hold the main loop up in the middle of sealing; files are rotated and deleted all the same.
 
-import type { SourceRecord } from "../core/record.ts";
+import { hex } from "../core/bytes.ts";
+import type { SourcePosition, SourceRecord } from "../core/record.ts";
+import { encodeRecord, sourceIdOf } from "../core/record.ts";
 import { descriptorLimit } from "../host/descriptors.ts";
+import type { SealedTail } from "../seal/recovery.ts";
 import type { ResumeOptions } from "../tail/item.ts";
 import { Tail } from "../tail/tail.ts";
 import type { ChainContext } from "./chain.ts";
-import { type OldChain, positionsAt } from "./succession.ts";
+import { FrontierCache } from "./frontier-cache.ts";
 
-export interface TailingOptions {
-  readonly resume: readonly ResumeOptions[];
+/** What is known of the files, by a chain or by all that is left of older ones. */
+export interface KnownFiles {
+  readonly positions: readonly SourcePosition[];
+  /** The newest sealed bytes of each source: evidence of identity. */
+  readonly tails?: ReadonlyMap<string, SealedTail> | undefined;
+  /** Nothing was ever sealed for this state directory. */
   readonly firstStart: boolean;
-  readonly refuse: readonly string[];
-  readonly scope: (encodedPath: string) => boolean;
+  readonly scope: (path: string) => boolean;
 }
 
 /** Buffer, keys, connections, health, and node itself: 30 to 60 in an agent at work. */
@@ -19,46 +30,133 @@ const otherDescriptors = 100;
 const openFilesMin = 8;
 /** A held file takes some memory; with more files than this, the quiet ones are let go. */
 const openFilesMax = 2048;
+/** A stand-in looks around for so long at once, in ms. */
+const lookMs = 500;
 
-/** Finds the files; nothing is read before somebody asks for it. */
-export function openTail(context: ChainContext, options: TailingOptions): Promise<Tail> {
-  const { config, clock, files, diag, suite, hints } = context;
-  return Tail.start({
-    clock,
-    files,
-    diag,
-    suite,
-    sources: config.sources.map(({ name, include, exclude, start_at }) => ({
-      name,
-      include,
-      exclude,
-      startAt: start_at,
-    })),
-    mayDeclare: context.mayDeclare,
-    partialAgeMs: config.seal.partial_age,
-    maxOpenFiles: openFilesOf(descriptorLimit()),
-    hints,
-    ...options,
-  });
+export class Tailing {
+  readonly #context: ChainContext;
+  /** Paths that are never tailed: our own data. */
+  readonly #refuse: readonly string[];
+  #tail: Tail | undefined;
+  #frontiers: FrontierCache | undefined;
+  #inUse = false;
+  #standIn: { readonly over: AbortController; readonly done: Promise<void> } | undefined;
+
+  constructor(context: ChainContext, refuse: readonly string[]) {
+    this.#context = context;
+    this.#refuse = refuse;
+  }
+
+  get tail(): Tail | undefined {
+    return this.#tail;
+  }
+
+  /** Finds the files, or brings those that are followed into line with what is known now. */
+  async follow(known: KnownFiles): Promise<void> {
+    const { files, clock, state, diag } = this.#context;
+    this.#frontiers ??= await FrontierCache.open(files, clock, state.frontiers, diag);
+    const { firstStart, scope } = known;
+    const resume = this.#resumeOf(known, this.#frontiers);
+    if (this.#tail !== undefined) {
+      this.#frontiers.forget();
+      await this.use((tail) => tail.goOn({ resume, firstStart, scope }));
+    } else this.#tail = await this.#open({ resume, firstStart, scope });
+  }
+
+  #open(known: {
+    readonly resume: readonly ResumeOptions[];
+    readonly firstStart: boolean;
+    readonly scope: (path: string) => boolean;
+  }): Promise<Tail> {
+    const { config, clock, files, diag, suite, hints, mayDeclare } = this.#context;
+    return Tail.start({
+      ...{ clock, files, diag, suite, hints, mayDeclare },
+      sources: config.sources.map(({ name, include, exclude, start_at }) => ({
+        ...{ name, include, exclude },
+        startAt: start_at,
+      })),
+      partialAgeMs: config.seal.partial_age,
+      maxOpenFiles: openFilesOf(descriptorLimit()),
+      refuse: this.#refuse,
+      ...known,
+    });
+  }
+
+  #resumeOf({ positions, tails }: KnownFiles, frontiers: FrontierCache): ResumeOptions[] {
+    const { suite } = this.#context;
+    return positions.map(({ record, offset }) => {
+      const id = hex(sourceIdOf(suite, encodeRecord(record)));
+      const frontier = frontiers.markFor(suite, id, offset, tails?.get(id));
+      return { id, record: record as unknown as SourceRecord, offset, frontier };
+    });
+  }
+
+  /** Unread bytes, by path, of files that `scope` does not cover. */
+  outside(scope: (path: string) => boolean): Map<string, number> {
+    return this.#tail?.outside(scope) ?? new Map();
+  }
+
+  /** The main loop's call. */
+  async use<T>(work: (tail: Tail) => Promise<T>): Promise<T> {
+    if (this.#standIn !== undefined) await this.#endStandIn();
+    this.#inUse = true;
+    try {
+      return await work(this.#tail as Tail);
+    } finally {
+      this.#inUse = false;
+    }
+  }
+
+  /** Follows the files for `ms`, unless somebody does already. */
+  standIn(ms: number): void {
+    if (this.#inUse || this.#standIn !== undefined || this.#tail === undefined) return;
+    const over = new AbortController();
+    const done = this.#tail.wait(ms, over.signal).finally(() => {
+      this.#standIn = undefined;
+    });
+    this.#standIn = { over, done };
+    // Whoever comes next is told.
+    done.catch(() => undefined);
+  }
+
+  /** Follows the files until `work`, which does not use them, is done. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const watched = work.finally(() => over.abort());
+    watched.catch(() => undefined);
+    while (!over.signal.aborted && this.#tail !== undefined) {
+      await this.use((tail) => tail.wait(lookMs, over.signal));
+    }
+    return await watched;
+  }
+
+  async #endStandIn(): Promise<void> {
+    this.#standIn?.over.abort();
+    await this.#standIn?.done;
+  }
+
+  /** Takes in what the tail knows; the cache is saved once the chain is sealed that far. */
+  keepFrontiers(drafted: number, sealed: number): void {
+    if (this.#tail !== undefined) this.#frontiers?.keep(this.#tail, drafted, sealed);
+  }
+
+  /** After the last block. */
+  async saveFrontiers(): Promise<void> {
+    if (this.#tail !== undefined) await this.#frontiers?.save(this.#tail);
+  }
+
+  /** Returns when nobody uses the tail any more. */
+  async pause(): Promise<void> {
+    await this.#endStandIn().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.pause();
+    await this.#tail?.close();
+  }
 }
 
 /** How many of a process' descriptors may be files that we follow. */
 export function openFilesOf(limit: number): number {
   return Math.max(openFilesMin, Math.min(openFilesMax, limit - otherDescriptors));
-}
-
-/** Opens the files where the old chain left them, so that none gets away while nothing is sealed. */
-export async function holdFiles(
-  context: ChainContext,
-  old: OldChain | undefined,
-  refuse: readonly string[],
-): Promise<Tail> {
-  const { suite } = context;
-  const { sources } = await positionsAt(suite, old?.wal, Number.POSITIVE_INFINITY);
-  const resume = [...sources].map(({ id, record, expected }) => ({
-    id,
-    record: record as unknown as SourceRecord,
-    offset: expected ?? 0,
-  }));
-  return openTail(context, { resume, refuse, firstStart: old === undefined, scope: () => true });
 }

@@ -107,7 +107,7 @@ export class UpData {
       },
       buffer: { max_bytes: 2_147_483_648 },
       drain: { deadline: drainMs, final: false },
-      sink: { url, tls: {}, max_delay: 200, patience: 600_000 },
+      sink: { url, tls: {}, max_delay: 200, patience: 600_000, when_silent: "begin" },
       trust: { vault_keys: halves.map(formatVerifierKey) },
       grant: { file: join(this.dir, "grant"), key: join(this.dir, "grant.key") },
       metrics: { listen: metrics },

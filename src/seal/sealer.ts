@@ -130,20 +130,6 @@ export class Sealer {
     return this.#options.sources.get(source)?.expected;
   }
 
-  /** The source id, in hex, of a source record. */
-  idOf(record: JsonObject): string {
-    return this.#options.sources.idOf(record);
-  }
-
-  /** Whether a record about a source follows from what is sealed or drafted. */
-  accepts(type: string, value: JsonObject): boolean {
-    if (type === "source") return true;
-    const position = this.positionOf(String(value["source"]));
-    if (position === undefined) return false;
-    if (type === "rewritten") return Number(value["to"]) <= position;
-    return position === (type === "end" ? value["size"] : value["from"]);
-  }
-
   /** Begins the run: start, config and snapshot, and in a genesis the predecessor. */
   async startRun(run: RunStart): Promise<void> {
     this.#draft.begin(this.#options.random.bytes(seedLength));
@@ -282,6 +268,11 @@ export class Sealer {
   /** Returns when all closed drafts are durable and handed on. What is drafted stays a draft. */
   settled(): Promise<void> {
     return this.#pipeline.idle();
+  }
+
+  /** A copy of what is drafted, as a payload: for another chain, where this one is over. */
+  drafted(): Uint8Array[] {
+    return this.#begun && !this.#draft.empty ? [this.#draft.raw.slice()] : [];
   }
 
   /** Throws what made sealing impossible, if something did. */

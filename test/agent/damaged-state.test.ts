@@ -205,7 +205,6 @@ const rows: readonly Row[] = [
       await drop(inChain("keys"))(played);
     },
     lost: noFit,
-    twice: true,
   },
   {
     name: "the whole chain deleted",

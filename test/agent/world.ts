@@ -124,7 +124,7 @@ export class World {
       },
       buffer: { max_bytes: 16 * 1024 * 1024 },
       drain: { deadline: 4000, final: false },
-      sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 0, patience: 0 },
+      sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 0, patience: 0, when_silent: "begin" },
       trust: { vault_keys: [formatVerifierKey(receipt), formatVerifierKey(time)] },
       grant: { file: "/keys/grant", key: "/keys/grant.key" },
       metrics: { listen: "127.0.0.1:0" },

@@ -23,7 +23,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   wal: { below: ["core", "host"], node: "pure" },
   ship: { below: ["core", "host"], node: "pure" },
   store: { below: ["core", "host"], node: "pure" },
-  agent: { below: ["core", "verify", "host", "tail", "seal", "wal", "ship"], node: "pure" },
+  succession: { below: ["core"], node: "none" },
+  agent: {
+    below: ["core", "verify", "host", "tail", "seal", "wal", "ship", "succession"],
+    node: "pure",
+  },
   vault: { below: ["core", "verify", "host", "store"], node: "pure" },
   cli: {
     below: [

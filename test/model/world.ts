@@ -287,7 +287,7 @@ function configOf(vault: VaultHost): AgentConfig {
     },
     buffer: { max_bytes: 256 * 1024 },
     drain: { deadline: 20_000, final: false },
-    sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 100, patience: 0 },
+    sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 100, patience: 0, when_silent: "begin" },
     trust: { vault_keys: [formatVerifierKey(receipt), formatVerifierKey(time)] },
     grant: { file: "/keys/grant", key: "/keys/grant.key" },
     metrics: { listen: "127.0.0.1:0" },

@@ -1,0 +1,208 @@
+// The next chain to run on: the current one, or a new one in place of all older ones.
+//
+// - Files are followed from the first moment on: while the vault is asked, while a grant is waited
+//   for, while old buffers are taken over. Nothing is read before the chain holds all of these.
+// - What the vault holds of an old chain is asked before a new one is begun: so nothing is sealed
+//   twice for an answer that was lost, and no chain is named that nobody has.
+
+import { keysOf } from "../core/authority.ts";
+import type { VaultKeys } from "../core/checkpoint.ts";
+import { SealtailError } from "../core/errors.ts";
+import { inScope } from "../core/grant.ts";
+import { writeFileDurably } from "../host/durable.ts";
+import type { Sink } from "../ship/sink.ts";
+import { type Plan, planSuccession } from "../succession/plan.ts";
+import { askHolding } from "./ask.ts";
+import { beginChain, succeed } from "./begin-chain.ts";
+import { type ChainContext, type LiveChain, openChain, readOwnGrant } from "./chain.ts";
+import type { Gauge } from "./gauge.ts";
+import { readGrant, type UsableGrant } from "./grant-files.ts";
+import type { OldChains } from "./old-chains.ts";
+import type { ChainDir } from "./state-dir.ts";
+import type { Tailing } from "./tailing.ts";
+
+export interface NextChainContext {
+  readonly context: ChainContext;
+  readonly tailing: Tailing;
+  readonly gauge: Gauge;
+  readonly sink: Sink;
+  readonly vaults: readonly VaultKeys[];
+  /** Why the agent stops, once it was told to. */
+  readonly stopReason: () => string | undefined;
+}
+
+/** live: everything is taken over and the files are followed. Otherwise told to stop. */
+export type NextChain = { readonly live: LiveChain } | { readonly unsent: number };
+
+/** How often a missing grant, or a silent vault, is looked for, in ms. */
+const lookMs = 2000;
+const everything = (): boolean => true;
+/** The vault contradicted these chains to our face: it need not be asked. */
+const contradicted: readonly string[] = ["fork", "agent-rollback", "sink-rollback"];
+
+/** `drafts`: what the chain before was handed and could not seal. */
+export async function nextChain(
+  parts: NextChainContext,
+  drafts: readonly Uint8Array[],
+): Promise<NextChain> {
+  const opening = await openChain(parts.context);
+  if ("needed" in opening) return await newChain(parts, opening.needed, opening.older, drafts);
+  const { live, older } = opening;
+  const { sources, tails, grant } = live;
+  const scope = (path: string): boolean => inScope(grant, path);
+  if (older === undefined) {
+    const known = { positions: sources.positions(), tails, firstStart: false, scope };
+    await parts.tailing.follow(known);
+    return { live };
+  }
+  // Its own blocks are the newest unfinished ones; they say where the files stand.
+  const own = await older.with(live);
+  const plan = await planSuccession(parts.context.suite, own.facts(false));
+  await parts.tailing.follow({ positions: plan.ends, firstStart: false, scope });
+  return await finish(parts, live, older, {
+    ...plan,
+    stretches: plan.stretches.filter(({ chain }) => chain.number !== live.dir.number),
+  });
+}
+
+async function newChain(
+  parts: NextChainContext,
+  dir: ChainDir,
+  older: OldChains,
+  drafts: readonly Uint8Array[],
+): Promise<NextChain> {
+  const { context, tailing, gauge } = parts;
+  const { suite, diag } = context;
+  const stopped = async (): Promise<NextChain> => {
+    const { unsent } = older;
+    await older.close();
+    return { unsent };
+  };
+  let plan = await planSuccession(suite, older.facts(true), drafts);
+  const firstStart = older.opened.length === 0;
+  if (tailing.tail === undefined) {
+    await tailing.follow({ positions: plan.ends, firstStart, scope: everything });
+  }
+  const usable = await waitForGrant(parts);
+  if (usable === undefined) return await stopped();
+  const asked = await askVault(parts, older);
+  if (asked === "stopped") return await stopped();
+  if (asked.news) plan = await planSuccession(suite, older.facts(asked.uncertain), drafts);
+  const covers = (path: string): boolean => inScope(usable.grant, path);
+  const live = await beginChain(context, dir, usable, plan, tailing.outside(covers));
+  gauge.chainsBegun += 1;
+  diag.info("chain begun", { chain: live.id });
+  return await finish(parts, live, older, plan, drafts);
+}
+
+async function finish(
+  parts: NextChainContext,
+  live: LiveChain,
+  older: OldChains,
+  plan: Plan,
+  drafts: readonly Uint8Array[] = [],
+): Promise<NextChain> {
+  const { context, tailing } = parts;
+  const { sources, firstStart, grant } = live;
+  const work = succeed(context, live, older, plan.stretches, drafts);
+  if (!(await tailing.during(work))) return await stopEarly(parts, live, older);
+  const scope = (path: string): boolean => inScope(grant, path);
+  await tailing.follow({ positions: sources.positions(), firstStart, scope });
+  return { live };
+}
+
+// In the middle of a succession: no file may be read yet, what the old chains hold comes first. But
+// of files that no chain knows, what no later start could know is said.
+async function stopEarly(
+  { tailing, stopReason }: NextChainContext,
+  { sealer, wal, keys, grant }: LiveChain,
+  older: OldChains,
+): Promise<NextChain> {
+  try {
+    const groups = await tailing.use((tail) => tail.farewell(false));
+    for (const group of groups) {
+      const mayHold = group.every((each) => each.type !== "source" || inScope(grant, each.path));
+      if (mayHold && group[0]?.type === "source") await sealer.addRecords(group);
+    }
+    await sealer.finish([{ type: "stop", reason: stopReason() ?? "stopped" }], "normal");
+    return { unsent: wal.next + older.unsent };
+  } finally {
+    await older.close();
+    await wal.close();
+    await keys.close();
+  }
+}
+
+/** The grant and its key, once they are there; undefined when told to stop. */
+async function waitForGrant(parts: NextChainContext): Promise<UsableGrant | undefined> {
+  const { context, tailing, gauge, vaults } = parts;
+  const { config, diag, files, suite, stopping } = context;
+  const audiences = vaults.map(({ receipt }) => receipt.name);
+  const warn = (message: string): void => diag.warn(message, {});
+  let problem = "";
+  for (let said = false; ; said = true) {
+    const usable = await readGrant(files, suite, config, audiences, warn).catch((error) => {
+      // Said at once at the start; later it may be half copied, and files are held open.
+      if (!said || !(error instanceof SealtailError) || error.kind === "unsafe") throw error;
+      if (error.message !== problem) diag.error("the grant cannot be used", { error });
+      problem = error.message;
+      return undefined;
+    });
+    if (usable !== undefined) return usable;
+    if (stopping.aborted) return undefined;
+    gauge.state = "needs-grant";
+    if (!said) {
+      diag.error("a new chain needs a grant; files stay where they are until it is there", {
+        code: "needs-grant",
+        grant: config.grant.file,
+        key: config.grant.key,
+      });
+    }
+    await tailing.use((tail) => tail.wait(lookMs, stopping));
+  }
+}
+
+interface Asked {
+  /** Something is known that was not before. */
+  readonly news: boolean;
+  /** Nobody knows whether a vault holds the newest chain. */
+  readonly uncertain: boolean;
+}
+
+/** Asks how much the vault holds of the newest chain that was sent, and keeps its receipt. */
+async function askVault(parts: NextChainContext, older: OldChains): Promise<Asked | "stopped"> {
+  const { context, tailing, sink, vaults } = parts;
+  const { suite, clock, files, diag, stopping, config } = context;
+  const { base } = older;
+  const unasked = { news: false, uncertain: true };
+  if (base === undefined || base.wal.next === base.wal.first) return unasked;
+  const receipted = older.receiptedSize(base);
+  const open = receipted === 0 ? base.offered : receipted < base.wal.next;
+  if (!open || contradicted.includes(base.reason)) return unasked;
+  const grant = await readOwnGrant(context, base.dir);
+  const keys = typeof grant === "string" ? vaults : keysOf(vaults, grant.audience);
+  const since = clock.mono();
+  for (let said = false; ; said = true) {
+    const asking = askHolding({ suite, clock, sink, vaults: keys, stopping }, base.wal);
+    const holding = await tailing.during(asking);
+    if (stopping.aborted) return "stopped";
+    if (holding === "nothing") return { news: true, uncertain: false };
+    if ("held" in holding) {
+      if (holding.size <= receipted) return unasked;
+      await writeFileDurably(files, base.dir.receipt, holding.held);
+      base.receipt = holding.held;
+      diag.info("the vault holds more of the old chain than was known", { blocks: holding.size });
+      return { news: true, uncertain: true };
+    }
+    // With a receipt, or a chain that the next one can name, nothing is lost by going on.
+    const patient =
+      config.sink.when_silent === "wait" || clock.mono() - since < config.sink.patience * 1000;
+    if (receipted > 0 || !patient) return unasked;
+    if (!said) {
+      const fields = { code: holding.unknown, chain: base.dir.number };
+      diag.warn("the vault cannot say whether it holds the old chain, the new one waits", fields);
+    }
+    await tailing.use((tail) => tail.wait(lookMs, stopping));
+    if (stopping.aborted) return "stopped";
+  }
+}

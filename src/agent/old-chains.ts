@@ -1,0 +1,160 @@
+// The older chains of a state directory: opened once, told to the succession as what is known of
+// each, and cleared once a newer chain holds what they held.
+
+import { hex } from "../core/bytes.ts";
+import { parseCheckpoint } from "../core/checkpoint.ts";
+import { makeDirDurably, readWhole } from "../host/durable.ts";
+import { destroyKey } from "../host/keys.ts";
+import type { OldChain, Origin, Stretch } from "../succession/old-chain.ts";
+import { originBytesMax, parseOrigin } from "../succession/origin-file.ts";
+import type { Wal } from "../wal/wal.ts";
+import { openWal } from "./buffer.ts";
+import type { ChainContext, LiveChain } from "./chain.ts";
+import { readReceipt } from "./receipts.ts";
+import type { ChainDir } from "./state-dir.ts";
+
+export interface OpenedChain {
+  readonly dir: ChainDir;
+  /** Empty where nothing of it is left to read. */
+  readonly wal: Wal;
+  receipt: Uint8Array | undefined;
+  readonly reason: string;
+  readonly whole: boolean;
+  readonly offered: boolean;
+  readonly origin: Origin | undefined;
+}
+
+export class OldChains {
+  readonly #context: ChainContext;
+  readonly opened: readonly OpenedChain[];
+
+  private constructor(context: ChainContext, opened: readonly OpenedChain[]) {
+    this.#context = context;
+    this.opened = opened;
+  }
+
+  /** Opens what is left in these folders. `own`: the buffer of one that is open already. */
+  static async open(
+    context: ChainContext,
+    dirs: readonly ChainDir[],
+    own?: { readonly dir: ChainDir; readonly wal: Wal },
+  ): Promise<OldChains> {
+    const opened: OpenedChain[] = [];
+    for (const dir of dirs) {
+      const chain = await open(context, dir, own?.dir.number === dir.number ? own.wal : undefined);
+      if (chain !== undefined) opened.push(chain);
+    }
+    return new OldChains(context, opened);
+  }
+
+  /** The newest that was ever shipped, or could have been. */
+  get base(): OpenedChain | undefined {
+    return this.opened.findLast(({ whole }) => whole) ?? this.opened[0];
+  }
+
+  /** Blocks that no vault is known to have. */
+  get unsent(): number {
+    const chains = this.opened.map(({ wal, receipt }) => {
+      const size = receipt === undefined ? wal.first : parseCheckpoint(receipt).size;
+      return Math.max(0, wal.next - size);
+    });
+    return chains.reduce((sum, blocks) => sum + blocks, 0);
+  }
+
+  /** What is known of them. `uncertain`: whether a chain without a receipt may be at a vault. */
+  facts(uncertain: boolean): OldChain[] {
+    return this.opened.map(({ dir, wal, receipt, reason, whole, offered, origin }) => ({
+      ...{ number: dir.number, whole, reason, origin },
+      held: receipt === undefined ? undefined : heldBy(receipt),
+      uncertain: uncertain && offered,
+      fetched: undefined,
+      ...{ first: wal.first, next: wal.next, blocks: (from: number) => wal.scan(from) },
+    }));
+  }
+
+  /** Blocks below `index` are durable in a newer chain. */
+  async free({ chain }: Stretch, index: number): Promise<void> {
+    const found = this.opened.find(({ dir }) => dir.number === chain.number);
+    await found?.wal.freeBelow(index);
+  }
+
+  /** How many blocks of one a saved receipt covers. */
+  receiptedSize({ receipt }: OpenedChain): number {
+    return receipt === undefined ? 0 : parseCheckpoint(receipt).size;
+  }
+
+  /** These, and a chain behind them that is not whole yet and goes on. */
+  async with({ dir, wal }: Pick<LiveChain, "dir" | "wal">): Promise<OldChains> {
+    const own = await open(this.#context, dir, wal);
+    return new OldChains(this.#context, own === undefined ? this.opened : [...this.opened, own]);
+  }
+
+  /** Everything is receipted, or sealed and synced in a newer chain. */
+  async clear(): Promise<void> {
+    await this.close();
+    await clearOld(
+      this.#context,
+      this.opened.map(({ dir }) => dir),
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const { wal } of this.opened) await wal.close();
+  }
+}
+
+/** Buffers and keys of chains go whose blocks are all elsewhere: nothing may be signed for them. */
+export async function clearOld(
+  { files, state }: ChainContext,
+  dirs: readonly ChainDir[],
+): Promise<void> {
+  for (const dir of dirs) {
+    await state.clearWal(dir);
+    if ((await files.stat(dir.keys)) !== undefined) await destroyKey(files, dir.keys);
+  }
+}
+
+async function open(
+  context: ChainContext,
+  dir: ChainDir,
+  own: Wal | undefined,
+): Promise<OpenedChain | undefined> {
+  const { files, state } = context;
+  const receipt = await readReceipt(context, dir.receipt);
+  const origin = await readOrigin(context, dir);
+  await makeDirDurably(files, dir.wal, 0o700);
+  const wal = own ?? (await openWal(context, dir));
+  const empty = wal.next === wal.first;
+  const keys = (await files.stat(dir.keys)) !== undefined;
+  if (empty && receipt === undefined && origin === undefined && !keys) {
+    await wal.close();
+    return undefined;
+  }
+  const succeeded = dir.number === 0 || (await files.stat(dir.succeeded)) !== undefined;
+  return {
+    ...{ dir, wal, receipt, origin },
+    reason: (await state.replacedBecause(dir)) ?? "unknown",
+    // One whose buffer was lost before any receipt leaves what it went on from.
+    whole: receipt !== undefined || (succeeded && !empty),
+    offered: (await files.stat(dir.offered)) !== undefined,
+  };
+}
+
+async function readOrigin(
+  { files, diag }: ChainContext,
+  dir: ChainDir,
+): Promise<Origin | undefined> {
+  const bytes = await readWhole(files, dir.origin, originBytesMax);
+  const origin = bytes && parseOrigin(bytes);
+  if (bytes !== undefined && origin === undefined) {
+    diag.warn("what a chain went on from is unreadable, its genesis has to do", {
+      place: dir.origin,
+    });
+  }
+  return origin;
+}
+
+function heldBy(note: Uint8Array): NonNullable<OldChain["held"]> {
+  const { chainId: chain, size, root } = parseCheckpoint(note);
+  return { chain, size, root: hex(root) };
+}

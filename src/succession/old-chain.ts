@@ -1,0 +1,62 @@
+// What is known of a chain that is over, or that never came to hold all that older ones held.
+//
+// - Only what is written down counts: a receipt, a file beside the chain, the blocks themselves.
+// - A chain is shipped only once it is whole. So one that is not was never at a vault.
+
+import type { SourcePosition } from "../core/record.ts";
+
+export interface OldBlock {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A chain as a predecessor record names it. */
+export interface NamedChain {
+  readonly chain: string;
+  readonly size: number;
+  /** In hex. */
+  readonly root: string;
+  readonly reason: string;
+}
+
+/** Bytes by path, as records have it. */
+export type BytesByPath = ReadonlyMap<string, number>;
+
+/**
+ * What a chain went on from: as its genesis says, but of every source, whatever its grant covers.
+ */
+export interface Origin {
+  /** Undefined: no vault held any chain before it. */
+  readonly named: NamedChain | undefined;
+  readonly positions: readonly SourcePosition[];
+  /** Buffered bytes that its grant did not cover, so that they are in no chain. */
+  readonly leftOut: BytesByPath;
+}
+
+export interface OldChain {
+  readonly number: number;
+  /** Everything that the chains before it held is sealed in it, or at a vault. */
+  readonly whole: boolean;
+  /** Why it is over. */
+  readonly reason: string;
+  /** What a vault is known to hold of it. */
+  readonly held:
+    | { readonly chain: string; readonly size: number; readonly root: string }
+    | undefined;
+  /** It was sent, and nobody knows whether a vault took it. */
+  readonly uncertain: boolean;
+  readonly origin: Origin | undefined;
+  /** Where `held` leaves the sources, if somebody else told: then nothing is read for it. */
+  readonly fetched: readonly SourcePosition[] | undefined;
+  /** Number of the oldest block kept, and one more than that of the newest. */
+  readonly first: number;
+  readonly next: number;
+  /** Kept blocks from `from` on. */
+  blocks(from: number): AsyncIterable<OldBlock>;
+}
+
+/** Blocks of a chain, from one on, that a new chain takes over. */
+export interface Stretch {
+  readonly chain: OldChain;
+  readonly from: number;
+}

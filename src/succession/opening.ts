@@ -1,0 +1,35 @@
+// Pure. A block opened, and what the snapshot at its beginning says: a buffer's segments begin so.
+
+import { headLength, openPayload } from "../core/block.ts";
+import { fromHex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { decodeHeader, type Header } from "../core/header.ts";
+import type { JsonObject } from "../core/json.ts";
+import { payloadItems } from "../core/payload.ts";
+import { decodeRecord } from "../core/record.ts";
+import { Frontier } from "../core/tree.ts";
+
+/** Throws Fault for a block that is damaged. */
+export function openBlock(suite: Suite, bytes: Uint8Array): { header: Header; raw: Uint8Array } {
+  const header = decodeHeader(bytes);
+  return { header, raw: openPayload(suite, header, bytes.subarray(headLength)) };
+}
+
+/** The first record of a type among those that a payload begins with. */
+export function openingRecord(raw: Uint8Array, type: string): JsonObject | undefined {
+  for (const item of payloadItems(raw)) {
+    if (item.kind === "span") return undefined;
+    const record = decodeRecord(raw.subarray(item.start, item.end));
+    if (record.type === type) return record.value;
+    if (record.type === "source") return undefined;
+  }
+  return undefined;
+}
+
+/** The tree over all blocks before, as the block's snapshot lists it. */
+export function frontierIn(suite: Suite, header: Header, raw: Uint8Array): Frontier | undefined {
+  const snapshot = openingRecord(raw, "snapshot");
+  if (snapshot === undefined) return undefined;
+  const tree = (snapshot["tree"] as string[]).map((text) => fromHex(text, 32));
+  return Frontier.from(suite, header.blockNo, tree);
+}

@@ -1,0 +1,248 @@
+// Pure. The fold over all older chains: what a new chain must state, and what it takes over.
+//
+// - The newest whole chain is the base: all that older ones held is sealed in it, or at a vault. It
+//   is named as predecessor up to what a vault is known to hold of it. Where no vault holds any of
+//   it, what it went on from itself is named instead, so no chain is named that nobody has.
+// - Chains behind the base never came to be whole. They hold copies of what was first in the older
+//   buffers, some of which is gone there. So they are taken over first, the newest before the
+//   older.
+// - One walk over each buffer. The plan does not depend on the next grant: that one may come later.
+
+import { hex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { blockHash, decodeHeader, type Header } from "../core/header.ts";
+import { payloadItems } from "../core/payload.ts";
+import type { PredecessorRecord, SourcePosition } from "../core/record.ts";
+import { positionsIn, SourceTable } from "../core/sources.ts";
+import type { Frontier } from "../core/tree.ts";
+import { Ledger } from "./ledger.ts";
+import type { BytesByPath, NamedChain, OldBlock, OldChain, Origin, Stretch } from "./old-chain.ts";
+import { frontierIn, openBlock, openingRecord } from "./opening.ts";
+
+export interface Plan {
+  /** What the new chain goes on from. */
+  readonly origin: Pick<Origin, "named" | "positions">;
+  /** Blocks that are taken over, in this order. */
+  readonly stretches: readonly Stretch[];
+  /** Where the sources stand once all of it is taken over. */
+  readonly ends: readonly SourcePosition[];
+  /**
+   * What only old buffers held, by path, and what grants before left out without a vault being
+   * told. Of files that the next grant does not cover it is left out.
+   */
+  readonly bytes: BytesByPath;
+  /** Chains whose buffers hold nothing that is not elsewhere. */
+  readonly done: readonly number[];
+}
+
+const nothing: Origin = { named: undefined, positions: [], leftOut: new Map() };
+
+/**
+ * Folds over all older chains, the oldest first. `drafts`: payloads that the newest one handed over
+ * and could not seal. A damaged block ends what is known of its buffer.
+ */
+export async function planSuccession(
+  suite: Suite,
+  chains: readonly OldChain[],
+  drafts: readonly Uint8Array[] = [],
+): Promise<Plan> {
+  const at = Math.max(
+    0,
+    chains.findLastIndex(({ whole }) => whole),
+  );
+  const base = chains[at];
+  if (base === undefined) {
+    const none = { stretches: [], ends: [], bytes: new Map(), done: [] };
+    return { origin: nothing, ...none };
+  }
+  const unfinished = chains.slice(at + 1).reverse();
+  const fold = new Fold(suite, base, unfinished);
+  const ledger = await fold.run();
+  for (const draft of drafts) drainInto(ledger, draft);
+  return {
+    origin: fold.origin,
+    stretches: [
+      ...unfinished.map((chain) => ({ chain, from: 0 })),
+      { chain: base, from: Math.max(fold.from, base.first) },
+    ],
+    ends: ledger.positions(),
+    bytes: fold.bytes(ledger.moved),
+    done: chains.slice(0, at).map(({ number }) => number),
+  };
+}
+
+/** What a genesis says of the chain that it went on from: of the sources that its grant covers. */
+function originIn(raw: Uint8Array): Origin | undefined {
+  const value = openingRecord(raw, "predecessor");
+  if (value === undefined) return undefined;
+  const { chain, size, root, reason } = value as PredecessorRecord;
+  const named = { chain, size, root, reason };
+  return { named, positions: positionsIn(value["positions"]), leftOut: new Map() };
+}
+
+class Fold {
+  readonly #suite: Suite;
+  readonly #base: OldChain;
+  readonly #unfinished: readonly OldChain[];
+  /** Of the base: blocks below are held by a vault. */
+  from = 0;
+  origin: Origin = nothing;
+  /** What the base itself went on from. */
+  #before: Origin | undefined;
+  readonly #prefix: SourceTable;
+  #frontier: Frontier | undefined;
+  #chain: string | undefined;
+  #root: string | undefined;
+
+  constructor(suite: Suite, base: OldChain, unfinished: readonly OldChain[]) {
+    this.#suite = suite;
+    this.#base = base;
+    this.#unfinished = unfinished;
+    this.#prefix = new SourceTable(suite);
+    this.#prefix.loosen();
+    this.#before = base.origin;
+  }
+
+  bytes(moved: BytesByPath): Map<string, number> {
+    const all = new Map(this.from > 0 ? [] : this.#before?.leftOut);
+    for (const [path, bytes] of moved) all.set(path, (all.get(path) ?? 0) + bytes);
+    // What the newest try counted may be gone from the buffers since.
+    for (const [path, bytes] of this.origin.leftOut) {
+      all.set(path, Math.max(bytes, all.get(path) ?? 0));
+    }
+    return all;
+  }
+
+  async run(): Promise<Ledger> {
+    const base = this.#base;
+    this.from = await this.#heldSize();
+    const blocks = base.blocks(base.first)[Symbol.asyncIterator]();
+    const pending = await this.#readHeld(blocks);
+    this.origin = await this.#origin();
+    const ledger = new Ledger(this.#suite, this.origin);
+    for (const chain of this.#unfinished) await this.#takeAll(ledger, chain.blocks(chain.first));
+    if (pending !== undefined) await this.#takeAll(ledger, rest(pending, blocks));
+    return ledger;
+  }
+
+  // What a receipt covers; where it was lost, what the newest block says of receipts. What was
+  // freed was receipted too, unless an unfinished chain took it over.
+  async #heldSize(): Promise<number> {
+    const { held, first, next } = this.#base;
+    if (held !== undefined) return held.size;
+    let size = this.#unfinished.length === 0 ? first : 0;
+    if (next === first) return size;
+    try {
+      for await (const { bytes } of this.#base.blocks(next - 1)) {
+        size = Math.max(size, decodeHeader(bytes).receiptSize);
+      }
+    } catch (caught) {
+      if (!(caught instanceof Fault)) throw caught;
+    }
+    return size;
+  }
+
+  /** Reads what a vault holds. Returns the first block behind it, if there is one. */
+  async #readHeld(blocks: AsyncIterator<OldBlock>): Promise<OldBlock | undefined> {
+    try {
+      for (;;) {
+        const step = await blocks.next();
+        if (step.done === true) break;
+        const { index, bytes } = step.value;
+        const { header, raw } = openBlock(this.#suite, bytes);
+        if (header.blockNo > 0) this.#chain ??= hex(header.chainId);
+        if (index >= this.from) {
+          if (index === this.from) this.#root = hex(header.chainRoot);
+          if (index === 0) this.#chain = hex(blockHash(this.#suite, bytes));
+          this.#meet(header, raw, index === this.from && index === this.#base.first);
+          return step.value;
+        }
+        this.#hold(header, raw, blockHash(this.#suite, bytes));
+      }
+    } catch (caught) {
+      // Whoever takes the blocks over comes to it, and says so.
+      if (!(caught instanceof Fault)) throw caught;
+    }
+    if (this.#frontier?.size === this.from) this.#root = hex(this.#frontier.root());
+    return undefined;
+  }
+
+  // The first block behind what is held. A snapshot in it says what held before it.
+  #meet(header: Header, raw: Uint8Array, restores: boolean): void {
+    if (header.blockNo === 0) this.#before ??= originIn(raw);
+    const snapshot = restores ? openingRecord(raw, "snapshot") : undefined;
+    if (snapshot !== undefined) this.#prefix.takeSnapshot(snapshot);
+  }
+
+  #hold(header: Header, raw: Uint8Array, hash: Uint8Array): void {
+    for (const item of payloadItems(raw)) this.#prefix.take(item, raw);
+    this.#frontier ??= frontierIn(this.#suite, header, raw);
+    this.#frontier?.append(hash);
+    if (header.blockNo === 0) this.#chain = hex(hash);
+  }
+
+  async #origin(): Promise<Origin> {
+    const { held, uncertain, fetched, first, reason } = this.#base;
+    const [newest] = this.#unfinished;
+    // What lay before was taken over already, so only the one that took it knows where it began.
+    const freed = newest !== undefined && (first > this.from || this.#base.next === first);
+    const told = newest === undefined ? undefined : (newest.origin ?? (await this.#told(newest)));
+    if (freed && told !== undefined) {
+      if (told.named?.chain === this.#chain) this.from = told.named?.size ?? 0;
+      return told;
+    }
+    const leftOut = told?.leftOut ?? new Map();
+    const chain = held?.chain ?? this.#chain;
+    if (this.from > 0 && chain !== undefined) {
+      const root = held?.size === this.from ? held.root : this.#root;
+      const positions = fetched ?? this.#prefix.positions();
+      if (root !== undefined) {
+        return { named: { chain, size: this.from, root, reason }, positions, leftOut };
+      }
+    }
+    const before = this.#before ?? nothing;
+    if (!uncertain || chain === undefined) return { ...before, leftOut };
+    return { named: emptyPrefix(this.#suite, chain, reason), positions: before.positions, leftOut };
+  }
+
+  async #told(chain: OldChain): Promise<Origin | undefined> {
+    if (chain.first > 0) return undefined;
+    try {
+      for await (const { bytes } of chain.blocks(0)) {
+        return originIn(openBlock(this.#suite, bytes).raw);
+      }
+    } catch (caught) {
+      if (!(caught instanceof Fault)) throw caught;
+    }
+    return undefined;
+  }
+
+  async #takeAll(ledger: Ledger, blocks: AsyncIterable<OldBlock>): Promise<void> {
+    try {
+      for await (const { bytes } of blocks) {
+        drainInto(ledger, openBlock(this.#suite, bytes).raw);
+      }
+    } catch (caught) {
+      if (!(caught instanceof Fault)) throw caught;
+    }
+  }
+}
+
+function emptyPrefix(suite: Suite, chain: string, reason: string): NamedChain {
+  return { chain, size: 0, root: hex(suite.sha256(new Uint8Array(0))), reason };
+}
+
+function drainInto(ledger: Ledger, raw: Uint8Array): void {
+  for (const _ of ledger.take(raw));
+}
+
+async function* rest(
+  first: OldBlock,
+  blocks: AsyncIterator<OldBlock>,
+): AsyncGenerator<OldBlock, void, undefined> {
+  yield first;
+  for (let step = await blocks.next(); step.done !== true; step = await blocks.next()) {
+    yield step.value;
+  }
+}

@@ -1,0 +1,293 @@
+// What becomes of bytes when a chain ends and another begins, whatever happened to either: each is
+// sealed once, or lies in one declared gap, and honest chains verify.
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { suite, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { findingClasses } from "../../src/core/fault.ts";
+import type { Answer, Submission } from "../../src/ship/sink.ts";
+import type { Finding } from "../../src/verify/finding.ts";
+import { World } from "./world.ts";
+
+const worse = (findings: readonly Finding[]): string[] =>
+  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
+
+/** Lines that no compression makes small. */
+function noise(lines: number, bytes = 75_000): string[] {
+  return Array.from({ length: lines }, (_, i) => `${i} ${randomBytes(bytes).toString("base64")}\n`);
+}
+
+const read = async (world: World, bytes: number): Promise<void> => {
+  await world.until(
+    () => (world.agent?.session?.tail.status() ?? []).some(({ offset }) => offset >= bytes),
+    20_000,
+  );
+  await pause(150);
+};
+
+async function replaceKeys(world: World, chain = "0000"): Promise<void> {
+  await world.files.unlink(`${world.dir}/chains/${chain}/keys`);
+}
+
+/** The vault takes everything, and no answer arrives. */
+function loseAnswers(world: World): () => void {
+  const post = world.vault.post.bind(world.vault);
+  world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
+    await post(sent, signal);
+    return { outcome: "transport", code: "connection-lost" };
+  };
+  return () => {
+    world.vault.post = post;
+  };
+}
+
+suite("succession:", { concurrency: 4 }, () => {
+  for (const [third, removed] of [
+    [false, true],
+    [true, true],
+    [true, false],
+  ]) {
+    const file = removed ? "whose log is gone" : "whose log is there";
+    test(`a chain without a receipt, ${file}, ${third ? "replaced by" : "kept beside"} another grant`, async () => {
+      await using world = await World.make();
+      world.files.append("/logs/a.log", "one\n");
+      await world.start();
+      await world.caughtUp();
+      await world.stop();
+      await replaceKeys(world);
+      await world.newGrant();
+      world.vault.away = true;
+      world.files.append("/logs/a.log", "two\n");
+      await world.start();
+      await read(world, 8);
+      await world.stop();
+      if (removed) await world.files.unlink("/logs/a.log");
+      if (third) await world.newGrant();
+      world.vault.away = false;
+      world.files.append("/logs/b.log", "other\n");
+      await world.start();
+      await world.caughtUp();
+      await world.stop();
+      const { findings, bytes, reasons } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+      assert.equal(bytes.get("/logs/b.log#0"), "other\n");
+      assert.deepEqual(reasons, ["no key slot fits the newest block: blocks were lost"]);
+      assert.ok(findings.some(({ code }) => code === "CHAIN_REPLACED"));
+      assert.equal((await world.files.list(`${world.dir}/chains/0000/wal`))?.length ?? 0, 0);
+    });
+  }
+
+  test("a chain replaced in the middle of taking over loses nothing of the chain before", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/first.log", "first\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    const written = noise(30).join("");
+    world.files.append("/logs/gone.log", written);
+    await read(world, written.length);
+    await world.stop();
+    await world.files.unlink("/logs/gone.log");
+    await replaceKeys(world);
+    // Three grants in a row, each chain told to stop in the middle.
+    for (const chain of ["0001", "0002", "0003"]) {
+      await world.newGrant();
+      let appends = 0;
+      world.files.hook = (call, path) => {
+        if (call !== "write" || !String(path).includes(`chains/${chain}/wal`)) return;
+        appends += 1;
+        if (appends === 4) world.agent?.stop("test");
+      };
+      await world.start();
+      await world.running;
+      world.files.hook = undefined;
+      assert.equal(await world.files.stat(`${world.dir}/chains/${chain}/succeeded`), undefined);
+    }
+    await world.newGrant();
+    world.vault.away = false;
+    world.files.append("/logs/b.log", "other\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.ok(bytes.get("/logs/gone.log#0") === written);
+    assert.equal(bytes.get("/logs/first.log#0"), "first\n");
+    assert.equal(world.vault.chains.size, 2);
+    for (const chain of ["0000", "0001", "0002", "0003"]) {
+      assert.equal((await world.files.list(`${world.dir}/chains/${chain}/wal`))?.length, 0, chain);
+    }
+  });
+
+  test("a chain whose answer was lost is named by the next one, and nothing is sealed twice", async () => {
+    await using world = await World.make();
+    const heal = loseAnswers(world);
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await read(world, 4);
+    await world.stop();
+    await world.newGrant();
+    heal();
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\n");
+    assert.deepEqual(reasons, ["grant-replaced"]);
+  });
+
+  test("a chain that the vault never had is named by nobody", async () => {
+    await using world = await World.make();
+    world.vault.away = true;
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await read(world, 4);
+    await world.stop();
+    await replaceKeys(world);
+    await world.newGrant();
+    await world.start();
+    await read(world, 4);
+    world.vault.away = false;
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, reasons } = await world.verify();
+    assert.deepEqual(reasons, []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\n");
+  });
+
+  for (const globs of [[], ["/logs/**"]]) {
+    const grant = globs.length > 0 ? "with globs" : "without globs";
+    test(`files held while a grant is waited for are read, with one ${grant}`, async () => {
+      await using world = await World.make({ globs });
+      world.files.append("/logs/a.log", "one\n");
+      await world.start();
+      await world.caughtUp();
+      await world.stop();
+      await replaceKeys(world);
+      await world.start();
+      await world.until(() => world.agent?.gauge.state === "needs-grant");
+      world.files.append("/logs/a.log", "two\n");
+      world.files.append("/logs/new.log", "new\n");
+      await pause(2500);
+      await world.files.unlink("/logs/a.log");
+      await world.files.unlink("/logs/new.log");
+      await world.newGrant({ globs });
+      await world.until(() => world.agent?.session !== undefined);
+      await world.caughtUp();
+      await world.stop();
+      const { bytes, findings, gaps } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.deepEqual(gaps, []);
+      assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+      assert.equal(bytes.get("/logs/new.log#0"), "new\n");
+    });
+  }
+
+  test("files held outside the grant that comes are let go, counted and signed for", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    await replaceKeys(world);
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-grant");
+    world.files.append("/logs/new.log", "not covered\n");
+    await pause(2500);
+    await world.files.unlink("/logs/new.log");
+    await world.newGrant({ globs: ["/logs/a.log"] });
+    await world.until(() => world.agent?.session !== undefined);
+    await world.caughtUp();
+    await world.stop();
+    const { reasons, bytes } = await world.verify();
+    assert.match(reasons.join(), /left out, as outside the grant: \/logs\/new\.log \(12 bytes\)$/);
+    assert.equal(bytes.has("/logs/new.log#0"), false);
+  });
+
+  test("what a narrower grant left out of a chain that no vault took is sealed under a wider one", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "a\n");
+    world.files.append("/logs/b.log", "b\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    world.files.append("/logs/b.log", "only buffered\n");
+    await read(world, 16);
+    await world.stop();
+    await replaceKeys(world);
+    await world.newGrant({ globs: ["/logs/a.log"] });
+    await world.start();
+    await world.until(() => world.agent?.session !== undefined);
+    await pause(200);
+    await world.stop();
+    await replaceKeys(world, "0001");
+    await world.newGrant();
+    world.vault.away = false;
+    world.files.append("/logs/b.log", "last\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    // The receipted line not again, the others once.
+    assert.equal(bytes.get("/logs/b.log#0"), "b\nonly buffered\nlast\n");
+    assert.equal(bytes.get("/logs/a.log#0"), "a\n");
+  });
+
+  test("another grant is taken while the vault refuses the chain, without a restart", async () => {
+    await using world = await World.make();
+    const post = world.vault.post.bind(world.vault);
+    const first = Buffer.from(world.files.bytes("/keys/grant")).toString();
+    world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
+      const refused = sent.grant !== undefined && Buffer.from(sent.grant).toString() === first;
+      if (refused) return { outcome: "refused", code: "http-403 GRANT_EXPIRED" };
+      return await post(sent, signal);
+    };
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.until(() => world.agent?.session?.shipper.status().state === "refused");
+    world.files.append("/logs/gone.log", "held\n");
+    await world.until(() => world.agent?.session?.tail.status().length === 2);
+    await world.files.unlink("/logs/gone.log");
+    await world.newGrant();
+    await world.until(() => world.vault.chains.size === 1, 15_000);
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\n");
+    assert.equal(bytes.get("/logs/gone.log#0"), "held\n");
+  });
+
+  test("a clean stop with a full buffer declares what was found, deleted and never read", async () => {
+    await using world = await World.make({
+      config: (config) => ({ ...config, buffer: { max_bytes: 2 * 1024 * 1024 } }),
+    });
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    world.files.append("/logs/a.log", noise(60, 37_000).join(""));
+    await world.until(() => world.agent?.gauge.state === "buffer-full", 20_000);
+    world.files.append("/logs/late.log", "late\n");
+    world.files.append("/logs/stays.log", "stays\n");
+    await pause(2500);
+    await world.files.unlink("/logs/late.log");
+    await pause(2500);
+    await world.stop();
+    // Deleted while nobody is there: it was declared, so it is missed.
+    await world.files.unlink("/logs/stays.log");
+    world.vault.away = false;
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    const { gaps, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    const missing = gaps.map(({ key }) => key).sort();
+    assert.deepEqual(missing, ["/logs/late.log#0", "/logs/stays.log#0"]);
+  });
+});
