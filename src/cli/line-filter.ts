@@ -1,11 +1,7 @@
-// Which envelopes someone wants to see.
-//
-// - Numbers and times are inclusive at both ends.
-// - Looks at bytes only: a line is never decoded to be searched.
+// What someone wants to see of a chain's lines, as it is said on the command line.
 
-import { readU64 } from "../core/bytes.ts";
-import { envelopeHeadLength, field } from "../core/envelope.ts";
-import { globMatches } from "../core/glob.ts";
+import { envelopeHeadLength } from "../core/envelope.ts";
+import { type LineFilter, sourceRule } from "../verify/line-filter.ts";
 import { timeOf } from "./times.ts";
 import { usage } from "./ui.ts";
 
@@ -19,65 +15,26 @@ export interface FilterOptions {
   readonly records?: boolean;
 }
 
-/** What is known of a source by its record. */
-export interface SourceName {
-  readonly id: string;
-  readonly name: string;
-  readonly path: string;
+/** `now` in Unix microseconds, from which durations are counted back. Throws argument-invalid. */
+export function filterOf(options: FilterOptions, now: number): LineFilter {
+  const { fromSeq, toSeq, since, until, source, grep } = options;
+  const never = Number.POSITIVE_INFINITY;
+  const text = grep === undefined ? undefined : Buffer.from(grep);
+  return {
+    fromSeq: fromSeq === undefined ? 0 : wholeNumber("--from-seq", fromSeq),
+    toSeq: toSeq === undefined ? never : wholeNumber("--to-seq", toSeq),
+    since: since === undefined ? 0 : timeOf(since, "--since", now, -1),
+    until: until === undefined ? never : timeOf(until, "--until", now, -1),
+    source: source === undefined ? undefined : ruleOf(source),
+    records: options.records === true,
+    ...(text === undefined ? {} : { holds: (preimage) => holds(preimage, text) }),
+  };
 }
 
-export class LineFilter {
-  readonly fromSeq: number;
-  readonly toSeq: number;
-  readonly #since: number;
-  readonly #until: number;
-  readonly #source: ((source: SourceName) => boolean) | undefined;
-  readonly #grep: Buffer | undefined;
-  readonly #records: boolean;
-
-  /** `now` in Unix microseconds, from which durations are counted back. */
-  constructor(options: FilterOptions, now: number) {
-    const { fromSeq, toSeq, since, until, source, grep } = options;
-    this.fromSeq = fromSeq === undefined ? 0 : wholeNumber("--from-seq", fromSeq);
-    this.toSeq = toSeq === undefined ? Number.POSITIVE_INFINITY : wholeNumber("--to-seq", toSeq);
-    this.#since = since === undefined ? 0 : timeOf(since, "--since", now, -1);
-    this.#until =
-      until === undefined ? Number.POSITIVE_INFINITY : timeOf(until, "--until", now, -1);
-    this.#source = source === undefined ? undefined : sourceRule(source);
-    this.#grep = grep === undefined ? undefined : Buffer.from(grep);
-    this.#records = options.records === true;
-  }
-
-  /** Whether an envelope is wanted; `source` is undefined for records. */
-  wants(preimage: Uint8Array, source: SourceName | undefined): boolean {
-    const seq = readU64(preimage, field.seq);
-    if (seq < this.fromSeq || seq > this.toSeq) return false;
-    const time = readU64(preimage, field.time);
-    if (time < this.#since || time > this.#until) return false;
-    const isRecord = preimage[field.kind] === 1;
-    if (isRecord && (!this.#records || this.#source !== undefined)) return false;
-    if (!isRecord && this.#source !== undefined) {
-      if (source === undefined || !this.#source(source)) return false;
-    }
-    return this.#grep === undefined || holds(preimage, this.#grep);
-  }
-
-  /** Whether any of the envelopes [first, end) can be wanted. */
-  overlaps(first: number, end: number): boolean {
-    return first <= this.toSeq && end > this.fromSeq;
-  }
-}
-
-function sourceRule(text: string): (source: SourceName) => boolean {
-  const [, key, value = ""] = /^(name|id):(.*)$/s.exec(text) ?? [];
-  if (key === "name") return ({ name }) => name === value;
-  if (key === "id") {
-    if (!/^[0-9a-f]{6,32}$/.test(value)) {
-      throw usage("argument-invalid", "--source id: wants 6 to 32 lower-case hex digits");
-    }
-    return ({ id }) => id.startsWith(value);
-  }
-  return ({ path }) => globMatches(text, path);
+function ruleOf(text: string): LineFilter["source"] {
+  const rule = sourceRule(text);
+  if (rule !== undefined) return rule;
+  throw usage("argument-invalid", "--source id: wants 6 to 32 lower-case hex digits");
 }
 
 function holds(preimage: Uint8Array, text: Buffer): boolean {

@@ -5,7 +5,7 @@
 // - Raw: the bytes and their line ends, nothing added, nothing left away.
 // - Written in pages: a stream that waits for its reader holds each write in several hundred bytes.
 
-import { base64, hex, readU64 } from "../core/bytes.ts";
+import { readU64 } from "../core/bytes.ts";
 import {
   decodeEnvelope,
   type Envelope,
@@ -13,7 +13,8 @@ import {
   envelopeHeadLength,
   field,
 } from "../core/envelope.ts";
-import type { FoundLine } from "./line-reader.ts";
+import { lineJson } from "../verify/line-json.ts";
+import type { FoundLine } from "../verify/lines.ts";
 import { isoTime } from "./times.ts";
 import { printable, type Ui } from "./ui.ts";
 
@@ -21,7 +22,6 @@ export type LineFormat = "text" | "json" | "raw";
 
 const lf: Uint8Array = Uint8Array.of(0x0a);
 const pageBytes = 64 * 1024;
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class LineWriter {
   readonly #ui: Ui;
@@ -35,6 +35,8 @@ export class LineWriter {
   #time = { micros: -1, text: "" };
   /** Raw: the next byte of the source. */
   #expected: number | undefined;
+  /** Raw: bytes of the file between the first and the last that are not among the lines. */
+  readonly holes: string[] = [];
 
   constructor(ui: Ui, format: LineFormat, chain: string) {
     this.#ui = ui;
@@ -44,9 +46,8 @@ export class LineWriter {
 
   write(line: FoundLine): void {
     if (this.#format === "raw") return this.#raw(line.envelope);
-    const envelope = decodeEnvelope(line.envelope);
-    if (this.#format === "json") this.#put(`${this.#json(line, envelope)}\n`);
-    else this.#text(line, envelope);
+    if (this.#format === "json") this.#put(`${lineJson(this.#chain, line)}\n`);
+    else this.#text(line, decodeEnvelope(line.envelope));
   }
 
   /** Hands on what was gathered. */
@@ -93,31 +94,10 @@ export class LineWriter {
     const lineEnds = envelope[field.flags] === endedByLf;
     const bytes = envelope.subarray(envelopeHeadLength);
     if (this.#expected !== undefined && this.#expected !== offset) {
-      this.#ui.warn(`bytes ${this.#expected} to ${offset} of the file are not among these lines`);
+      this.holes.push(`bytes ${this.#expected} to ${offset} of the file are not among these lines`);
     }
     this.#put(bytes);
     if (lineEnds) this.#put(lf);
     this.#expected = offset + bytes.length + (lineEnds ? 1 : 0);
-  }
-
-  #json({ block, hash, source }: FoundLine, envelope: Envelope): string {
-    const { kind, seq, time, offset, endedByLf, prev, salt, bytes } = envelope;
-    const from =
-      source === undefined
-        ? {}
-        : { source: source.id, name: source.name, path: source.path, offset, lf: endedByLf };
-    return JSON.stringify({
-      ...{ chain: this.#chain, block, seq, kind, time, ...from },
-      ...{ hash: hex(hash), prev: hex(prev), salt: hex(salt), ...content(bytes) },
-    });
-  }
-}
-
-/** The bytes as text where they are UTF-8, else as base64: never anything in between. */
-function content(bytes: Uint8Array): { text: string } | { base64: string } {
-  try {
-    return { text: strict.decode(bytes) };
-  } catch {
-    return { base64: base64(bytes) };
   }
 }

@@ -3,6 +3,10 @@
 import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
 import { systemClock } from "../host/clock.ts";
+import { nativeSuite } from "../host/native-suite.ts";
+import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
+import type { FoundLine } from "../verify/lines.ts";
+import { vouchedLines } from "../verify/vouched-lines.ts";
 import {
   chooseChain,
   type OpenedChain,
@@ -10,11 +14,11 @@ import {
   type SourceOptions,
   sourceWords,
 } from "./chains-source.ts";
-import { type FilterOptions, LineFilter, type SourceName } from "./line-filter.ts";
-import { type ReadLinesOptions, type ReadOutcome, readLines } from "./line-reader.ts";
+import { type FilterOptions, filterOf } from "./line-filter.ts";
 import { type LineFormat, LineWriter } from "./line-writer.ts";
 import { addKeyOptions, type KeyOptions, type TrustedKeys, trustedKeys } from "./trusted-keys.ts";
 import { printable, type Ui, usage } from "./ui.ts";
+import { watchedChain } from "./watched-chain.ts";
 
 interface LinesOptions extends KeyOptions, SourceOptions, FilterOptions {
   readonly data?: string;
@@ -29,8 +33,9 @@ a date and time, @UNIX-SECONDS, or a duration back from now; numbers and times a
 --grep looks at each envelope by itself: a line longer than 262,144 bytes is several of them.
 --raw writes the exact bytes of one file, line ends included; a file that was rotated or started
 again is several sources, so choose one with --source id:DIGITS.
-Lines that nobody vouches for are left out; then, and where lines are missing, the exit code is 1.
-With --root and --vault-key (or --data), the grant and receipts are judged by these keys.
+Grant and receipts are judged by --root and --vault-key (or --data), as verify does: under a grant
+that no given root signed no line is printed. What is left out is said with its finding, and the
+exit code is 1; so it is where --raw has a gap, or nothing at all to write.
 
 Examples:
   $ sealtail lines --data ./sealtail-data payments-api --since 2h --grep refund
@@ -69,12 +74,17 @@ async function run(
   const { source: place, rest } = sourceWords(ui, options, words);
   const [word] = rest;
   const format = formatOf(options);
-  const filter = new LineFilter(options, systemClock.now());
+  const filter = filterOf(options, systemClock.now());
   const keys = await trustedKeys(ui, options);
+  if (keys.roots.length === 0) {
+    ui.note("sealtail: no key was given: nobody judged who wrote these lines; give --root");
+  }
+  const unauthenticated = options.unauthenticated === true;
+  if (unauthenticated) ui.note("sealtail: lines that nobody vouches for are printed, too");
   const source = await openSource(ui, place, options);
   try {
     const chain = await chooseChain(source, word);
-    const asked = { chain, filter, keys, unauthenticated: options.unauthenticated === true };
+    const asked = { chain, filter, keys, unauthenticated };
     if (format === "raw") await refuseSeveral(asked);
     await print(ui, asked, format);
   } finally {
@@ -103,31 +113,51 @@ function formatOf({ raw, json, records }: LinesOptions): LineFormat {
 async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
   const writer = new LineWriter(ui, format, asked.chain.id);
   let written = 0;
-  const reading = read(asked, {
-    onLine: (line) => {
+  const onBatch = async (batch: Iterable<FoundLine>): Promise<boolean> => {
+    for (const line of batch) {
       written += 1;
       writer.write(line);
-    },
-    ready: () => {
-      writer.flush();
-      return ui.drained();
-    },
-    stopped: () => ui.closed,
-  });
-  const { leftOut } = await reading.finally(() => writer.flush());
+    }
+    writer.flush();
+    await ui.drained();
+    return !ui.closed;
+  };
+  const leftOut = await read(asked, onBatch).finally(() => writer.flush());
   writer.end();
   writer.flush();
-  const [first, ...others] = leftOut;
-  if (written === 0 && first === undefined) ui.note("sealtail: no line of this chain fits");
-  if (first === undefined || ui.closed) return;
+  if (ui.closed) return;
+  const [first, ...others] = [...leftOut, ...writer.holes.slice(0, holesMax)];
+  if (written === 0 && first === undefined) {
+    if (format === "raw") throw await noneFits(asked);
+    ui.note("sealtail: no line of this chain fits");
+  }
+  if (first === undefined) return;
   for (const each of others) ui.warn(printable(each));
-  throw new SealtailError("lines-left-out", first);
+  throw new SealtailError("lines-left-out", printable(first));
 }
 
-type Handling = Pick<ReadLinesOptions, "onLine" | "ready" | "stopped">;
+/** Holes in a file that are told one by one. */
+const holesMax = 20;
 
-function read(asked: Asked, handling: Handling): Promise<ReadOutcome> {
-  return readLines({ ...asked, ...handling });
+/** Hands out batches until `onBatch` has seen enough; returns what is left out, and why. */
+async function read(
+  { chain, keys, ...asked }: Asked,
+  onBatch: (batch: Iterable<FoundLine>) => Promise<boolean>,
+): Promise<readonly string[]> {
+  const failures: unknown[] = [];
+  const watched = watchedChain(chain, (error) => failures.push(error));
+  const lines = vouchedLines(watched, { suite: nativeSuite, ...keys, ...asked });
+  for (let next = await lines.next(); ; next = await lines.next()) {
+    if (failures.length > 0) throw failures[0];
+    if (next.done === true) {
+      const { changed, leftOut } = next.value;
+      if (changed !== undefined) throw new SealtailError("source-changed", changed);
+      return leftOut;
+    }
+    if (await onBatch(next.value)) continue;
+    await lines.return(undefined as never);
+    return [];
+  }
 }
 
 /** More sources than these are not listed. */
@@ -135,20 +165,31 @@ const sourcesMax = 12;
 
 // Before a byte is written: bytes of two files in one stream would be evidence of nothing.
 async function refuseSeveral(asked: Asked): Promise<void> {
-  const sources = new Map<string, SourceName>();
-  await read(asked, {
-    onLine: ({ source }) => {
-      if (source !== undefined) sources.set(source.id, source);
-    },
-    ready: async () => {},
-    stopped: () => sources.size > sourcesMax,
-  });
+  const sources = await sourcesOf(asked);
   if (sources.size < 2) return;
-  const list = [...sources.values()]
-    .slice(0, sourcesMax)
-    .map(({ id, path }) => `id:${id.slice(0, 12)} (${printable(path)})`);
-  const more = sources.size > sourcesMax ? " …" : "";
   const message = "these lines come from several sources, and --raw writes one";
-  const hint = `give --source with one of ${list.join(", ")}${more}`;
-  throw usage("argument-invalid", message, hint);
+  throw usage("argument-invalid", message, `give --source with one of ${listed(sources)}`);
+}
+
+// An empty file would say that the source is there, and empty.
+async function noneFits(asked: Asked): Promise<SealtailError> {
+  const sources = await sourcesOf({ ...asked, filter: { ...allLines, records: false } });
+  const hint = sources.size === 0 ? "the chain holds no lines" : `there are ${listed(sources)}`;
+  return new SealtailError("lines-none", "no line of this chain fits", { hint });
+}
+
+function listed(sources: ReadonlyMap<string, SourceName>): string {
+  const shown = [...sources.values()].slice(0, sourcesMax);
+  const names = shown.map(({ id, path }) => `id:${id.slice(0, 12)} (${printable(path)})`);
+  return names.join(", ") + (sources.size > sourcesMax ? " …" : "");
+}
+
+/** The sources of the lines that are asked for; enough of them to say that there are too many. */
+async function sourcesOf(asked: Asked): Promise<ReadonlyMap<string, SourceName>> {
+  const sources = new Map<string, SourceName>();
+  await read(asked, async (batch) => {
+    for (const { source } of batch) if (source !== undefined) sources.set(source.id, source);
+    return sources.size <= sourcesMax;
+  });
+  return sources;
 }

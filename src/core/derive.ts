@@ -46,6 +46,8 @@ export interface DeriveInput {
   readonly count: number;
   /** Called after an item's envelopes were derived. */
   readonly onItem?: (item: PayloadItem, firstSeq: number, count: number) => void;
+  /** Gives the salts in order, some at a time; all at once unless told. */
+  readonly salts?: (count: number) => Uint8Array;
   /** Called per envelope; both views are overwritten by the next envelope. For readers only. */
   readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
 }
@@ -80,6 +82,11 @@ export function deriveEnvelopes(suite: Suite, input: DeriveInput): Derived {
     const step = steps.next();
     if (step.done === true) return step.value;
   }
+}
+
+/** The same, step by step: 1,024 envelopes are derived, at most, whenever the next is asked for. */
+export function derivation(suite: Suite, input: DeriveInput): Generator<void, Derived, undefined> {
+  return new Derivation(suite, input).run();
 }
 
 /** The same, but `turn` is awaited after every 1,024 envelopes: a block takes milliseconds. */
@@ -131,8 +138,10 @@ class Derivation {
   readonly #bufferAt: number;
   readonly #cutter: Cutter;
   readonly #tree: GroupTree;
-  /** Four of them an envelope. */
-  readonly #saltWords: Uint32Array;
+  /** Four of them an envelope, for the envelopes [saltsFrom, saltsTo). */
+  #saltWords: Uint32Array;
+  #saltsFrom = 0;
+  #saltsTo: number;
   #preimage: Preimage = preimageOf(usualPreimage);
   /** Of the envelope that a reader is told of: its preimage still holds the one before. */
   readonly #hash = new Uint8Array(hashLength);
@@ -149,7 +158,9 @@ class Derivation {
     this.#bufferAt = raw.byteOffset;
     this.#cutter = new Cutter(raw);
     this.#tree = new GroupTree(suite);
-    this.#saltWords = wordsOf(saltsOf(suite, raw.subarray(0, seedLength), count));
+    const all = input.salts === undefined;
+    this.#saltsTo = all ? count : 0;
+    this.#saltWords = wordsOf(saltsOf(suite, raw.subarray(0, seedLength), this.#saltsTo));
     const { bytes } = this.#preimage;
     bytes[field.domain] = domain.envelope;
     bytes[field.version] = 1;
@@ -163,7 +174,7 @@ class Derivation {
     for (const item of payloadItems(raw)) {
       const before = this.#done;
       if (item.kind === "span") yield* this.#span(item);
-      else this.#record(item);
+      else if (this.#record(item)) yield;
       if (item.time < firstTime) firstTime = item.time;
       onItem?.(item, firstSeq + before, this.#done - before);
     }
@@ -192,13 +203,15 @@ class Derivation {
     }
   }
 
-  #record(item: PayloadItem): void {
+  /** Whether others should get their turn. */
+  #record(item: PayloadItem): boolean {
     const { bytes, view } = this.#preimage;
     bytes[field.kind] = envelopeKind.record;
     bytes[field.flags] = 0;
     setU64(view, field.time, item.time);
     bytes.fill(0, field.source, field.salt);
     this.#envelope(item.start, item.end, item);
+    return this.#done % stepEnvelopes === 0;
   }
 
   #envelope(start: number, end: number, item: PayloadItem): void {
@@ -211,12 +224,14 @@ class Derivation {
     const total = envelopeHeadLength + length;
     if (total > this.#preimage.bytes.length) this.#grow(total);
     const { bytes, words, view } = this.#preimage;
+    if (index >= this.#saltsTo) this.#moreSalts(index);
     const saltWords = this.#saltWords;
+    const salt = 4 * (index - this.#saltsFrom);
     setU64(view, field.seq, firstSeq + index);
-    words[saltWord] = saltWords[4 * index] as number;
-    words[saltWord + 1] = saltWords[4 * index + 1] as number;
-    words[saltWord + 2] = saltWords[4 * index + 2] as number;
-    words[saltWord + 3] = saltWords[4 * index + 3] as number;
+    words[saltWord] = saltWords[salt] as number;
+    words[saltWord + 1] = saltWords[salt + 1] as number;
+    words[saltWord + 2] = saltWords[salt + 2] as number;
+    words[saltWord + 3] = saltWords[salt + 3] as number;
     view.setUint32(field.length, length);
     bytes.set(new Uint8Array(this.#buffer, this.#bufferAt + start, length), envelopeHeadLength);
     const preimage = this.#viewOf(total);
@@ -227,6 +242,13 @@ class Derivation {
       bytes.set(this.#hash, field.prev);
     }
     this.#tree.addWords(words, prevWord);
+  }
+
+  #moreSalts(index: number): void {
+    const { salts, count } = this.#input;
+    this.#saltsFrom = index;
+    this.#saltsTo = Math.min(count, index + stepEnvelopes);
+    if (salts !== undefined) this.#saltWords = wordsOf(salts(this.#saltsTo - index));
   }
 
   #viewOf(total: number): Uint8Array {

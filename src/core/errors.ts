@@ -154,6 +154,11 @@ export const errorTable = {
     means: "some lines of the chain are missing, unreadable or not authenticated",
     remedy: "`sealtail verify` says which; --unauthenticated prints what nobody vouches for",
   },
+  "lines-none": {
+    kind: "operating",
+    means: "--raw was asked for lines of which there are none: no file was written",
+    remedy: "choose one of the sources that are there with --source id:DIGITS",
+  },
   "listen-failed": {
     kind: "operating",
     means: "the operating system refused to listen for connections",

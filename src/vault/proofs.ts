@@ -11,16 +11,20 @@ import type { Suite } from "../core/digest.ts";
 import { decodeEnvelope, firstPrev } from "../core/envelope.ts";
 import { proveEnvelope } from "../core/envelope-proof.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
+import type { JsonObject } from "../core/json.ts";
+import { payloadItems } from "../core/payload.ts";
 import { formatProof, type LineProof } from "../core/proof.ts";
 import { verifyProof } from "../core/proof-check.ts";
 import { encodeRecord } from "../core/record.ts";
+import { SourceTable } from "../core/sources.ts";
 import { PathBuilder } from "../core/tree.ts";
+import { wholeBlocks } from "../core/whole-blocks.ts";
 import { readBlock } from "../store/chain-reader.ts";
 import type { ChainReader } from "../store/store.ts";
 import { Damage } from "./damage.ts";
-import { View } from "./lines.ts";
 import { Problem } from "./problem.ts";
 import { blockOfSeq } from "./seek.ts";
+import { newestSnapshot } from "./snapshots.ts";
 
 /** The proof's text. Throws Problem not-found where no receipt covers the line. */
 export async function proveLine(
@@ -43,8 +47,7 @@ export async function proveLine(
       : decodeHeader(before).lastHash;
   const opened = proveEnvelope(suite, header, raw, prev, seq);
   const { source: id } = decodeEnvelope(opened.envelope);
-  const view = await View.open(suite, chain, index);
-  const record = id === undefined ? undefined : view.recordOf(raw, id);
+  const record = id === undefined ? undefined : await sourceRecord(suite, chain, index, id);
   const { own, previous } = await pathsOf(suite, chain, index, size);
   const proof: LineProof = {
     ...{ grant, genesis, receipt, index, blockPath: own, ...opened },
@@ -55,6 +58,28 @@ export async function proveLine(
   const [fault] = verifyProof(suite, proof, { roots: undefined, vaults: [keys] }).faults;
   if (fault !== undefined) throw new Damage(`proof would not hold: ${fault.code}`);
   return formatProof(proof);
+}
+
+// Declared since the newest snapshot, or listed in it; its id is its hash, so any copy will do.
+async function sourceRecord(
+  suite: Suite,
+  chain: ChainReader,
+  index: number,
+  id: string,
+): Promise<JsonObject | undefined> {
+  const { block } = await newestSnapshot(chain, index + 1);
+  const sources = new SourceTable(suite);
+  sources.loosen();
+  let record: JsonObject | undefined;
+  for await (const { header, payload } of wholeBlocks(chain.wholeBlocks(block, index + 1))) {
+    const raw = openPayload(suite, header, payload);
+    for (const item of payloadItems(raw)) {
+      if (item.kind !== "record") continue;
+      sources.take(item, raw);
+      record ??= sources.get(id)?.record;
+    }
+  }
+  return record;
 }
 
 async function openBlock(

@@ -10,6 +10,7 @@ import type { Suite } from "../core/digest.ts";
 import { decodeHeader } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
 import type { ChainReader, ReadableStore } from "../store/store.ts";
+import { allLines, type LineFilter, sourceRule } from "../verify/line-filter.ts";
 import { type Catalog, type ChainEntry, stateOf } from "./catalog.ts";
 import { type ApiRequest, maxSafe } from "./endpoint.ts";
 import type { Heads } from "./heads.ts";
@@ -145,19 +146,14 @@ export class Reads {
   };
 
   readonly lines = async ({ path, query }: ApiRequest): Promise<Response> => {
-    const reader = await this.#reader(path["chain"]);
-    const filter = {
-      fromSeq: query.integer("from-seq", 0, maxSafe),
-      toSeq: query.integer("to-seq", 0, maxSafe),
-      since: query.time("since"),
-      until: query.time("until"),
-      source: query.text("source"),
-      limit: query.integer("limit", 1, maxSafe) ?? maxSafe,
-    };
-    await this.#options.heads.assertWhole(reader.id);
-    const size = await this.#size(reader);
-    const rows = readLines(this.#options.suite, reader, size, filter);
-    return new Response(bodyOf(this.#watched(reader.id, rows)), {
+    const chain = await this.#reader(path["chain"]);
+    const { suite, vaultKeys: keys, heads } = this.#options;
+    const filter = filterOf(query);
+    const limit = query.integer("limit", 1, maxSafe) ?? maxSafe;
+    await heads.assertWhole(chain.id);
+    const size = await this.#size(chain);
+    const rows = readLines({ suite, keys, chain, size, filter, limit });
+    return new Response(bodyOf(this.#watched(chain.id, rows)), {
       headers: { ...still, "content-type": ndjson },
     });
   };
@@ -227,6 +223,21 @@ export class Reads {
     const to = Math.max(from, Math.min(size, from + Math.min(limit, most)));
     return { reader, size, from, to };
   }
+}
+
+function filterOf(query: ApiRequest["query"]): LineFilter {
+  const word = query.text("source");
+  const source = word === undefined ? undefined : sourceRule(word);
+  if (word !== undefined && source === undefined) {
+    throw new Problem("bad-request", "source id: wants 6 to 32 lower-case hex digits");
+  }
+  return {
+    fromSeq: query.integer("from-seq", 0, maxSafe) ?? allLines.fromSeq,
+    toSeq: query.integer("to-seq", 0, maxSafe) ?? allLines.toSeq,
+    since: query.time("since") ?? allLines.since,
+    until: query.time("until") ?? allLines.until,
+    ...{ source, records: true },
+  };
 }
 
 const ndjson = "application/x-ndjson";

@@ -1,16 +1,13 @@
-// Finds blocks of a chain by seq and by time, through heads alone.
+// Finds blocks of a chain by seq, through heads alone.
 //
 // - Binary search: over the ranges by one head each, then within one range. Seqs never fall, so
-//   that is exact; sealing times may, so a search by time takes a margin.
+//   that is exact. Times may, so nothing is searched by time.
 
 import { headLength } from "../core/block.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import { blocksPerRange } from "../store/layout.ts";
 import type { ChainReader } from "../store/store.ts";
 import { Damage } from "./damage.ts";
-
-/** Agents' clocks may step back this far, in microseconds, and searches still find all. */
-export const clockMargin = 600_000_000;
 
 /** The first of `size` blocks whose header passes; `size` if none does. Once one passes, all do. */
 export async function firstBlock(
@@ -36,11 +33,6 @@ export async function firstBlock(
 /** The block that holds envelope `seq`; `size` if none does. */
 export async function blockOfSeq(chain: ChainReader, size: number, seq: number): Promise<number> {
   return await firstBlock(chain, size, ({ firstSeq, count }) => firstSeq + count > seq);
-}
-
-/** A block before which no envelope was read at `time` or later. */
-export async function blockOfTime(chain: ChainReader, size: number, time: number): Promise<number> {
-  return await firstBlock(chain, size, (header) => header.time >= time - clockMargin);
 }
 
 async function headersOf(chain: ChainReader, from: number, count: number): Promise<Header[]> {

@@ -44,14 +44,33 @@ export interface VerifyOptions {
   readonly rootsAt?: ReadonlySet<number>;
 }
 
+/** A block that became part of the thread, after it was judged. */
+export interface WalkedBlock {
+  readonly header: Header;
+  readonly head: Uint8Array;
+  readonly walk: ChainWalk;
+}
+
 /** Walks one chain to its end. */
 export async function verifyChain(
   chain: ChainSource,
   options: VerifyOptions,
 ): Promise<ChainReport> {
+  const blocks = walkChain(chain, options);
+  for (;;) {
+    const next = await blocks.next();
+    if (next.done === true) return next.value;
+  }
+}
+
+/** The same, block by block: nothing is read before the next one is asked for. */
+export async function* walkChain(
+  chain: ChainSource,
+  options: VerifyOptions,
+): AsyncGenerator<WalkedBlock, ChainReport, undefined> {
   const verification = new ChainVerification(chain, options);
   try {
-    await verification.run();
+    yield* verification.run();
   } catch (caught) {
     if (!(caught instanceof Unreadable)) throw caught;
     verification.unreadable(caught.message);
@@ -75,7 +94,7 @@ class ChainVerification {
     this.#walk = this.#begin(new Map(), undefined, undefined);
   }
 
-  async run(): Promise<void> {
+  async *run(): AsyncGenerator<WalkedBlock, void, undefined> {
     const { suite, roots, vaults, at } = this.#options;
     const receipt = await ask("the newest receipt", this.#chain.receipt);
     const bytes = await ask("the grant", this.#chain.grant);
@@ -83,7 +102,7 @@ class ChainVerification {
     if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
     const keys = { roots: orNone(roots), vaults: orNone(vaults) };
     this.#authority = judgeGrant(suite, keys, bytes);
-    await this.#blocks(claimedSize(receipt));
+    yield* this.#blocks(claimedSize(receipt));
     const walk = this.#walk;
     const { standing, fault = unknownRoot } = this.#authority;
     walk.end();
@@ -107,7 +126,7 @@ class ChainVerification {
     return chainReport(this.#chain.id, this.#walk, { authority, datesHold, unchecked, unread });
   }
 
-  async #blocks(receiptSize: number | undefined): Promise<void> {
+  async *#blocks(receiptSize: number | undefined): AsyncGenerator<WalkedBlock, void, undefined> {
     const { headersOnly = false, onBlock, onAccepted } = this.#options;
     const chain = this.#chain;
     const forks = await readForks(chain, (what) => this.#unchecked.add(what));
@@ -135,6 +154,7 @@ class ChainVerification {
       const header = feed(walk, found);
       if (header === undefined) continue;
       onAccepted?.(header, walk, head);
+      yield { header, head, walk };
       const copy =
         found.payload instanceof Uint8Array ? await copies.at(header.blockNo) : undefined;
       if (copy !== undefined) walk.copy(header.blockNo, copy.head, head, copy);

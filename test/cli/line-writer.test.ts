@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { HeldLines } from "../../src/cli/held-lines.ts";
 import { LineWriter } from "../../src/cli/line-writer.ts";
 import type { Ui } from "../../src/cli/ui.ts";
 import { envelopeHeadLength } from "../../src/core/envelope.ts";
@@ -16,11 +15,10 @@ test("what is handed to the output stays as it is, however slowly that is taken"
   const taken: Uint8Array[] = [];
   const ui = { write: (bytes: Uint8Array) => taken.push(bytes), warn: assert.fail };
   const writer = new LineWriter(ui as unknown as Ui, "raw", "");
-  const held = new HeldLines();
+  const held = new Uint8Array(envelopeHeadLength + 200_000);
   for (let turn = 0; turn < 3; turn += 1) {
-    held.add(piece(turn * 200_000, turn, 200_000), new Uint8Array(32), undefined);
-    for (const line of held) writer.write({ ...line, block: turn });
-    held.clear();
+    held.set(piece(turn * 200_000, turn, 200_000));
+    writer.write({ block: turn, envelope: held, hash: undefined, source: undefined });
   }
   writer.flush();
   const bytes = Buffer.concat(taken);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { formatVerifierKey } from "../../src/core/note.ts";
 import { ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
-import { CommandDir } from "./command.ts";
+import { NoteSigner } from "../fakes/signers.ts";
+import { CommandDir, keyWords } from "./command.ts";
 
 const binary = Buffer.from([0x66, 0xff, 0x00, 0x0d, 0x0a, 0xc3, 0x28, 0x0a]);
 const long = Buffer.alloc(300_000, 0x61);
@@ -211,11 +213,96 @@ test("that no line fits is said on stderr, and is no failure", async () => {
   dir.store(made().chain);
   for (const words of [
     ["--grep", "nowhere"],
-    ["--source", "/nope", "--raw"],
     ["--from-seq", "9999"],
   ]) {
     const ran = await dir.quick(["lines", "--data", "data", "payments", ...words]);
     assert.deepEqual([ran.code, ran.out], [0, ""]);
     assert.equal(ran.err, "sealtail: no line of this chain fits\n");
   }
+});
+
+test("raw output of nothing is a failure that says which sources there are", async () => {
+  using dir = new CommandDir();
+  const { chain, app } = made();
+  dir.store(chain);
+  const words = ["lines", "--data", "data", "payments", "--raw", "--source"];
+  for (const word of ["/nope", "name:other", "id:000000000000"]) {
+    const ran = await dir.quick([...words, word]);
+    assert.deepEqual([ran.code, ran.out], [1, ""]);
+    assert.match(ran.err, /no line of this chain fits.*\[lines-none\]/s);
+    assert.match(ran.err, new RegExp(`id:${app.slice(0, 12)} \\(/var/log/app.log\\)`));
+  }
+  const late = await dir.quick([...words, "name:app", "--from-seq", "9999"]);
+  assert.deepEqual([late.code, late.out], [1, ""]);
+});
+
+test("raw output over a gap says which bytes are not there, and fails", async () => {
+  using dir = new CommandDir();
+  const chain = new ChainBuilder("payments");
+  chain.begin();
+  const { id, record } = chain.source("/var/log/app.log");
+  const gap = { type: "gap", source: id, from: 4, to: 9, cause: "truncated" } as const;
+  chain.seal([say(record), lines(id, "one\n"), say(gap), lines(id, "two\n", 9)]);
+  dir.store(chain);
+  const ran = await dir.quick(["lines", "--data", "data", "payments", "--raw"]);
+  assert.deepEqual([ran.code, ran.out], [1, "one\ntwo\n"]);
+  assert.match(ran.err, /bytes 4 to 9 of the file are not among these lines.*lines-left-out/s);
+});
+
+test("a header's bent byte leaves its block out aloud, whichever byte it is", async () => {
+  const { chain } = made();
+  // magic, version, kind, length of the header, count, raw_len, stored_len.
+  for (const at of [0, 7, 8, 9, 13, 65, 69, 73]) {
+    using dir = new CommandDir();
+    const blocks = chain.blocks.map(({ bytes }) => bytes.slice());
+    const bent = blocks[2] as Uint8Array;
+    bent[at] = (bent[at] as number) ^ 1;
+    dir.store(chain, { blocks });
+    for (const format of [[], ["--json"], ["--raw", "--source", "name:app"]]) {
+      const ran = await dir.quick(["lines", "--data", "data", "payments", ...format]);
+      assert.equal(ran.code, 1, `byte ${at} ${format}`);
+      assert.match(ran.err, /\[[A-Z_]+\]/, `byte ${at} ${format}`);
+      assert.doesNotMatch(ran.out, /refund \\x1b/);
+    }
+  }
+});
+
+test("no line is printed under a grant that no given root signed, or that counts for nothing", async () => {
+  using dir = new CommandDir();
+  dir.store(made().chain);
+  const stranger = new NoteSigner("stranger.example");
+  dir.write("stranger.pub", `${formatVerifierKey(stranger.key)}\n`);
+  const other = ["lines", "data/store", "payments", "--root", "stranger.pub", ...keyWords.slice(2)];
+  for (const format of [[], ["--json"], ["--raw", "--source", "name:app"]]) {
+    const ran = await dir.quick([...other, ...format]);
+    assert.deepEqual([ran.code, ran.out], [1, ""]);
+    assert.match(ran.err, /\[(UNKNOWN_ROOT|GRANT_BAD_SIGNATURE)\].*lines-left-out/s);
+  }
+  const asked = await dir.quick([...other, "--unauthenticated"]);
+  assert.match(asked.out, /GET \/later\n$/);
+  assert.equal(asked.code, 1);
+  assert.match(asked.err, /nobody vouches for are printed, too/);
+
+  using late = new CommandDir();
+  const expired = new ChainBuilder("expired", {
+    terms: { notBefore: 1_766_000_000, notAfter: 1_767_000_000 },
+  });
+  expired.begin();
+  const { id, record } = expired.source("/var/log/app.log");
+  expired.seal([say(record), lines(id, "late\n")]);
+  expired.seal([say({ type: "receipt", note: expired.receipt(1) })]);
+  late.store(expired);
+  const ran = await late.quick(["lines", "--data", "data"]);
+  assert.deepEqual([ran.code, ran.out], [1, ""]);
+  assert.match(ran.err, /\[GRANT_EXPIRED\]/);
+});
+
+test("that nothing was judged by a key is said on stderr", async () => {
+  using dir = new CommandDir();
+  dir.store(made().chain);
+  const ran = await dir.quick(["lines", "data/store", "payments"]);
+  assert.equal(ran.code, 0);
+  assert.match(ran.out, /GET \/later\n$/);
+  assert.match(ran.err, /^sealtail: no key was given: nobody judged who wrote these lines/);
+  assert.equal(ran.err.trimEnd().split("\n").length, 1);
 });

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { concat, hex, writeU64 } from "../../src/core/bytes.ts";
-import { countLines, deriveEnvelopes } from "../../src/core/derive.ts";
+import {
+  countLines,
+  type Derived,
+  type DeriveInput,
+  derivation,
+  deriveEnvelopes,
+} from "../../src/core/derive.ts";
 import { decodeEnvelope, firstPrev, maxStretch, saltsOf } from "../../src/core/envelope.ts";
 import { envelopeRoot } from "../../src/core/envelope-tree.ts";
 import { Fault } from "../../src/core/fault.ts";
@@ -14,6 +20,7 @@ import {
   writeRecord,
   writeSpanHead,
 } from "../../src/core/payload.ts";
+import { saltStream } from "../../src/core/salts.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { fixedBytes } from "../fakes/signers.ts";
 
@@ -174,6 +181,25 @@ describe("envelopes", () => {
         assert.equal(derived.firstTime, Math.min(...list.map((item) => item.time)));
       }),
     );
+  });
+
+  test("derived step by step, with salts as they are needed, are the same", () => {
+    const lines = Array.from({ length: 5000 }, (_, at) => `line ${at}\n`).join("");
+    const source = fixedBytes("source", 16);
+    const bytes = Uint8Array.from(Buffer.from(lines));
+    const raw = encoded([{ kind: "span", source, offset: 0, time: 1, bytes }]);
+    const input = { raw, prev: fixedBytes("prev"), firstSeq: 3, count: 5000 };
+    const told = (more: Partial<DeriveInput>): [string[], Derived] => {
+      const seen: string[] = [];
+      const onEnvelope = (preimage: Uint8Array): number => seen.push(hex(preimage));
+      const steps = derivation(suite, { ...input, ...more, onEnvelope });
+      for (let [step, at] = [steps.next(), 0]; ; step = steps.next()) {
+        assert.ok(seen.length - at <= 1024);
+        at = seen.length;
+        if (step.done === true) return [seen, step.value];
+      }
+    };
+    assert.deepEqual(told({ salts: saltStream(raw.subarray(0, 32)) }), told({}));
   });
 
   test("derived without looking at them are the same", () => {

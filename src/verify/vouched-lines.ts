@@ -1,0 +1,199 @@
+// The lines of a stored chain that someone vouches for, by the rule that verify judges by.
+//
+// - Two walks. The first looks at heads, and says whose word counts and how far: a grant that no
+//   given root signed, or that fails otherwise, vouches for no line. The second reads payloads and
+//   hands out the lines of each block after it was judged again.
+// - What the second walk finds is compared with the first: a place that changes its mind between
+//   the two is caught.
+// - One block is held at a time, and none is read before the lines before it were taken.
+// - Whatever is left out is said, with its finding.
+
+import { judgeGrantDates } from "../core/authority.ts";
+import type { ChainSource } from "../core/chain-source.ts";
+import type { VaultKeys } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault, type FindingClass, type FindingCode } from "../core/fault.ts";
+import { parseGrant } from "../core/grant.ts";
+import type { VerifierKey } from "../core/note.ts";
+import type { Finding } from "./finding.ts";
+import type { LineFilter } from "./line-filter.ts";
+import { type FoundLine, LineReader } from "./lines.ts";
+import type { ChainReport } from "./report.ts";
+import { type VerifyOptions, verifyChain, walkChain } from "./verify.ts";
+
+export interface VouchedLinesOptions {
+  readonly suite: Suite;
+  readonly roots: readonly VerifierKey[];
+  readonly vaults: readonly VaultKeys[];
+  readonly filter: LineFilter;
+  /** Hand out what nobody vouches for, too. */
+  readonly unauthenticated: boolean;
+}
+
+export interface LinesOutcome {
+  /** Why lines in the asked range may be missing: what it is about, and the finding's code. */
+  readonly leftOut: readonly string[];
+  /** The place said other things when it was read again: what was handed out counts for nothing. */
+  readonly changed: string | undefined;
+}
+
+/** A list of what is left out ends here: more of it says nothing more. */
+const leftOutMax = 20;
+
+/** Findings after which lines are missing, or cannot be taken for what the agent wrote. */
+const hidingClasses: ReadonlySet<FindingClass> = new Set([
+  ...(["encoding", "structure", "crypto", "authority", "sink", "cannot-judge"] as const),
+]);
+const hidingCodes: ReadonlySet<FindingCode> = new Set([
+  ...(["BLOCK_MISSING", "PAYLOAD_MISSING", "TAIL_TRUNCATED", "GAP_UNDECLARED"] as const),
+]);
+
+/** The lines in order. What the place throws is for it to tell; the walk then ends. */
+export async function* vouchedLines(
+  chain: ChainSource,
+  options: VouchedLinesOptions,
+): AsyncGenerator<Iterable<FoundLine>, LinesOutcome, undefined> {
+  const { suite, filter, unauthenticated } = options;
+  const vouched = unauthenticated ? everything : await vouchedFor(chain, options);
+  if (vouched.refused !== undefined) return { leftOut: [vouched.refused], changed: undefined };
+  const said = new Said(options.roots.length > 0);
+  const lines = new LineReader(suite, filter);
+  const held: { raw: Uint8Array | undefined } = { raw: undefined };
+  const blocks = walkChain(chain, {
+    ...keysOf(options),
+    report: (finding) => said.note(finding),
+    onItem: (_item, raw) => {
+      held.raw = raw;
+    },
+  });
+  let given = -1;
+  for (;;) {
+    const next = await blocks.next();
+    if (next.done === true) {
+      const changed = unauthenticated ? undefined : changedSince(next.value, given);
+      return { leftOut: [...said.list, ...next.value.unread], changed };
+    }
+    const { header, walk } = next.value;
+    const { blockNo, firstSeq, count } = header;
+    const raw = said.isMiscounted(blockNo) ? undefined : held.raw;
+    held.raw = undefined;
+    if (blockNo >= vouched.to && firstSeq <= filter.toSeq) {
+      said.add(`nobody vouches for block ${blockNo} and those behind it [UNAUTHENTICATED]`);
+      await blocks.return(undefined as never);
+      return { leftOut: said.list, changed: undefined };
+    }
+    if (raw !== undefined) {
+      if (!unauthenticated) given = blockNo;
+      yield* lines.read({ header, raw });
+      if (header.codec === "zstd") suite.discard(raw);
+    }
+    // Where only a later receipt vouches for the block, the walk must reach it.
+    const sure = unauthenticated || walk.unauthenticatedFrom === undefined;
+    if (firstSeq + count > filter.toSeq && sure) {
+      await blocks.return(undefined as never);
+      return { leftOut: said.list, changed: undefined };
+    }
+  }
+}
+
+function keysOf({ suite, roots, vaults }: VouchedLinesOptions): Omit<VerifyOptions, "report"> {
+  return { suite, roots, vaults };
+}
+
+interface Vouched {
+  /** Number of the first block that nobody vouches for. */
+  readonly to: number;
+  /** Why nobody vouches for anything. */
+  readonly refused: string | undefined;
+}
+
+const everything: Vouched = { to: Number.POSITIVE_INFINITY, refused: undefined };
+
+async function vouchedFor(chain: ChainSource, options: VouchedLinesOptions): Promise<Vouched> {
+  let about: Finding | undefined;
+  const report = await verifyChain(chain, {
+    ...keysOf(options),
+    headersOnly: true,
+    report: (finding) => {
+      if (finding.object === "grant") about ??= finding;
+    },
+  });
+  if (report.standing === "refused") {
+    return { to: 0, refused: about === undefined ? "the grant counts for nothing" : text(about) };
+  }
+  const late = await beganOutsideDates(chain, options);
+  if (late !== undefined) return { to: 0, refused: text(late) };
+  // What a living chain grows by between the two walks is vouched for like the rest.
+  const all = report.vouchedTo >= report.length;
+  return all ? everything : { to: report.vouchedTo, refused: undefined };
+}
+
+// The chain's first receipt says when it began. Mostly it stands in one of its first payloads.
+async function beganOutsideDates(
+  chain: ChainSource,
+  options: VouchedLinesOptions,
+): Promise<Fault | Finding | undefined> {
+  const grant = grantOf(options.suite, await chain.grant());
+  if (grant === undefined || options.vaults.length === 0) return undefined;
+  let about: Finding | undefined;
+  const report = (finding: Finding): void => {
+    if (finding.object === "grant") about ??= finding;
+  };
+  const blocks = walkChain(chain, { ...keysOf(options), report });
+  for (let next = await blocks.next(); ; next = await blocks.next()) {
+    if (next.done === true) return next.value.standing === "refused" ? about : undefined;
+    const { firstReceiptTime, firstReceiptKnown } = next.value.walk.tally;
+    if (firstReceiptTime === undefined) continue;
+    await blocks.return(undefined as never);
+    const fault = judgeGrantDates(grant, firstReceiptTime);
+    return fault?.code === "GRANT_EXPIRED" && !firstReceiptKnown ? undefined : fault;
+  }
+}
+
+function grantOf(suite: Suite, bytes: Uint8Array | undefined) {
+  try {
+    return bytes === undefined ? undefined : parseGrant(suite, bytes);
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
+  }
+}
+
+function changedSince({ vouchedTo }: ChainReport, given: number): string | undefined {
+  if (vouchedTo > given) return undefined;
+  return `block ${vouchedTo} is not the one that was judged before`;
+}
+
+// What was said of lines that are left out, once each.
+class Said {
+  readonly list: string[] = [];
+  #miscounted = -1;
+
+  readonly #judged: boolean;
+
+  /** `judged`: by a root key. */
+  constructor(judged: boolean) {
+    this.#judged = judged;
+  }
+
+  note(finding: Finding): void {
+    if (finding.code === "COUNT_MISMATCH") this.#miscounted = finding.block ?? -1;
+    // Both are said in other words.
+    if (finding.code === "UNAUTHENTICATED") return;
+    if (finding.code === "UNKNOWN_ROOT" && !this.#judged) return;
+    if (hidingCodes.has(finding.code) || hidingClasses.has(finding.class)) this.add(text(finding));
+  }
+
+  add(what: string): void {
+    if (this.list.length < leftOutMax) this.list.push(what);
+  }
+
+  /** The block's envelopes are not those that its numbers say. */
+  isMiscounted(block: number): boolean {
+    return this.#miscounted === block;
+  }
+}
+
+function text({ message, code }: { message: string; code: string }): string {
+  return `${message} [${code}]`;
+}
