@@ -135,7 +135,7 @@ class Chain {
     this.#shipper = new Shipper({
       ...machine,
       ...{ chainId: live.id, feed, tree: feed, sink: this.#sink, vaults, diag },
-      receipts: new ReceiptFile(machine.files, live.dir.receipt, undefined),
+      receipts: new ReceiptFile(machine, live.dir.receipt, undefined),
       maxDelayMs: max_delay,
       grant: live.grant.bytes,
       onReceipt: async ({ size }) => {

@@ -1,6 +1,7 @@
 // The newest receipt on disk: written, synced, and only then what it covers may go.
 //
-// - On a full disk the reserve makes room for it, because it is what frees the buffer.
+// - It is saved in place, in room that was taken before: a full disk cannot keep it from freeing
+//   the buffer. Where that room could not be taken yet, the reserve makes room for it.
 // - A stored receipt that is none of its vault's counts as lost: the vault gives another one.
 
 import {
@@ -11,12 +12,12 @@ import {
   type VaultKeys,
 } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { isShortage, SealtailError } from "../core/errors.ts";
+import { isShortage } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import type { Diag } from "../host/diag.ts";
-import { readWhole, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { Files } from "../host/files.ts";
+import { readSlots, SlotFile } from "../host/slot-file.ts";
 import type { ReceiptStore } from "../ship/contract.ts";
 import type { Reserve } from "./reserve.ts";
 
@@ -27,41 +28,46 @@ export interface ReceiptReading {
   readonly vaults: readonly VaultKeys[];
 }
 
+/** A receipt, what says that it is whole, and pages to spare. */
+const slotBytes: number = maxReceiptLength + 4096;
+
 /** The note in the file; undefined if there is none, or none that can be believed. */
 export async function readReceipt(
   { files, suite, diag, vaults }: ReceiptReading,
   path: string,
 ): Promise<Uint8Array | undefined> {
   try {
-    const note = await readWhole(files, path, maxReceiptLength);
+    const { content: note, damaged } = await readSlots({ files, suite, path, slotBytes });
     if (note !== undefined) openReceipt(suite, note, vaults);
+    if (damaged) {
+      const next = note === undefined ? "the vault is asked for another" : "the older one is used";
+      diag.warn(`the kept receipt is damaged, ${next}`, { place: path });
+    }
     return note;
   } catch (error) {
-    const damaged = error instanceof SealtailError && error.code === "file-too-large";
-    if (!damaged && !(error instanceof Fault)) throw error;
+    if (!(error instanceof Fault)) throw error;
     diag.warn("the kept receipt is damaged, the vault is asked for another", { place: path });
     return undefined;
   }
 }
 
 export class ReceiptFile implements ReceiptStore {
-  readonly #files: Files;
-  readonly #path: string;
+  readonly #slots: SlotFile;
   readonly #reserve: Reserve | undefined;
   #newest: { readonly note: Uint8Array; readonly size: number } | undefined;
+  #work: Promise<void> = Promise.resolve();
 
   /** Told when there is no descriptor to write with. */
   onNoDescriptor: () => void = () => {};
 
   constructor(
-    files: Files,
+    { files, suite }: Pick<ReceiptReading, "files" | "suite">,
     path: string,
     note: Uint8Array | undefined,
     reserve?: Reserve | undefined,
   ) {
+    this.#slots = new SlotFile({ files, suite, path, slotBytes });
     this.#reserve = reserve;
-    this.#files = files;
-    this.#path = path;
     this.#newest = note === undefined ? undefined : { note, size: parseCheckpoint(note).size };
   }
 
@@ -69,17 +75,34 @@ export class ReceiptFile implements ReceiptStore {
     return this.#newest;
   }
 
-  async save(note: Uint8Array, receipt: Receipt): Promise<void> {
-    try {
-      await writeFileDurably(this.#files, this.#path, note);
-    } catch (error) {
-      if (!isShortage(error)) throw error;
-      if (error.code === "too-many-open-files") this.onNoDescriptor();
-      if (error.code !== "disk-full" || this.#reserve === undefined) throw error;
-      await this.#reserve.give();
-      await writeFileDurably(this.#files, this.#path, note);
-    }
-    failpoint("receipt-after-write");
-    this.#newest = { note, size: receipt.size };
+  /** Takes the room that receipts need, while there is some; without it save() tries again. */
+  prepare(): Promise<void> {
+    return this.#queued(async () => {
+      await this.#slots.prepare().catch((error: unknown) => {
+        if (!isShortage(error)) throw error;
+      });
+    });
+  }
+
+  save(note: Uint8Array, receipt: Receipt): Promise<void> {
+    return this.#queued(async () => {
+      try {
+        await this.#slots.write(note);
+      } catch (error) {
+        if (!isShortage(error)) throw error;
+        if (error.code === "too-many-open-files") this.onNoDescriptor();
+        if (error.code !== "disk-full" || this.#reserve === undefined) throw error;
+        await this.#reserve.give();
+        await this.#slots.write(note);
+      }
+      failpoint("receipt-after-write");
+      this.#newest = { note, size: receipt.size };
+    });
+  }
+
+  #queued(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => undefined);
+    return done;
   }
 }

@@ -3,13 +3,20 @@
 // - A reserve stays for what must be sealed even then: heartbeats, gaps and the stop. In the buffer
 //   it is a part of the limit, on the disk a file (reserve.ts).
 // - Full means that reading stops. Nothing is dropped, and files stay open.
+// - But deleted files that are held open take room that only reading them gives back: once the
+//   reserve is given, it is not waited for as long as there are such files.
 
 import type { Shortage } from "../core/errors.ts";
+import type { TailNumbers } from "../tail/stats.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
 import type { AgentState, Gauge } from "./gauge.ts";
 
 /** The disk is looked at this often at most, in microseconds. */
 const lookPeriodMicros = 1_000_000;
+
+export function pinnedBytes(stats: ReadonlyMap<string, TailNumbers>): number {
+  return [...stats.values()].reduce((sum, { pinnedBytes: pinned }) => sum + pinned, 0);
+}
 
 export class Room {
   readonly #context: ChainContext;
@@ -21,11 +28,16 @@ export class Room {
   /** Bytes of the buffer when the disk was looked at. */
   #walThen = 0;
   #said = false;
+  readonly #pinned: () => number;
+  /** Those when the disk was looked at. */
+  #pinnedThen = 0;
   why: AgentState & ("buffer-full" | "disk-full" | "no-descriptors") = "buffer-full";
   /** What closed blocks wait for, as long as they do. */
   shortage: Shortage["code"] | undefined;
 
-  constructor(context: ChainContext, live: LiveChain, gauge: Gauge) {
+  /** `pinned`: bytes of deleted files that are held open. */
+  constructor(context: ChainContext, live: LiveChain, gauge: Gauge, pinned: () => number) {
+    this.#pinned = pinned;
     this.#context = context;
     this.#live = live;
     this.#gauge = gauge;
@@ -55,6 +67,7 @@ export class Room {
     this.#stale = false;
     this.#freeBytes = await files.freeBytes(state.path);
     this.#walThen = this.#live.wal.bytes;
+    this.#pinnedThen = this.#pinned();
     // Twice: what was just given back must not be taken from whoever is about to need it.
     const plenty = this.#freeBytes >= 2 * reserve.bytes + this.#margin;
     if (!reserve.held && this.shortage === undefined && plenty) await reserve.take();
@@ -75,7 +88,8 @@ export class Room {
     const spare = this.#said ? 2 : 0;
     const taken = wal.bytes + (sealer.pending + spare) * config.seal.max_bytes;
     const least = reserve.held ? this.#margin : reserve.bytes + this.#margin;
-    if (this.#freeBytes - (taken - this.#walThen) < least) return "disk-full";
+    const scarce = this.#freeBytes - (taken - this.#walThen) < least;
+    if (scarce && (reserve.held || this.#pinnedThen === 0)) return "disk-full";
     return taken + reserve.bytes > config.buffer.max_bytes ? "buffer-full" : undefined;
   }
 

@@ -23,7 +23,7 @@ import type { Feed } from "./feed.ts";
 import type { Gauge } from "./gauge.ts";
 import { destroyGrantKey, grantReplaced, isGrantReplaced } from "./grant-files.ts";
 import { ReceiptFile } from "./receipts.ts";
-import { Room } from "./room.ts";
+import { pinnedBytes, Room } from "./room.ts";
 import type { Tailing } from "./tailing.ts";
 
 export interface SessionOptions {
@@ -85,10 +85,10 @@ export class Session {
     const { context, live, feed, sink, vaults, observer, tailing } = options;
     this.#options = options;
     this.#caller = tailing;
-    const { suite, clock, random, diag, files, reserve } = context;
-    this.#receipts = new ReceiptFile(files, live.dir.receipt, live.receipt, reserve);
+    const { suite, clock, random, diag, reserve } = context;
+    this.#receipts = new ReceiptFile(context, live.dir.receipt, live.receipt, reserve);
     this.#receipts.onNoDescriptor = () => this.tail.spare();
-    this.#room = new Room(context, live, options.gauge);
+    this.#room = new Room(context, live, options.gauge, () => pinnedBytes(this.tail.stats()));
     this.#shipper = new Shipper({
       chainId: live.id,
       ...{ feed, tree: feed, receipts: this.#receipts, sink, vaults, observer },
@@ -161,6 +161,7 @@ export class Session {
   }
 
   async #lead(): Promise<SessionEnd> {
+    await this.#receipts.prepare();
     // A crash may have come between the first receipt and this.
     if (this.#receipts.newest !== undefined) await this.#destroyGrantKey();
     await this.#shipper.greeted(greetingMs);
@@ -226,12 +227,9 @@ export class Session {
   #count(statement: Statement): void {
     if (statement.type !== "gap") return;
     const { from, to, cause } = statement;
-    this.#options.gauge.gap(cause, to === undefined ? undefined : to - from);
-    this.#options.context.diag.warn("gap declared", {
-      cause,
-      from,
-      ...(to === undefined ? {} : { to }),
-    });
+    const { gauge, context } = this.#options;
+    gauge.gap(cause, to === undefined ? undefined : to - from);
+    context.diag.warn("gap declared", { cause, from, ...(to === undefined ? {} : { to }) });
   }
 
   async #duties(): Promise<void> {
@@ -283,8 +281,8 @@ export class Session {
 
   async #onReceipt(receipt: Receipt, note: Uint8Array): Promise<void> {
     const { live, context } = this.#options;
-    const { suite } = context;
-    this.#newReceipt = { note: fromUtf8(note), size: receipt.size, hash: suite.sha256(note) };
+    const hash = context.suite.sha256(note);
+    this.#newReceipt = { note: fromUtf8(note), size: receipt.size, hash };
     await live.wal.freeBelow(receipt.size).catch((error: unknown) => {
       // The next receipt frees what this one could not.
       if (!isShortage(error)) throw error;
@@ -332,7 +330,6 @@ export class Session {
 
   async #drain(reason: string): Promise<SessionEnd> {
     const { live, context, gauge } = this.#options;
-    const { config } = context;
     gauge.state = "draining";
     await this.#readToEnd();
     this.#checkShipping();
@@ -347,7 +344,10 @@ export class Session {
       for (const statement of group) this.#count(statement);
       await live.sealer.addRecords(group);
     }
-    await live.sealer.finish([{ type: "stop", reason }], config.drain.final ? "final" : "normal");
+    await live.sealer.finish(
+      [{ type: "stop", reason }],
+      context.config.drain.final ? "final" : "normal",
+    );
     await this.#caller.saveFrontiers();
     if (!this.#hurry) await this.#shipUntil(this.#left);
     gauge.state = "stopped";

@@ -6,7 +6,7 @@
 //   chains/0000/grant         the grant note that the chain began with
 //   chains/0000/keys          two slots of the evolving key
 //   chains/0000/wal/          sealed blocks that the vault has not receipted, and a few that it has
-//   chains/0000/receipt       newest verified receipt
+//   chains/0000/receipt       two slots of the newest verified receipt
 //   chains/0000/offered       a vault may hold this chain, though no receipt says so
 //   chains/0001/origin        what this chain went on from, with all sources; see succession/
 //   chains/0001/succeeded     what older chains held is sealed in this one; only then it is shipped

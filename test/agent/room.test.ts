@@ -12,6 +12,7 @@ function setup() {
   const clock = new FakeClock();
   const diag = new RecordingDiag();
   const wal = { bytes: 0 };
+  const pinned = { bytes: 0 };
   const sealer = { pending: 0 };
   const config = { buffer: { max_bytes: 100 * MiB }, seal: { max_bytes: MiB } };
   const files = { freeBytes: async () => 1000 * MiB };
@@ -19,7 +20,7 @@ function setup() {
   const context = { clock, diag, files, config, reserve, state: { path: "/state" } };
   const gauge = new Gauge();
   const live = { wal, sealer } as unknown as LiveChain;
-  const room = new Room(context as unknown as ChainContext, live, gauge);
+  const room = new Room(context as unknown as ChainContext, live, gauge, () => pinned.bytes);
   return { room, gauge, clock, diag, wal, sealer };
 }
 

@@ -16,6 +16,8 @@ export class FileNode {
   mtimeNs: bigint;
   mode: number;
   nlink = 1;
+  /** Descriptors that hold it, also of lives that ended. */
+  opens = 0;
   /** Whoever runs the test, unless told. */
   uid: number = process.geteuid?.() ?? 0;
   readonly bytes: VolatileBytes = new VolatileBytes();

@@ -28,6 +28,8 @@ export class FakeFiles implements Files {
   capacity: number = Number.POSITIVE_INFINITY;
   /** Counts crashes: open files of an earlier life are dead. */
   life: number = 0;
+  /** Deleted, but open. */
+  readonly #pinned = new Set<FileNode>();
   readonly #dev: bigint;
   #serial = 1n;
   #time = 0n;
@@ -247,11 +249,16 @@ export class FakeFiles implements Files {
 
   // ---- For tests: done at once, seen by no hook.
 
-  /** Bytes in all files that have a name. */
-  used(dir: FileNode = this.#root): number {
+  /** Bytes in all files that have a name, and in those that somebody still holds open. */
+  used(): number {
+    for (const node of this.#pinned) if (node.opens === 0) this.#pinned.delete(node);
+    return this.#pinned.values().reduce((sum, { bytes }) => sum + bytes.size, this.#below());
+  }
+
+  #below(dir: FileNode = this.#root): number {
     let sum = 0;
     for (const node of dir.names.values()) {
-      sum += node.kind === "dir" ? this.used(node) : node.bytes.size;
+      sum += node.kind === "dir" ? this.#below(node) : node.bytes.size;
     }
     return sum;
   }
@@ -306,6 +313,7 @@ export class FakeFiles implements Files {
     if (node === undefined) throw errno("ENOENT");
     if (node.kind === "dir") throw errno("EISDIR");
     node.nlink -= 1;
+    if (node.nlink === 0 && node.opens > 0) this.#pinned.add(node);
     dir.change([{ name, node: undefined }]);
   }
 
@@ -370,6 +378,7 @@ export class FakeFiles implements Files {
    */
   crash(seed?: number): void {
     this.life += 1;
+    this.#pinned.clear();
     const chance = seed === undefined ? undefined : seededNumbers(seed);
     this.#eachNode((node) => {
       node.bytes.crash(chance);

@@ -49,6 +49,7 @@ export class FakeFile implements OpenFile {
     this.#path = path;
     this.#writable = writable;
     this.#life = files.life;
+    node.opens += 1;
   }
 
   #do<T>(call: FileCall, work: () => T): Promise<T> {
@@ -117,5 +118,6 @@ export class FakeFile implements OpenFile {
     // A dead file closes in silence: the program that held it is gone.
     if (this.#life === this.#files.life) await this.#do("close", () => undefined);
     this.#closed = true;
+    this.#node.opens -= 1;
   }
 }
