@@ -15,8 +15,9 @@ import type { Writer } from "./writer.ts";
  * - losses: small files of the state directory: receipts, grants, marks.
  * - buffers: segments and folders of chains are lost.
  * - state: the whole state directory is lost.
+ * - room: programs stretch their files with NULs and fill them in place.
  */
-export const plays = ["grants", "losses", "buffers", "state"] as const;
+export const plays = ["grants", "losses", "buffers", "state", "room"] as const;
 export type Play = (typeof plays)[number];
 
 export type Chance = () => number;
@@ -206,6 +207,9 @@ const ofPlays: Readonly<Record<Play, typeof everyday>> = {
     [1, "folder-lost", (world, _, chance) => tellOf(world, loseFolder(world, chance))],
   ],
   state: [[2, "state-lost", (world) => loseAll(world)]],
+  room: [
+    [30, "act-in-room", (world, writer, chance) => tellOf(world, writer.actStretched(chance))],
+  ],
 };
 
 /** What may happen in a world of these plays. */

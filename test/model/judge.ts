@@ -284,10 +284,11 @@ class FileJudge {
     });
   }
 
-  /** What is there in the end is sealed. */
+  /** What is there in the end is sealed, but for room that was made and not used. */
   #whole(): void {
-    for (const { from, to, piece } of this.#log.now.runs) {
-      for (let at = from; at < to; at += 1) {
+    const { runs, data } = this.#log.now;
+    for (const { from, to, piece } of runs) {
+      for (let at = from; at < Math.min(to, data); at += 1) {
         if (this.#isSealed(piece, at) || this.#isEdit(piece, at)) continue;
         this.#complain(`byte ${at} is there in the end and was not sealed`);
         return;
@@ -302,8 +303,9 @@ class FileJudge {
     const rested = facts.rested.find((at) => at >= tick);
     if (rested === undefined || !this.#covered(tick, rested)) return;
     if (!wanted && !this.#followed(facts, tick)) return;
-    for (const { from, to, piece } of (this.#log.versions[version] as Version).runs) {
-      const end = Math.min(to, size);
+    const { runs, data } = this.#log.versions[version] as Version;
+    for (const { from, to, piece } of runs) {
+      const end = Math.min(to, size, data);
       for (let at = from; at < end; at += 1) {
         if (this.#isSealed(piece, at)) continue;
         const death = deathOf(piece, at);
@@ -360,8 +362,10 @@ class FileJudge {
     if (said || (this.#log.crashed && this.#wasSealed(at))) return true;
     const before = this.#log.versions.find(({ tick }) => tick === piece.born);
     const index = before === undefined ? 0 : this.#log.versions.indexOf(before) - 1;
-    const run = this.#log.versions[index]?.runs.find(({ from, to }) => from <= at && at < to);
-    if (run === undefined) return false;
+    const version = this.#log.versions[index];
+    const run = version?.runs.find(({ from, to }) => from <= at && at < to);
+    // Room that is filled was not to be sealed before.
+    if (run === undefined || at >= (version as Version).data) return false;
     const mark = this.#sealed.get(run.piece)?.[at - run.piece.at] ?? 0;
     return mark > 0 ? mark < piece.born : this.#isEdit(run.piece, at);
   }

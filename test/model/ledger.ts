@@ -24,6 +24,8 @@ export interface Version {
   readonly tick: number;
   readonly runs: readonly Run[];
   readonly size: number;
+  /** Where the run of NULs begins that it ends with: what was made room for is no data yet. */
+  readonly data: number;
 }
 
 export interface Sighting {
@@ -41,7 +43,7 @@ export class LogFile {
   /** The name that it was made under, for people. */
   readonly name: string;
   readonly versions: Version[] = [];
-  /** Ticks of all changes that were more than growth. */
+  /** Ticks of all changes that were more than growth, or than filling or giving back NULs. */
   readonly disturbed: number[] = [];
   /** Times in which no name led to it where the agent looks. */
   readonly hidden: { from: number; to: number }[] = [];
@@ -54,7 +56,7 @@ export class LogFile {
   constructor(key: string, name: string, tick: number) {
     this.key = key;
     this.name = name;
-    this.versions.push({ tick, runs: [], size: 0 });
+    this.versions.push({ tick, runs: [], size: 0, data: 0 });
   }
 
   get now(): Version {
@@ -146,7 +148,17 @@ function changed(
   fresh(at, content.length);
   if (whole && content.length === before.size) return undefined;
   if (!whole) bury(before, kept, tick);
-  return { version: { tick, runs, size: content.length }, disturbed: !whole };
+  const lost = kept.reduce((sum, { from, to }) => {
+    return sum - Math.max(0, Math.min(to, before.data) - from);
+  }, before.data);
+  const version = { tick, runs, size: content.length, data: dataIn(content) };
+  return { version, disturbed: lost > 0 };
+}
+
+function dataIn(content: Uint8Array): number {
+  let end = content.length;
+  while (end > 0 && content[end - 1] === 0) end -= 1;
+  return end;
 }
 
 function clipped(runs: readonly Run[], from: number, to: number): Run[] {

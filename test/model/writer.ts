@@ -33,6 +33,8 @@ export class Writer {
   readonly #world: World;
   /** Programs that hold a file open, whatever its name is by now. */
   #held: FileNode[] = [];
+  /** Files that were stretched with NULs, and where the next line belongs. */
+  #stretched: { readonly node: FileNode; at: number }[] = [];
   /** Made by copying a log. */
   readonly #copies = new Set<FileNode>();
 
@@ -43,6 +45,7 @@ export class Writer {
   /** A power cut ends every program. */
   forget(): void {
     this.#held = [];
+    this.#stretched = [];
   }
 
   #path(chance: Chance): string {
@@ -262,6 +265,34 @@ export class Writer {
     this.#write(node, chance);
   }
 
+  /** A program that maps its log makes room for lines to come. */
+  stretch(chance: Chance): void {
+    const node = this.#open(`/logs/${chance() < 0.5 ? "m.log" : "sub/m.log"}`);
+    if (node.bytes.size === 0) this.#write(node, chance);
+    const { size } = node.bytes;
+    const known = this.#stretched.find((each) => each.node === node);
+    // Behind what was filled so far, or where others wrote meanwhile.
+    if (known === undefined) this.#stretched = [...this.#stretched, { node, at: size }].slice(-3);
+    this.#cut(node, size + 256 + Math.floor(chance() ** 2 * 8000));
+  }
+
+  /** It writes its next lines there, and makes more room when they do not fit. */
+  fill(chance: Chance): void {
+    const one = this.#stretched[Math.floor(chance() * this.#stretched.length)];
+    if (one === undefined) return;
+    const bytes = lines(chance, 1 + Math.floor(chance() * 4), 0);
+    one.at = Math.min(one.at, one.node.bytes.size);
+    if (one.at + bytes.length > one.node.bytes.size) this.#cut(one.node, one.at + 4096);
+    this.#put(one.node, one.at, bytes);
+    one.at += bytes.length;
+  }
+
+  /** It ends, and gives back the room that it did not use. */
+  trim(chance: Chance): void {
+    const [one] = this.#stretched.splice(Math.floor(chance() * this.#stretched.length), 1);
+    if (one !== undefined && one.at < one.node.bytes.size) this.#cut(one.node, one.at);
+  }
+
   /** fsync, or the kernel's own flush. */
   sync(): void {
     const { disk, nodes } = this.#world;
@@ -273,6 +304,13 @@ export class Writer {
   /** Any of these, as it falls. */
   act(chance: Chance): string {
     const [name, act] = draw(acts, chance());
+    act(this, chance);
+    return name;
+  }
+
+  /** What a program does that makes room first. */
+  actStretched(chance: Chance): string {
+    const [name, act] = draw(stretchedActs, chance());
     act(this, chance);
     return name;
   }
@@ -297,6 +335,12 @@ const acts: readonly Act[] = [
   [2, "link", (w, c) => w.link(c)],
   [1, "link-outside", (w, c) => w.linkOutside(c)],
   [2, "sync", (w) => w.sync()],
+];
+
+const stretchedActs: readonly Act[] = [
+  [3, "stretch", (w, c) => w.stretch(c)],
+  [10, "fill", (w, c) => w.fill(c)],
+  [1, "trim", (w, c) => w.trim(c)],
 ];
 
 /** The entry of a weighted table that `at`, in [0, 1), falls on; its name and what it does. */
