@@ -126,7 +126,9 @@ export class HeldNuls {
       // What it grew by is searched from its end: NULs before data are data.
       this.#search ??= new NulSearch(this.size, this.#to);
       if (!(await this.#search.step(file))) return true;
-      this.from = Math.max(this.from, Math.min(this.#search.from, this.size));
+      const { from } = this.#search;
+      // More NULs are no data that makes those before them data.
+      if (from > this.#to) this.from = Math.max(this.from, Math.min(from, this.size));
       this.#to = Math.min(this.#search.size, this.size);
       this.#search = undefined;
     }

@@ -280,3 +280,20 @@ test("a gibibyte of NULs is searched once, and looking at it stays cheap", async
   await reader.pullFor(60_000);
   assert.ok(read < 1.5 * size, `${read} bytes while it rests`);
 });
+
+test("room that is added to room makes no data of it", async () => {
+  const region = new Region();
+  const { reader } = await follow(region);
+  region.put(event(1));
+  region.extend(2_000);
+  await reader.pullFor(8_000);
+  region.extend(6_000);
+  await reader.pullFor(8_000);
+  assert.equal(reader.lines().length, 1);
+  region.put(event(2));
+  await reader.pullFor(8_000);
+  assert.deepEqual(
+    reader.lines(),
+    [event(1), event(2)].map((text) => text.slice(0, -1)),
+  );
+});
