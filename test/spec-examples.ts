@@ -262,6 +262,7 @@ export function exampleFiles(): ReadonlyMap<string, Uint8Array> {
     ["vault.pub", utf8(`${formatVerifierKey(vault.key)}\n`)],
     ["vault-time.pub", utf8(`${formatVerifierKey(vaultTime.key)}\n`)],
     ["line.proof", utf8(proofOfLine4())],
+    ["line.full.proof", utf8(fullProofOfLine4())],
   ]);
 }
 
@@ -386,22 +387,23 @@ function payloadDump(raw: Uint8Array): string {
   return cut(raw, rows);
 }
 
-function proofOfLine4(): string {
+const provedLine4 = () => {
   const envelopes = envelopesOf(block1);
   const builder = new EnvelopePathBuilder(suite, 1, envelopes.length);
   for (const { hash } of envelopes) builder.add(hash);
-  return formatProof({
-    grant,
-    genesis: genesis.head,
-    previous: undefined,
-    block: block1.head,
-    envelope: (envelopes[1] as Derived).preimage,
-    ...builder.path(),
-    source: sourceBytes,
-    index: 1,
-    blockPath: inclusionPath(suite, chain.leaves, 1),
-    receipt: utf8(receipt),
-  });
+  const { preimage: envelope } = envelopes[1] as Derived;
+  const blockPath = inclusionPath(suite, chain.leaves, 1);
+  const place = { index: 1, blockPath, receipt: utf8(receipt) };
+  return { grant, envelope, ...builder.path(), source: sourceBytes, ...place };
+};
+
+function proofOfLine4(): string {
+  const heads = { genesis: genesis.head, previous: undefined, block: block1.head };
+  return formatProof({ kind: "short", ...provedLine4(), ...heads });
+}
+
+function fullProofOfLine4(): string {
+  return formatProof({ kind: "full", ...provedLine4(), heads: [genesis.head, block1.head] });
 }
 
 const line = (name: string, value: string | Uint8Array): string =>
@@ -582,6 +584,7 @@ export function specExamples(): ReadonlyMap<string, string> {
     ["receipt", receiptExample()],
     ["receipt-cosigned", receiptSigned()],
     ["proof", proofOfLine4().trimEnd()],
+    ["full-proof", fullProofOfLine4().trimEnd()],
     ["acknowledgement", acknowledgementExample()],
     ["checked", checkedExample()],
     ["store", storeExample()],

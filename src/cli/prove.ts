@@ -1,29 +1,35 @@
 // `sealtail prove`: writes the proof of one line, which anyone can check offline.
 
 import type { Command } from "commander";
-import { formatProof } from "../core/proof.ts";
+import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
 import { createDurably } from "../host/keys.ts";
 import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chains-source.ts";
 import { pathOf } from "./paths.ts";
-import { makeProof } from "./proof-maker.ts";
+import { proveLine } from "./proof-maker.ts";
 import { addKeyOptions, type KeyOptions, trustedKeys } from "./trusted-keys.ts";
 import { type Ui, usage } from "./ui.ts";
 
 interface ProveOptions extends KeyOptions, SourceOptions {
   readonly data?: string;
+  readonly full?: boolean;
   readonly output?: string;
 }
 
 const examples = `
 SEQ is the number of the line in its chain: \`sealtail lines\` shows it.
 The proof holds grant, signatures, hashes, the one line and the receipt: nothing of other lines.
-With --root and --vault-key (or --data) the proof is checked against them before it is written.
+It takes the vault's word for the blocks between the first one and the line's. With --full it holds
+the heads of all of them, about 600 bytes each, at most ${maxProofHeads}: then it takes no vault's
+word and needs no receipt.
+The proof is checked before it is written: with --root and --vault-key (or --data) against these.
 
 Examples:
   $ sealtail prove --data ./sealtail-data payments-api 3417 -o line-3417.proof
   $ sealtail verify-proof line-3417.proof \\
-      --root root.pub --vault-key vault.pub --vault-key vault-time.pub`;
+      --root root.pub --vault-key vault.pub --vault-key vault-time.pub
+  $ sealtail prove --data ./sealtail-data payments-api 3417 --full -o line-3417.full.proof
+  $ sealtail verify-proof line-3417.full.proof --root root.pub`;
 
 export function register(program: Command, ui: Ui): void {
   const command = program
@@ -34,6 +40,7 @@ export function register(program: Command, ui: Ui): void {
     .argument("[seq]", "number of the line");
   addKeyOptions(command)
     .option("--ca <file>", "PEM file: who may have signed the vault's certificate")
+    .option("--full", "prove it from the grant on: take no vault's word, need no receipt")
     .option("-o, --output <file>", "write to a new file instead of stdout")
     .addHelpText("after", examples)
     .action((source?: string, chain?: string, seq?: string) =>
@@ -54,14 +61,21 @@ async function run(
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) {
     throw usage("argument-invalid", `SEQ is ${text}, want a whole number`);
   }
-  const keys = await trustedKeys(ui, options);
+  const { roots, vaults } = await trustedKeys(ui, options);
+  const keys = { roots: orNone(roots), vaults: orNone(vaults) };
+  if (keys.roots === undefined) ui.note("sealtail: no root key was given: nobody judged the grant");
+  const kind = options.full === true ? "full" : "short";
   const source = await openSource(ui, place, options);
   try {
     const chain = await chooseChain(source, word);
-    const proof = formatProof(await makeProof(chain, Number(text), keys));
+    const proof = formatProof(await proveLine(chain, { kind, seq: Number(text), keys }));
     if (options.output === undefined) return ui.write(proof);
     await createDurably(systemFiles, pathOf(ui, options.output), Buffer.from(proof), 0o644);
   } finally {
     await source.close();
   }
+}
+
+function orNone<T>(keys: readonly T[]): readonly T[] | undefined {
+  return keys.length === 0 ? undefined : keys;
 }

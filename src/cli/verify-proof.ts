@@ -1,15 +1,19 @@
 // `sealtail verify-proof`: checks the proof of one line against trusted keys, offline.
+//
+// - The verdict says whose word it takes: that of a vault, or nobody's but the grant's.
 
 import type { Command } from "commander";
+import type { TrustedKeys } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
-import { maxProofLength, parseProof } from "../core/proof.ts";
-import { type ProofReport, verifyProof } from "../core/proof-check.ts";
+import { formatVerifierKey, type VerifierKey } from "../core/note.ts";
+import { type LineProof, maxFullProofLength, parseProof } from "../core/proof.ts";
 import { readWhole } from "../host/durable.ts";
 import { systemFiles } from "../host/files.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import { type Verdict, verdictExitCodes, verdictOf, worse } from "../verify/finding.ts";
+import { type ProofReport, verifyProof } from "../verify/proof-check.ts";
 import { pathOf } from "./paths.ts";
 import { isoTime } from "./times.ts";
 import { addKeyOptions, type KeyOptions, requiredKeys } from "./trusted-keys.ts";
@@ -21,12 +25,19 @@ interface ProofOptions extends KeyOptions {
 }
 
 const examples = `
+A short proof takes the word of the grant's vault for the blocks between the first one and the
+line's; a full one (prove --full) leads there from the grant and takes no vault's. The verdict says
+which it is. A short proof needs the root key and the vault's two; a full one needs the root key,
+and the vault's only to say since when the line was stored.
+
 Examples:
   $ sealtail verify-proof line-3417.proof \\
       --root root.pub --vault-key vault.pub --vault-key vault-time.pub
+  $ sealtail verify-proof line-3417.full.proof --root root.pub
   $ sealtail verify-proof line-3417.proof --data ./sealtail-data --raw
 
-Exit codes: 0 VALID, 5 INVALID, 6 INDETERMINATE. Nothing of a line that is not proved is printed.`;
+Exit codes: 0 VALID, 5 INVALID, 6 INDETERMINATE (a version or kind of proof that this program does
+not know). Nothing of a line that is not proved is printed.`;
 
 export function register(program: Command, ui: Ui): void {
   const command = program
@@ -44,39 +55,49 @@ async function run(ui: Ui, file: string, options: ProofOptions): Promise<void> {
   if (options.json === true && options.raw === true) {
     throw usage("argument-invalid", "--json and --raw do not go together");
   }
-  const keys = await requiredKeys(ui, options);
-  if (keys.vaults.length === 0) {
-    const hint = "give --vault-key twice: the vault's key and its /time key";
-    throw usage("argument-missing", "there are no vault keys to trust", hint);
-  }
+  const { roots, vaults } = await requiredKeys(ui, options);
   const path = pathOf(ui, file);
-  const bytes = await readWhole(systemFiles, path, maxProofLength);
+  const bytes = await readWhole(systemFiles, path, maxFullProofLength);
   if (bytes === undefined) {
     throw new SealtailError("file-missing", "couldn't find the proof", { place: path });
   }
-  const report = judge(bytes, keys);
-  const verdict = report.faults.reduce<Verdict>(
-    (worst, { code }) => worse(worst, verdictOf(code)),
-    "VALID",
-  );
-  ui.exitCode = verdictExitCodes[verdict];
-  if (options.raw === true) printRaw(ui, verdict, report);
-  else if (options.json === true) ui.print(jsonOf(verdict, report));
-  else for (const line of linesOf(ui, verdict, report)) ui.print(line);
+  const keys = { roots, vaults: vaults.length === 0 ? undefined : vaults };
+  const judged = judge(bytes, keys);
+  ui.exitCode = verdictExitCodes[judged.verdict];
+  if (options.raw === true) printRaw(ui, judged);
+  else if (options.json === true) ui.print(jsonOf(judged, keys));
+  else for (const line of linesOf(ui, judged, keys)) ui.print(line);
 }
 
-function judge(bytes: Uint8Array, keys: Parameters<typeof verifyProof>[2]): ProofReport {
+interface Judged {
+  readonly verdict: Verdict;
+  readonly faults: readonly Fault[];
+  /** Undefined for what is no proof. */
+  readonly report: ProofReport | undefined;
+}
+
+function judge(bytes: Uint8Array, keys: TrustedKeys): Judged {
+  let proof: LineProof;
   try {
-    return verifyProof(nativeSuite, parseProof(bytes), keys);
+    proof = parseProof(bytes);
   } catch (caught) {
     if (!(caught instanceof Fault)) throw caught;
-    const nothing = { chain: undefined, grant: undefined, header: undefined };
-    const rest = { envelope: undefined, source: undefined, receipt: undefined, unchecked: [] };
-    return { faults: [caught], ...nothing, ...rest };
+    return { verdict: verdictOf(caught.code), faults: [caught], report: undefined };
   }
+  if (proof.kind === "short" && keys.vaults === undefined) {
+    const hint =
+      "give --vault-key twice: the vault's key and its /time key; " +
+      "only a proof made with --full needs no vault";
+    throw usage("argument-missing", "there are no vault keys to trust", hint);
+  }
+  const report = verifyProof(nativeSuite, proof, keys);
+  const { faults } = report;
+  const verdict = faults.map(({ code }) => verdictOf(code)).reduce<Verdict>(worse, "VALID");
+  return { verdict, faults, report };
 }
 
-function printRaw(ui: Ui, verdict: Verdict, { faults, envelope }: ProofReport): void {
+function printRaw(ui: Ui, { verdict, faults, report }: Judged): void {
+  const envelope = report?.envelope;
   if (verdict === "VALID" && envelope !== undefined) {
     ui.write(envelope.bytes);
     if (envelope.endedByLf) ui.write("\n");
@@ -85,11 +106,23 @@ function printRaw(ui: Ui, verdict: Verdict, { faults, envelope }: ProofReport): 
   for (const { code, message } of faults) ui.note(`sealtail: error: ${message} [${code}]`);
 }
 
-function* linesOf(ui: Ui, verdict: Verdict, report: ProofReport): Generator<string> {
-  const { faults, unchecked, envelope, header, source, receipt, grant, chain } = report;
-  yield ui.paint(verdict === "VALID" ? "green" : "red", verdict);
+function* linesOf(ui: Ui, judged: Judged, keys: TrustedKeys): Generator<string> {
+  const { verdict, faults, report } = judged;
+  const valid = verdict === "VALID" && report !== undefined;
+  const word = valid ? `, ${wordOf(report)}` : "";
+  yield `${ui.paint(verdict === "VALID" ? "green" : "red", verdict)}${word}`;
   for (const { code, message } of faults) yield `  ${code}: ${printable(message)}`;
-  if (verdict !== "VALID" || envelope === undefined) return;
+  if (valid) yield* provedLines(report, keys);
+}
+
+/** Whose word it takes. */
+function wordOf({ word }: ProofReport): string {
+  return word === undefined ? "from the grant on" : `vouched for by ${word.vault}`;
+}
+
+function* provedLines(report: ProofReport, keys: TrustedKeys): Generator<string> {
+  const { kind, unchecked, envelope, header, source, receipt, grant, root, chain } = report;
+  if (envelope === undefined) return;
   yield `line         ${printable(Buffer.from(envelope.bytes).toString("utf8"))}`;
   if (!envelope.endedByLf && envelope.kind === "line")
     yield "             (not ended by a line end)";
@@ -101,25 +134,42 @@ function* linesOf(ui: Ui, verdict: Verdict, report: ProofReport): Generator<stri
   yield `read at      ${isoTime(envelope.time)}, by the agent's clock`;
   yield `chain        ${chain}`;
   yield `subject      ${grant?.subject}`;
-  yield `receipt      of ${receipt?.vault}, ${isoTime((receipt?.time ?? 0) * 1e6)}`;
+  yield `proof        ${kind}`;
+  yield `grant        by root key ${root?.name}`;
+  const { vault, time } = receipt ?? { vault: undefined, time: undefined };
+  const at = time === undefined ? "not judged: no keys of it were given" : isoTime(time * 1e6);
+  yield `receipt      ${vault === undefined ? "none" : `of ${vault}, ${at}`}`;
+  for (const [index, key] of keyTexts(keys).entries()) {
+    yield `${index === 0 ? "trusted    " : "           "}  ${key}`;
+  }
   for (const [index, text] of unchecked.entries()) {
     yield `${index === 0 ? "not checked" : "           "}  ${printable(text)}`;
   }
 }
 
-function jsonOf(verdict: Verdict, report: ProofReport): string {
-  const { faults, unchecked, envelope, header, source, receipt, grant, chain } = report;
+/** Every key that was given. */
+function keyTexts({ roots = [], vaults = [] }: TrustedKeys): string[] {
+  const keys: VerifierKey[] = [...roots, ...vaults.flatMap(({ receipt, time }) => [receipt, time])];
+  return keys.map(formatVerifierKey);
+}
+
+function jsonOf({ verdict, faults, report }: Judged, keys: TrustedKeys): string {
   const findings = faults.map(({ code, message }) => ({ code, message }));
-  const head = { verdict, exitCode: verdictExitCodes[verdict], findings, unchecked };
-  if (verdict !== "VALID" || envelope === undefined || header === undefined) {
+  const head = {
+    ...{ verdict, exitCode: verdictExitCodes[verdict], proof: report?.kind ?? null, findings },
+    ...{ trusted: keyTexts(keys), unchecked: report?.unchecked ?? [] },
+  };
+  if (verdict !== "VALID" || report?.envelope === undefined || report.header === undefined) {
     return JSON.stringify(head, undefined, 2);
   }
+  const { word, envelope, header, source, receipt, grant, root, chain } = report;
   const { kind, seq, time, offset, endedByLf, bytes } = envelope;
   const where = source === undefined ? {} : { source: envelope.source, path: source.path };
   const line = { kind, seq, time, ...where, offset, lf: endedByLf };
   const proved = {
-    ...{ chain, subject: grant?.subject, block: header.blockNo, ...line },
-    base64: Buffer.from(bytes).toString("base64"),
+    vouchedBy: word?.vault ?? null,
+    ...{ chain, subject: grant?.subject, grantRoot: root && formatVerifierKey(root) },
+    ...{ block: header.blockNo, ...line, base64: Buffer.from(bytes).toString("base64") },
     receipt: receipt && { vault: receipt.vault, size: receipt.size, time: receipt.time },
     root: receipt && hex(receipt.root),
   };

@@ -60,7 +60,12 @@ export function saltsOf(suite: Suite, seed: Uint8Array, count: number): Uint8Arr
   return suite.shake256(concat(utf8("sealtail/1 salt"), seed), saltLength * count);
 }
 
-/** Reads a preimage, as a line proof carries it. Throws MALFORMED, NON_CANONICAL, UNSUPPORTED. */
+const lf = 0x0a;
+
+/**
+ * Reads a preimage, as a line proof carries it. Throws MALFORMED, NON_CANONICAL, UNSUPPORTED, and
+ * LIMIT_EXCEEDED: a line is one that some payload makes (core/derive.ts).
+ */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
   if (bytes.length < envelopeHeadLength) throw new Fault("MALFORMED", "envelope is cut short");
   if (bytes[field.domain] !== domain.envelope) throw new Fault("MALFORMED", "not an envelope", 0);
@@ -76,6 +81,8 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   if (readU32(bytes, field.length) !== bytes.length - envelopeHeadLength) {
     throw new Fault("MALFORMED", "envelope length disagrees with its bytes", field.length);
   }
+  if (kind === envelopeKind.line)
+    checkLine(bytes.subarray(envelopeHeadLength), flags === endedByLf);
   const source = hex(bytes.slice(field.source, field.offset));
   const offset = readU64(bytes, field.offset);
   const isRecord = kind === envelopeKind.record;
@@ -93,6 +100,16 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
     salt: bytes.slice(field.salt, field.length),
     bytes: bytes.slice(envelopeHeadLength),
   };
+}
+
+// Where a span is cut into lines, each holds a byte or is ended by an LF, and ends at the first.
+function checkLine(line: Uint8Array, ended: boolean): void {
+  if (line.includes(lf)) throw new Fault("MALFORMED", "line holds a line end", envelopeHeadLength);
+  const length = line.length + (ended ? 1 : 0);
+  if (length === 0) throw new Fault("MALFORMED", "line is nothing, not even ended", field.flags);
+  if (length > maxStretch) {
+    throw new Fault("LIMIT_EXCEEDED", `line takes ${length} bytes, at most 262,144`, field.length);
+  }
 }
 
 /** The 16 bytes of a source id in hex. */

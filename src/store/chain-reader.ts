@@ -242,14 +242,3 @@ function missing(chain: string, block: number): SealtailError {
 function damagedIndex(range: number): SealtailError {
   return new SealtailError("store-damaged", `headers object ${range} holds what is no header`);
 }
-
-/** One block's two parts. Throws store-cut-short where it is not there. */
-export async function readBlock(
-  chain: ChainReader,
-  number: number,
-): Promise<{ head: Uint8Array; payload: Uint8Array }> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of chain.wholeBlocks(number, number + 1)) pieces.push(piece);
-  const bytes = pieces.length === 1 ? (pieces[0] as Uint8Array) : concat(...pieces);
-  return { head: bytes.subarray(0, headLength), payload: bytes.subarray(headLength) };
-}

@@ -293,7 +293,7 @@ function chainReads(reads: Reads): Endpoint[] {
     read(
       {
         ...{ path: `${base}/lines/{seq}/proof`, name: "proof" },
-        about: "The proof of one line, to be checked offline.",
+        about: "The short proof of one line, to be checked offline; it takes this vault's word.",
         parameters: [chain, inPath("seq", "The envelope's number in the chain.")],
         success: { about: "A proof file.", type: plain },
       },

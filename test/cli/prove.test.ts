@@ -24,17 +24,72 @@ test("a line is proved, and the proof holds with nothing but the keys", async ()
   assert.deepEqual([made.code, made.out, made.err], [0, "", ""]);
   const checked = await dir.run(["verify-proof", "line.proof", ...keyWords]);
   assert.equal(checked.code, 0);
-  assert.match(checked.out, /^VALID\nline {9}block 3 line 4\nseq {10}30 in block 3\n/);
-  assert.match(checked.out, /not checked {2}blocks 1 to 1: the vault vouches for them/);
+  assert.match(
+    checked.out,
+    /^VALID, vouched for by vault.example\nline {9}block 3 line 4\nseq {10}30 in block 3\n/,
+  );
+  assert.match(checked.out, /not checked {2}blocks 1 to 2: vault.example vouches for them, nobody/);
+  assert.match(checked.out, /^trusted {6}root\.example\+[0-9a-f]{8}\+\S+$/m);
   const raw = await dir.run(["verify-proof", "line.proof", "--data", "data", "--raw"]);
   assert.equal(raw.out, "block 3 line 4\n");
   const json = JSON.parse(
     (await dir.quick(["verify-proof", "line.proof", "--data", "data", "--json"])).out,
   );
   assert.deepEqual([json.verdict, json.seq, json.block], ["VALID", 30, 3]);
+  assert.deepEqual(
+    [json.proof, json.vouchedBy, json.trusted.length],
+    ["short", "vault.example", 3],
+  );
   assert.equal(Buffer.from(json.base64, "base64").toString(), "block 3 line 4");
   const printed = await dir.quick(["prove", "data/store", "payments", "30"]);
   assert.equal(printed.out, readFileSync(dir.path("line.proof"), "utf8"));
+});
+
+test("a full proof holds with the root key alone, and needs no receipt", async () => {
+  using dir = new CommandDir();
+  const chain = chainOf(9);
+  dir.store(chain, { receipt: chain.receipt(5) });
+  const root = ["--root", "data/keys/root.pub"];
+  for (const [seq, receipt] of [
+    ["30", "of vault.example, not judged: no keys of it were given"],
+    ["130", "none"],
+  ] as const) {
+    const made = await dir.quick(["prove", "--data", "data", "payments", seq, "--full"]);
+    assert.deepEqual([made.code, made.err], [0, ""]);
+    dir.write("p", made.out);
+    const alone = await dir.quick(["verify-proof", "p", ...root]);
+    assert.equal(alone.code, 0);
+    assert.match(alone.out, /^VALID, from the grant on\nline {9}block \d line \d+\n/);
+    assert.ok(alone.out.includes(`\nreceipt      ${receipt}\n`), alone.out);
+    assert.ok(!/^(?:not checked| ) .*vouches/m.test(alone.out));
+    const json = JSON.parse((await dir.quick(["verify-proof", "p", ...root, "--json"])).out);
+    assert.deepEqual([json.proof, json.vouchedBy], ["full", null]);
+    assert.equal(json.trusted.length, 1);
+  }
+  dir.write("p", (await dir.quick(["prove", "--data", "data", "payments", "30", "--full"])).out);
+  const timed = await dir.quick(["verify-proof", "p", "--data", "data"]);
+  assert.match(timed.out, /^receipt {6}of vault.example, 2026-01-01T\S+Z$/m);
+});
+
+test("a full proof takes no receipt that does not hold", async () => {
+  using dir = new CommandDir();
+  const [chain, other] = [chainOf(5), chainOf(4)];
+  dir.store(chain, { receipt: other.receipt().replace("\n4\n", "\n5\n") });
+  const made = await dir.quick(["prove", "--data", "data", "payments", "12", "--full"]);
+  assert.equal(made.code, 0);
+  assert.ok(!made.out.includes("tlog-proof"));
+  const short = await dir.quick(["prove", "--data", "data", "payments", "12"]);
+  assert.deepEqual([short.code, short.out], [1, ""]);
+});
+
+test("a version of proofs that is not known is no verdict, exit 6", async () => {
+  using dir = new CommandDir();
+  dir.store(chainOf(3));
+  const { out } = await dir.quick(["prove", "--data", "data", "payments", "4", "--full"]);
+  dir.write("p", out.replace("sealtail/1", "sealtail/2"));
+  const ran = await dir.quick(["verify-proof", "p", "--data", "data"]);
+  assert.equal(ran.code, 6);
+  assert.match(ran.out, /^INDETERMINATE\n {2}UNSUPPORTED: /);
 });
 
 test("records, the genesis and the last line can be proved too", async () => {
@@ -98,4 +153,6 @@ test("a proof needs keys of root and vault", async () => {
   const half = await dir.quick(["verify-proof", "p", "--root", "data/keys/root.pub"]);
   assert.equal(half.code, 2);
   assert.match(half.err, /there are no vault keys to trust/);
+  const made = await dir.quick(["prove", "data/store", "payments", "4"]);
+  assert.match(made.err, /no root key was given: nobody judged the grant/);
 });

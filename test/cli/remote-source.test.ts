@@ -3,12 +3,12 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import test from "node:test";
 import { chooseChain, type OpenedSource } from "../../src/cli/chains-source.ts";
-import { makeProof } from "../../src/cli/proof-maker.ts";
+import { proveLine } from "../../src/cli/proof-maker.ts";
 import { remoteSource } from "../../src/cli/remote-source.ts";
 import { concat } from "../../src/core/bytes.ts";
-import { verifyProof } from "../../src/core/proof-check.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { type SourceReport, verifySource } from "../../src/verify/all.ts";
+import { verifyProof } from "../../src/verify/proof-check.ts";
 import { ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import {
@@ -132,7 +132,7 @@ test("lines of a vault are proved, and its chains exported as a store would hold
   await using vault = new FakeVault([built]);
   const source = await remoteSource(await vault.start(), undefined);
   const chain = await chooseChain(source, built.name.slice(0, 8));
-  const proof = await makeProof(chain, 1400, keys);
+  const proof = await proveLine(chain, { kind: "short", seq: 1400, keys });
   const report = verifyProof(suite, proof, keys);
   assert.deepEqual(report.faults, []);
   assert.match(Buffer.from(report.envelope!.bytes).toString(), /^block 1\d{3}$/);

@@ -8,6 +8,7 @@ import {
   type Envelope,
   envelopeHeadLength,
   firstPrev,
+  maxStretch,
   saltsOf,
 } from "../../src/core/envelope.ts";
 import { Fault } from "../../src/core/fault.ts";
@@ -19,8 +20,10 @@ const half = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const line: fc.Arbitrary<Envelope> = fc
   .record({
     ...{ endedByLf: fc.boolean(), prev: hash, seq: fc.maxSafeNat(), time: fc.maxSafeNat() },
-    ...{ source: half.map(hex), offset: fc.maxSafeNat(), salt: half, bytes: fc.uint8Array() },
+    ...{ source: half.map(hex), offset: fc.maxSafeNat(), salt: half },
+    bytes: fc.uint8Array().map((bytes) => bytes.map((byte) => (byte === 10 ? 13 : byte))),
   })
+  .filter(({ endedByLf, bytes }) => endedByLf || bytes.length > 0)
   .map((fields) => ({ kind: "line", ...fields }));
 
 /** By the table of the specification. */
@@ -63,6 +66,22 @@ test("an envelope is read as it was written", () => {
       assert.deepEqual(decodeEnvelope(encoded(record)), record);
     }),
   );
+});
+
+test("a line that no payload makes is refused", () => {
+  const [sample] = fc.sample(line, { numRuns: 1, seed: 1 }) as [Envelope];
+  const code = (text: string, endedByLf: boolean) =>
+    codeOf(encoded({ ...sample, bytes: Buffer.from(text), endedByLf }));
+  assert.equal(code("two\nlines", true), "MALFORMED");
+  assert.equal(code("\n", false), "MALFORMED");
+  assert.equal(code("", false), "MALFORMED");
+  assert.equal(code("", true), undefined);
+  assert.equal(code("x".repeat(maxStretch), false), undefined);
+  assert.equal(code("x".repeat(maxStretch), true), "LIMIT_EXCEEDED");
+  assert.equal(code("x".repeat(maxStretch + 1), false), "LIMIT_EXCEEDED");
+  const record = { ...sample, kind: "record", source: undefined, offset: 0 } as const;
+  const text = Buffer.from("{}\n");
+  assert.equal(codeOf(encoded({ ...record, bytes: text, endedByLf: false })), undefined);
 });
 
 test("an envelope that is cut, or longer than it says, is refused", () => {

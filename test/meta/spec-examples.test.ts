@@ -12,7 +12,7 @@ import { findingClasses } from "../../src/core/fault.ts";
 import { maxGrantLength } from "../../src/core/grant.ts";
 import { encodeHeader, type Header, headerLength, limits } from "../../src/core/header.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { maxProofLength } from "../../src/core/proof.ts";
+import { maxFullProofLength, maxProofHeads, maxProofLength } from "../../src/core/proof.ts";
 import { decodeRecord, encodeRecord, maxRecordLength } from "../../src/core/record.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { verdictExitCodes, verdictOf } from "../../src/verify/finding.ts";
@@ -108,7 +108,9 @@ const limitRows: readonly (readonly [page: string, ...cells: string[]])[] = [
   ["block.md", "hashes in a group", "1", String(groupSize)],
   ["grant.md", "bytes of a grant", "–", number(maxGrantLength)],
   ["receipt.md", "bytes of a receipt", "–", number(maxReceiptLength)],
-  ["proof.md", "bytes of a proof", "–", number(maxProofLength)],
+  ["proof.md", "bytes of a short proof", "–", number(maxProofLength)],
+  ["proof.md", "bytes of a full proof", "–", number(maxFullProofLength)],
+  ["proof.md", "heads in a full proof", "1", number(maxProofHeads)],
   ["wal.md", "bytes of a frame", "1", number(frameBytesMax)],
 ];
 

@@ -7,12 +7,19 @@ import { Fault } from "../../src/core/fault.ts";
 import { blockHash } from "../../src/core/header.ts";
 import { formatNote } from "../../src/core/note.ts";
 import { portableSuite } from "../../src/core/portable-suite.ts";
-import { formatProof, type LineProof, parseProof } from "../../src/core/proof.ts";
-import { type ProofReport, verifyProof } from "../../src/core/proof-check.ts";
+import {
+  type FullProof,
+  formatProof,
+  type LineProof,
+  maxProofHeads,
+  parseProof,
+  type ShortProof,
+} from "../../src/core/proof.ts";
 import { encodeRecord } from "../../src/core/record.ts";
 import { verifyInclusion } from "../../src/core/tree.ts";
 import { noteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { type ProofReport, verifyProof } from "../../src/verify/proof-check.ts";
 import { SeededRandom } from "../fakes/random.ts";
 import { type ProofChain, proofChain, source } from "./proof-chain.ts";
 
@@ -23,22 +30,32 @@ function check(proof: LineProof, of: ProofChain = chain): ProofReport {
   return verifyProof(suite, proof, { roots: [of.root], vaults: of.vaults });
 }
 
+/** With the root key alone. */
+function checkAlone(proof: LineProof): ProofReport {
+  return verifyProof(suite, proof, { roots: [chain.root], vaults: undefined });
+}
+
 function codes(report: ProofReport): string[] {
   return report.faults.map(({ code }) => code);
 }
 
-test("every envelope of a chain has a proof that parses and holds under every receipt", () => {
+test("every envelope of a chain has proofs that parse and hold under every receipt", () => {
   for (let seq = 0; seq < total; seq++) {
     const block = chain.blocks.findLastIndex(({ header }) => header.firstSeq <= seq);
-    for (const size of [block + 1, chain.blocks.length]) {
-      const proof = chain.proof(seq, size);
+    const sizes = [block + 1, chain.blocks.length];
+    const proofs = [
+      ...sizes.map((size) => chain.proof(seq, size)),
+      ...[...sizes, 0].map((size) => chain.full(seq, size)),
+    ];
+    for (const proof of proofs) {
       const parsed = parseProof(utf8(formatProof(proof)));
       assert.deepEqual(parsed, proof);
       const report = check(parsed);
-      assert.deepEqual(report.faults, [], `seq ${seq} of ${size}`);
+      assert.deepEqual(report.faults, [], `seq ${seq}, ${proof.kind}`);
+      assert.ok(report.holds);
       assert.equal(report.envelope?.seq, seq);
       assert.equal(report.header?.blockNo, block);
-      assert.equal(report.receipt?.size, size);
+      assert.equal(report.receipt?.size !== undefined, proof.receipt !== undefined);
       assert.equal(report.source?.path, seq === 0 ? undefined : "/var/log/app.log");
     }
   }
@@ -46,18 +63,36 @@ test("every envelope of a chain has a proof that parses and holds under every re
 
 test("both suites come to the same", async () => {
   const portable = await portableSuite();
-  const proof = chain.proof(20);
   const keys = { roots: [chain.root], vaults: chain.vaults };
-  assert.deepEqual(verifyProof(portable, proof, keys), verifyProof(suite, proof, keys));
+  for (const proof of [chain.proof(20), chain.proof(64), chain.full(64)]) {
+    assert.deepEqual(verifyProof(portable, proof, keys), verifyProof(suite, proof, keys));
+  }
 });
 
-test("what a proof leaves open is said", () => {
-  assert.ok(!check(chain.proof(1)).unchecked.some((text) => text.includes("vouches")));
-  const late = check(chain.proof(total - 1)).unchecked;
-  assert.ok(late.includes("blocks 1 to 3: the vault vouches for them"));
+test("a full proof needs the root key alone, a short one the vault's too", () => {
+  for (const size of [0, chain.blocks.length]) {
+    const report = checkAlone(chain.full(total - 1, size));
+    assert.deepEqual([report.faults, report.holds, report.word], [[], true, undefined]);
+    assert.equal(report.receipt?.time, undefined);
+  }
+  assert.equal(check(chain.full(total - 1)).receipt?.time, 1_700_000_005);
+  assert.equal(checkAlone(chain.proof(total - 1)).holds, false);
+  const rootless = { roots: undefined, vaults: chain.vaults };
+  assert.equal(verifyProof(suite, chain.full(9), rootless).holds, false);
+});
+
+test("a proof says whose word it takes, and what it leaves open", () => {
+  const { word, unchecked } = check(chain.proof(total - 1));
+  assert.deepEqual(word, { vault: "vault.example", from: 1, to: 4 });
+  assert.ok(unchecked.includes("blocks 1 to 4: vault.example vouches for them, nobody else"));
+  for (const proof of [chain.proof(1), chain.proof(44), chain.full(total - 1)]) {
+    const report = check(proof);
+    assert.equal(report.word, undefined);
+    assert.ok(!report.unchecked.some((text) => text.includes("vouches")));
+  }
   const bare = verifyProof(suite, chain.proof(9), { roots: undefined, vaults: undefined });
-  assert.deepEqual(bare.faults, []);
-  assert.equal(bare.unchecked.length, 4);
+  assert.deepEqual([bare.faults, bare.holds], [[], false]);
+  assert.equal(bare.unchecked.length, 5);
 });
 
 test("the last part is a C2SP tlog-proof that stands alone", () => {
@@ -74,7 +109,14 @@ test("the last part is a C2SP tlog-proof that stands alone", () => {
 });
 
 // One byte of the text, or of a decoded part, is changed: nothing of it may be believed.
-const samples = [0, 2, 10, 43, 50, 80].map((seq) => chain.proof(seq));
+const seqs = [0, 2, 10, 43, 50, 80];
+const samples: readonly LineProof[] = [
+  ...seqs.map((seq) => chain.proof(seq)),
+  ...seqs.map((seq) => chain.full(seq)),
+  ...seqs.map((seq) => chain.full(seq, 0)),
+];
+/** One of each form. */
+const few: readonly LineProof[] = [0, 2, 4, 6 + 4, 12 + 4].map((at) => samples[at]!);
 
 test("a text with any byte changed is refused", () => {
   fc.assert(
@@ -94,7 +136,7 @@ test("a text with any byte changed is refused", () => {
 });
 
 test("a text cut short, doubled in part or with a line moved is refused", () => {
-  for (const proof of samples) {
+  for (const proof of few) {
     const text = formatProof(proof);
     const lines = text.split("\n");
     for (let at = 0; at < lines.length; at++) {
@@ -115,30 +157,41 @@ test("a text cut short, doubled in part or with a line moved is refused", () => 
   }
 });
 
+const firstLines = ["sealtail/1 line-proof", "sealtail/1 full-line-proof"];
+
 function refused(bytes: Uint8Array): void {
   let proof: LineProof;
   try {
     proof = parseProof(bytes);
   } catch (caught) {
     assert.ok(caught instanceof Fault);
-    assert.equal(caught.code, "PROOF_INVALID");
+    const [line] = Buffer.from(bytes).toString().split("\n", 1) as [string];
+    const other = /^sealtail\/[0-9]+ (?:[a-z]+-)+proof$/.test(line) && !firstLines.includes(line);
+    assert.equal(caught.code, other ? "UNSUPPORTED" : "PROOF_INVALID");
     return;
   }
   const report = check(proof);
   if (report.faults.length > 0) return;
   // A note stays the same statement when its signature lines are repeated or change places.
-  const twin = samples.find((sample) => equalBytes(sample.envelope, proof.envelope))!;
+  const twin = samples.find(
+    ({ kind, envelope, receipt }) =>
+      kind === proof.kind &&
+      equalBytes(envelope, proof.envelope) &&
+      (receipt === undefined) === (proof.receipt === undefined),
+  )!;
   assert.deepEqual({ ...proof, receipt: twin.receipt }, twin);
   assert.deepEqual(report, check(twin));
 }
 
 test("parts of two genuine proofs cannot be mixed", () => {
   const other = proofChain([3, 40, 1, 16, 17, 5], 2);
-  const donors = [...samples, other.proof(10), chain.proof(11), chain.proof(43, 5)];
-  const parts = Object.keys(samples[0]!) as (keyof LineProof)[];
-  for (const good of samples) {
-    for (const donor of donors) {
-      for (const part of parts) {
+  const donors: readonly LineProof[] = [
+    ...[...samples, other.proof(10), other.full(10), other.full(80)],
+    ...[chain.proof(11), chain.proof(43, 5), chain.full(11, 0), chain.full(11)],
+  ];
+  for (const good of few) {
+    for (const donor of donors.filter(({ kind }) => kind === good.kind)) {
+      for (const part of Object.keys(good) as (keyof LineProof)[]) {
         const mixed = { ...good, [part]: donor[part] };
         if (donors.some((each) => same(mixed, each))) continue;
         refused(utf8(formatProof(mixed)));
@@ -147,15 +200,41 @@ test("parts of two genuine proofs cannot be mixed", () => {
   }
 });
 
+test("a version or kind of proof that is not known is not judged", () => {
+  const text = chain.full(9);
+  for (const line of ["sealtail/2 line-proof", "sealtail/1 other-proof", "sealtail/9 a-b-proof"]) {
+    const other = utf8(formatProof(text).replace(/^.*/, line));
+    assert.throws(() => parseProof(other), { code: "UNSUPPORTED" });
+  }
+  for (const line of ["sealtail/1 grant", "sealtail/0 line-proof", "line-proof", ""]) {
+    const other = utf8(formatProof(text).replace(/^.*/, line));
+    assert.throws(() => parseProof(other), { code: "PROOF_INVALID" });
+  }
+});
+
+test("a full proof has a head for each block, no more than the limit, and its own place", () => {
+  const proof = chain.full(50);
+  const { heads } = proof;
+  const parsed = (bent: Partial<FullProof>) => () =>
+    parseProof(utf8(formatProof({ ...proof, ...bent })));
+  for (const wrongly of [heads.slice(1), heads.slice(0, -1), [...heads, ...heads], []]) {
+    assert.throws(parsed({ heads: wrongly }), { code: "PROOF_INVALID" });
+  }
+  const [line] = /^head .*\n/m.exec(formatProof(proof)) as unknown as [string];
+  const many = formatProof(chain.full(50, 0)).replace(line, line.repeat(maxProofHeads));
+  assert.throws(() => parseProof(utf8(many)), {
+    code: "PROOF_INVALID",
+    message: /has 100003 heads, at most 100000/,
+  });
+});
+
 function same(a: LineProof, b: LineProof): boolean {
   return equalBytes(utf8(formatProof(a)), utf8(formatProof(b)));
 }
 
-const wrong: readonly (readonly [
-  what: string,
-  code: string,
-  bend: (proof: LineProof) => LineProof,
-])[] = [
+type Bend = (proof: ShortProof) => LineProof;
+
+const wrong: readonly (readonly [what: string, code: string, bend: Bend])[] = [
   ["the block's signature", "BAD_SIGNATURE", (p) => ({ ...p, block: flip(p.block!, 400) })],
   ["the genesis' signature", "BAD_SIGNATURE", (p) => ({ ...p, genesis: flip(p.genesis, 400) })],
   ["the line", "PROOF_INVALID", (p) => ({ ...p, envelope: flip(p.envelope, 97) })],
@@ -177,6 +256,22 @@ for (const [what, code, bend] of wrong) {
     assert.ok(codes(report).includes(code), codes(report).join(" "));
   });
 }
+
+test("in a full proof every head must be signed by the key that the one before names", () => {
+  const proof = chain.full(64);
+  assert.equal(proof.heads.length, 5);
+  for (const at of proof.heads.keys()) {
+    for (const byte of [400, 20, 60, 90, 120, 250, 345]) {
+      const heads = proof.heads.with(at, flip(proof.heads[at]!, byte));
+      assert.deepEqual(codes(checkAlone({ ...proof, heads })).at(0), "BAD_SIGNATURE");
+    }
+    if (at === 0) continue;
+    const swapped = proof.heads.with(at, proof.heads[at - 1]!).with(at - 1, proof.heads[at]!);
+    assert.notDeepEqual(codes(checkAlone({ ...proof, heads: swapped })), []);
+    const doubled = proof.heads.with(at, proof.heads[at - 1]!);
+    assert.notDeepEqual(codes(checkAlone({ ...proof, heads: doubled })), []);
+  }
+});
 
 function flip(bytes: Uint8Array, at: number): Uint8Array {
   const copy = bytes.slice();
@@ -202,6 +297,17 @@ test("a receipt of another trusted vault than the grant's audience proves nothin
   assert.deepEqual(codes(resigned("dev.example")), ["RECEIPT_MISMATCH"]);
   // A vault that exchanged its keys: both pairs have the audience's name.
   assert.deepEqual(codes(resigned("vault.example")), []);
+});
+
+test("a full proof's receipt is judged like any other, and must cover the line's block", () => {
+  const proof = chain.full(64);
+  const bent = [
+    { ...proof, receipt: flip(proof.receipt!, 79) },
+    { ...proof, receipt: chain.proof(20, 2).receipt },
+    { ...proof, blockPath: [] },
+    { ...proof, receipt: proofChain([3, 40, 1, 16, 17, 5], 2).proof(64).receipt },
+  ];
+  for (const each of bent) assert.notDeepEqual(codes(check(each)), []);
 });
 
 test("a proof says nothing to someone who trusts other keys", () => {

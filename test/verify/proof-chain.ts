@@ -2,7 +2,6 @@
 //
 // - No snapshots and no configuration: a proof looks at signatures, trees and envelopes only.
 
-import { headLength } from "../../src/core/block.ts";
 import { concat, readU64, utf8 } from "../../src/core/bytes.ts";
 import { checkpointText, type VaultKeys } from "../../src/core/checkpoint.ts";
 import { deriveEnvelopes } from "../../src/core/derive.ts";
@@ -17,9 +16,9 @@ import {
   writeRecord,
   writeSpanHead,
 } from "../../src/core/payload.ts";
-import type { LineProof } from "../../src/core/proof.ts";
+import type { FullProof, ShortProof } from "../../src/core/proof.ts";
 import { encodeRecord, type SourceRecord, sourceIdOf } from "../../src/core/record.ts";
-import { Frontier, inclusionPath } from "../../src/core/tree.ts";
+import { Frontier, inclusionPath, rootOf } from "../../src/core/tree.ts";
 import { noteSigner, signer } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { SeededRandom } from "../fakes/random.ts";
@@ -50,7 +49,9 @@ export interface ProofChain {
   readonly vaults: readonly VaultKeys[];
   readonly blocks: readonly Made[];
   /** The proof of envelope `seq` under a receipt of `size` blocks. */
-  proof(seq: number, size?: number): LineProof;
+  proof(seq: number, size?: number): ShortProof;
+  /** The same from the grant on; of size 0: without a receipt. */
+  full(seq: number, size?: number): FullProof;
 }
 
 /** Block k holds the source record if k is 0, then `counts[k]` lines. */
@@ -102,46 +103,50 @@ export function proofChain(counts: readonly number[], seed = 1): ProofChain {
     [key, prev, firstSeq, offset] = [next, derived.lastHash, firstSeq + count, end];
   }
   const hashes = blocks.map(({ head }) => blockHash(suite, head));
+  const blockOf = (seq: number) => blocks.findLastIndex(({ header }) => header.firstSeq <= seq);
+  const opened = (seq: number) => {
+    const { header, raw, prev: before } = blocks[blockOf(seq)]!;
+    const builder = new EnvelopePathBuilder(suite, seq - header.firstSeq, header.count);
+    let envelope: Uint8Array = new Uint8Array(0);
+    const { firstSeq: first, count } = header;
+    deriveEnvelopes(suite, {
+      ...{ raw, prev: before, firstSeq: first, count },
+      onEnvelope: (preimage, hash) => {
+        builder.add(hash);
+        if (readU64(preimage, field.seq) === seq) envelope = preimage.slice();
+      },
+    });
+    const record = envelope[2] === 1 ? undefined : encodeRecord(source);
+    return { grant, envelope, ...builder.path(), source: record };
+  };
+  const covered = (seq: number, size: number) => {
+    const leaves = hashes.slice(0, size);
+    const note = checkpointText("vault.example", chainId, size, rootOf(suite, leaves));
+    const signatures = [receipts.signNote(note), times.cosign(seconds + 5, note)];
+    const index = blockOf(seq);
+    const blockPath = inclusionPath(suite, leaves, index);
+    return { index, blockPath, receipt: utf8(formatNote(note, signatures)) };
+  };
   return {
     root: root.key,
     vaults: [{ receipt: receipts.key, time: times.key }],
     blocks,
     proof(seq, size = blocks.length) {
-      const index = blocks.findLastIndex(({ header }) => header.firstSeq <= seq);
-      const { head, header, raw, prev: before } = blocks[index]!;
-      const builder = new EnvelopePathBuilder(suite, seq - header.firstSeq, header.count);
-      let envelope: Uint8Array = new Uint8Array(0);
-      const { firstSeq: first, count } = header;
-      deriveEnvelopes(suite, {
-        ...{ raw, prev: before, firstSeq: first, count },
-        onEnvelope: (preimage, hash) => {
-          builder.add(hash);
-          if (readU64(preimage, field.seq) === seq) envelope = preimage.slice();
-        },
-      });
-      const leaves = hashes.slice(0, size);
-      const tree = new Frontier(suite);
-      for (const leaf of leaves) tree.append(leaf);
-      const note = checkpointText("vault.example", chainId, size, tree.root());
-      const signatures = [receipts.signNote(note), times.cosign(seconds + 5, note)];
+      const index = blockOf(seq);
+      const path = () => inclusionPath(suite, hashes.slice(0, size), index - 1);
       return {
-        grant,
+        ...{ kind: "short", ...opened(seq), ...covered(seq, size) },
         genesis: blocks[0]!.head,
-        previous:
-          index < 2
-            ? undefined
-            : {
-                head: blocks[index - 1]!.head.slice(0, headLength),
-                path: inclusionPath(suite, leaves, index - 1),
-              },
-        block: index === 0 ? undefined : head,
-        envelope,
-        ...builder.path(),
-        source: envelope[2] === 1 ? undefined : encodeRecord(source),
-        index,
-        blockPath: inclusionPath(suite, leaves, index),
-        receipt: utf8(formatNote(note, signatures)),
+        previous: index < 2 ? undefined : { head: blocks[index - 1]!.head, path: path() },
+        block: index === 0 ? undefined : blocks[index]!.head,
       };
+    },
+    full(seq, size = blocks.length) {
+      const index = blockOf(seq);
+      const bare = { index, blockPath: [], receipt: undefined };
+      const place = size === 0 ? bare : covered(seq, size);
+      const heads = blocks.slice(0, index + 1).map(({ head }) => head);
+      return { kind: "full", ...opened(seq), ...place, heads };
     },
   };
 }
