@@ -129,6 +129,6 @@ export function reportJson({ report, at, chains, findings }: Judged): string {
 }
 
 function summary(report: ChainReport): Record<string, unknown> {
-  const { findings, roots: _, ...rest } = report;
+  const { findings, roots: _, positions: __, ...rest } = report;
   return { ...rest, counts: findings };
 }

@@ -9,12 +9,12 @@ import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Finding, finding, type Verdict, verdictOf, worse } from "./finding.ts";
 import { FoundList } from "./found-list.ts";
-import { judgePredecessor, wantedRoots } from "./predecessors.ts";
+import { judgePositions, judgePredecessor, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { limited, type VerifyOptions, verifyChain } from "./verify.ts";
 
-export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt"> {
+export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" | "positionsRoom"> {
   readonly report?: (finding: Finding) => void;
   /** Ids of the chains to verify; without it, all. */
   readonly only?: ReadonlySet<string>;
@@ -23,6 +23,9 @@ export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt">
   /** Called when a chain was walked, before chains are judged against each other. */
   readonly onChain?: (report: ChainReport) => void;
 }
+
+/** Positions of sources that are kept to be compared with what other chains say of them. */
+const positionsMax = 200_000;
 
 export interface SourceReport {
   readonly source: string;
@@ -53,7 +56,7 @@ export async function verifySource(
   const chains = (listed ?? []).filter(({ id }) => options.only?.has(id) ?? true);
   const whole = listed !== undefined && chains.length === listed.length;
   const walked = await walkAll(chains, options, report);
-  const reports = judgeTogether(walked, whole, report, (what) => unchecked.add(what));
+  const reports = judgeTogether(options, walked, whole, report, (what) => unchecked.add(what));
   // What belongs to no chain that is there counts for the whole only.
   const verdict = found.counts.has("CHAIN_MISSING") ? "INCOMPLETE" : "VALID";
   const complete = strange.length === 0 || options.only !== undefined;
@@ -105,13 +108,14 @@ async function walkAll(
 ): Promise<ChainReport[]> {
   const { only: _, keptPerCode: __, onChain, ...each } = options;
   const wanted = await wantedRoots(options.suite, chains);
+  const positionsRoom = { left: positionsMax };
   const reports: ChainReport[] = [];
   for (const chain of chains) {
     const rootsAt = wanted.get(chain.id);
     const done = await verifyChain(chain, {
       ...each,
       report,
-      ...(rootsAt === undefined ? {} : { rootsAt }),
+      ...(rootsAt === undefined ? {} : { rootsAt, positionsRoom }),
     });
     reports.push(done);
     onChain?.(done);
@@ -120,6 +124,7 @@ async function walkAll(
 }
 
 function judgeTogether(
+  options: SourceOptions,
   walked: readonly ChainReport[],
   whole: boolean,
   report: (finding: Finding) => void,
@@ -132,6 +137,7 @@ function judgeTogether(
   }
   const found = [
     ...walked.map((each) => judgePredecessor(each, byId, whole, unchecked)),
+    ...walked.map((each) => judgePositions(options.suite, each, byId, unchecked)),
     ...grantUses(walked),
   ].filter((each) => each !== undefined);
   const byChain = new Map<string, Finding[]>();

@@ -62,6 +62,13 @@ export function judgeDates(walk: ChainWalk): boolean {
     walk.unchecked.add("the grant's not-after: the chain's first receipt was not read");
     return true;
   }
+  if (fault?.code === "GRANT_EXPIRED" && (walk.begunAt ?? 0) <= grant.notAfter * 1e6) {
+    // The vault's first answer may have been lost: only a later receipt came to be recorded.
+    const text =
+      "its first receipt known is of a time after the grant's not-after, it is dated before";
+    walk.report("TIME_SKEW", text, { block: 0 });
+    return true;
+  }
   if (fault !== undefined) walk.report(fault.code, fault.message, { object: "grant" });
   return fault === undefined;
 }

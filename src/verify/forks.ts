@@ -2,8 +2,8 @@
 //
 // - A proof that holds is FORK; one that proves nothing is PROOF_INVALID, for it was put there to
 //   accuse, or it was bent. None is passed over, whatever height its name gives.
-// - Both heads must be of this chain and this height: whoever can write into a store has heads of
-//   other chains at hand.
+// - A head counts only if it is of this chain and this height: whoever can write into a store has
+//   heads of other chains at hand.
 //
 // Spec: docs/spec/store.md, "forks".
 
@@ -53,6 +53,8 @@ export interface Height {
   readonly block: number;
   /** The key that had to sign the block; undefined where it is not known: nothing can be proved. */
   readonly key: Uint8Array | undefined;
+  /** The head that was walked; undefined where there is none. */
+  readonly walked: Uint8Array | undefined;
 }
 
 /** Judges the proofs for one height. */
@@ -71,24 +73,32 @@ export function judgeForks(
   }
 }
 
-/** Why a proof does not hold. It stands on itself: both heads, whatever the walk found there. */
-function flawOf(proof: Uint8Array, { suite, chainId, block, key }: Height): string | undefined {
+/**
+ * Why a proof does not hold. Beside the head that was walked, one other is enough; where none was
+ * walked, the proof needs two.
+ */
+function flawOf(proof: Uint8Array, height: Height): string | undefined {
   if (proof.length !== 2 * headLength) return "it does not hold two heads";
-  const heads = [proof.subarray(0, headLength), proof.subarray(headLength)];
-  if (equalBytes(heads[0] as Uint8Array, heads[1] as Uint8Array)) return "its heads are the same";
-  for (const head of heads) {
-    const header = headerIn(head);
-    if (header === undefined) return "it holds a head that is none";
-    // A genesis is its chain: another one is the beginning of another chain.
-    const ours = header.kind !== "genesis" && equalBytes(header.chainId, chainId);
-    if (!ours) return "it holds a head of another chain";
-    if (header.blockNo !== block) return `it holds a head of block ${header.blockNo}`;
-  }
-  if (key === undefined) return "the key of that block is not known";
-  const signed = heads.every((head) =>
-    suite.verifyEd25519(key, signedBytes(head), head.subarray(headerLength)),
-  );
-  return signed ? undefined : "the key of that block did not sign both heads";
+  const heads = [proof.subarray(0, headLength), proof.subarray(headLength)] as const;
+  if (equalBytes(...heads)) return "its heads are the same";
+  if (height.key === undefined) return "the key of that block is not known";
+  const { walked } = height;
+  const others = heads.filter((head) => walked === undefined || !equalBytes(head, walked));
+  const flaws = others.map((head) => flawOfHead(head, height));
+  const holds = flaws.filter((flaw) => flaw === undefined).length;
+  return holds >= (walked === undefined ? 2 : 1) ? undefined : flaws.find((flaw) => flaw);
+}
+
+function flawOfHead(head: Uint8Array, { suite, chainId, block, key }: Height): string | undefined {
+  const header = headerIn(head);
+  if (header === undefined) return "it holds a head that is none";
+  // A genesis is its chain: another one is the beginning of another chain.
+  const ours = header.kind !== "genesis" && equalBytes(header.chainId, chainId);
+  if (!ours) return "it holds a head of another chain";
+  if (header.blockNo !== block) return `it holds a head of block ${header.blockNo}`;
+  const signature = head.subarray(headerLength);
+  const signed = key !== undefined && suite.verifyEd25519(key, signedBytes(head), signature);
+  return signed ? undefined : "the key of that block did not sign its head";
 }
 
 function headerIn(head: Uint8Array): Header | undefined {

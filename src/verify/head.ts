@@ -165,7 +165,7 @@ function linkFault(context: HeadContext, header: Header): Fault | undefined {
   return undefined;
 }
 
-function* keyFaults({ thread }: HeadContext, header: Header): Generator<Fault> {
+function* keyFaults({ thread, recent }: HeadContext, header: Header): Generator<Fault> {
   if (header.kind === "final") return;
   try {
     checkPublicKey(header.nextPub);
@@ -175,6 +175,8 @@ function* keyFaults({ thread }: HeadContext, header: Header): Generator<Fault> {
   }
   if (thread.key !== undefined && equalBytes(thread.key, header.nextPub)) {
     yield new Fault("KEY_REUSE", "next_pub is the key that signed this block", 240);
+  } else if (recent.signedBy(header.nextPub)) {
+    yield new Fault("KEY_REUSE", "next_pub is a key that signed an earlier block", 240);
   }
 }
 

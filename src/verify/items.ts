@@ -17,6 +17,7 @@ import type { PayloadContext } from "./payload.ts";
 import { judgeReceiptRecord } from "./receipts.ts";
 import type { RunPlace } from "./run-log.ts";
 import { judgeSnapshot } from "./snapshot.ts";
+import type { ItemTimes } from "./times.ts";
 
 const snapshotPeriod = 1024;
 
@@ -36,6 +37,8 @@ export class ItemJudge {
   receiptSize: number;
   stopped: boolean;
   clockStepped = false;
+  #earliest = Number.POSITIVE_INFINITY;
+  #latest = 0;
 
   constructor(context: PayloadContext, header: Header, raw: Uint8Array, run: RunPlace) {
     this.#context = context;
@@ -50,15 +53,23 @@ export class ItemJudge {
 
   judge(item: PayloadItem, seq: number, count: number): void {
     const bytes = this.#raw;
+    if (item.time < this.#earliest) this.#earliest = item.time;
+    if (item.time > this.#latest) this.#latest = item.time;
     if (item.kind === "span") {
       this.#startRule(seq, undefined);
       const { sources } = this.#context;
+      this.#reopened(item.source, item.offset, seq);
       this.#fault(sources.advance(item.source, item.offset, item.end - item.start), seq);
       this.#noteKind("line");
     } else {
       this.#record(bytes.subarray(item.start, item.end), seq);
     }
     this.#context.onItem?.(item, bytes, seq, count);
+  }
+
+  /** When its items were read. */
+  get times(): ItemTimes {
+    return { earliest: this.#earliest, latest: this.#latest };
   }
 
   /** What can be judged only when all items were seen. */
@@ -122,7 +133,7 @@ export class ItemJudge {
       if (record.type === "predecessor") {
         for (const each of positionsIn(record.value["positions"])) this.#scope(each.record, seq);
       }
-      this.#fault(this.#context.sources.apply(record.type, record.value), seq);
+      this.#apply(record, seq);
       this.#meaning(record, seq);
     }
     this.#noteKind(record.type);
@@ -143,6 +154,26 @@ export class ItemJudge {
       ? "start record does not begin the run that its block names"
       : "run does not begin with its start record";
     this.#fault(new Fault("START_MISSING", why), seq);
+  }
+
+  #apply({ type, value }: DecodedRecord, seq: number): void {
+    const { sources, closed } = this.#context;
+    const id = type === "end" || type === "gap" ? String(value["source"]) : undefined;
+    const before = id === undefined ? undefined : sources.get(id)?.expected;
+    this.#fault(sources.apply(type, value), seq);
+    if (id === undefined || before === undefined) return;
+    if (sources.get(id) === undefined) closed.add(id, before);
+    // A gap may lead to where it had ended: then it goes on.
+    else if (value["from"] === 0) this.#reopened(id, Number(value["to"]), seq);
+  }
+
+  /** Bytes of a source that was closed before are sealed, from `offset` on. */
+  #reopened(id: string, offset: number, seq: number): void {
+    const { sources, closed } = this.#context;
+    const end = sources.get(id) === undefined ? undefined : closed.goesBack(id, offset);
+    if (end === undefined) return;
+    const text = `source is opened again at ${offset}, it had ended at ${end}`;
+    this.#fault(new Fault("SOURCE_REWRITTEN", text), seq);
   }
 
   #meaning(record: DecodedRecord, seq: number): void {

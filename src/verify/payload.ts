@@ -16,10 +16,12 @@ import { type Header, limits } from "../core/header.ts";
 import { type PayloadItem, payloadItems } from "../core/payload.ts";
 import type { PredecessorRecord } from "../core/record.ts";
 import type { SourceTable } from "../core/sources.ts";
+import type { ClosedSources } from "./closed-sources.ts";
 import { ItemJudge } from "./items.ts";
 import type { ReceiptContext } from "./receipts.ts";
 import type { RunPlace } from "./run-log.ts";
 import type { Thread } from "./thread.ts";
+import type { ItemTimes } from "./times.ts";
 
 export interface PayloadContext {
   readonly suite: Suite;
@@ -35,6 +37,8 @@ export interface PayloadContext {
   /** What is wrong, and in which envelope. */
   readonly report: (fault: Fault, seq?: number) => void;
   readonly unchecked: (what: string) => void;
+  /** What sources were closed, and at which offset. */
+  readonly closed: ClosedSources;
   readonly onPredecessor: (record: PredecessorRecord, seq: number) => void;
   /** For readers: every item with its first seq, after it was judged. */
   readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
@@ -56,6 +60,8 @@ export interface PayloadOutcome {
   readonly receiptSize: number;
   /** A clock record explains a step of the block's time. */
   readonly clockStepped: boolean;
+  /** Undefined where it could not be read. */
+  readonly times: ItemTimes | undefined;
 }
 
 /** A payload that is not there, or cannot be read: only the header speaks. */
@@ -70,6 +76,7 @@ export function unread(context: PayloadContext, header: Header): PayloadOutcome 
     receiptHash: header.blockNo === 0 ? new Uint8Array(32) : header.receiptHash,
     receiptSize: header.receiptSize,
     clockStepped: true,
+    times: undefined,
   };
 }
 
@@ -133,6 +140,7 @@ function outcome(
     // Behind a lost block the newest receipt is not known: the header speaks for both.
     receiptSize: items.receiptHash === undefined ? header.receiptSize : items.receiptSize,
     clockStepped: items.clockStepped,
+    times: items.times,
   };
 }
 

@@ -6,12 +6,14 @@
 // Spec: docs/spec/verification.md, "Chains against each other".
 
 import { headLength, openPayload } from "../core/block.ts";
+import { hex } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { decodeHeader, limits } from "../core/header.ts";
 import { payloadItems } from "../core/payload.ts";
-import { decodeRecord, type PredecessorRecord } from "../core/record.ts";
+import { decodeRecord, encodeRecord, type PredecessorRecord, sourceIdOf } from "../core/record.ts";
+import { positionsIn } from "../core/sources.ts";
 import { type Finding, finding } from "./finding.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { ChainReport } from "./report.ts";
@@ -102,4 +104,38 @@ function disagreement(
   }
   unchecked(`the root over the first ${size} blocks of chain ${chain}`);
   return undefined;
+}
+
+/**
+ * Judges where the new chain goes on in each file: not behind what the old one holds of it, or the
+ * bytes between are nowhere.
+ */
+export function judgePositions(
+  suite: Suite,
+  report: ChainReport,
+  all: ReadonlyMap<string, ChainReport>,
+  unchecked: (what: string) => void,
+): Finding | undefined {
+  if (report.predecessor === undefined) return undefined;
+  const { record, seq } = report.predecessor;
+  const { chain, size, root } = record;
+  const old = all.get(chain);
+  // What disagrees in its root is said to be another history already.
+  if (old?.roots.get(size) !== root) return undefined;
+  const held = old.positions;
+  if (held === undefined) {
+    unchecked(`up to where chain ${chain} holds its sources`);
+    return undefined;
+  }
+  let [bytes, sources] = [0, 0];
+  for (const position of positionsIn(record["positions"])) {
+    const id = hex(sourceIdOf(suite, encodeRecord(position.record)));
+    const ahead = position.offset - (held.get(id) ?? 0);
+    if (ahead <= 0) continue;
+    bytes += ahead;
+    sources += 1;
+  }
+  if (sources === 0) return undefined;
+  const text = `${bytes} bytes of ${sources} sources are in neither chain: it goes on behind them`;
+  return finding("GAP_UNDECLARED", text, { chain: report.chain, block: 0, seq });
 }

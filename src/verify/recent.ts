@@ -2,6 +2,8 @@
 //
 // - A ring of fixed size: a chain of any length is walked in constant memory.
 
+import { hex } from "../core/bytes.ts";
+
 /** Blocks remembered. A receipt recorded further behind than this cannot be checked. */
 export const remembered = 32_768;
 
@@ -18,6 +20,8 @@ interface Remembered {
 export class RecentBlocks {
   readonly #blocks = new Map<number, Remembered>();
   readonly #limit: number;
+  /** Keys that signed the blocks remembered, in hex. */
+  readonly #keys = new Set<string>();
   #learned: { readonly size: number; readonly root: Uint8Array } | undefined;
 
   constructor(limit: number = remembered) {
@@ -26,12 +30,20 @@ export class RecentBlocks {
 
   add(blockNo: number, block: Remembered): void {
     this.#blocks.set(blockNo, block);
+    if (block.key !== undefined) this.#keys.add(hex(block.key));
+    const forgotten = this.#blocks.get(blockNo - this.#limit);
+    if (forgotten?.key !== undefined) this.#keys.delete(hex(forgotten.key));
     this.#blocks.delete(blockNo - this.#limit);
   }
 
   /** A root that was looked up elsewhere; the next one that is learned takes its place. */
   learn(size: number, root: Uint8Array): void {
     this.#learned = { size, root };
+  }
+
+  /** Whether this key signed one of the blocks remembered. */
+  signedBy(key: Uint8Array): boolean {
+    return this.#keys.has(hex(key));
   }
 
   get(blockNo: number): Remembered | undefined {

@@ -7,7 +7,7 @@ import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Verdict, worse } from "./finding.ts";
 import type { ChainWalk } from "./walk.ts";
-import type { Predecessor } from "./walk-options.ts";
+import type { Positions, Predecessor } from "./walk-options.ts";
 
 export interface ChainReport {
   readonly chain: string;
@@ -53,6 +53,8 @@ export interface ChainReport {
   readonly unread: readonly string[];
   /** Roots asked for by `rootsAt`, in hex. */
   readonly roots: ReadonlyMap<number, string>;
+  /** Up to where it holds each source, where that is known and other chains name it. */
+  readonly positions: Positions | undefined;
 }
 
 /** What is known of a chain besides its walk. */
@@ -60,6 +62,7 @@ export interface ChainFacts {
   readonly authority: Authority;
   /** False where a receipt shows that the chain began outside of its grant's dates. */
   readonly datesHold: boolean;
+  readonly positions: Positions | undefined;
   readonly unchecked: readonly string[];
   readonly unread: readonly string[];
 }
@@ -99,5 +102,6 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     unchecked,
     unread,
     roots: walk.roots,
+    positions: facts.positions,
   };
 }

@@ -50,9 +50,11 @@ export class RunLog {
     else this.#unchecked(`run ids used again after the first ${maxRemembered} runs`);
     const { run, stopped } = thread;
     if (run === undefined || stopped === undefined) return undefined;
-    const seconds = ((header.time - run.time) / 1e6).toFixed(1);
+    const seconds = (header.time - run.time) / 1e6;
+    // A clock that went back meanwhile says nothing about how long it took.
+    const long = seconds < 0 ? "an unknown time" : `${seconds.toFixed(1)} s`;
     return stopped
-      ? new Fault("DOWNTIME", `agent was stopped for ${seconds} s`)
-      : new Fault("RESTART_UNCLEAN", `agent began again after ${seconds} s without a stop`);
+      ? new Fault("DOWNTIME", `agent was stopped for ${long}`)
+      : new Fault("RESTART_UNCLEAN", `agent began again after ${long} without a stop`);
   }
 }

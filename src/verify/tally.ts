@@ -21,7 +21,8 @@ export class Tally {
   lastReceiptTime: number | undefined;
   /** No earlier receipt can stand in a payload that was not read. */
   firstReceiptKnown = false;
-  #allRead = true;
+  /** The payloads of all blocks up to the newest were read. */
+  allRead = true;
   readonly counts: Map<FindingCode, number> = new Map();
   verdict: Verdict = "VALID";
 
@@ -34,7 +35,7 @@ export class Tally {
   block(header: Header, envelopes: number | undefined): void {
     this.blocks += 1;
     this.envelopes += envelopes ?? header.count;
-    this.#allRead &&= envelopes !== undefined && header.blockNo === this.blocks - 1;
+    this.allRead &&= envelopes !== undefined && header.blockNo === this.blocks - 1;
     this.firstTime ??= header.time;
     this.lastTime = header.time;
     this.lastHeader = header;
@@ -44,7 +45,7 @@ export class Tally {
     this.coveredSize = Math.max(this.coveredSize, receipt.size);
     if (this.firstReceiptTime === undefined) {
       this.firstReceiptTime = receipt.time;
-      this.firstReceiptKnown = this.#allRead;
+      this.firstReceiptKnown = this.allRead;
     }
     this.lastReceiptTime = receipt.time;
   }

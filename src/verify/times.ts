@@ -1,49 +1,103 @@
-// Judges the agent's clock against itself and against receipts: TIME_SKEW, never more.
+// Judges the agent's clock: against itself, against what was read, and against receipts.
 //
-// - Order comes from block numbers; time is evidence, and only the vault's time is trusted.
+// - Order comes from block numbers; time is evidence, and only the vault's time is trusted. So all
+//   of it is TIME_SKEW, never more.
+// - An agent may have been without its vault, or without room, for days: what is late is a finding
+//   only after a week.
+//
+// Spec: docs/spec/verification.md, "Times".
 
 import type { Receipt } from "../core/checkpoint.ts";
 import type { Header } from "../core/header.ts";
 import { type RecentBlocks, remembered } from "./recent.ts";
 import type { RunState } from "./thread.ts";
 
-/** A clock may stand this far from the vault's before it is a finding, in seconds. */
+/** A clock may stand this far from another one before it is a finding, in seconds. */
 export const toleratedSkew = 300;
-const toleratedStepMicros = 5_000_000;
+/** How long after it was read a line may be sealed, and a block receipted, in seconds. */
+export const toleratedDelay: number = 7 * 86_400;
+const toleratedStep = 5;
+
+/** When the items of a payload were read, in Unix microseconds. */
+export interface ItemTimes {
+  readonly earliest: number;
+  readonly latest: number;
+}
 
 export class TimeJudge {
   readonly #recent: RecentBlocks;
-  readonly #report: (block: number, message: string) => void;
+  readonly #tell: (block: number, message: string) => void;
+  /** Blocks of which a disagreement was told: one is enough. */
+  readonly #told = new Set<number>();
   /** Blocks already compared with a receipt. */
   #compared = 0;
+  /** The newest receipt's time: what comes behind it in the chain was sealed later. */
+  #floor = Number.NEGATIVE_INFINITY;
 
   constructor(recent: RecentBlocks, report: (block: number, message: string) => void) {
     this.#recent = recent;
-    this.#report = report;
+    this.#tell = report;
   }
 
-  /** `judged`: same run, and no record explains a step. */
-  block(header: Header, before: RunState | undefined, judged: boolean): void {
-    if (!judged || before === undefined) return;
-    const back = before.time - header.time;
-    if (back > toleratedStepMicros) {
-      this.#report(header.blockNo, `time went back by ${(back / 1e6).toFixed(1)} s`);
+  /** `stepped`: a record explains a step of the clock, or may do so where nobody read it. */
+  block(
+    { blockNo, time }: Header,
+    before: RunState | undefined,
+    stepped: boolean,
+    items: ItemTimes | undefined,
+  ): void {
+    const back = before === undefined ? 0 : (before.time - time) / 1e6;
+    if (!stepped && back > toleratedStep) {
+      this.#report(blockNo, `time went back by ${back.toFixed(1)} s`);
     }
+    if (!stepped && items !== undefined) this.#items(blockNo, time, items);
+    const behind = this.#floor - time / 1e6;
+    if (behind <= toleratedSkew) return;
+    this.#report(blockNo, `block is dated ${text(behind)} before a receipt that the chain records`);
+    // Once a receipt: its clock may stay as it is.
+    this.#floor = Number.NEGATIVE_INFINITY;
   }
 
-  /** Blocks that a receipt covers were sealed before it was signed. */
-  receipt(receipt: Receipt): void {
+  /** A receipt that counts. `first`: there is no earlier one over its newest blocks. */
+  receipt(receipt: Receipt, first: boolean): void {
     const from = this.#compared;
     this.#compared = Math.max(from, receipt.size);
+    this.#floor = Math.max(this.#floor, receipt.time);
     const oldest = Math.max(from, receipt.size - remembered);
     for (let block = oldest; block < receipt.size; block++) {
       const time = this.#recent.get(block)?.time;
       if (time === undefined) continue;
       const ahead = time / 1e6 - receipt.time;
       if (ahead > toleratedSkew) {
-        this.#report(block, `block is dated ${Math.round(ahead)} s after its receipt`);
+        this.#report(block, `block is dated ${text(ahead)} after its receipt`);
+        return;
+      }
+      if (first && -ahead > toleratedDelay) {
+        this.#report(block, `block is dated ${text(-ahead)} before the first receipt over it`);
         return;
       }
     }
   }
+
+  #report(block: number, message: string): void {
+    if (this.#told.has(block)) return;
+    if (this.#told.size >= remembered) this.#told.clear();
+    this.#told.add(block);
+    this.#tell(block, message);
+  }
+
+  #items(blockNo: number, time: number, { earliest, latest }: ItemTimes): void {
+    const ahead = (latest - time) / 1e6;
+    const delay = (time - earliest) / 1e6;
+    if (ahead > toleratedSkew) {
+      this.#report(blockNo, `block holds what is dated ${text(ahead)} after it`);
+    } else if (delay > toleratedDelay) {
+      this.#report(blockNo, `block holds what is dated ${text(delay)} before it`);
+    }
+  }
+}
+
+function text(seconds: number): string {
+  const days = seconds / 86_400;
+  return days < 2 ? `${Math.round(seconds)} s` : `${Math.round(days)} days`;
 }

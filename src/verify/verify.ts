@@ -22,6 +22,7 @@ import { type ChainReport, chainReport } from "./report.ts";
 import { type FoundBlock, storedBlocks } from "./stored-blocks.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { ChainWalk } from "./walk.ts";
+import type { Positions, PositionsRoom } from "./walk-options.ts";
 
 export interface VerifyOptions {
   readonly suite: Suite;
@@ -42,6 +43,8 @@ export interface VerifyOptions {
   readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
   /** Sizes of this chain at which others name its root. */
   readonly rootsAt?: ReadonlySet<number>;
+  /** Others name it: how many positions of sources may be kept for these. */
+  readonly positionsRoom?: PositionsRoom;
 }
 
 /** A block that became part of the thread, after it was judged. */
@@ -123,7 +126,15 @@ class ChainVerification {
     for (const each of this.#walk.unchecked) this.#unchecked.add(each);
     const [unchecked, unread] = [[...this.#unchecked], this.#unread];
     const [authority, datesHold] = [this.#authority, this.#datesHold];
-    return chainReport(this.#chain.id, this.#walk, { authority, datesHold, unchecked, unread });
+    const facts = { authority, datesHold, positions: this.#positions(), unchecked, unread };
+    return chainReport(this.#chain.id, this.#walk, facts);
+  }
+
+  #positions(): Positions | undefined {
+    const { positionsRoom: room } = this.#options;
+    const positions = room && this.#walk.positions(room.left);
+    if (room !== undefined) room.left -= positions?.size ?? 0;
+    return positions;
   }
 
   async *#blocks(receiptSize: number | undefined): AsyncGenerator<WalkedBlock, void, undefined> {
@@ -167,7 +178,8 @@ class ChainVerification {
     head: Uint8Array | undefined,
     receiptSize: number | undefined,
   ): ChainWalk {
-    const { suite, report, onItem, onEnvelope, rootsAt = [] } = this.#options;
+    const { suite, report, onItem, onEnvelope } = this.#options;
+    const { rootsAt = [] } = this.#options;
     const { grant, terms } = this.#authority;
     const signed =
       terms === undefined &&

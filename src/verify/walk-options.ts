@@ -31,6 +31,14 @@ export interface WalkOptions {
   readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
 }
 
+/** How many positions may be kept still, by all walks of one verification together. */
+export interface PositionsRoom {
+  left: number;
+}
+
+/** Up to where a chain holds its sources, by source id; of those that were closed the newest. */
+export type Positions = ReadonlyMap<string, number>;
+
 /** Where a block was found. */
 export type BlockPlace = Pick<Place, "object" | "byte">;
 

@@ -14,19 +14,20 @@ import type { Receipt } from "../core/checkpoint.ts";
 import { type Fault, type FindingCode, findingClasses } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { SourceTable } from "../core/sources.ts";
+import { ClosedSources } from "./closed-sources.ts";
 import { finding, type Place } from "./finding.ts";
 import { judgeForks } from "./forks.ts";
 import { type HeadContext, type HeadJudgement, judgeHead } from "./head.ts";
 import { Holes } from "./holes.ts";
 import { judgePayload, type PayloadContext, type PayloadOutcome, unread } from "./payload.ts";
 import type { ReceiptContext } from "./receipts.ts";
-import { RecentBlocks } from "./recent.ts";
+import { RecentBlocks, remembered } from "./recent.ts";
 import { RunLog, type RunPlace } from "./run-log.ts";
 import { MissingPayloads, Unauthenticated } from "./stretches.ts";
 import { Tally } from "./tally.ts";
 import { Thread } from "./thread.ts";
 import { TimeJudge } from "./times.ts";
-import type { BlockPlace, NoPayload, Predecessor, WalkOptions } from "./walk-options.ts";
+import type { BlockPlace, NoPayload, Positions, Predecessor, WalkOptions } from "./walk-options.ts";
 
 export type { NoPayload, Predecessor, WalkOptions };
 
@@ -47,8 +48,11 @@ export class ChainWalk {
   predecessor: Predecessor | undefined;
   /** Whether the genesis was there and signed by the grant's key. */
   begun = false;
+  /** When the genesis was sealed, by the agent's clock; undefined where it is not there. */
+  begunAt: number | undefined;
   readonly #options: WalkOptions;
   readonly #holes: Holes = new Holes();
+  readonly #closed: ClosedSources;
   readonly #times: TimeJudge;
   readonly #missing: MissingPayloads;
   readonly #unauthenticated: Unauthenticated;
@@ -66,6 +70,7 @@ export class ChainWalk {
     this.thread = new Thread(options.suite, options.key ?? options.authority.terms?.key);
     this.sources = new SourceTable(options.suite);
     this.recent = new RecentBlocks(options.remember);
+    this.#closed = new ClosedSources(options.remember ?? remembered);
     this.runs = new RunLog((what) => this.unchecked.add(what));
     this.#missing = new MissingPayloads(report);
     this.#unauthenticated = new Unauthenticated(report);
@@ -79,7 +84,9 @@ export class ChainWalk {
       rootAt: (size) => this.#rootAt(size),
       onGenuine: (receipt) => {
         this.tally.cover(receipt);
-        this.#times.receipt(receipt);
+        if (this.authority.standing !== "refused") {
+          this.#times.receipt(receipt, this.tally.allRead);
+        }
       },
       onVerified: (receipt) => this.#confirmed(receipt),
       // Names of vaults are a chain's own: there may be any number.
@@ -110,6 +117,14 @@ export class ChainWalk {
   /** First block that neither a chain of keys nor, so far, a receipt vouches for. */
   get unauthenticatedFrom(): number | undefined {
     return this.#unauthenticated.from;
+  }
+
+  /** Up to where the blocks so far hold each source, if that is known and no more than `most`. */
+  positions(most: number): Positions | undefined {
+    if (this.sources.loose || this.#closed.forgets) return undefined;
+    const held = new Map(this.#closed.ends);
+    for (const { id, expected = 0 } of this.sources) held.set(id, expected);
+    return held.size > most ? undefined : held;
   }
 
   /** Judges a head without changing anything: what a vault asks before it believes a block. */
@@ -241,6 +256,7 @@ export class ChainWalk {
   #genesis(header: Header, { hash, authenticated }: HeadJudgement): void {
     this.thread.beginAt(header, this.authority.terms?.hash);
     this.begun = authenticated;
+    this.begunAt = header.time;
     if (equalBytes(hash, this.#chainId)) return;
     this.report("WRONG_CHAIN", `genesis is that of chain ${hex(hash)}`, { block: 0 });
     this.#chainId = hash;
@@ -251,13 +267,13 @@ export class ChainWalk {
     const { hash } = judged;
     const { key, blockNo } = thread;
     const run = this.runs.placeOf(thread, header);
-    this.#forks(blockNo, key);
+    this.#forks(blockNo, key, judged.head.subarray(0, headLength));
     const outcome = this.#payload(header, payload, run, judged.faults);
     if (run !== "same") {
       const fault = this.runs.begin(thread, header);
       if (fault !== undefined) this.#fault(fault, blockNo);
     }
-    this.#times.block(header, thread.run, run === "same" && !outcome.clockStepped);
+    this.#times.block(header, thread.run, outcome.clockStepped, outcome.times);
     thread.advance(header, hash, outcome.count);
     thread.lastHashes = outcome.lastHashes;
     thread.stopped = outcome.stopped;
@@ -270,12 +286,12 @@ export class ChainWalk {
     this.#noteRoot();
   }
 
-  #forks(block: number, key: Uint8Array | undefined): void {
+  #forks(block: number, key: Uint8Array | undefined, walked?: Uint8Array): void {
     const { suite, forks } = this.#options;
     const proofs = forks?.get(block);
     if (proofs === undefined) return;
     forks?.delete(block);
-    const height = { suite, chainId: this.#chainId, block, key };
+    const height = { suite, chainId: this.#chainId, block, key, walked };
     judgeForks(proofs, height, (code, message, object) =>
       this.report(code, message, { block, object }),
     );
@@ -316,6 +332,7 @@ export class ChainWalk {
         this.#fault(fault, this.thread.blockNo, seq);
       },
       unchecked: (what) => this.unchecked.add(what),
+      closed: this.#closed,
       onPredecessor: (record, seq) => {
         this.predecessor ??= { record, seq };
       },

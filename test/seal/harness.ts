@@ -167,6 +167,9 @@ export async function reopen(
   return { sealer, wal, keys: recovery.chain.keys };
 }
 
+/** What a fake clock begins at: lines are read as the first block is sealed. */
+const firstTime = new FakeClock().now();
+
 export async function addLines(
   sealer: Sealer,
   record: SourceRecord,
@@ -180,7 +183,7 @@ export async function addLines(
     const part = bytes.subarray(at, at + room.length);
     room.set(part);
     await sealer.addSpan(
-      { source: sourceIdFor(record), offset: offset + at, time: 1_000_000 },
+      { source: sourceIdFor(record), offset: offset + at, time: firstTime },
       part.length,
     );
     at += part.length;

@@ -130,7 +130,7 @@ export const good: Vectors = {
   ),
   "declared-again": vector(
     "continuity.md",
-    "The same bytes declared while open change nothing; after an end they begin at 0.",
+    "The same bytes declared while open change nothing; after an end they begin at 0 again.",
     (story) => {
       const chain = story.chain();
       const { record } = chain.source("/var/log/app.log");
@@ -140,7 +140,7 @@ export const good: Vectors = {
       chain.seal([say({ type: "end", source: chain.app, size, cause: "deleted" })]);
       chain.seal([say(record), chain.line("zero\n", 0)]);
       story.store(chain);
-      story.expect("VALID");
+      story.expect("VALID_WITH_FINDINGS", ["SOURCE_REWRITTEN", 4, 9]);
     },
   ),
   "odd-path": vector(

@@ -144,9 +144,20 @@ const authority: Vectors = {
   "other-audience": used("A grant for another vault.", { terms: { audience: "other.example" } }, [
     "GRANT_WRONG_AUDIENCE",
   ]),
-  expired: used("The first receipt is later than not-after.", { terms: { notAfter: testTime } }, [
-    "GRANT_EXPIRED",
-  ]),
+  expired: used(
+    "The first receipt is later than not-after.",
+    { terms: { notAfter: testTime - 1 } },
+    ["GRANT_EXPIRED"],
+  ),
+  "late-first-receipt": vector(
+    "grant.md, Judging a chain's grant",
+    "The genesis is dated before not-after, the first receipt known is later: its vault took it in.",
+    (story) => {
+      const chain = story.chain({ terms: { notAfter: testTime } });
+      story.store(chain);
+      story.expect("VALID_WITH_FINDINGS", ["TIME_SKEW", 0]);
+    },
+  ),
   "not-yet-valid": used(
     "The first receipt is earlier than not-before.",
     { terms: { notBefore: testTime + 60 } },

@@ -240,6 +240,20 @@ const links: Vectors = {
     story.store(chain);
     story.expect("INVALID", ["KEY_REUSE", 2]);
   }),
+  "key-of-an-earlier-block": vector(
+    "block.md",
+    "A block names a key that signed an earlier one.",
+    (story) => {
+      const chain = story.chain();
+      chain.go();
+      const { signer } = chain;
+      chain.go(2);
+      chain.seal([chain.line()], { header: () => ({ nextPub: signer.publicKey }) });
+      chain.seal([chain.line()], { signer });
+      story.store(chain);
+      story.expect("INVALID", ["KEY_REUSE", 4]);
+    },
+  ),
   "silence-above-grant": vector("block.md", "The promise is longer than the grant's.", (story) => {
     story.store(story.chain({ terms: { maxSilenceMs: 59_999 } }));
     story.expect("INVALID", ["LIMIT_EXCEEDED", 0]);

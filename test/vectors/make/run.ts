@@ -2,7 +2,7 @@
 
 import type { JsonObject } from "../../../src/core/json.ts";
 import { second, testTime } from "../../fakes/chain-builder.ts";
-import { type Item, lines, say } from "../../fakes/chain-items.ts";
+import { at, type Item, lines, say } from "../../fakes/chain-items.ts";
 import { type Expected, type StoryChain, type Vector, type Vectors, vector } from "./story.ts";
 
 /** Three blocks; block 3 begins a run with the items. */
@@ -206,4 +206,78 @@ const ages: Vectors = {
   }),
 };
 
-export const run: Vectors = { ...runs, ...snapshots, ...ages };
+const times: Vectors = {
+  "line-dated-after-its-block": vector(
+    "verification.md, Times",
+    "A line was read an hour after its block was sealed.",
+    (story) => {
+      const chain = story.chain();
+      chain.seal([at(chain.time + 3600 * second, chain.line())]);
+      story.store(chain);
+      story.expect("VALID_WITH_FINDINGS", ["TIME_SKEW", 1]);
+    },
+  ),
+  "line-dated-long-before-its-block": vector(
+    "verification.md, Times",
+    "A line was read 30 days before its block was sealed.",
+    (story) => {
+      const chain = story.chain();
+      chain.seal([at(chain.time - 30 * 86_400 * second, chain.line())]);
+      story.store(chain);
+      story.expect("VALID_WITH_FINDINGS", ["TIME_SKEW", 1]);
+    },
+  ),
+  "line-read-days-before": vector(
+    "verification.md, Times",
+    "A line waited six days for its block: no fault.",
+    (story) => {
+      const chain = story.chain();
+      chain.seal([at(chain.time - 6 * 86_400 * second, chain.line())]);
+      story.store(chain);
+      story.expect("VALID");
+    },
+  ),
+  "clock-back-over-restart": vector(
+    "verification.md, Times",
+    "The clock stands 30 days back when the agent begins again.",
+    (story) => {
+      const chain = story.chain();
+      chain.stop();
+      chain.restart([chain.line()], { time: chain.time - 30 * 86_400 * second });
+      story.store(chain, { receipt: chain.receipt(3, testTime + 60) });
+      story.expect("VALID_WITH_FINDINGS", ["DOWNTIME", 2], ["TIME_SKEW", 2]);
+    },
+  ),
+  "block-behind-a-recorded-receipt": vector(
+    "verification.md, Times",
+    "A block records a receipt, and the one behind it is dated ten years before that.",
+    (story) => {
+      const chain = story.chain({ terms: { notAfter: 2 * testTime } });
+      const decade = 10 * 365 * 86_400;
+      chain.seal([say({ type: "receipt", note: chain.receipt(1, testTime + decade) })], {
+        time: (testTime + decade) * second,
+      });
+      chain.restart([chain.line()], { time: (testTime + decade - 1000) * second });
+      story.store(chain, { receipt: chain.receipt(3, testTime + decade + 2) });
+      story.expect(
+        "VALID_WITH_FINDINGS",
+        ["TIME_SKEW", 0],
+        ["RESTART_UNCLEAN", 2],
+        ["TIME_SKEW", 2],
+      );
+    },
+  ),
+  "block-long-before-its-receipt": vector(
+    "verification.md, Times",
+    "The only receipt over a chain is of ten years later.",
+    (story) => {
+      const chain = story.chain({ terms: { notAfter: 2 * testTime } });
+      chain.go();
+      const late = testTime + 10 * 365 * 86_400;
+      story.store(chain, { receipt: chain.receipt(2, late) });
+      story.expect("VALID_WITH_FINDINGS", ["TIME_SKEW", 0]);
+    },
+  ),
+};
+
+export const run: Vectors = { ...runs, ...snapshots, ...ages, ...times };

@@ -1,7 +1,7 @@
 // Chains that go on for others, and what a place without them comes to.
 
 import { hex } from "../../../src/core/bytes.ts";
-import type { PredecessorRecord } from "../../../src/core/record.ts";
+import type { PredecessorRecord, SourcePosition } from "../../../src/core/record.ts";
 import { testVault } from "../../fakes/chain-builder.ts";
 import { say } from "../../fakes/chain-items.ts";
 import { TestVault } from "../../fakes/signers.ts";
@@ -64,6 +64,26 @@ export const together: Vectors = {
         ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 1 }],
         ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 3, chain: old.name }],
       );
+    },
+  ),
+  "predecessor-positions-ahead": vector(
+    page,
+    "The new chain goes on 5,000 bytes behind where the old one stands: these are nowhere.",
+    (story) => {
+      const old = story.chain({ label: "old" });
+      old.go(2);
+      const [{ record, offset }] = old.sources.positions() as [SourcePosition];
+      const next = story.chain({ label: "next", path: "/var/log/other.log" }, [
+        say({
+          type: "predecessor",
+          ...{ chain: old.name, size: 3, root: hex(old.roots[3] as Uint8Array) },
+          ...{ reason: "state lost", positions: [{ record, offset: offset + 5000 }] },
+        }),
+      ]);
+      story.store(next);
+      story.store(old);
+      story.chains[old.name] = "VALID";
+      story.expect("INCOMPLETE", ["CHAIN_REPLACED", 0, 4], ["GAP_UNDECLARED", 0, 4]);
     },
   ),
   "predecessor-empty": vector(page, "No block of the named chain was ever receipted.", (story) => {
