@@ -22,6 +22,9 @@ import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock }
 /** Objects in a bundle; more than any store of this layout needs for years. */
 export const bundleObjectsMax = 2_000_000;
 
+/** Chains in a bundle: what is said of each is kept until all of them were judged. */
+export const bundleChainsMax = 50_000;
+
 const endBytes = 2 * tarBlock;
 
 /** The bytes of a bundle of `chains`. Throws store-cut-short where an object shrank meanwhile. */
@@ -113,7 +116,8 @@ async function readIndex(path: string, file: OpenFile, size: number): Promise<In
     at = start + header.size + paddingOf(header.size);
     if (at > size) throw invalid(path, `an object at byte ${start} is cut short`);
     count += 1;
-    if (count > bundleObjectsMax) throw invalid(path, `it holds more than ${bundleObjectsMax}`);
+    if (count > bundleObjectsMax)
+      throw invalid(path, `it holds more than ${bundleObjectsMax} objects`);
     if (header.kind === "file") add(index, path, header, start);
   }
 }
@@ -132,6 +136,9 @@ function add(index: Index, path: string, header: TarHeader, start: number): void
   if (place === undefined) return refuseNearly(path, header.path, start);
   const objects = index.get(place.chain) ?? new Map<string, Place>();
   index.set(place.chain, objects);
+  if (index.size > bundleChainsMax) {
+    throw invalid(path, `it holds more than ${bundleChainsMax} chains`);
+  }
   const key = `${place.folder}/${place.name}`;
   if (objects.has(key)) throw invalid(path, `it holds an object twice, again at byte ${start}`);
   objects.set(key, { start, size: header.size });

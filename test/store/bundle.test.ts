@@ -14,7 +14,7 @@ import { concat } from "../../src/core/bytes.ts";
 import type { SealtailError } from "../../src/core/errors.ts";
 import { systemFiles } from "../../src/host/files.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import { type Bundle, openBundle, writeBundle } from "../../src/store/bundle.ts";
+import { type Bundle, bundleChainsMax, openBundle, writeBundle } from "../../src/store/bundle.ts";
 import { openDirStore } from "../../src/store/dir.ts";
 import { blocksPath, grantPath } from "../../src/store/layout.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -220,6 +220,13 @@ for (const name of spellings) {
     });
   });
 }
+
+test("a bundle of more chains than a reader keeps in mind is refused", async () => {
+  const headers = Array.from({ length: bundleChainsMax + 1 }, (_, at) =>
+    encodeTarHeader(grantPath(at.toString(16).padStart(64, "0")), 0),
+  );
+  await assert.rejects(opened(concat(...headers, end)), /more than 50000 chains/);
+});
 
 test("bytes of any kind never make a bundle hang or crash", async () => {
   const good = await bundleOf(await filled(new FakeFiles()));
