@@ -12,7 +12,7 @@ import { formatGrant } from "../core/grant.ts";
 import { formatNote, formatVerifierKey } from "../core/note.ts";
 import { makeDirDurably, readWhole, writeFileDurably } from "../host/durable.ts";
 import { createDurably, createKey, loadPublicHalf, loadSigningKey } from "../host/keys.ts";
-import type { VaultConfig } from "../vault/config.ts";
+import { limitsByDefault, type VaultConfig } from "../vault/config.ts";
 import type { Machine } from "./running.ts";
 
 /** The one vault of a data directory. */
@@ -74,6 +74,7 @@ export class UpData {
       keys: { receipt: this.#key("vault"), time: this.#key("vault-time") },
       listen,
       access: { open: false },
+      limits: limitsByDefault,
       store: { type: "dir", path: this.store, immutable: false },
       trust: { root_keys: [formatVerifierKey(root)] },
       retention: [],

@@ -7,52 +7,75 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FetchHandler, NodeHandler, Peer } from "./http-listener.ts";
 
-/** `onFault` is told what `handle` threw, except when the client went away meanwhile. */
+export interface FetchOptions {
+  readonly peerOf: (request: IncomingMessage) => Peer;
+  /** Told what the handler threw, except when the client went away meanwhile. */
+  readonly onFault: (fault: unknown) => void;
+  /** How long a client may leave a piece of an answer unread. */
+  readonly writeTimeoutMs: number;
+  /** The answer to a request without a usable address. */
+  readonly nonsense: () => Response;
+}
+
 export async function fetchListener(
   handle: FetchHandler,
-  peerOf: (request: IncomingMessage) => Peer,
-  onFault: (fault: unknown) => void,
+  options: FetchOptions,
 ): Promise<NodeHandler> {
   const { getRequestListener } = await import("@hono/node-server");
-  const listener = getRequestListener(
+  const { peerOf, onFault, nonsense } = options;
+  return getRequestListener(
     async (request, env) => {
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
       try {
-        const response = await handle(request, peerOf(incoming));
-        return guarded(response, outgoing, onFault);
+        return guarded(await handle(request, peerOf(incoming)), outgoing, options);
       } catch (fault) {
         const left = incoming.destroyed && !incoming.complete;
         if (!left) onFault(fault);
         return new Response(null, { status: 500 });
       }
     },
-    { overrideGlobalObjects: false, errorHandler: () => new Response(null, { status: 400 }) },
+    { overrideGlobalObjects: false, errorHandler: nonsense },
   );
-  return listener;
 }
 
-/** The same response; when its body fails, the connection is cut instead of ended. */
+/**
+ * The same response. When its body fails, or its reader takes nothing for too long, the connection
+ * is cut; when the connection goes, the body is let go of.
+ */
 function guarded(
   response: Response,
   outgoing: ServerResponse,
-  onFault: (fault: unknown) => void,
+  { onFault, writeTimeoutMs }: FetchOptions,
 ): Response {
   if (response.body === null) return response;
   const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } catch (fault) {
-        onFault(fault);
-        outgoing.destroy();
-        controller.close();
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
+  let slow: NodeJS.Timeout | undefined;
+  const wait = (): void => {
+    slow = setTimeout(() => outgoing.destroy(), writeTimeoutMs);
+  };
+  outgoing.once("close", () => {
+    clearTimeout(slow);
+    reader.cancel().catch(() => undefined);
   });
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        clearTimeout(slow);
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+          if (!outgoing.destroyed) wait();
+        } catch (fault) {
+          onFault(fault);
+          outgoing.destroy();
+          controller.close();
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
   const { status, statusText, headers } = response;
   return new Response(body, { status, statusText, headers });
 }

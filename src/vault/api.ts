@@ -3,9 +3,18 @@
 // Reference: docs/reference/http.md; the same as OpenAPI at /v1/openapi.json.
 
 import { concat } from "../core/bytes.ts";
+import { maxGrantLength } from "../core/grant.ts";
+import type { Clock } from "../host/clock.ts";
 import { type Acknowledgements, acknowledgementBytesMax } from "./acknowledgements.ts";
 import { bodyBytesMax, tooLarge } from "./body.ts";
-import type { ApiRequest, Endpoint, EndpointShape, Parameter } from "./endpoint.ts";
+import {
+  type ApiRequest,
+  type Endpoint,
+  type EndpointShape,
+  type IntegerParameter,
+  maxSafe,
+  type Parameter,
+} from "./endpoint.ts";
 import type { Intake } from "./intake.ts";
 import { openApi } from "./openapi.ts";
 import { Problem } from "./problem.ts";
@@ -13,20 +22,41 @@ import { json, type Reads } from "./reads.ts";
 import type { StoreReads } from "./store-reads.ts";
 import { piecesOfBody } from "./stream.ts";
 
-const inPath = (name: string, about: string): Parameter => ({
-  ...{ name, about, in: "path", kind: "text" },
-});
-const text = (name: string, about: string): Parameter => ({
-  ...{ name, about, in: "query", kind: "text" },
-});
-const integer = (name: string, about: string): Parameter => ({
-  ...{ name, about, in: "query", kind: "integer" },
+const idPattern = "[0-9a-f]{64}";
+const anId = "an id of 64 lower-case hex digits";
+const chain: Parameter = {
+  ...{
+    name: "chain",
+    in: "path",
+    kind: "text",
+    about: "The chain's id: 64 lower-case hex digits.",
+  },
+  ...{ pattern: `^${idPattern}$`, maxLength: 64, want: anId },
+};
+
+const integer = (
+  name: string,
+  about: string,
+  minimum = 0,
+  maximum = maxSafe,
+): IntegerParameter => ({ ...{ name, about, in: "query", kind: "integer" }, minimum, maximum });
+
+/** Any text: what names nothing is not found. */
+const objectName = (name: string, about: string): Parameter => ({
+  ...{ name, about, in: "query", kind: "text", maxLength: 256 },
+  ...{ pattern: "^[ -~]*$", want: "at most 256 printable ASCII characters" },
 });
 
-const chain: Parameter = inPath("chain", "The chain's id: 64 lower-case hex digits.");
+const time = (name: string, about: string): Parameter => ({
+  ...{ name, about, in: "query", kind: "text", maxLength: 32 },
+  pattern:
+    "^([0-9]{1,16}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2}))$",
+  want: "a time: RFC 3339 with a zone, such as 2026-01-31T12:00:00Z, or Unix microseconds",
+});
+
 const stretch: readonly Parameter[] = [
   integer("from", "Number of the first block; 0 unless told."),
-  integer("limit", "Blocks at most; 1,024 unless told."),
+  integer("limit", "Blocks at most; 1,024 unless told.", 1),
 ];
 const bytes = "application/octet-stream";
 const plain = "text/plain";
@@ -35,7 +65,7 @@ const base = "/v1/chains/{chain}";
 type Read = Omit<EndpointShape, "method" | "access" | "problems">;
 const read = (shape: Read, answer: Endpoint["answer"]): Endpoint => ({
   ...shape,
-  ...{ method: "GET", access: "read", problems: [400, 403, 404], answer },
+  ...{ method: "GET", access: "read", problems: [400, 403, 404, 503], answer },
 });
 
 export interface ApiParts {
@@ -43,14 +73,18 @@ export interface ApiParts {
   readonly reads: Reads;
   readonly storeReads: StoreReads;
   readonly acknowledgements: Acknowledgements;
+  readonly clock: Sleeper;
 }
+
+type Sleeper = Pick<Clock, "sleep">;
 
 /** All endpoints. */
 export function endpoints(parts: ApiParts, version: string): Endpoint[] {
-  const { intake, reads, storeReads, acknowledgements } = parts;
+  const { intake, reads, storeReads, acknowledgements, clock } = parts;
+  let described: object | undefined;
   const table: Endpoint[] = [
-    postBlocks(intake),
-    postAcknowledgement(acknowledgements),
+    postBlocks(intake, clock),
+    postAcknowledgement(acknowledgements, clock),
     read(
       {
         ...{ path: "/v1/acknowledgements", name: "acknowledgements", parameters: [] },
@@ -70,8 +104,12 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
         name: "chains",
         about: "Lists the chains by id.",
         parameters: [
-          integer("limit", "Chains at most, 1 to 1,000; 100 unless told."),
-          text("after", "The id behind which the list goes on."),
+          integer("limit", "Chains at most; 100 unless told.", 1, 1000),
+          {
+            ...{ name: "after", about: "The id behind which the list goes on." },
+            ...{ in: "query", kind: "text", pattern: `^(${idPattern})?$`, maxLength: 64 },
+            want: anId,
+          },
         ],
         success: {
           about: "`chains`, and `next` while there may be more.",
@@ -91,13 +129,16 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
       parameters: [],
       success: { about: "OpenAPI 3.1.", type: "application/json" },
       problems: [400],
-      answer: async () => json(openApi(table, version)),
+      answer: async () => {
+        described ??= openApi(table, version);
+        return json(described);
+      },
     },
   ];
   return table;
 }
 
-function postBlocks(intake: Intake): Endpoint {
+function postBlocks(intake: Intake, clock: Sleeper): Endpoint {
   return {
     method: "POST",
     path: `${base}/blocks`,
@@ -110,24 +151,22 @@ function postBlocks(intake: Intake): Endpoint {
       {
         ...{ name: "sealtail-grant", in: "header", kind: "text" },
         about: "The grant note in base64; needed to begin a chain.",
+        ...{ pattern: "^[!-~]*$", maxLength: 4 * Math.ceil(maxGrantLength / 3), want: "base64" },
       },
     ],
     success: { about: "A receipt over all blocks that are stored.", type: plain },
-    problems: [400, 403, 404, 409, 413, 415, 422, 503],
-    answer: async ({ request, peer, path }: ApiRequest) => {
-      const id = path["chain"] ?? "";
-      if (!/^[0-9a-f]{64}$/.test(id)) {
-        throw new Problem("bad-request", "chain must be an id of 64 lower-case hex digits");
-      }
+    problems: [400, 403, 404, 408, 409, 413, 415, 422, 503],
+    answer: async ({ request, peer, given }: ApiRequest) => {
       const encoding = request.headers.get("content-encoding") ?? "identity";
       if (encoding !== "identity") throw new Problem("unsupported-encoding", "body is encoded");
-      const { receipt } = await intake.post({
-        chain: id,
+      const { receipt, grew } = await intake.post({
+        chain: given.text("chain") as string,
         address: peer.address,
-        grant: request.headers.get("sealtail-grant") ?? undefined,
+        grant: given.text("sealtail-grant"),
         length: lengthOf(request.headers.get("content-length")),
-        body: piecesOfBody(request.body),
+        body: piecesOfBody(request.body, clock),
       });
+      if (grew) peer.know?.();
       return new Response(receipt.bytes as Uint8Array<ArrayBuffer>, {
         headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
       });
@@ -135,7 +174,7 @@ function postBlocks(intake: Intake): Endpoint {
   };
 }
 
-function postAcknowledgement(acknowledgements: Acknowledgements): Endpoint {
+function postAcknowledgement(acknowledgements: Acknowledgements, clock: Sleeper): Endpoint {
   return {
     method: "POST",
     path: "/v1/acknowledgements",
@@ -145,11 +184,11 @@ function postAcknowledgement(acknowledgements: Acknowledgements): Endpoint {
     takes: plain,
     parameters: [],
     success: { about: "`id`, the note's hash, once it is durable.", type: "application/json" },
-    problems: [400, 404, 413, 422, 503],
+    problems: [400, 404, 408, 413, 422, 503],
     answer: async ({ request }: ApiRequest) => {
       const pieces: Uint8Array[] = [];
       let length = 0;
-      for await (const piece of piecesOfBody(request.body)) {
+      for await (const piece of piecesOfBody(request.body, clock)) {
         length += piece.length;
         if (length > acknowledgementBytesMax) throw tooLarge(acknowledgementBytesMax);
         pieces.push(piece);
@@ -168,13 +207,13 @@ function lengthOf(header: string | null): number | undefined {
 
 function storeAsItIs(reads: StoreReads): Endpoint[] {
   const names: readonly Parameter[] = [
-    integer("limit", "Names at most, 1 to 10,000; 10,000 unless told."),
-    text("after", "The name behind which the list goes on."),
+    integer("limit", "Names at most; 10,000 unless told.", 1, 10_000),
+    objectName("after", "The name behind which the list goes on."),
   ];
   return [
     read(
       {
-        ...{ path: "/v1/store/chains", name: "store-chains", parameters: names },
+        ...{ path: "/v1/store/chains", name: "store-chains", parameters: names, heavy: true },
         about: "Ids of all chains that the store holds, also of those without a block.",
         success: {
           about: "`chains`, `next` while there are more, and `unread`: what can't be read.",
@@ -185,7 +224,7 @@ function storeAsItIs(reads: StoreReads): Endpoint[] {
     ),
     read(
       {
-        ...{ path: "/v1/store/chains/{chain}", name: "store-objects" },
+        ...{ path: "/v1/store/chains/{chain}", name: "store-objects", heavy: true },
         about: "Names of a chain's blocks, headers and forks objects, as the store has them.",
         parameters: [chain, ...names],
         success: {
@@ -201,9 +240,9 @@ function storeAsItIs(reads: StoreReads): Endpoint[] {
         about: "An object's bytes as they are stored, whatever they are; the newest receipt.",
         parameters: [
           chain,
-          text("name", "Its name in the chain's folder: grant, receipt, or one of the list."),
+          objectName("name", "Its name in the chain's folder: grant, receipt, or one of the list."),
           integer("from", "First byte; 0 unless told."),
-          integer("limit", "Bytes at most; all unless told."),
+          integer("limit", "Bytes at most; all unless told.", 1),
         ],
         success: { about: "Sealtail-Size says how long the object is now.", type: bytes },
       },
@@ -273,6 +312,12 @@ function chainReads(reads: Reads): Endpoint[] {
       },
       reads.blocks,
     ),
+    ...lineReads(reads),
+  ];
+}
+
+function lineReads(reads: Reads): Endpoint[] {
+  return [
     read(
       {
         ...{ path: `${base}/lines`, name: "lines" },
@@ -281,20 +326,28 @@ function chainReads(reads: Reads): Endpoint[] {
           chain,
           integer("from-seq", "First envelope."),
           integer("to-seq", "Last envelope."),
-          text("since", "Read at this time or later: RFC 3339, or Unix microseconds."),
-          text("until", "Read at this time or earlier."),
-          text("source", "A glob over paths, name:X or id:X."),
-          integer("limit", "Envelopes at most."),
+          time("since", "Read at this time or later: RFC 3339, or Unix microseconds."),
+          time("until", "Read at this time or earlier."),
+          {
+            ...{ name: "source", about: "A glob over paths, name:X or id:X.", in: "query" },
+            ...{ kind: "text", pattern: "^(id:[0-9a-f]{6,32}|(?!id:)[^\\n]+)$", maxLength: 1024 },
+            want: "a glob, name:X, or id: and 6 to 32 hex digits; at most 1,024 characters",
+          },
+          integer("limit", "Envelopes at most.", 1),
         ],
+        heavy: true,
         success: { about: "One envelope a line.", type: "application/x-ndjson" },
       },
       reads.lines,
     ),
     read(
       {
-        ...{ path: `${base}/lines/{seq}/proof`, name: "proof" },
+        ...{ path: `${base}/lines/{seq}/proof`, name: "proof", heavy: true },
         about: "The short proof of one line, to be checked offline; it takes this vault's word.",
-        parameters: [chain, inPath("seq", "The envelope's number in the chain.")],
+        parameters: [
+          chain,
+          { ...integer("seq", "The envelope's number in the chain."), in: "path" },
+        ],
         success: { about: "A proof file.", type: plain },
       },
       reads.proof,

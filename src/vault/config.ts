@@ -36,6 +36,17 @@ export interface ExpectConfig {
   readonly chains: number;
 }
 
+export interface LimitsConfig {
+  /** Connections to the API at once. */
+  readonly connections: number;
+  /** Answers to readers at once. */
+  readonly readers: number;
+  /** Percent of connections, request memory and readers that one address may hold. */
+  readonly address_share: number;
+}
+
+export const limitsByDefault: LimitsConfig = { connections: 2048, readers: 32, address_share: 75 };
+
 export interface VaultConfig {
   readonly version: 1;
   /** The grants' audience, and the first part of every receipt's origin. */
@@ -50,6 +61,7 @@ export interface VaultConfig {
     readonly open: boolean;
   };
   readonly tls?: VaultTlsConfig | undefined;
+  readonly limits: LimitsConfig;
   readonly store: StoreConfig;
   /** C2SP verifier keys. */
   readonly trust: { readonly root_keys: readonly string[] };
@@ -91,6 +103,7 @@ export const vaultConfig: ConfigSchema<VaultConfig> = {
           key: a.described(a.file(), "PEM file: the private key of cert."),
         }),
       ),
+      limits: a.withDefault(limits(a), {}),
       store: store(a),
       trust: a.object<VaultConfig["trust"]>({
         root_keys: a.described(
@@ -121,6 +134,23 @@ export const vaultConfig: ConfigSchema<VaultConfig> = {
     }),
   warnings,
 };
+
+function limits(a: ConfigWords): Field<LimitsConfig> {
+  return a.object<LimitsConfig>({
+    connections: a.described(
+      a.withDefault(a.integer({ min: 16, max: 100_000 }), limitsByDefault.connections),
+      "Connections at once. When they are used up, idle strangers go first, agents last.",
+    ),
+    readers: a.described(
+      a.withDefault(a.integer({ min: 1, max: 10_000 }), limitsByDefault.readers),
+      "Answers to readers at once; an eighth of them may open stored payloads.",
+    ),
+    address_share: a.described(
+      a.withDefault(a.integer({ min: 1, max: 100 }), limitsByDefault.address_share),
+      "Percent of connections, request memory and readers for one address. 100 behind a proxy.",
+    ),
+  });
+}
 
 function store(a: ConfigWords): Field<StoreConfig> {
   return a.object<StoreConfig>({

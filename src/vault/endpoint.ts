@@ -3,13 +3,30 @@
 import type { Peer } from "../host/http-listener.ts";
 import { Problem } from "./problem.ts";
 
-export interface Parameter {
+interface Place {
   readonly name: string;
   readonly in: "path" | "query" | "header";
   readonly about: string;
-  /** integer: 0 … 2^53 - 1, in decimal. */
-  readonly kind: "integer" | "text";
 }
+
+/** A whole number in decimal, without leading zeros. */
+export interface IntegerParameter extends Place {
+  readonly kind: "integer";
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
+export interface TextParameter extends Place {
+  readonly kind: "text";
+  /** The whole value matches it; in the syntax of JavaScript and of JSON Schema. */
+  readonly pattern: string;
+  /** In UTF-16 units. */
+  readonly maxLength: number;
+  /** What it wants, for whoever gave something else. */
+  readonly want: string;
+}
+
+export type Parameter = IntegerParameter | TextParameter;
 
 export interface Answered {
   readonly about: string;
@@ -25,6 +42,8 @@ export interface EndpointShape {
   readonly about: string;
   /** read: for those who may read. write: blocks carry their own authority. any: nobody is asked. */
   readonly access: "read" | "write" | "any";
+  /** Opens stored payloads: that takes more memory and time than other answers. */
+  readonly heavy?: boolean;
   readonly parameters: readonly Parameter[];
   /** Content type of the body that a POST takes. */
   readonly takes?: string;
@@ -36,57 +55,78 @@ export interface EndpointShape {
 export interface ApiRequest {
   readonly request: Request;
   readonly peer: Peer;
-  readonly path: Readonly<Record<string, string>>;
-  readonly query: Query;
+  /** Path and query, checked against what the endpoint takes. */
+  readonly given: Given;
 }
 
 export interface Endpoint extends EndpointShape {
   readonly answer: (request: ApiRequest) => Promise<Response>;
 }
 
-/** A request's query, checked against what its endpoint takes. */
-export class Query {
-  readonly #values: ReadonlyMap<string, string>;
+/** What a request gives for the parameters of its endpoint, all of it checked. */
+export class Given {
+  readonly #values = new Map<string, string>();
 
-  /** Throws Problem bad-request for a name that the endpoint does not take, or one given twice. */
-  constructor(url: string, parameters: readonly Parameter[]) {
+  /**
+   * Throws Problem bad-request for a name in the query that the endpoint does not take, for one
+   * given twice, and for a value that its parameter does not allow.
+   */
+  constructor(request: Request, path: Readonly<Record<string, string>>, shape: EndpointShape) {
+    const { parameters } = shape;
     const known = parameters.filter((each) => each.in === "query").map(({ name }) => name);
-    const values = new Map<string, string>();
-    for (const [name, value] of new URL(url).searchParams) {
+    for (const [name, value] of new URL(request.url).searchParams) {
       if (!known.includes(name)) {
         const list = known.length === 0 ? "none" : known.join(", ");
         throw new Problem("bad-request", `query has an unknown name, want ${list}`);
       }
-      if (values.has(name)) throw new Problem("bad-request", `query has ${name} twice`);
-      values.set(name, value);
+      if (this.#values.has(name)) throw new Problem("bad-request", `query has ${name} twice`);
+      this.#values.set(name, value);
     }
-    this.#values = values;
+    for (const parameter of parameters) {
+      const { name, in: place } = parameter;
+      if (place === "path") this.#values.set(name, path[name] ?? "");
+      const header = place === "header" ? request.headers.get(name) : null;
+      if (header !== null) this.#values.set(name, header);
+      const value = this.#values.get(name);
+      if (value !== undefined && !isAllowed(parameter, value)) {
+        throw new Problem("bad-request", `${name} must be ${wantOf(parameter)}`);
+      }
+    }
   }
 
   text(name: string): string | undefined {
     return this.#values.get(name);
   }
 
-  /** A number within the limits, or undefined where it is not given. Throws Problem bad-request. */
-  integer(name: string, least: number, most: number): number | undefined {
+  integer(name: string): number | undefined {
     const text = this.#values.get(name);
-    if (text === undefined) return undefined;
-    const value = /^(?:0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    throw new Problem("bad-request", `${name} must be a whole number from ${least} to ${most}`);
+    return text === undefined ? undefined : Number(text);
   }
 
   /** A time as RFC 3339 with zone or as Unix microseconds; undefined where it is not given. */
   time(name: string): number | undefined {
     const text = this.#values.get(name);
     if (text === undefined) return undefined;
-    if (/^[0-9]{1,16}$/.test(text)) return Number(text);
-    const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)$/.test(text);
-    const parsed = zoned ? Date.parse(text) * 1000 : Number.NaN;
+    if (/^[0-9]+$/.test(text)) return Number(text);
+    const parsed = Date.parse(text) * 1000;
     if (Number.isSafeInteger(parsed) && parsed >= 0) return parsed;
-    const want = "RFC 3339 with a zone, such as 2026-01-31T12:00:00Z, or Unix microseconds";
-    throw new Problem("bad-request", `${name} must be a time: ${want}`);
+    throw new Problem("bad-request", `${name} must be a time that there is, not before 1970`);
   }
+}
+
+function isAllowed(parameter: Parameter, value: string): boolean {
+  if (parameter.kind === "text") {
+    const { pattern, maxLength } = parameter;
+    return value.length <= maxLength && new RegExp(pattern, "u").test(value);
+  }
+  const { minimum, maximum } = parameter;
+  const number = /^(?:0|[1-9][0-9]{0,15})$/.test(value) ? Number(value) : Number.NaN;
+  return number >= minimum && number <= maximum;
+}
+
+function wantOf(parameter: Parameter): string {
+  if (parameter.kind === "text") return parameter.want;
+  return `a whole number from ${parameter.minimum} to ${parameter.maximum}`;
 }
 
 export const maxSafe: number = Number.MAX_SAFE_INTEGER;

@@ -31,6 +31,7 @@ import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
 import type { Heads } from "./heads.ts";
+import { Shared } from "./join.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
@@ -79,8 +80,9 @@ const grantsWaitMs = 5000;
 
 export class Intake {
   readonly #options: IntakeOptions;
-  /** Heads that are being brought back: all requests for a chain wait for the same. */
-  readonly #opening = new Map<string, Promise<ChainHead | undefined>>();
+  // However many requests a chain gets from strangers, they take two of its turns.
+  readonly #opening = new Shared<ChainHead | undefined>();
+  readonly #confirming = new Shared<SignedReceipt>();
   #unsafe = false;
   #closing = false;
   #underWay = 0;
@@ -136,10 +138,7 @@ export class Intake {
     this.#count("duplicate", passed);
     // Nothing is signed over objects that somebody changed meanwhile.
     if (known !== undefined && blocks.length === 0) await heads.assertWhole(chain);
-    const open = known && heads.peek(chain);
-    if (blocks.length === 0 && open?.stored !== undefined) {
-      return { receipt: this.#sign(open), grew: false };
-    }
+    if (blocks.length === 0) return { receipt: await this.#confirm(chain), grew: false };
     return await heads.use(chain, async (head) => {
       this.assertOpen();
       return await this.#take(chain, head, founding, blocks);
@@ -152,14 +151,19 @@ export class Intake {
     if (catalog.get(chain) === undefined) return undefined;
     const open = heads.peek(chain);
     if (open !== undefined) return open;
-    let opening = this.#opening.get(chain);
-    if (opening === undefined) {
-      opening = heads.use(chain, async (head) => head);
-      this.#opening.set(chain, opening);
-      const done = (): void => void this.#opening.delete(chain);
-      opening.then(done, done);
-    }
-    return await opening;
+    return await this.#opening.once(chain, () => heads.use(chain, async (head) => head));
+  }
+
+  /** A receipt over what is stored, for whoever sent only that. */
+  async #confirm(chain: string): Promise<SignedReceipt> {
+    return await this.#confirming.once(chain, (begun) =>
+      this.#options.heads.use(chain, async (head) => {
+        begun();
+        this.assertOpen();
+        if (head === undefined) throw gone();
+        return this.#sign(head);
+      }),
+    );
   }
 
   /** Reads a body. Of blocks that are stored only their heads are looked at. Throws Problem. */

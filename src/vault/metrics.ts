@@ -10,7 +10,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { findingClasses } from "../core/fault.ts";
 import { chainStates } from "./catalog.ts";
-import type { IntakeOutcome, VaultObserver } from "./observer.ts";
+import type { ClosedWhy, IntakeOutcome, VaultObserver } from "./observer.ts";
 import { type FindingKind, watchedKinds } from "./open-findings.ts";
 import { problemTable } from "./problem.ts";
 import type { Watched } from "./watch.ts";
@@ -20,12 +20,16 @@ const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 const lagBuckets = [1, 5, 15, 30, 60, 300, 900, 3600, 21_600];
 const outcomes: readonly IntakeOutcome[] = ["stored", "duplicate", "rejected"];
+const closedWhys: readonly ClosedWhy[] = ["idle", "busy", "refused", "reader"];
 const storeErrors = ["disk-full", "io-error", "sync-failed", "other"] as const;
 
 /** What is read at each scrape. Times in Unix seconds. */
 export interface VaultReading {
   readonly watched: Watched;
   readonly damaged: Damaged;
+  readonly connections: number;
+  readonly readers: number;
+  readonly requestBytes: number;
   readonly headsOpen: number;
   readonly replays: number;
   readonly wholeChecks: number;
@@ -81,6 +85,9 @@ const gauges: readonly (readonly [name: string, help: string, read: ReadNumber])
     "When the chain that was silent longest among those not ended last sent a block; 0 for none.",
     (r) => r.watched.oldestHeartbeat,
   ],
+  ["connections_open", "Connections to the API.", (r) => r.connections],
+  ["readers_open", "Answers to readers under way.", (r) => r.readers],
+  ["request_bytes", "Bytes of requests held in memory.", (r) => r.requestBytes],
   ["heads_open", "Chains whose head is held in memory.", (r) => r.headsOpen],
   ["receipts_pending", "Chains whose newest receipt is not kept yet.", (r) => r.receiptsPending],
   [
@@ -106,6 +113,7 @@ export class VaultMetrics implements VaultObserver {
   readonly #storeErrors: Counter<"code">;
   readonly #requests: Histogram<"endpoint" | "status">;
   readonly #lag: Histogram;
+  readonly #closed: Counter<"why"> = this.#closedCounter();
   readonly #watched: WatchedGauges;
   readonly #replays: Counter;
   readonly #checks: Counter;
@@ -270,6 +278,20 @@ export class VaultMetrics implements VaultObserver {
 
   request(endpoint: string, status: number, seconds: number): void {
     this.#requests.observe({ endpoint, status: String(status) }, seconds);
+  }
+
+  #closedCounter(): Counter<"why"> {
+    const counter = this.#counter(
+      "connections_closed_total",
+      "Connections closed to make room for others: idle or busy strangers, a reader that read too slowly; refused: nobody could go.",
+      ["why"],
+    );
+    for (const why of closedWhys) counter.inc({ why }, 0);
+    return counter;
+  }
+
+  closed(why: ClosedWhy): void {
+    this.#closed.inc({ why });
   }
 
   lag(seconds: number): void {

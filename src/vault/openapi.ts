@@ -42,8 +42,12 @@ function operation(endpoint: EndpointShape): object {
   };
 }
 
-function parameter({ name, in: place, about, kind }: Parameter): object {
-  const schema = kind === "integer" ? { type: "integer", minimum: 0 } : { type: "string" };
+function parameter(shape: Parameter): object {
+  const { name, in: place, about } = shape;
+  const schema =
+    shape.kind === "integer"
+      ? { type: "integer", minimum: shape.minimum, maximum: shape.maximum }
+      : { type: "string", pattern: shape.pattern, maxLength: shape.maxLength };
   return { name, in: place, required: place === "path", description: about, schema };
 }
 

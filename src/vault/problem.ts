@@ -95,6 +95,16 @@ const table = {
     title: "the store can't be used right now",
     remedy: "the vault's diagnostics say why; send the same again later",
   },
+  "too-slow": {
+    status: 408,
+    title: "the request does not come fast enough",
+    remedy: "send the same again, at once or over a better connection",
+  },
+  "headers-too-large": {
+    status: 431,
+    title: "the request's headers are larger than 16 KiB",
+    remedy: "send fewer or shorter headers, and a shorter address",
+  },
   "unknown-chain": {
     status: 404,
     title: "the vault holds no such chain",
@@ -154,10 +164,10 @@ export class Problem extends Error {
     this.extra = extra;
   }
 
-  /** The problem document. */
-  response(): Response {
+  /** The problem document's text. */
+  text(): string {
     const { status, title, remedy } = problemTable[this.code];
-    const { retryAfter, ...members } = this.extra;
+    const { retryAfter: _, ...members } = this.extra;
     const document = {
       type: `urn:sealtail:problem:${this.code}`,
       title,
@@ -167,12 +177,17 @@ export class Problem extends Error {
       remedy,
       ...members,
     };
+    return `${JSON.stringify(document)}\n`;
+  }
+
+  response(): Response {
+    const { retryAfter } = this.extra;
     const headers: Record<string, string> = {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
     };
     if (retryAfter !== undefined) headers["retry-after"] = String(retryAfter);
-    return new Response(`${JSON.stringify(document)}\n`, { status, headers });
+    return new Response(this.text(), { status: this.status, headers });
   }
 }
 
@@ -183,4 +198,15 @@ export function storeProblem({ kind, code }: SealtailError): Problem {
     return new Problem("disk-full", "the store's disk has no room left", { retryAfter: 30 });
   }
   return new Problem("store-unavailable", "the store refused", { retryAfter: 5 });
+}
+
+/** The problem document for what could not be read as a request. */
+export function unreadProblem(status: 400 | 408 | 413 | 431): string {
+  const codes = {
+    400: "bad-request",
+    408: "too-slow",
+    413: "body-too-large",
+    431: "headers-too-large",
+  } as const;
+  return new Problem(codes[status], "this is no request that can be read").text();
 }

@@ -32,7 +32,6 @@ export interface ReadsOptions {
   readonly watch: Pick<Watch, "openOf">;
 }
 
-const pageMax = 1000;
 const headersMax = 65_536;
 
 export class Reads {
@@ -42,13 +41,10 @@ export class Reads {
     this.#options = options;
   }
 
-  readonly list = async ({ query }: ApiRequest): Promise<Response> => {
+  readonly list = async ({ given }: ApiRequest): Promise<Response> => {
     const { catalog } = this.#options;
-    const limit = query.integer("limit", 1, pageMax) ?? 100;
-    const after = query.text("after") ?? "";
-    if (after !== "" && !/^[0-9a-f]{64}$/.test(after)) {
-      throw new Problem("bad-request", "after must be the id of a chain");
-    }
+    const limit = given.integer("limit") ?? 100;
+    const after = given.text("after") ?? "";
     const ids = catalog.page(after, limit);
     const chains: object[] = [];
     for (const id of ids) {
@@ -60,9 +56,9 @@ export class Reads {
     return json({ chains, ...next });
   };
 
-  readonly detail = async ({ path }: ApiRequest): Promise<Response> => {
+  readonly detail = async ({ given }: ApiRequest): Promise<Response> => {
     const { heads, store } = this.#options;
-    const entry = await this.#entry(path["chain"]);
+    const entry = await this.#entry(given.text("chain"));
     const about = this.#summary(entry);
     if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
     let stored = heads.peek(entry.chain)?.stored;
@@ -86,25 +82,25 @@ export class Reads {
     });
   };
 
-  readonly findings = async ({ path }: ApiRequest): Promise<Response> => {
+  readonly findings = async ({ given }: ApiRequest): Promise<Response> => {
     const { watch, clock } = this.#options;
-    const entry = await this.#entry(path["chain"]);
+    const entry = await this.#entry(given.text("chain"));
     const open = watch.openOf(entry, clock.now()).map(({ code, reason, blocks }) => {
       return { code, ...(reason === "" ? {} : { reason }), blocks };
     });
     return json({ chain: entry.chain, size: entry.size, open });
   };
 
-  readonly grant = async ({ path }: ApiRequest): Promise<Response> =>
-    note(await (await this.#reader(path["chain"])).grant());
+  readonly grant = async ({ given }: ApiRequest): Promise<Response> =>
+    note(await (await this.#reader(given.text("chain"))).grant());
 
-  readonly receipt = async ({ path }: ApiRequest): Promise<Response> => {
-    const reader = await this.#reader(path["chain"]);
+  readonly receipt = async ({ given }: ApiRequest): Promise<Response> => {
+    const reader = await this.#reader(given.text("chain"));
     return note(await this.#newestReceipt(reader));
   };
 
-  readonly forks = async ({ path }: ApiRequest): Promise<Response> => {
-    const reader = await this.#reader(path["chain"]);
+  readonly forks = async ({ given }: ApiRequest): Promise<Response> => {
+    const reader = await this.#reader(given.text("chain"));
     const objects = await reader.forks();
     async function* proofs(): AsyncGenerator<Uint8Array, void, undefined> {
       for (const object of objects) yield* object.open({ start: 0, end: 2 * headLength });
@@ -112,8 +108,8 @@ export class Reads {
     return raw(proofs(), { "sealtail-forks": String(objects.length) });
   };
 
-  readonly headers = async ({ path, query }: ApiRequest): Promise<Response> => {
-    const { reader, size, from, to } = await this.#stretch(path["chain"], query, headersMax);
+  readonly headers = async ({ given }: ApiRequest): Promise<Response> => {
+    const { reader, size, from, to } = await this.#stretch(given, headersMax);
     async function* heads(): AsyncGenerator<Uint8Array, void, undefined> {
       for (let at = from; at < to; ) {
         const page = await reader.heads(at, to - at);
@@ -125,16 +121,15 @@ export class Reads {
     return raw(heads(), place(size, to));
   };
 
-  readonly blocks = async ({ path, query }: ApiRequest): Promise<Response> => {
-    const { reader, size, from, to } = await this.#stretch(path["chain"], query, maxSafe);
+  readonly blocks = async ({ given }: ApiRequest): Promise<Response> => {
+    const { reader, size, from, to } = await this.#stretch(given, maxSafe);
     return raw(reader.wholeBlocks(from, to), place(size, to));
   };
 
-  readonly proof = async ({ path }: ApiRequest): Promise<Response> => {
+  readonly proof = async ({ given }: ApiRequest): Promise<Response> => {
     const { suite, vaultKeys } = this.#options;
-    const reader = await this.#reader(path["chain"]);
-    const seq = /^(?:0|[1-9][0-9]{0,15})$/.test(path["seq"] ?? "") ? Number(path["seq"]) : -1;
-    if (seq < 0 || seq > maxSafe) throw new Problem("bad-request", "seq must be a whole number");
+    const reader = await this.#reader(given.text("chain"));
+    const seq = given.integer("seq") as number;
     await this.#options.heads.assertWhole(reader.id);
     const receipt = await this.#newestReceipt(reader);
     if (receipt === undefined) throw new Problem("not-found", "the chain has no receipt yet");
@@ -145,11 +140,11 @@ export class Reads {
     }
   };
 
-  readonly lines = async ({ path, query }: ApiRequest): Promise<Response> => {
-    const chain = await this.#reader(path["chain"]);
+  readonly lines = async ({ given }: ApiRequest): Promise<Response> => {
+    const chain = await this.#reader(given.text("chain"));
     const { suite, vaultKeys: keys, heads } = this.#options;
-    const filter = filterOf(query);
-    const limit = query.integer("limit", 1, maxSafe) ?? maxSafe;
+    const filter = filterOf(given);
+    const limit = given.integer("limit") ?? maxSafe;
     await heads.assertWhole(chain.id);
     const size = await this.#size(chain);
     const rows = readLines({ suite, keys, chain, size, filter, limit });
@@ -183,10 +178,7 @@ export class Reads {
   }
 
   async #entry(chain: string | undefined): Promise<ChainEntry> {
-    if (chain === undefined || !/^[0-9a-f]{64}$/.test(chain)) {
-      throw new Problem("bad-request", "chain must be an id of 64 lower-case hex digits");
-    }
-    const entry = await this.#options.catalog.look(chain);
+    const entry = chain === undefined ? chain : await this.#options.catalog.look(chain);
     if (entry === undefined || (entry.size === 0 && entry.damage === undefined)) throw unknown();
     return entry;
   }
@@ -212,31 +204,26 @@ export class Reads {
   }
 
   async #stretch(
-    chain: string | undefined,
-    query: ApiRequest["query"],
+    given: ApiRequest["given"],
     most: number,
   ): Promise<{ reader: ChainReader; size: number; from: number; to: number }> {
-    const reader = await this.#reader(chain);
+    const reader = await this.#reader(given.text("chain"));
     const size = await this.#size(reader);
-    const from = query.integer("from", 0, maxSafe) ?? 0;
-    const limit = query.integer("limit", 1, maxSafe) ?? 1024;
+    const from = given.integer("from") ?? 0;
+    const limit = given.integer("limit") ?? 1024;
     const to = Math.max(from, Math.min(size, from + Math.min(limit, most)));
     return { reader, size, from, to };
   }
 }
 
-function filterOf(query: ApiRequest["query"]): LineFilter {
-  const word = query.text("source");
-  const source = word === undefined ? undefined : sourceRule(word);
-  if (word !== undefined && source === undefined) {
-    throw new Problem("bad-request", "source id: wants 6 to 32 lower-case hex digits");
-  }
+function filterOf(given: ApiRequest["given"]): LineFilter {
+  const source = given.text("source");
   return {
-    fromSeq: query.integer("from-seq", 0, maxSafe) ?? allLines.fromSeq,
-    toSeq: query.integer("to-seq", 0, maxSafe) ?? allLines.toSeq,
-    since: query.time("since") ?? allLines.since,
-    until: query.time("until") ?? allLines.until,
-    ...{ source, records: true },
+    fromSeq: given.integer("from-seq") ?? allLines.fromSeq,
+    toSeq: given.integer("to-seq") ?? allLines.toSeq,
+    since: given.time("since") ?? allLines.since,
+    until: given.time("until") ?? allLines.until,
+    ...{ source: source === undefined ? undefined : sourceRule(source), records: true },
   };
 }
 

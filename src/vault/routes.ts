@@ -9,9 +9,10 @@ import type { Diag } from "../host/diag.ts";
 import type { FetchHandler, Peer } from "../host/http-listener.ts";
 import { assertMayRead } from "./access.ts";
 import { Damage } from "./damage.ts";
-import { type Endpoint, Query } from "./endpoint.ts";
+import { type Endpoint, Given } from "./endpoint.ts";
 import type { VaultObserver } from "./observer.ts";
 import { Problem } from "./problem.ts";
+import type { Readers } from "./readers.ts";
 
 export interface RoutesOptions {
   readonly endpoints: readonly Endpoint[];
@@ -20,6 +21,9 @@ export interface RoutesOptions {
   readonly observer: VaultObserver;
   /** Whether anyone may read. */
   readonly open: boolean;
+  readonly readers: Readers;
+  /** For answers that open stored payloads, in addition. */
+  readonly heavyReaders: Readers;
 }
 
 type Env = { Bindings: { readonly peer: Peer } };
@@ -61,13 +65,27 @@ async function answer(
   peer: Peer,
   path: Readonly<Record<string, string>>,
 ): Promise<Response> {
+  const { open, readers, heavyReaders } = options;
   try {
-    if (endpoint.access === "read") assertMayRead(request, peer, options.open);
-    const query = new Query(request.url, endpoint.parameters);
-    return await endpoint.answer({ request, peer, path, query });
+    if (endpoint.access === "read") assertMayRead(request, peer, open);
+    const given = new Given(request, path, endpoint);
+    const made = (): Promise<Response> => endpoint.answer({ request, peer, given });
+    if (endpoint.access === "write") return await made();
+    const heavy = endpoint.heavy === true;
+    const served = await readers.serve(
+      peer.address,
+      heavy ? () => heavyReaders.serve(peer.address, made) : made,
+    );
+    return request.method === "HEAD" ? await withoutBody(served) : served;
   } catch (error) {
     return failed(options, endpoint.name, error);
   }
+}
+
+async function withoutBody(response: Response): Promise<Response> {
+  await response.body?.cancel();
+  const { status, headers } = response;
+  return new Response(null, { status, headers });
 }
 
 function failed({ diag }: RoutesOptions, endpoint: string, error: unknown): Response {

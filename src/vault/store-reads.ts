@@ -8,7 +8,7 @@
 // Reference: docs/reference/http.md, "The store as it is".
 
 import type { Pieces } from "../core/chain-source.ts";
-import { chainPath, isChainId, receiptPath } from "../store/layout.ts";
+import { chainPath, receiptPath } from "../store/layout.ts";
 import type { ChainReader, ReadableStore } from "../store/store.ts";
 import { type ApiRequest, maxSafe } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
@@ -30,17 +30,17 @@ export class StoreReads {
     this.#options = options;
   }
 
-  readonly chains = async ({ query }: ApiRequest): Promise<Response> => {
+  readonly chains = async ({ given }: ApiRequest): Promise<Response> => {
     const { store } = this.#options;
-    const { after, limit } = pageOf(query);
+    const { after, limit } = pageOf(given);
     const names = await store.chainIds();
     const unread = after === "" ? await store.unread() : [];
     return json({ ...page("chains", names, after, limit), ...unreadIn(unread) });
   };
 
-  readonly objects = async ({ path, query }: ApiRequest): Promise<Response> => {
-    const chain = this.#chain(path["chain"]);
-    const { after, limit } = pageOf(query);
+  readonly objects = async ({ given }: ApiRequest): Promise<Response> => {
+    const chain = this.#chain(given.text("chain") as string);
+    const { after, limit } = pageOf(given);
     const lists = [await chain.blocks(), await chain.forks(), await chain.headers()];
     const start = chainPath(chain.id).length + 1;
     const names = lists.flat().map(({ name }) => name.slice(start));
@@ -48,28 +48,26 @@ export class StoreReads {
     return json({ ...page("objects", names.sort(), after, limit), ...unreadIn(unread) });
   };
 
-  readonly object = async ({ path, query }: ApiRequest): Promise<Response> => {
-    const chain = this.#chain(path["chain"]);
-    const name = `${chainPath(chain.id)}/${query.text("name") ?? ""}`;
+  readonly object = async ({ given }: ApiRequest): Promise<Response> => {
+    const chain = this.#chain(given.text("chain") as string);
+    const name = `${chainPath(chain.id)}/${given.text("name") ?? ""}`;
     const held = name === receiptPath(chain.id) && this.#options.newestReceipt(chain.id);
     const object = held instanceof Uint8Array ? inMemory(held) : await chain.object(name);
     if (object === undefined) throw new Problem("not-found", "there is no such object");
-    const start = query.integer("from", 0, maxSafe) ?? 0;
-    const limit = query.integer("limit", 1, maxSafe) ?? maxSafe;
+    const start = given.integer("from") ?? 0;
+    const limit = given.integer("limit") ?? maxSafe;
     const size = await object.size();
     const end = Math.max(start, Math.min(size, start + limit));
     return raw(object.open({ start, end }), { "sealtail-size": String(size) });
   };
 
-  #chain(id: string | undefined): ChainReader {
-    if (id !== undefined && isChainId(id)) return this.#options.store.reader(id);
-    throw new Problem("bad-request", "chain must be an id of 64 lower-case hex digits");
+  #chain(id: string): ChainReader {
+    return this.#options.store.reader(id);
   }
 }
 
-function pageOf(query: ApiRequest["query"]): { after: string; limit: number } {
-  const limit = query.integer("limit", 1, namesMax) ?? namesMax;
-  return { after: query.text("after") ?? "", limit };
+function pageOf(given: ApiRequest["given"]): { after: string; limit: number } {
+  return { after: given.text("after") ?? "", limit: given.integer("limit") ?? namesMax };
 }
 
 function page(what: string, names: readonly string[], after: string, limit: number): object {

@@ -1,4 +1,7 @@
-// Turns what is read piece by piece into a response body that waits for its reader.
+// Bodies piece by piece: a response's waits for its reader, a request's must come fast enough.
+
+import type { Clock } from "../host/clock.ts";
+import { Problem } from "./problem.ts";
 
 /** A body that asks for the next piece only when the last one was taken. */
 export function bodyOf(pieces: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
@@ -18,15 +21,51 @@ export function bodyOf(pieces: AsyncIterable<Uint8Array>): ReadableStream<Uint8A
   );
 }
 
-/** The pieces of a request's body; none where there is no body. Stops reading when it is left. */
+/** How fast a request's body must come. */
+export interface Pace {
+  /** In each stretch of so many milliseconds */
+  readonly everyMs: number;
+  /** so many bytes must come, or the end of the body. */
+  readonly bytes: number;
+  /** For the whole body. */
+  readonly wholeMs: number;
+}
+
+export const pace: Pace = { everyMs: 10_000, bytes: 65_536, wholeMs: 120_000 };
+
+/**
+ * The pieces of a request's body; none where there is no body. Stops reading when it is left.
+ * Throws Problem too-slow.
+ */
 export async function* piecesOfBody(
   body: ReadableStream<Uint8Array> | null,
+  clock: Pick<Clock, "sleep">,
+  { everyMs, bytes, wholeMs }: Pace = pace,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (body === null) return;
   const reader = body.getReader();
+  const ended = new AbortController();
+  let got = 0;
+  let slow = false;
+  const watch = async (): Promise<void> => {
+    for (let passed = 0; ; passed += everyMs) {
+      const before = got;
+      await clock.sleep(everyMs, ended.signal);
+      if (ended.signal.aborted) return;
+      slow = got - before < bytes || passed + everyMs >= wholeMs;
+      // Ends the wait for the next piece.
+      if (slow) return await reader.cancel().catch(() => undefined);
+    }
+  };
+  void watch();
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      got += next.value.length;
+      yield next.value;
+    }
+    if (slow) throw new Problem("too-slow", `want ${bytes} bytes every ${everyMs / 1000} s`);
   } finally {
+    ended.abort();
     // What was not read is no longer wanted; it may be cut off already.
     await reader.cancel().catch(() => undefined);
   }

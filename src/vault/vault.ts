@@ -16,7 +16,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { makeDirDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
-import { type FetchHandler, type HttpListener, openHttpListener } from "../host/http-listener.ts";
+import type { FetchHandler, HttpListener } from "../host/http-listener.ts";
 import { loadSigningKey } from "../host/keys.ts";
 import { lockStateDir, type StateLock } from "../host/lock.ts";
 import { openDirStore } from "../store/dir.ts";
@@ -26,6 +26,7 @@ import { assertListenAllowed } from "./access.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { endpoints } from "./api.ts";
 import { bodyBytesMax } from "./body.ts";
+import { type Bounds, type BoundsLimits, openApiListener, openBounds } from "./bounds.ts";
 import { BringBack } from "./bring-back.ts";
 import { Catalog } from "./catalog.ts";
 import type { VaultConfig } from "./config.ts";
@@ -38,7 +39,6 @@ import { StateDirNotes } from "./own-notes.ts";
 import { Reads } from "./reads.ts";
 import { ReceiptKeeper } from "./receipts.ts";
 import { rescan } from "./rescan.ts";
-import { Room, type RoomLimits } from "./room.ts";
 import { apiHandler } from "./routes.ts";
 import { ReceiptSigner, type VaultSigners } from "./signer.ts";
 import { StoreReads } from "./store-reads.ts";
@@ -66,9 +66,8 @@ export interface VaultDeps {
   readonly listens?: boolean;
 }
 
-export interface VaultLimits {
+export interface VaultLimits extends BoundsLimits {
   readonly objects: ObjectLimits;
-  readonly room: Partial<RoomLimits>;
   /** Memory for open heads. */
   readonly headBytes: number;
 }
@@ -155,6 +154,7 @@ class Vault implements RunningVault {
   #keeper: ReceiptKeeper | undefined;
   #intake: Intake | undefined;
   #heads: Heads | undefined;
+  #bounds: Bounds | undefined;
   #fetch: FetchHandler | undefined;
   #listener: HttpListener | undefined;
   #operations: HttpListener | undefined;
@@ -206,7 +206,6 @@ class Vault implements RunningVault {
 
   async #listen(metrics: VaultMetrics, api: FetchHandler): Promise<void> {
     const { clock, diag } = this.#deps;
-    const onFault = (fault: unknown): void => diag.warn("listener fault", { fault: String(fault) });
     this.#operations = await openOperations({
       ...{ clock, diag, metrics, listen: this.#config.metrics.listen },
       health: {
@@ -218,10 +217,9 @@ class Vault implements RunningVault {
         room: async () => ((await this.#freeBytes()) ?? bodyBytesMax) >= bodyBytesMax,
       },
     });
-    const { listen, tls } = this.#config;
-    this.#listener = await openHttpListener({
-      ...{ listen, tls, clock, onFault, handler: { fetch: api } },
-    });
+    const limits = this.#deps.limits?.http ?? {};
+    const options = { config: this.#config, limits, clock, diag, observer: metrics };
+    this.#listener = await openApiListener(api, options);
   }
 
   close(deadlineMs: number): Promise<void> {
@@ -279,18 +277,22 @@ class Vault implements RunningVault {
     const reads = new Reads({
       ...{ suite, vaultKeys: keys, clock, store, catalog, heads, keeper, watch },
     });
-    const room = new Room(limits.room);
     const metrics = new VaultMetrics({
       ...{ version: this.#deps.version, now: () => clock.now() },
       ...{ nodeVersion: process.version, read: () => this.#read() },
     });
+    const bounds = openBounds(this.#config.limits, limits, clock, metrics);
+    const { room } = bounds;
     const intake = new Intake({
       ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
       ...{ observer: metrics, watch, onUnsafe: this.#fail },
     });
     const newestReceipt = (chain: string) => reads.newestReceipt(chain);
     const storeReads = new StoreReads({ store, newestReceipt });
-    const table = endpoints({ intake, reads, storeReads, acknowledgements }, this.#deps.version);
+    const table = endpoints(
+      { intake, reads, storeReads, acknowledgements, clock },
+      this.#deps.version,
+    );
     metrics.expect(table);
     this.#store = store;
     this.#catalog = catalog;
@@ -299,7 +301,11 @@ class Vault implements RunningVault {
     this.#heads = heads;
     this.#keeper = keeper;
     this.#intake = intake;
-    const api = apiHandler({ endpoints: table, clock, diag, observer: metrics, open: access.open });
+    this.#bounds = bounds;
+    const api = apiHandler({
+      ...{ endpoints: table, clock, diag, observer: metrics, open: access.open },
+      ...bounds,
+    });
     return { metrics, api };
   }
 
@@ -335,6 +341,9 @@ class Vault implements RunningVault {
     return {
       watched: (this.#watch as Watch).read(this.#deps.clock.now()),
       damaged: this.#damaged(),
+      connections: this.#listener?.connections ?? 0,
+      readers: this.#bounds?.readers.count ?? 0,
+      requestBytes: this.#bounds?.room.bytes ?? 0,
       ...{ headsOpen: open, replays, wholeChecks },
       receiptsPending: this.#keeper?.pending ?? 0,
       freeBytes: await this.#freeBytes(),

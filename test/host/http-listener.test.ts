@@ -142,11 +142,16 @@ describe("limits", () => {
     assert.match((await socket.toArray()).join(""), /^HTTP\/1\.1 408 /);
   });
 
-  test("connections beyond the limit are dropped", async () => {
-    await using listener = await listen(() => new Response(), { limits: { connectionsMax: 1 } });
+  test("beyond the limit whoever waits idle goes, and who is new is answered", async () => {
+    const closed: string[] = [];
+    await using listener = await listen(() => new Response("x"), {
+      limits: { connectionsMax: 1 },
+      onClosed: (why) => void closed.push(why),
+    });
     const first = net.connect(listener.port, "127.0.0.1");
     await new Promise((done) => first.once("connect", done));
-    await assert.rejects(ask(listener.url));
+    assert.equal((await ask(listener.url)).body, "x");
+    assert.deepEqual(closed, ["idle"]);
     first.destroy();
   });
 });

@@ -25,6 +25,7 @@ export function vaultMetricsText(): Promise<string> {
       missing: [{ subject: "app", count: 0 }],
     },
     ...{ damaged: { count: 0, chains: [] }, wholeChecks: 0 },
+    ...{ connections: 0, readers: 0, requestBytes: 0 },
     ...{ headsOpen: 0, replays: 0, receiptsPending: 0, freeBytes: 0, certificateNotAfter: 0 },
   };
   const metrics = new VaultMetrics({

@@ -41,6 +41,7 @@ test("the least configuration has the documented defaults and no warnings", asyn
     access: { open: false },
     store: { type: "dir", path: "/e/store", immutable: false },
     trust: { root_keys: ["acme-root+8ea5b601+ASR6LJLCTyABZLBIhML7FqRTo4RK/zfwR1Z/+LlKXzgd"] },
+    limits: { connections: 2048, readers: 32, address_share: 75 },
     retention: [],
     expect: [],
     metrics: { listen: "127.0.0.1:9465" },

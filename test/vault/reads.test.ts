@@ -282,7 +282,7 @@ const wrong: readonly (readonly [path: string, said: string])[] = [
   ["/v1/chains/xyz", "400 bad-request"],
   [`/v1/chains/${"0".repeat(64)}`, "404 unknown-chain"],
   [`/v1/chains/${"0".repeat(64)}/receipt`, "404 unknown-chain"],
-  [`/v1/chains/${"0".repeat(64)}/blocks?from=-1`, "404 unknown-chain"],
+  [`/v1/chains/${"0".repeat(64)}/blocks?from=1`, "404 unknown-chain"],
 ];
 test("what is asked wrongly is answered by a problem that says so", async () => {
   await using rig = await Rig.start();
@@ -296,6 +296,17 @@ test("what is asked wrongly is answered by a problem that says so", async () => 
     "blocks?limit=0",
     "lines?since=today",
     "lines?from-seq=1e3",
+    "lines?limit=1e308",
+    "lines?limit=9007199254740992",
+    `headers?from=${2n ** 60n}`,
+    "headers?from=1&from=2",
+    "blocks?from=01",
+    "blocks?from=%2B1",
+    `lines?source=${"*a".repeat(1000)}`,
+    "lines?since=2026-02-30T99:00:00Z",
+    "lines?until=1969-12-31T00:00:00Z",
+    "lines/-1/proof",
+    "lines/0x1/proof",
   ]) {
     assert.equal(gist(await rig.direct(`${base}/${query}`)), "400 bad-request", query);
   }

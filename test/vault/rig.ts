@@ -10,7 +10,7 @@ import { type Clock, systemClock } from "../../src/host/clock.ts";
 import { type Files, systemFiles } from "../../src/host/files.ts";
 import type { Peer } from "../../src/host/http-listener.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import type { VaultConfig } from "../../src/vault/config.ts";
+import { limitsByDefault, type VaultConfig } from "../../src/vault/config.ts";
 import type { VaultSigners } from "../../src/vault/signer.ts";
 import { type RunningVault, startVault, type VaultLimits } from "../../src/vault/vault.ts";
 import {
@@ -150,6 +150,7 @@ export function vaultConfigOf(dir: string, more: Partial<VaultConfig> = {}): Vau
     keys: { receipt: "unused", time: "unused" },
     listen: "127.0.0.1:0",
     access: { open: false },
+    limits: limitsByDefault,
     store: { type: "dir", path: `${dir}/store`, immutable: false },
     trust: { root_keys: [formatVerifierKey(testRoot.key)] },
     retention: [],

@@ -2,10 +2,15 @@
 
 import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import http from "node:http";
+import net from "node:net";
 import { describe, test } from "node:test";
 import { concat, hex } from "../../src/core/bytes.ts";
+import { limitsByDefault } from "../../src/vault/config.ts";
+import { pace, piecesOfBody } from "../../src/vault/stream.ts";
 import type { BuiltBlock, ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { signer } from "../fakes/signers.ts";
 import { chainOf, gist, Rig, receiptOf } from "./rig.ts";
 
@@ -152,4 +157,158 @@ test("a stranger's block of a new run does not make the vault read the whole cha
   bytes[chain.blocks[0]!.bytes.length] = 0;
   await writeFile(path, bytes);
   assert.equal(gist(await rig.post(chain, [stray])), "422 block-refused BAD_SIGNATURE");
+});
+
+async function all(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const got: Uint8Array[] = [];
+  for await (const piece of pieces) got.push(piece);
+  return got;
+}
+
+describe("slow bodies", () => {
+  test("a body that stalls is answered as too slow, whether it ever began or not", async () => {
+    const clock = new FakeClock();
+    for (const parts of [[], [new Uint8Array(100)]]) {
+      const { body } = stalled(...parts);
+      const reading = all(piecesOfBody(body, clock));
+      const failed = assert.rejects(reading, { code: "too-slow", status: 408 });
+      await clock.advance(pace.everyMs);
+      await failed;
+    }
+  });
+
+  test("one that trickles is cut, one that comes at its pace has its time, and no more", async () => {
+    const clock = new FakeClock();
+    const fed = (piece: number): [Promise<Uint8Array[]>, () => Promise<void>] => {
+      let put: ReadableStreamDefaultController<Uint8Array> | undefined;
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          put = controller;
+        },
+      });
+      const reading = all(piecesOfBody(body, clock));
+      reading.catch(() => {});
+      return [
+        reading,
+        async () => {
+          put?.enqueue(new Uint8Array(piece));
+          await new Promise((done) => setImmediate(done));
+          await clock.advance(pace.everyMs);
+        },
+      ];
+    };
+    const [trickle, drip] = fed(pace.bytes - 1);
+    await drip();
+    await assert.rejects(trickle, { code: "too-slow" });
+    const [steady, step] = fed(pace.bytes);
+    for (let passed = pace.everyMs; passed < pace.wholeMs; passed += pace.everyMs) await step();
+    const state = await Promise.race([steady.then(() => "ended"), Promise.resolve("goes on")]);
+    assert.equal(state, "goes on");
+    await step();
+    await assert.rejects(steady, { code: "too-slow" });
+  });
+});
+
+describe("readers", () => {
+  async function long(rig: Rig): Promise<ChainBuilder> {
+    const chain = chainOf("long");
+    chain.begin();
+    const { id, record } = chain.source("/var/log/app.log");
+    chain.seal([say(record), lines(id, "x\n".repeat(20_000))]);
+    for (let i = 0; i < 20; i++) chain.seal([lines(id, "x\n".repeat(20_000))]);
+    assert.equal(gist(await rig.post(chain)), "200");
+    return chain;
+  }
+
+  /** An answer of which only the first piece is taken. */
+  async function hold(rig: Rig, path: string): Promise<{ status: number; end(): Promise<void> }> {
+    const from = { address: "127.0.0.1", loopback: true, secure: false };
+    const request = new Request(`http://127.0.0.1${path}`);
+    const response = await rig.vault.fetch(request, from);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    return { status: response.status, end: async () => await reader?.cancel() };
+  }
+
+  test("as many as may be are answered, others are told to come back, and writing goes on", async () => {
+    await using rig = await Rig.start({ config: { limits: { ...limitsByDefault, readers: 4 } } });
+    const chain = await long(rig);
+    const path = `/v1/chains/${chain.name}/blocks`;
+    const held = await Promise.all(Array.from({ length: 25 }, () => hold(rig, path)));
+    // Three of the four are one address's share.
+    assert.equal(held.filter(({ status }) => status === 200).length, 3);
+    const away = await rig.direct(path);
+    assert.equal(gist(away), "503 busy");
+    assert.equal(away.headers.get("retry-after"), "1");
+    assert.equal(gist(await rig.direct("/v1/chains", {}, { address: "127.0.0.9" })), "200");
+    assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "200");
+    for (const each of held) await each.end();
+    assert.equal((await rig.direct(path)).status, 200);
+  });
+
+  test("whoever does not read loses the place to the next, and the answer does not look whole", async () => {
+    await using rig = await Rig.start({
+      ...{ limits: { readers: { readers: 1, patienceMs: 20 } } },
+    });
+    const chain = await long(rig);
+    const path = `/v1/chains/${chain.name}/lines`;
+    const from = { address: "127.0.0.1", loopback: true, secure: false };
+    const slow = await rig.vault.fetch(new Request(`http://127.0.0.1${path}`), from);
+    const reader = slow.body!.getReader();
+    await reader.read();
+    assert.equal(gist(await rig.direct("/v1/chains")), "503 busy");
+    await new Promise((done) => setTimeout(done, 30));
+    assert.equal((await rig.direct("/v1/chains")).status, 200);
+    await assert.rejects(async () => {
+      while (!(await reader.read()).done);
+    });
+    assert.equal(await rig.metric('sealtail_vault_connections_closed_total{why="reader"}'), 1);
+  });
+
+  test("HEAD, and answers that end or fail, leave their places", async () => {
+    await using rig = await Rig.start({ limits: { readers: { readers: 1 } } });
+    const chain = await long(rig);
+    for (const path of [
+      "",
+      "/receipt",
+      "/lines?limit=100",
+      "/blocks",
+      "/lines/0/proof",
+      "/nothing",
+    ]) {
+      for (const method of ["HEAD", "GET"]) {
+        const answer = await rig.direct(`/v1/chains/${chain.name}${path}`, { method });
+        assert.notEqual(answer.status, 503, path);
+        const overSocket = await rig.http(`/v1/chains/${chain.name}${path}`, { method });
+        assert.notEqual(overSocket.status, 503, path);
+      }
+    }
+    assert.equal(await rig.metric("sealtail_vault_readers_open"), 0);
+  });
+});
+
+test("an agent's connection outlives any number of idle strangers", async () => {
+  const limits = { ...limitsByDefault, connections: 16, address_share: 100 };
+  await using rig = await Rig.start({ config: { limits } });
+  const [chain, next] = await grown(rig, "wanted");
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const send = (block: BuiltBlock): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const url = `${rig.vault.url}/v1/chains/${chain.name}/blocks`;
+      const request = http.request(url, { method: "POST", agent }, (response) => {
+        response.resume().on("end", () => resolve(response.statusCode));
+      });
+      request.on("error", reject).end(block.bytes);
+    });
+  assert.equal(await send(next), 200);
+  const port = Number(new URL(rig.vault.url).port);
+  const idle = Array.from({ length: 100 }, () => net.connect(port, "127.0.0.1"));
+  for (const each of idle) each.on("error", () => {});
+  while ((await rig.metric('sealtail_vault_connections_closed_total{why="idle"}')) !== 85) {
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  assert.equal(await send(chain.seal([heartbeat])), 200);
+  assert.equal(await rig.metric("sealtail_vault_connections_open"), 16);
+  for (const each of idle) each.destroy();
+  agent.destroy();
 });

@@ -1,0 +1,74 @@
+// What the vault gives to whoever reaches it: room for bodies, places for readers, connections.
+//
+// - One share says how much of each a single address may have.
+
+import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
+import {
+  type FetchHandler,
+  type HttpLimits,
+  type HttpListener,
+  openHttpListener,
+} from "../host/http-listener.ts";
+import type { LimitsConfig, VaultConfig } from "./config.ts";
+import type { VaultObserver } from "./observer.ts";
+import { unreadProblem } from "./problem.ts";
+import { ReaderCut, type ReaderLimits, Readers, readerLimits } from "./readers.ts";
+import { Room, type RoomLimits } from "./room.ts";
+
+/** Other limits than the configured and usual ones. */
+export interface BoundsLimits {
+  readonly room: Partial<RoomLimits>;
+  readonly readers: Partial<ReaderLimits>;
+  readonly http: Partial<HttpLimits>;
+}
+
+export interface Bounds {
+  readonly room: Room;
+  readonly readers: Readers;
+  /** For answers that open stored payloads, in addition. */
+  readonly heavyReaders: Readers;
+}
+
+export function openBounds(
+  { readers, address_share: addressShare }: LimitsConfig,
+  more: Partial<BoundsLimits>,
+  clock: Pick<Clock, "mono">,
+  observer: Pick<VaultObserver, "closed">,
+): Bounds {
+  const limits = { ...readerLimits, readers, addressShare, ...more.readers };
+  const onCut = (): void => observer.closed("reader");
+  const heavy = { ...limits, readers: Math.max(1, Math.ceil(limits.readers / 8)) };
+  return {
+    room: new Room({ addressShare, ...more.room }),
+    readers: new Readers(limits, clock, onCut),
+    heavyReaders: new Readers(heavy, clock, onCut),
+  };
+}
+
+export interface ApiListenerOptions {
+  readonly config: Pick<VaultConfig, "listen" | "tls" | "limits">;
+  readonly limits: Partial<HttpLimits>;
+  readonly clock: Pick<Clock, "now">;
+  readonly diag: Diag;
+  readonly observer: Pick<VaultObserver, "closed">;
+}
+
+/** Serves the API. Throws what openHttpListener throws. */
+export async function openApiListener(
+  api: FetchHandler,
+  { config, limits, clock, diag, observer }: ApiListenerOptions,
+): Promise<HttpListener> {
+  const { listen, tls } = config;
+  const { connections, address_share: addressShare } = config.limits;
+  return await openHttpListener({
+    ...{ listen, tls, clock, handler: { fetch: api }, problemOf: unreadProblem },
+    limits: { connectionsMax: connections, addressShare, ...limits },
+    onClosed: (why) => observer.closed(why),
+    onFault: (fault) => {
+      // A reader that lost its place is no fault.
+      if (fault instanceof ReaderCut) return;
+      diag.warn("listener fault", { fault: String(fault) });
+    },
+  });
+}

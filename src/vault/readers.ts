@@ -1,0 +1,121 @@
+// Bounds how many answers to readers are under way at once, in all and of one address.
+//
+// - An answer is under way until its last piece was taken. Whoever leaves pieces untaken keeps the
+//   place only as long as nobody else wants it.
+// - Who finds no place is told to come back: readers never keep agents from writing.
+
+import type { Clock } from "../host/clock.ts";
+import { Problem } from "./problem.ts";
+
+export interface ReaderLimits {
+  /** Answers at once. */
+  readonly readers: number;
+  /** Percent of them that one address may have. */
+  readonly addressShare: number;
+  /** How long a piece may be left untaken when others want the place. */
+  readonly patienceMs: number;
+}
+
+export const readerLimits: ReaderLimits = { readers: 32, addressShare: 75, patienceMs: 5000 };
+
+interface Place {
+  readonly address: string;
+  /** When its reader got a piece and asked for no more, in monotonic microseconds. */
+  waitingSince: number | undefined;
+  cut: () => void;
+}
+
+export class Readers {
+  readonly #limits: ReaderLimits;
+  readonly #clock: Pick<Clock, "mono">;
+  readonly #onCut: () => void;
+  readonly #places = new Set<Place>();
+
+  constructor(limits: ReaderLimits, clock: Pick<Clock, "mono">, onCut: () => void = () => {}) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#onCut = onCut;
+  }
+
+  get count(): number {
+    return this.#places.size;
+  }
+
+  /** Runs `answer`; the place is free again once its body has ended. Throws Problem busy. */
+  async serve(address: string, answer: () => Promise<Response>): Promise<Response> {
+    const place = this.#enter(address);
+    const leave = (): void => void this.#places.delete(place);
+    try {
+      return this.#watched(await answer(), place, leave);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  #enter(address: string): Place {
+    const { readers, addressShare } = this.#limits;
+    const share = Math.max(1, Math.floor((readers * addressShare) / 100));
+    const own = [...this.#places].filter((each) => each.address === address);
+    const crowded = own.length >= share ? own : [...this.#places];
+    if (own.length >= share || this.#places.size >= readers) this.#cutOne(crowded);
+    const place: Place = { address, waitingSince: undefined, cut: () => {} };
+    this.#places.add(place);
+    return place;
+  }
+
+  /** Takes the place of whoever has left a piece untaken for longest. */
+  #cutOne(places: readonly Place[]): void {
+    const waits = (place: Place): number => this.#clock.mono() - (place.waitingSince ?? Infinity);
+    const [slowest] = places.toSorted((a, b) => waits(b) - waits(a));
+    if (slowest === undefined || waits(slowest) < this.#limits.patienceMs * 1000) {
+      throw new Problem("busy", "as many readers are answered as may be", { retryAfter: 1 });
+    }
+    this.#places.delete(slowest);
+    this.#onCut();
+    slowest.cut();
+  }
+
+  #watched(response: Response, place: Place, leave: () => void): Response {
+    if (response.body === null) {
+      leave();
+      return response;
+    }
+    const reader = response.body.getReader();
+    let cut = false;
+    place.cut = () => {
+      cut = true;
+      reader.cancel().catch(() => undefined);
+    };
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          place.waitingSince = undefined;
+          try {
+            const { done, value } = await reader.read();
+            if (cut) throw new ReaderCut();
+            if (!done) controller.enqueue(value);
+            else controller.close();
+            if (done) leave();
+            place.waitingSince = this.#clock.mono();
+          } catch (error) {
+            leave();
+            throw error;
+          }
+        },
+        cancel: async (reason) => {
+          leave();
+          await reader.cancel(reason);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const { status, headers } = response;
+    return new Response(body, { status, headers });
+  }
+}
+
+/** The reader's place was taken: the answer must not look whole. */
+export class ReaderCut extends Error {
+  override readonly name = "ReaderCut";
+}
