@@ -308,7 +308,8 @@ export class Agent {
 
   #refused(): string[] {
     const { config, refuse = [] } = this.#options;
-    const secrets = [config.grant.key, ...(config.sink.tls.key ? [config.sink.tls.key] : [])];
-    return [config.state_dir, ...secrets, ...refuse];
+    const { grant, sink } = config;
+    const files = [grant.file, grant.key, sink.tls.ca, sink.tls.cert, sink.tls.key];
+    return [config.state_dir, ...files.filter((file) => file !== undefined), ...refuse];
   }
 }

@@ -33,7 +33,8 @@ async function runAgent(ui: Ui, file: string): Promise<void> {
   const { config, warnings } = await loadConfigFile(agentConfig, path, machine.env, machine.files);
   const diag = ownDiag(config.diagnostics.level, warnings);
   const version = await packageVersion();
-  const agent = await Agent.start({ ...machine, config, diag, version, refuse: ownOutputs() });
+  const refuse = [path, ...ownOutputs()];
+  const agent = await Agent.start({ ...machine, config, diag, version, refuse });
   const manager = new ServiceManager({ ...machine, diag });
   using _ = onStopSignals({
     stop: (reason) => {

@@ -62,6 +62,8 @@ export interface OpenFile {
   /** Returns when content and all attributes are durable. A failure is sync-failed: stop. */
   sync(): Promise<void>;
   stat(): Promise<FileInfo>;
+  /** The path at which it lies now, without links; undefined where the system does not say. */
+  place?(): Promise<Uint8Array | undefined>;
   /** Closing twice is fine. */
   close(): Promise<void>;
 }
@@ -111,6 +113,8 @@ const flags: Readonly<Record<OpenMode, number>> = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };
 
+const slash = 0x2f;
+
 function native(path: Path): string | Buffer {
   return typeof path === "string" ? path : pathBytes(path);
 }
@@ -152,10 +156,19 @@ function syncFailed(doing: string, path: Path, cause: unknown): SealtailError {
   return error;
 }
 
+async function placeOf(descriptor: number): Promise<Uint8Array | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const link = `/proc/self/fd/${descriptor}`;
+  const path = await fs.readlink(link, { encoding: "buffer" }).catch(() => undefined);
+  // Otherwise it is not reachable from our root.
+  return path?.[0] === slash ? path : undefined;
+}
+
 class SystemFile implements OpenFile {
   readonly #handle: FileHandle;
   readonly #path: Path;
   #closed = false;
+  readonly place = (): Promise<Uint8Array | undefined> => placeOf(this.#handle.fd);
 
   constructor(handle: FileHandle, path: Path) {
     this.#handle = handle;

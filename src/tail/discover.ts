@@ -3,31 +3,39 @@
 // - Exclude beats include; the first configured source that matches a path has it.
 // - Walked is what include patterns can reach, links to directories included. A link that leads
 //   back to a directory above it is not entered, so cycles end.
-// - Our own state, store and diagnostics are never entered nor matched, whatever links say; nor is
-//   another's store or state, known by its layout.
+// - Links are followed where whoever made them may lead us (links.ts); our own data is never
+//   entered nor matched, whatever leads to it (own-data.ts).
 // - Only names are read here; whoever wants to know what they are looks for himself.
 
 import type { Diag } from "../host/diag.ts";
 import { errnoOf } from "../host/file-error.ts";
-import type { DirItem, FileInfo, FileKind, Files } from "../host/files.ts";
+import type { DirItem, FileInfo, FileKind, Files, OpenFile } from "../host/files.ts";
 import {
   type BytePath,
   directoryOf,
-  isWithin,
   joinNames,
   pathFromHost,
-  pathFromText,
   pathToHost,
   shown,
 } from "./byte-path.ts";
 import { excludePattern, includePattern, type Pattern } from "./glob-base.ts";
 import { nodeKey } from "./identity.ts";
 import type { SourceOptions } from "./item.ts";
+import { Links } from "./links.ts";
+import { OwnData } from "./own-data.ts";
 import { sealedPlaceOf } from "./sealed-places.ts";
 
 /** Directories in one walk at most, and links to directories on one way down. */
 const dirsMax = 50_000;
 const linksMax = 4;
+
+const refusedMax = 1_000;
+
+const untrustedPhrase =
+  "link is not followed: it belongs neither to root, nor to this user, nor to its target's owner";
+
+/** Why a path is not followed. */
+export type RefusalCode = "link-untrusted" | "self-ingest";
 
 interface SourcePatterns {
   readonly name: string;
@@ -60,9 +68,10 @@ export class Discover {
   readonly #files: Files;
   readonly #diag: Diag;
   readonly #sources: readonly SourcePatterns[];
-  readonly #refuse: readonly string[];
-  #refused: BytePath[] | undefined;
-  #refusedComplete = false;
+  readonly #links: Links;
+  readonly #own: OwnData;
+  /** Paths that are not followed, found since the last walk began. */
+  #refusedNow = new Map<BytePath, RefusalCode>();
   readonly #said = new Set<string>();
   /** Whether the last walk could not see everything. */
   incomplete = false;
@@ -75,7 +84,8 @@ export class Discover {
   ) {
     this.#files = files;
     this.#diag = diag;
-    this.#refuse = refuse;
+    this.#links = new Links(files);
+    this.#own = new OwnData(files, refuse);
     this.#sources = sources.map(({ name, include, exclude }) => ({
       name,
       include: include.map(includePattern),
@@ -86,6 +96,11 @@ export class Discover {
   /** Names of the configured sources that want this path, in their order. */
   claims(path: BytePath): string[] {
     return this.#sources.filter((source) => claims(source, path)).map(({ name }) => name);
+  }
+
+  /** Paths that patterns mean and that are not followed. */
+  get refused(): ReadonlyMap<BytePath, RefusalCode> {
+    return this.#refusedNow;
   }
 
   /** Whether any source wants this path. */
@@ -106,56 +121,63 @@ export class Discover {
     this.#said.delete(`${phrase}\0${path}`);
   }
 
-  /** Whether the path leads into what must not be tailed. Links are resolved. */
+  /** Whether the path leads to what must not be tailed. Links are resolved. */
   async refuses(path: BytePath): Promise<boolean> {
-    return await this.#isRefused(path, await this.#real(path));
+    const way = await this.#way(path);
+    return way === undefined || (await this.#isRefused(path, way));
   }
 
-  async #real(path: BytePath): Promise<BytePath> {
-    const real = await this.#files.realPath(pathToHost(path)).catch(() => undefined);
-    return real === undefined ? path : pathFromHost(real);
+  /** Whether what was opened is what the path leads to. */
+  leadsTo(path: BytePath, file: OpenFile): Promise<boolean> {
+    return this.#links.leadsTo(path, file);
   }
 
-  async #isRefused(path: BytePath, real: BytePath): Promise<boolean> {
-    const refused = await this.#refusedPaths();
-    if (refused.some((dir) => isWithin(dir, real))) {
-      this.once("error", "refused to tail own files", path, { code: "self-ingest" });
-      return true;
-    }
-    const place = sealedPlaceOf(real);
-    if (place === undefined) return false;
-    // Once for all that lies in there.
-    this.once("error", "refused to tail a store or state directory", place, {
-      code: "self-ingest",
-    });
+  /** Whether a file is our own data under another name. */
+  async isOwn(path: BytePath, info: FileInfo): Promise<boolean> {
+    if (!(await this.#own.has(info))) return false;
+    this.#refuse(path, path, "refused to tail own files", "self-ingest");
     return true;
   }
 
-  async #refusedPaths(): Promise<BytePath[]> {
-    if (this.#refused !== undefined) return this.#refused;
-    const found: BytePath[] = [];
-    let complete = true;
-    for (const text of this.#refuse) {
-      const real = await this.#files.realPath(text).catch(() => undefined);
-      complete &&= real !== undefined;
-      found.push(pathFromText(text));
-      if (real !== undefined) found.push(pathFromHost(real));
-    }
-    this.#refused = found;
-    this.#refusedComplete = complete;
-    return found;
+  /** Where the path leads; itself where nothing is there. Undefined: a link is not followed. */
+  async #way(path: BytePath): Promise<BytePath | undefined> {
+    const { real, untrusted } = await this.#links.resolve(path).catch(() => ({
+      real: undefined,
+      untrusted: undefined,
+    }));
+    if (untrusted === undefined) return real ?? path;
+    this.#refuse(path, untrusted, untrustedPhrase, "link-untrusted");
+    return undefined;
+  }
+
+  async #isRefused(path: BytePath, real: BytePath): Promise<boolean> {
+    const place = await this.#own.placeOf(real);
+    if (place === undefined) return false;
+    const ours = sealedPlaceOf(real) !== place;
+    const what = ours ? "own files" : "a store or state directory";
+    // Once for all that lies in a store.
+    this.#refuse(path, ours ? path : place, `refused to tail ${what}`, "self-ingest");
+    return true;
+  }
+
+  /** `path` is not followed; said once about `said`. */
+  #refuse(path: BytePath, said: BytePath, phrase: string, code: RefusalCode): void {
+    if (this.#refusedNow.size < refusedMax) this.#refusedNow.set(path, code);
+    this.once("error", phrase, said, { code });
   }
 
   /** All names that the include patterns' directories hold, one listing per directory. */
   async *walk(): AsyncGenerator<Listing> {
     this.incomplete = false;
-    // What did not exist may have been made as a link since: ask again until all is there.
-    if (!this.#refusedComplete) this.#refused = undefined;
+    this.#links.forget();
+    this.#own.forget();
+    this.#refusedNow = new Map();
     const patterns = this.#sources.flatMap(({ include }) => include);
     const steps: Step[] = [];
     for (const dir of new Set(patterns.map(({ base }) => base))) {
-      const real = await this.#real(dir);
-      if (!(await this.#isRefused(dir, real))) steps.push({ dir, real, links: 0 });
+      const real = await this.#way(dir);
+      if (real === undefined || (await this.#isRefused(dir, real))) continue;
+      steps.push({ dir, real, links: 0 });
     }
     const walked = new Set<BytePath>();
     for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
@@ -181,8 +203,8 @@ export class Discover {
 
   /** Files in a directory that no pattern leads into: whatever was moved there. */
   async namesIn(dir: BytePath): Promise<BytePath[]> {
-    const real = await this.#real(dir);
-    if (this.#refused?.some((refused) => isWithin(refused, real))) return [];
+    const { real } = await this.#links.resolve(dir).catch(() => ({ real: undefined }));
+    if (real === undefined || (await this.#own.placeOf(real)) !== undefined) return [];
     const items = (await this.#files.list(pathToHost(dir)).catch(() => undefined)) ?? [];
     const plain = items.filter(({ kind }) => kind === "file");
     return plain.map(({ name }) => joinNames(dir, pathFromHost(name)));
@@ -224,14 +246,15 @@ export class Discover {
       kind = info.kind;
     }
     if (kind === "dir" && !enters) return undefined;
-    const real = info ? await this.#real(path) : joinNames(step.real, pathFromHost(item.name));
+    const plain = joinNames(step.real, pathFromHost(item.name));
     if (kind === "dir" || this.wants(path)) {
-      if (await this.#isRefused(path, real)) return undefined;
+      const real = info ? await this.#way(path) : plain;
+      if (real === undefined || (await this.#isRefused(path, real))) return undefined;
     }
     if (kind === "file") return "file";
-    if (info === undefined) return { dir: path, real, links: step.links };
+    if (info === undefined) return { dir: path, real: plain, links: step.links };
     if (step.links >= linksMax || (await this.#leadsBack(path, info))) return undefined;
-    return { dir: path, real, links: step.links + 1 };
+    return { dir: path, real: (await this.#way(path)) ?? plain, links: step.links + 1 };
   }
 
   /** What a link leads to; undefined where it leads nowhere, or in circles. */

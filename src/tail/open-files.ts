@@ -8,7 +8,7 @@
 
 import { errnoOf } from "../host/file-error.ts";
 import type { FileInfo, Files, OpenFile } from "../host/files.ts";
-import { pathToHost } from "./byte-path.ts";
+import { type BytePath, pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 
 /** Descriptors given back at once when the process has none left. */
@@ -20,9 +20,16 @@ export class OpenFiles {
   readonly #files: Files;
   #max: number;
   readonly #open = new Set<Follow>();
+  readonly #leadsTo: (path: BytePath, file: OpenFile) => Promise<boolean>;
 
-  constructor(files: Files, max: number) {
+  /** `leadsTo`: whether what was opened is what its path leads to by links that are followed. */
+  constructor(
+    files: Files,
+    max: number,
+    leadsTo: (path: BytePath, file: OpenFile) => Promise<boolean>,
+  ) {
     this.#files = files;
+    this.#leadsTo = leadsTo;
     this.#max = max;
   }
 
@@ -55,15 +62,19 @@ export class OpenFiles {
   }
 
   async #take(follow: Follow, handle: OpenFile): Promise<OpenOutcome> {
-    const info = await handle.stat();
-    if (!isSame(follow.info, info)) {
-      await handle.close();
-      return "moved";
+    let taken = false;
+    try {
+      const info = await handle.stat();
+      if (!isSame(follow.info, info)) return "moved";
+      if (!(await this.#leadsTo(follow.path, handle))) return "moved";
+      follow.handle = handle;
+      taken = true;
+      this.#open.add(follow);
+      follow.observe(info);
+      return "open";
+    } finally {
+      if (!taken) await handle.close();
     }
-    follow.handle = handle;
-    this.#open.add(follow);
-    follow.observe(info);
-    return "open";
   }
 
   /**
@@ -75,7 +86,9 @@ export class OpenFiles {
     if (old === undefined || !located) return;
     try {
       const fresh = await this.#files.open(pathToHost(path), "read");
-      const same = await fresh.stat().then((info) => isSame(follow.info, info));
+      const info = await fresh.stat();
+      const same =
+        isSame(follow.info, info) && (await this.#leadsTo(path, fresh).catch(() => false));
       const [kept, other] = same ? [fresh, old] : [old, fresh];
       follow.handle = kept;
       await other.close();

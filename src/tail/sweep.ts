@@ -53,7 +53,7 @@ export class Sweeper {
       this.#discover.missed(statPhrase, path, cause);
       return false;
     }
-    if (info?.kind === "file") {
+    if (info?.kind === "file" && !(await this.#discover.isOwn(path, info))) {
       const follow = this.#roster.meet(path, info, adopt);
       if (follow !== undefined) this.#onSeen(follow);
       return false;

@@ -81,7 +81,9 @@ export class Tail {
     };
     this.#roster = new Roster(context, resume, firstStart);
     this.#sweeper = new Sweeper(files, this.#discover, this.#roster, this.#seen.bind(this));
-    this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512);
+    this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512, (path, file) =>
+      this.#discover.leadsTo(path, file),
+    );
     this.#partings = new Partings({
       ...{ roster: this.#roster, discover: this.#discover, schedule: this.#schedule },
       ...{ active: this.#active, partials: this.#partials, open: this.#open },

@@ -335,6 +335,11 @@ export class FakeFiles implements Files {
     }
   }
 
+  /** What a name stands for itself: the link, where it is one. */
+  nameNode(path: Path): FileNode | undefined {
+    return this.#name(path);
+  }
+
   symlink(target: Path, path: Path): void {
     const { dir, name } = this.#place(path);
     const node = this.#make("link", 0o777);

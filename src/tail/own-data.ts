@@ -1,0 +1,81 @@
+// Own data: what is never tailed, whatever leads to it: state, keys, grants, configuration, stores.
+//
+// - Tailed, they would feed themselves, and an agent's keys would leave its machine.
+// - Known by their paths with all links resolved, by what they are (device and inode, so that a
+//   hard link is no way around), and stores and states of others by their layout.
+
+import type { FileInfo, Files } from "../host/files.ts";
+import {
+  type BytePath,
+  isWithin,
+  joinNames,
+  pathFromHost,
+  pathFromText,
+  pathToHost,
+} from "./byte-path.ts";
+import { nodeKey } from "./identity.ts";
+import { sealedPlaceOf } from "./sealed-places.ts";
+
+/** Files of a chain's folder that hard links must not lead to. */
+const chainFiles = ["keys", "grant", "receipt"];
+
+export class OwnData {
+  readonly #files: Files;
+  readonly #paths: readonly string[];
+  #places: readonly BytePath[] = [];
+  #nodes: ReadonlySet<string> = new Set();
+  #read: Promise<void> | undefined;
+
+  /** `paths`: of files and directories. */
+  constructor(files: Files, paths: readonly string[]) {
+    this.#files = files;
+    this.#paths = paths;
+  }
+
+  /** What did not exist may have been made since, or made anew: it is looked at again. */
+  forget(): void {
+    this.#read = undefined;
+  }
+
+  /** The place of our data, or of a store, that a link-free path lies in. */
+  async placeOf(real: BytePath): Promise<BytePath | undefined> {
+    await this.#known();
+    return this.#places.find((place) => isWithin(place, real)) ?? sealedPlaceOf(real);
+  }
+
+  /** Whether the file is one of ours, whatever its name. */
+  async has(info: FileInfo): Promise<boolean> {
+    await this.#known();
+    return this.#nodes.has(nodeKey(info));
+  }
+
+  #known(): Promise<void> {
+    this.#read ??= this.#look();
+    return this.#read;
+  }
+
+  async #look(): Promise<void> {
+    const places: BytePath[] = [];
+    const nodes = new Set<string>();
+    for (const text of this.#paths) {
+      const real = await this.#files.realPath(text).catch(() => undefined);
+      places.push(pathFromText(text));
+      if (real !== undefined) places.push(pathFromHost(real));
+      await this.#note(nodes, pathFromText(text));
+      const chains = joinNames(pathFromText(text), "chains");
+      const items = await this.#files.list(pathToHost(chains)).catch(() => undefined);
+      for (const { name, kind } of items ?? []) {
+        if (kind !== "dir") continue;
+        const chain = joinNames(chains, pathFromHost(name));
+        for (const file of chainFiles) await this.#note(nodes, joinNames(chain, file));
+      }
+    }
+    this.#places = places;
+    this.#nodes = nodes;
+  }
+
+  async #note(nodes: Set<string>, path: BytePath): Promise<void> {
+    const info = await this.#files.stat(pathToHost(path)).catch(() => undefined);
+    if (info?.kind === "file") nodes.add(nodeKey(info));
+  }
+}
