@@ -11,6 +11,7 @@ import type { Suite } from "./digest.ts";
 import { Fault, type FindingCode, findingClasses } from "./fault.ts";
 import { checkGrantRoot, type Grant, maxGrantLength, parseGrant } from "./grant.ts";
 import { checkSignature, type Note, parseNote, type VerifierKey, verifierKey } from "./note.ts";
+import { StatementLines } from "./statement.ts";
 
 export const maxAcknowledgementLength: number = 3 * maxGrantLength;
 const maxReasonLength = 500;
@@ -33,14 +34,14 @@ export interface Acknowledgement extends AcknowledgementTerms {
   readonly note: Note;
 }
 
-const header = "sealtail/1 acknowledgement";
+const kind = { name: "acknowledgement", code: "NON_CANONICAL" } as const;
 const keys = ["audience", "chain", "code", "below", "time", "reason", "grant"] as const;
 
 /** The text that the grant's key signs; `grant` is the whole grant note. */
 export function formatAcknowledgement(terms: AcknowledgementTerms, grant: Uint8Array): string {
   const { audience, chain, code, below, time, reason } = terms;
   const values = [audience, chain, code, below, time, reason, base64(grant)];
-  return [header, ...keys.map((key, i) => `${key} ${values[i]}`), ""].join("\n");
+  return [`sealtail/1 ${kind.name}`, ...keys.map((key, i) => `${key} ${values[i]}`), ""].join("\n");
 }
 
 /** Whether a reason may stand in an acknowledgement. */
@@ -48,17 +49,17 @@ export function isReason(text: string): boolean {
   return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text) && text.length <= maxReasonLength;
 }
 
-/** Reads one. Throws Fault for any deviation from the grammar. Judges no signature. */
+/** Reads one. Throws UNSUPPORTED for another version, Fault for any deviation from the grammar. Judges no signature. */
 export function parseAcknowledgement(suite: Suite, bytes: Uint8Array): Acknowledgement {
   const note = parseNote(bytes, maxAcknowledgementLength);
   // With room for others' lines, whoever sees one could make any number of it.
   if (note.signatures.length !== 1) throw refusal("has not exactly one signature");
-  const lines = note.text.split("\n");
-  const values = keys.map((key, i) => valueIn(lines[i + 1], key));
+  const lines = StatementLines.ofNote(kind, note.text);
+  const values = keys.map((key) => lines.one(key));
+  lines.finish();
   const [audience, chain, code, below, time, reason, grant] = values as [
     ...[string, string, string, string, string, string, string],
   ];
-  if (lines[0] !== header || lines.length !== keys.length + 2) throw refusal("has other lines");
   if (!/^[0-9a-f]{64}$/.test(chain)) throw refusal("has no chain id");
   if (!Object.hasOwn(findingClasses, code)) throw refusal("has an unknown code");
   if (!isReason(reason)) throw refusal("has no reason of 1 to 500 printable characters");
@@ -99,11 +100,6 @@ export function judgeAcknowledgement(
 /** H(whole note) in hex: what names it. */
 export function acknowledgementId(suite: Suite, bytes: Uint8Array): string {
   return hex(suite.sha256(bytes));
-}
-
-function valueIn(line: string | undefined, key: string): string {
-  if (!line?.startsWith(`${key} `)) throw refusal(`has no line "${key}" at its place`);
-  return line.slice(key.length + 1);
 }
 
 function refusal(why: string): Fault {

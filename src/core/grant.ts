@@ -10,6 +10,7 @@ import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
 import { globMatches } from "./glob.ts";
 import { checkSignature, isName, type Note, parseNote, type VerifierKey } from "./note.ts";
+import { StatementLines } from "./statement.ts";
 
 export const maxGrantLength = 4096;
 export const roles = ["write", "read", "retention", "admin", "issue"] as const;
@@ -37,12 +38,12 @@ export interface Grant extends GrantTerms {
   readonly hash: Uint8Array;
 }
 
-const header = "sealtail/1 grant";
+const kind = { name: "grant", code: "NON_CANONICAL" } as const;
 
 /** The text that the root key signs. */
 export function formatGrant(terms: GrantTerms): string {
   const lines = [
-    header,
+    `sealtail/1 ${kind.name}`,
     `id ${hex(terms.id)}`,
     `role ${terms.role}`,
     `subject ${terms.subject}`,
@@ -57,56 +58,27 @@ export function formatGrant(terms: GrantTerms): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Reads a grant. Throws NON_CANONICAL for any deviation from the grammar. Judges no signature. */
+/**
+ * Reads a grant. Throws UNSUPPORTED for a version or role that is not known, NON_CANONICAL for any
+ * other deviation from the grammar. Judges no signature.
+ */
 export function parseGrant(suite: Suite, bytes: Uint8Array): Grant {
   const note = parseNote(bytes, maxGrantLength);
-  const lines = new Lines(note.text);
-  lines.exactly(header);
+  const lines = StatementLines.ofNote(kind, note.text);
   const terms: GrantTerms = {
-    id: fromHex(lines.value("id"), 16),
-    role: oneOfRoles(lines.value("role")),
-    subject: name(lines.value("subject")),
-    audience: name(lines.value("audience")),
-    sources: lines.values("source").map(glob),
-    notBefore: fromDecimal(lines.value("not-before")),
-    notAfter: fromDecimal(lines.value("not-after")),
-    maxChains: atLeastOne(lines.value("max-chains"), 65_535),
-    maxSilenceMs: atLeastOne(lines.value("max-silence-ms"), Number.MAX_SAFE_INTEGER),
-    key: keyBytes(lines.value("key ed25519")),
+    id: fromHex(lines.one("id"), 16),
+    role: oneOfRoles(lines.one("role")),
+    subject: name(lines.one("subject")),
+    audience: name(lines.one("audience")),
+    sources: lines.many("source").map(glob),
+    notBefore: fromDecimal(lines.one("not-before")),
+    notAfter: fromDecimal(lines.one("not-after")),
+    maxChains: atLeastOne(lines.one("max-chains"), 65_535),
+    maxSilenceMs: atLeastOne(lines.one("max-silence-ms"), Number.MAX_SAFE_INTEGER),
+    key: keyBytes(lines.one("key ed25519")),
   };
   lines.finish();
   return { ...terms, note, hash: suite.sha256(bytes) };
-}
-
-// Reads `name value` lines in the order in which they are asked for.
-class Lines {
-  readonly #lines: string[];
-  #at = 0;
-
-  constructor(text: string) {
-    this.#lines = text.split("\n");
-    if (this.#lines.pop() !== "") throw refusal("does not end in LF");
-  }
-
-  exactly(line: string): void {
-    if (this.#lines[this.#at++] !== line) throw refusal(`has no line "${line}" at its place`);
-  }
-
-  value(key: string): string {
-    const line = this.#lines[this.#at++];
-    if (!line?.startsWith(`${key} `)) throw refusal(`has no line "${key}" at its place`);
-    return line.slice(key.length + 1);
-  }
-
-  values(key: string): string[] {
-    const found: string[] = [];
-    while (this.#lines[this.#at]?.startsWith(`${key} `)) found.push(this.value(key));
-    return found;
-  }
-
-  finish(): void {
-    if (this.#at !== this.#lines.length) throw refusal("has a line too many");
-  }
 }
 
 function refusal(why: string): Fault {
@@ -115,8 +87,9 @@ function refusal(why: string): Fault {
 
 function oneOfRoles(text: string): Role {
   const role = roles.find((each) => each === text);
-  if (role === undefined) throw refusal("has an unknown role");
-  return role;
+  if (role !== undefined) return role;
+  if (!/^[a-z]+(-[a-z]+)*$/.test(text)) throw refusal("has a role that is none");
+  throw new Fault("UNSUPPORTED", `grant is for role ${text}, which is not known`);
 }
 
 function name(text: string): string {

@@ -32,6 +32,7 @@ import { Fault } from "./fault.ts";
 import { maxGrantLength } from "./grant.ts";
 import { headerLength, signatureLength } from "./header.ts";
 import { maxRecordLength } from "./record.ts";
+import { StatementLines } from "./statement.ts";
 
 /** Room for the longest record, and for all that is around it. */
 export const maxProofLength = 16_777_216;
@@ -142,6 +143,7 @@ export function parseProof(bytes: Uint8Array): LineProof {
   throw refusal("is not in the one form that it can have");
 }
 
+const lineKind = { name: "proof", code: "PROOF_INVALID" } as const;
 const own: ReadonlySet<string> = new Set(["PROOF_INVALID", "UNSUPPORTED"]);
 
 function kindOf(text: string): ProofKind {
@@ -156,7 +158,7 @@ function kindOf(text: string): ProofKind {
 
 function parse(kind: ProofKind, text: string): LineProof {
   const [body, tlog, receipt] = partsOf(kind, text);
-  const lines = new Lines(body);
+  const lines = new StatementLines(lineKind, body);
   lines.exactly(headers[kind]);
   const grant = bounded(lines.one("grant"), maxGrantLength);
   const heads = kind === "short" ? readShortHeads(lines) : readHeads(lines);
@@ -172,7 +174,7 @@ function parse(kind: ProofKind, text: string): LineProof {
   if (receipt !== undefined && receipt.length > maxReceiptLength) {
     throw refusal("has a receipt that is too long");
   }
-  const place = tlog === undefined ? undefined : readPlace(new Lines(tlog));
+  const place = tlog === undefined ? undefined : readPlace(new StatementLines(lineKind, tlog));
   if (heads.kind === "full") {
     const { index, blockPath } = place ?? { index: heads.heads.length - 1, blockPath: [] };
     if (index !== heads.heads.length - 1) throw refusal(`has not the heads of 0 to ${index}`);
@@ -201,7 +203,9 @@ function partsOf(
   return [text.slice(0, cut), text.slice(cut + 2, end), utf8(text.slice(end + 2))];
 }
 
-function readShortHeads(lines: Lines): Pick<ShortProof, "kind" | "genesis" | "previous" | "block"> {
+function readShortHeads(
+  lines: StatementLines,
+): Pick<ShortProof, "kind" | "genesis" | "previous" | "block"> {
   const genesis = head(lines.one("genesis"));
   const previous = lines.maybe("previous");
   const path = hashes(lines.many("previous-path"), pathMax);
@@ -214,7 +218,7 @@ function readShortHeads(lines: Lines): Pick<ShortProof, "kind" | "genesis" | "pr
   };
 }
 
-function readHeads(lines: Lines): Pick<FullProof, "kind" | "heads"> {
+function readHeads(lines: StatementLines): Pick<FullProof, "kind" | "heads"> {
   const texts = lines.many("head");
   if (texts.length === 0) throw refusal("has no heads");
   if (texts.length > maxProofHeads) {
@@ -228,53 +232,10 @@ interface Place {
   readonly blockPath: readonly Uint8Array[];
 }
 
-function readPlace(lines: Lines): Place {
+function readPlace(lines: StatementLines): Place {
   lines.exactly(tlogHeader);
   const index = fromDecimal(lines.one("index"));
   return { index, blockPath: hashes(lines.rest(), pathMax) };
-}
-
-// Reads `name value` lines in the order in which they are asked for.
-class Lines {
-  readonly #lines: string[];
-  #at = 0;
-
-  constructor(text: string) {
-    this.#lines = text.split("\n");
-  }
-
-  exactly(line: string): void {
-    if (this.#lines[this.#at++] !== line) throw refusal(`has no line "${line}" at its place`);
-  }
-
-  maybe(name: string): string | undefined {
-    const line = this.#lines[this.#at];
-    if (!line?.startsWith(`${name} `)) return undefined;
-    this.#at += 1;
-    return line.slice(name.length + 1);
-  }
-
-  one(name: string): string {
-    const value = this.maybe(name);
-    if (value === undefined) throw refusal(`has no line "${name}" at its place`);
-    return value;
-  }
-
-  many(name: string): string[] {
-    const values: string[] = [];
-    for (let value = this.maybe(name); value !== undefined; value = this.maybe(name)) {
-      values.push(value);
-    }
-    return values;
-  }
-
-  rest(): string[] {
-    return this.#lines.slice(this.#at);
-  }
-
-  finish(): void {
-    if (this.#at !== this.#lines.length) throw refusal("has a line too many");
-  }
 }
 
 function refusal(why: string): Fault {

@@ -57,9 +57,14 @@ test("any deviation from the grammar is refused", () => {
     (text) => text.replace("reason looked into", "reason "),
     (text) => text.replace("reason looked into", "reason looked into "),
     (text) => text.replace("time ", "time  "),
-    (text) => text.replace("sealtail/1", "sealtail/2"),
+    (text) => text.replace("sealtail/1", "sealtail/01"),
     (text) => `${text}more\n`,
     (text) => text.replace(/^below .*\n/m, ""),
   ];
   for (const bend of bends) assert.equal(codeOf(admin.says(base, bend)), "NON_CANONICAL");
+});
+
+test("one of another version cannot be judged: nothing is known to be wrong with it", () => {
+  const newer = admin.says(base, (text) => text.replace("sealtail/1", "sealtail/2"));
+  assert.equal(codeOf(newer), "UNSUPPORTED");
 });

@@ -6,6 +6,16 @@ import { testRoot, testTime } from "../../fakes/chain-builder.ts";
 import { NoteSigner, signer } from "../../fakes/signers.ts";
 import { type Expected, type StorySetup, type Vector, type Vectors, vector } from "./story.ts";
 
+/** A grant of another version of the format: nothing is known to be wrong with it. */
+function newer(what: string, from: string, to: string): Vector {
+  return vector("grant.md, Grammar", what, (story) => {
+    const chain = story.chain({ grantText: (grant) => grant.replace(from, to) });
+    chain.go();
+    story.store(chain);
+    story.expect("INDETERMINATE", ["UNSUPPORTED"]);
+  });
+}
+
 function used(what: string, setup: StorySetup, ...findings: readonly Expected[]): Vector {
   return vector("grant.md, Judging a chain's grant", what, (story) => {
     const chain = story.chain(setup);
@@ -31,7 +41,9 @@ function text(
 }
 
 const forms: Vectors = {
-  "first-line": text("Another first line.", "sealtail/1 grant", "sealtail/2 grant"),
+  "version-unknown": newer("Another version.", "sealtail/1 grant", "sealtail/2 grant"),
+  "role-unknown": newer("A role that is not known here.", "role write", "role king"),
+  "first-line": text("Another first line.", "sealtail/1 grant", "sealtail/1 grants"),
   "line-order": text("Two lines have changed places.", /(role .*\n)(subject .*\n)/, "$2$1"),
   "line-twice": text("A line stands there twice.", /(role .*\n)/, "$1$1"),
   "line-missing": text("A line is missing.", /subject .*\n/, ""),
@@ -42,7 +54,7 @@ const forms: Vectors = {
   "space-behind": text("A space at the end of a line.", "role write", "role write "),
   "id-upper": text("The id is in upper case.", /id [0-9a-f]{32}/, `id ${"AB".repeat(16)}`),
   "id-short": text("The id has 30 digits.", /id [0-9a-f]{2}/, "id "),
-  "role-unknown": text("A role that no grant has.", "role write", "role king"),
+  "role-of-no-word": text("A role that is no word.", "role write", "role King"),
   "subject-plus": text("A plus in the subject.", "subject app", "subject a+b"),
   "subject-space": text("A space in the subject.", "subject app", "subject a b"),
   "subject-long": text("A subject of 201 bytes.", "subject app", `subject ${"a".repeat(201)}`),
