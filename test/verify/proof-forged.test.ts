@@ -13,8 +13,9 @@ import { inclusionPath, rootOf } from "../../src/core/tree.ts";
 import { noteSigner, signer } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { type ProofReport, verifyProof } from "../../src/verify/proof-check.ts";
+import { testTime } from "../fakes/chain-builder.ts";
 import { SeededRandom } from "../fakes/random.ts";
-import { proofChain, source } from "./proof-chain.ts";
+import { proofChain } from "./proof-chain.ts";
 
 // What a vault can make with its own keys and nothing else: a block that nobody signed, which names
 // the vault's own key, a block signed by that one, and a receipt over both.
@@ -41,7 +42,7 @@ function forger(name: string): Forger {
     keys: { receipt: receipt.key, time: time.key },
     receipt: (size, root) => {
       const text = checkpointText(name, chainId, size, root);
-      const signatures = [receipt.signNote(text), time.cosign(1_700_000_050, text)];
+      const signatures = [receipt.signNote(text), time.cosign(testTime + 50, text)];
       return utf8(formatNote(text, signatures));
     },
   };
@@ -54,7 +55,7 @@ function forged(index: number, by: Forger, text = "transfer 1000000 to mallory\n
   const prevHead = index === 1 ? genesis.head : concat(prevHeader, new Uint8Array(64));
   const line = utf8(text);
   const raw = new Uint8Array(32 + spanHeadLength + line.length);
-  const id = sourceIdOf(suite, encodeRecord(source));
+  const id = sourceIdOf(suite, encodeRecord(victim.source));
   const span = { source: id, offset: 0, time: before.firstTime, length: line.length };
   writeSpanHead(raw, 32, span);
   raw.set(line, 32 + spanHeadLength);

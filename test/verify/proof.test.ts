@@ -20,8 +20,9 @@ import { verifyInclusion } from "../../src/core/tree.ts";
 import { noteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { type ProofReport, verifyProof } from "../../src/verify/proof-check.ts";
+import { testTime } from "../fakes/chain-builder.ts";
 import { SeededRandom } from "../fakes/random.ts";
-import { type ProofChain, proofChain, source } from "./proof-chain.ts";
+import { type ProofChain, proofChain } from "./proof-chain.ts";
 
 const chain = proofChain([3, 40, 1, 16, 17, 5]);
 const total = chain.blocks.reduce((sum, { header }) => sum + header.count, 0);
@@ -75,7 +76,7 @@ test("a full proof needs the root key alone, a short one the vault's too", () =>
     assert.deepEqual([report.faults, report.holds, report.word], [[], true, undefined]);
     assert.equal(report.receipt?.time, undefined);
   }
-  assert.equal(check(chain.full(total - 1)).receipt?.time, 1_700_000_005);
+  assert.equal(check(chain.full(total - 1)).receipt?.time, testTime + 6);
   assert.equal(checkAlone(chain.proof(total - 1)).holds, false);
   const rootless = { roots: undefined, vaults: chain.vaults };
   assert.equal(verifyProof(suite, chain.full(9), rootless).holds, false);
@@ -184,7 +185,7 @@ function refused(bytes: Uint8Array): void {
 }
 
 test("parts of two genuine proofs cannot be mixed", () => {
-  const other = proofChain([3, 40, 1, 16, 17, 5], 2);
+  const other = proofChain([3, 40, 1, 16, 17, 5], "other");
   const donors: readonly LineProof[] = [
     ...[...samples, other.proof(10), other.full(10), other.full(80)],
     ...[chain.proof(11), chain.proof(43, 5), chain.full(11, 0), chain.full(11)],
@@ -245,7 +246,7 @@ const wrong: readonly (readonly [what: string, code: string, bend: Bend])[] = [
   [
     "another source",
     "PROOF_INVALID",
-    (p) => ({ ...p, source: encodeRecord({ ...source, ino: "3" }) }),
+    (p) => ({ ...p, source: encodeRecord({ ...chain.source, ino: "3" }) }),
   ],
   ["the receipt's size", "RECEIPT_BAD_SIGNATURE", (p) => ({ ...p, receipt: flip(p.receipt, 79) })],
 ];
@@ -290,7 +291,7 @@ test("a receipt of another trusted vault than the grant's audience proves nothin
     const proof = chain.proof(20);
     const { chainId, size, root } = parseCheckpoint(proof.receipt);
     const text = checkpointText(name, fromHex(chainId, 32), size, root);
-    const note = utf8(formatNote(text, [receipt.signNote(text), time.cosign(1_700_000_050, text)]));
+    const note = utf8(formatNote(text, [receipt.signNote(text), time.cosign(testTime + 50, text)]));
     const vaults = [...chain.vaults, { receipt: receipt.key, time: time.key }];
     return verifyProof(suite, { ...proof, receipt: note }, { roots: [chain.root], vaults });
   };
@@ -305,7 +306,7 @@ test("a full proof's receipt is judged like any other, and must cover the line's
     { ...proof, receipt: flip(proof.receipt!, 79) },
     { ...proof, receipt: chain.proof(20, 2).receipt },
     { ...proof, blockPath: [] },
-    { ...proof, receipt: proofChain([3, 40, 1, 16, 17, 5], 2).proof(64).receipt },
+    { ...proof, receipt: proofChain([3, 40, 1, 16, 17, 5], "other").proof(64).receipt },
   ];
   for (const each of bent) assert.notDeepEqual(codes(check(each)), []);
 });

@@ -4,6 +4,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { folders } from "./all.ts";
+import { proofs } from "./proof.ts";
 import { packTar } from "./tar.ts";
 
 for (const [folder, vectors] of Object.entries(folders)) {
@@ -15,4 +16,12 @@ for (const [folder, vectors] of Object.entries(folders)) {
     writeFileSync(new URL(`../${folder}/${name}.json`, import.meta.url), description);
     writeFileSync(new URL(`../${folder}/${name}.tar`, import.meta.url), packTar(story.files));
   }
+}
+
+mkdirSync(new URL("../proof/", import.meta.url), { recursive: true });
+for (const [name, make] of Object.entries(proofs)) {
+  const { bytes, description } = make();
+  const text = `${JSON.stringify(description, undefined, 2)}\n`;
+  writeFileSync(new URL(`../proof/${name}.json`, import.meta.url), text);
+  writeFileSync(new URL(`../proof/${name}.proof`, import.meta.url), bytes);
 }
