@@ -9,7 +9,7 @@ import { keysOf } from "../core/authority.ts";
 import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError, type Shortage } from "../core/errors.ts";
-import { parseVerifierKey } from "../core/note.ts";
+import { parseVerifierKey, type VerifierKey } from "../core/note.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
@@ -18,6 +18,7 @@ import type { HttpListener } from "../host/http-listener.ts";
 import { lockStateDir, type StateLock } from "../host/lock.ts";
 import type { Random } from "../host/random.ts";
 import type { Sink } from "../ship/sink.ts";
+import { HttpVaultReads, type VaultReads } from "../ship/vault-reads.ts";
 import { VaultSink } from "../ship/vault-sink.ts";
 import type { HintSource } from "../tail/hints.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
@@ -49,6 +50,8 @@ export interface AgentOptions {
   readonly refuse?: readonly string[];
   /** Where blocks go; the configured vault unless told. */
   readonly sink?: Sink;
+  /** What the vault shows of its chains; the configured vault unless told, or unless `sink` is. */
+  readonly reads?: VaultReads;
   /** Another lock than the machine's own; undefined: that one. */
   readonly lock?: (dir: string) => Promise<StateLock>;
   /** False: metrics and health are not served, and nothing about this process is measured. */
@@ -66,6 +69,8 @@ export interface AgentEnd {
 
 /** A snapshot is at most 7,000,000 bytes; the rest is for its configuration and one more source. */
 const declarationsMax = 6_500_000;
+/** How long a vault may go on answering once we were told to stop, in ms. */
+const askingMs = 2000;
 /** How long who reads our health at the very end is waited for, in ms. */
 const closeMs = 500;
 /** The reserve: this much, or a tenth of the buffer. */
@@ -78,8 +83,12 @@ export class Agent {
   readonly #lock: StateLock;
   readonly #vaults: readonly VaultKeys[];
   readonly #sink: Sink;
+  readonly #reads: VaultReads | undefined;
+  readonly #roots: readonly VerifierKey[] | undefined;
   readonly #metrics: AgentMetrics;
   readonly #stopping = new AbortController();
+  /** Aborted when a vault that is being asked has had its time. */
+  readonly #asking = new AbortController();
   #stop: { readonly reason: string; readonly since: number } | undefined;
   #session: Session | undefined;
   readonly #tailing: Tailing;
@@ -101,6 +110,11 @@ export class Agent {
     const { url, tls } = config.sink;
     const userAgent = `sealtail/${version}`;
     this.#sink = options.sink ?? new VaultSink({ env, files, clock, diag, url, tls, userAgent });
+    const sink = this.#sink;
+    const asks = sink instanceof VaultSink;
+    this.#reads =
+      options.reads ?? (asks ? new HttpVaultReads(sink, this.#asking.signal) : undefined);
+    this.#roots = config.trust.root_keys?.map((text) => parseVerifierKey(suite, text));
     this.#metrics = new AgentMetrics(this.gauge, version, () => this.#session, config);
     this.#context = {
       config,
@@ -179,7 +193,11 @@ export class Agent {
 
   /** Begins a clean stop; a second call skips to the sync. */
   stop(reason: string): void {
-    const now = this.#options.clock.mono();
+    const { clock } = this.#options;
+    const now = clock.mono();
+    if (this.#stop === undefined) {
+      void clock.sleep(askingMs, this.#asking.signal).then(() => this.#asking.abort());
+    } else this.#asking.abort();
     this.#stop ??= { reason, since: now };
     this.#stopping.abort();
     this.#session?.stop(reason, now);
@@ -217,6 +235,7 @@ export class Agent {
         this.gauge.chainsReplaced += 1;
       }
     } finally {
+      this.#asking.abort();
       // What still watches files would keep the process alive.
       await this.#tailing.close();
       await this.#sink.close();
@@ -228,7 +247,8 @@ export class Agent {
   #parts(): NextChainContext {
     return {
       ...{ context: this.#context, tailing: this.#tailing, gauge: this.gauge },
-      ...{ sink: this.#sink, vaults: this.#vaults },
+      ...{ sink: this.#sink, vaults: this.#vaults, reads: this.#reads, roots: this.#roots },
+      asking: this.#asking.signal,
       stopReason: () => this.#stop?.reason,
     };
   }

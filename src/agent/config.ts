@@ -69,7 +69,11 @@ export interface AgentConfig {
   };
   readonly sink: SinkConfig;
   /** C2SP verifier keys. */
-  readonly trust: { readonly vault_keys: readonly string[] };
+  readonly trust: {
+    readonly vault_keys: readonly string[];
+    /** Whose grants count where a vault shows an old chain of ours; undefined: whoever's. */
+    readonly root_keys?: readonly string[] | undefined;
+  };
   /** Paths. Whether the files are there is the agent's affair: it destroys the key once it is used. */
   readonly grant: { readonly file: string; readonly key: string };
   readonly metrics: { readonly listen: string };
@@ -122,6 +126,10 @@ export const agentConfig: ConfigSchema<AgentConfig> = {
         vault_keys: a.described(
           vaultKeyPair(a, a.list(a.verifierKey([1, 4]), { min: 2, max: 64 })),
           "The vault's two public keys: one for its name, one for its name with /time.",
+        ),
+        root_keys: a.described(
+          a.optional(a.list(a.verifierKey([1]), { min: 1, max: 64 })),
+          "Public keys of provisioners. With them an agent without state believes a vault only about chains that one of them granted.",
         ),
       }),
       grant: a.object<AgentConfig["grant"]>({

@@ -9,11 +9,11 @@
 import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
+import type { SealedTail } from "../core/sealed-tails.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
-import type { SealedTail } from "../seal/recovery.ts";
 import { type FrontierMark, frontierBytes } from "../tail/frontier.ts";
 import { fingerprintBytes } from "../tail/identity.ts";
 import type { Tail } from "../tail/tail.ts";

@@ -6,20 +6,24 @@
 //   twice for an answer that was lost, and no chain is named that nobody has.
 
 import { keysOf } from "../core/authority.ts";
-import type { VaultKeys } from "../core/checkpoint.ts";
+import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
-import { inScope } from "../core/grant.ts";
+import { type Grant, inScope } from "../core/grant.ts";
+import type { VerifierKey } from "../core/note.ts";
 import { writeFileDurably } from "../host/durable.ts";
 import type { Sink } from "../ship/sink.ts";
+import type { VaultReads } from "../ship/vault-reads.ts";
+import type { OldChain } from "../succession/old-chain.ts";
 import { type Plan, planSuccession } from "../succession/plan.ts";
 import { askHolding } from "./ask.ts";
 import { beginChain, succeed } from "./begin-chain.ts";
 import { type ChainContext, type LiveChain, openChain, readOwnGrant } from "./chain.ts";
 import type { Gauge } from "./gauge.ts";
 import { readGrant, type UsableGrant } from "./grant-files.ts";
-import type { OldChains } from "./old-chains.ts";
+import type { OldChains, OpenedChain } from "./old-chains.ts";
 import type { ChainDir } from "./state-dir.ts";
-import type { Tailing } from "./tailing.ts";
+import type { KnownFiles, Tailing } from "./tailing.ts";
+import { fetchChain, findPredecessor, type Lookup } from "./vault-predecessor.ts";
 
 export interface NextChainContext {
   readonly context: ChainContext;
@@ -27,6 +31,12 @@ export interface NextChainContext {
   readonly gauge: Gauge;
   readonly sink: Sink;
   readonly vaults: readonly VaultKeys[];
+  /** What the vault shows; undefined: it cannot be asked for chains. */
+  readonly reads: VaultReads | undefined;
+  /** Whose grants count; undefined: nobody said. */
+  readonly roots: readonly VerifierKey[] | undefined;
+  /** Ends a question to the vault; some time after a stop, so that a short life seals as well. */
+  readonly asking: AbortSignal;
   /** Why the agent stops, once it was told to. */
   readonly stopReason: () => string | undefined;
 }
@@ -58,7 +68,7 @@ export async function nextChain(
   // Its own blocks are the newest unfinished ones; they say where the files stand.
   const own = await older.with(live);
   const plan = await planSuccession(parts.context.suite, own.facts(false));
-  await parts.tailing.follow({ positions: plan.ends, firstStart: false, scope });
+  await parts.tailing.follow(known(plan, false, scope));
   return await finish(parts, live, older, {
     ...plan,
     stretches: plan.stretches.filter(({ chain }) => chain.number !== live.dir.number),
@@ -81,13 +91,17 @@ async function newChain(
   let plan = await planSuccession(suite, older.facts(true), drafts);
   const firstStart = older.opened.length === 0;
   if (tailing.tail === undefined) {
-    await tailing.follow({ positions: plan.ends, firstStart, scope: everything });
+    await tailing.follow(known(plan, firstStart, everything));
   }
   const usable = await waitForGrant(parts);
   if (usable === undefined) return await stopped();
   const asked = await askVault(parts, older);
   if (asked === "stopped") return await stopped();
-  if (asked.news) plan = await planSuccession(suite, older.facts(asked.uncertain), drafts);
+  const remote = await askPredecessor(parts, older, usable.grant);
+  if (remote === "stopped") return await stopped();
+  if (asked.news || remote !== undefined) {
+    plan = await planSuccession(suite, older.facts(asked.uncertain, remote), drafts);
+  }
   const covers = (path: string): boolean => inScope(usable.grant, path);
   const live = await beginChain(context, dir, usable, plan, tailing.outside(covers));
   gauge.chainsBegun += 1;
@@ -107,8 +121,13 @@ async function finish(
   const work = succeed(context, live, older, plan.stretches, drafts);
   if (!(await tailing.during(work))) return await stopEarly(parts, live, older);
   const scope = (path: string): boolean => inScope(grant, path);
-  await tailing.follow({ positions: sources.positions(), firstStart, scope });
+  const { tails } = plan;
+  await tailing.follow({ positions: sources.positions(), tails, firstStart, scope });
   return { live };
+}
+
+function known({ ends, tails }: Plan, firstStart: boolean, scope: KnownFiles["scope"]): KnownFiles {
+  return { positions: ends, tails, firstStart, scope };
 }
 
 // In the middle of a succession: no file may be read yet, what the old chains hold comes first. But
@@ -162,6 +181,47 @@ async function waitForGrant(parts: NextChainContext): Promise<UsableGrant | unde
   }
 }
 
+/**
+ * What only the vault still has: all of an older chain, where our state was lost, or its positions,
+ * where its buffer was.
+ */
+async function askPredecessor(
+  parts: NextChainContext,
+  older: OldChains,
+  grant: Grant,
+): Promise<OldChain | undefined | "stopped"> {
+  const { context, tailing, reads, vaults, roots } = parts;
+  const { suite, diag, host, config, stopping } = context;
+  const { base } = older;
+  const bufferLost = base?.receipt !== undefined && base.wal.next === base.wal.first;
+  if (reads === undefined || (base !== undefined && !bufferLost)) return undefined;
+  const lookup = { suite, diag, reads, keys: { roots, vaults }, host, grant };
+  for (let said = false; ; said = true) {
+    try {
+      const asking = base === undefined ? findPredecessor(lookup) : fetchLost(lookup, base);
+      return await tailing.during(asking);
+    } catch (error) {
+      if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
+      const waits = config.sink.when_silent === "wait";
+      const fields = { code: "predecessor-unknown", error };
+      if (!waits)
+        diag.warn("the vault cannot be asked for an older chain, one begins alone", fields);
+      else if (!said) diag.error("the vault cannot be asked for an older chain, waiting", fields);
+      if (!waits) return undefined;
+      if (stopping.aborted) return "stopped";
+    }
+    await tailing.use((tail) => tail.wait(lookMs, stopping));
+    if (stopping.aborted) return "stopped";
+  }
+}
+
+function fetchLost(
+  lookup: Lookup,
+  { receipt, reason }: OpenedChain,
+): Promise<OldChain | undefined> {
+  return fetchChain(lookup, parseCheckpoint(receipt as Uint8Array).chainId, reason);
+}
+
 interface Asked {
   /** Something is known that was not before. */
   readonly news: boolean;
@@ -183,9 +243,11 @@ async function askVault(parts: NextChainContext, older: OldChains): Promise<Aske
   const keys = typeof grant === "string" ? vaults : keysOf(vaults, grant.audience);
   const since = clock.mono();
   for (let said = false; ; said = true) {
-    const asking = askHolding({ suite, clock, sink, vaults: keys, stopping }, base.wal);
+    const asking = askHolding(
+      { suite, clock, sink, vaults: keys, stopping: parts.asking },
+      base.wal,
+    );
     const holding = await tailing.during(asking);
-    if (stopping.aborted) return "stopped";
     if (holding === "nothing") return { news: true, uncertain: false };
     if ("held" in holding) {
       if (holding.size <= receipted) return unasked;
@@ -195,9 +257,10 @@ async function askVault(parts: NextChainContext, older: OldChains): Promise<Aske
       return { news: true, uncertain: true };
     }
     // With a receipt, or a chain that the next one can name, nothing is lost by going on.
-    const patient =
-      config.sink.when_silent === "wait" || clock.mono() - since < config.sink.patience * 1000;
+    const waits = config.sink.when_silent === "wait";
+    const patient = waits || clock.mono() - since < config.sink.patience * 1000;
     if (receipted > 0 || !patient) return unasked;
+    if (stopping.aborted) return "stopped";
     if (!said) {
       const fields = { code: holding.unknown, chain: base.dir.number };
       diag.warn("the vault cannot say whether it holds the old chain, the new one waits", fields);

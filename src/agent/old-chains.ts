@@ -61,8 +61,18 @@ export class OldChains {
     return chains.reduce((sum, blocks) => sum + blocks, 0);
   }
 
-  /** What is known of them. `uncertain`: whether a chain without a receipt may be at a vault. */
-  facts(uncertain: boolean): OldChain[] {
+  /**
+   * What is known of them. `uncertain`: whether a chain without a receipt may be at a vault.
+   * `remote`: what the vault told of the one that is named, instead of what is left of it.
+   */
+  facts(uncertain: boolean, remote?: OldChain): OldChain[] {
+    const facts = this.#facts(uncertain);
+    if (remote === undefined) return facts;
+    const at = facts.findIndex(({ held }) => held?.chain === remote.held?.chain);
+    return at === -1 ? [remote, ...facts] : facts.toSpliced(at, 1, remote);
+  }
+
+  #facts(uncertain: boolean): OldChain[] {
     return this.opened.map(({ dir, wal, receipt, reason, whole, offered, origin }) => ({
       ...{ number: dir.number, whole, reason, origin },
       held: receipt === undefined ? undefined : heldBy(receipt),

@@ -8,8 +8,8 @@
 import { hex } from "../core/bytes.ts";
 import type { SourcePosition, SourceRecord } from "../core/record.ts";
 import { encodeRecord, sourceIdOf } from "../core/record.ts";
+import type { SealedTail } from "../core/sealed-tails.ts";
 import { descriptorLimit } from "../host/descriptors.ts";
-import type { SealedTail } from "../seal/recovery.ts";
 import type { ResumeOptions } from "../tail/item.ts";
 import { Tail } from "../tail/tail.ts";
 import type { ChainContext } from "./chain.ts";

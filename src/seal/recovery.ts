@@ -15,6 +15,7 @@ import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import type { JsonObject } from "../core/json.ts";
 import { payloadItems } from "../core/payload.ts";
 import { decodeRecord } from "../core/record.ts";
+import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
 import { SourceTable } from "../core/sources.ts";
 import { Frontier } from "../core/tree.ts";
 import type { Files } from "../host/files.ts";
@@ -35,12 +36,6 @@ export interface RecoveredChain {
   readonly tails: ReadonlyMap<string, SealedTail>;
 }
 
-/** The last bytes of a source that were sealed, ending at `offset`. */
-export interface SealedTail {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
 /** lost: retired, or blocks are missing or the keys do not fit. Nothing may be signed for this chain again. */
 export type Recovery = { readonly chain: RecoveredChain } | { readonly lost: string };
 
@@ -51,8 +46,6 @@ export interface RecoveryOptions {
   /** Whole blocks from the first one of a segment on, in order; never empty. */
   readonly blocks: AsyncIterable<{ readonly index: number; readonly bytes: Uint8Array }>;
 }
-
-const keptTail = 512;
 
 /** Rebuilds the chain's head. A fault in our own WAL is reported as a lost chain, never thrown. */
 export async function recoverChain(options: RecoveryOptions): Promise<Recovery> {
@@ -87,7 +80,7 @@ async function openKeys(
 class Replay {
   readonly #suite: Suite;
   readonly #sources: SourceTable;
-  readonly #tails = new Map<string, SealedTail>();
+  readonly #tails = new SealedTails();
   #frontier: Frontier | undefined;
   #hash: Uint8Array = new Uint8Array(32);
   #chainId: Uint8Array = new Uint8Array(32);
@@ -109,9 +102,8 @@ class Replay {
     for (const item of payloadItems(raw)) {
       const fault = this.#sources.take(item, raw);
       if (fault !== undefined) throw fault;
-      const bytes = raw.subarray(item.start, item.end);
-      if (item.kind === "record") this.#record(bytes, header);
-      else this.#keepTail(item.source, item.offset, bytes);
+      this.#tails.take(item, raw);
+      if (item.kind === "record") this.#record(raw.subarray(item.start, item.end), header);
     }
     if (this.#frontier === undefined)
       throw new Fault("SNAPSHOT_MISMATCH", "no snapshot to begin at");
@@ -142,7 +134,7 @@ class Replay {
       keys,
       newest,
       stopped: this.#stopped,
-      tails: this.#tails,
+      tails: this.#tails.all,
     };
   }
 
@@ -155,35 +147,11 @@ class Replay {
     if (!linked) throw new Fault("BAD_PREV", "block does not follow the one before");
   }
 
-  #keepTail(source: string, offset: number, bytes: Uint8Array): void {
-    const before = this.#tails.get(source);
-    const kept = before?.offset === offset ? before.bytes : new Uint8Array(0);
-    const joined = new Uint8Array(kept.length + Math.min(bytes.length, keptTail));
-    joined.set(kept);
-    joined.set(bytes.subarray(Math.max(0, bytes.length - keptTail)), kept.length);
-    this.#tails.set(source, {
-      offset: offset + bytes.length,
-      bytes: joined.slice(-keptTail),
-    });
-  }
-
   #record(bytes: Uint8Array, header: Header): void {
     const { type, value } = decodeRecord(bytes);
     this.#stopped = type === "stop";
     if (type === "snapshot") return this.#snapshot(value, header);
     if (type === "config") this.#config = value["config"] as JsonObject;
-    if (type === "rewritten") this.#forget(String(value["source"]), Number(value["to"]));
-  }
-
-  /** The file holds something else before `to` than was sealed: that is no evidence any more. */
-  #forget(source: string, to: number): void {
-    const tail = this.#tails.get(source);
-    if (tail === undefined) return;
-    const kept = Math.max(0, Math.min(tail.bytes.length, tail.offset - to));
-    this.#tails.set(source, {
-      offset: tail.offset,
-      bytes: tail.bytes.slice(tail.bytes.length - kept),
-    });
   }
 
   #snapshot(value: JsonObject, header: Header): void {

@@ -105,6 +105,29 @@ export function post(
   });
 }
 
+/** A question is answered at once, or not at all. */
+const quickMs = 10_000;
+
+/** Asks once; the body of the answer is unread. */
+export function get(
+  client: Dispatcher,
+  asked: {
+    readonly origin: string;
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string>>;
+  },
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> {
+  const quick = { headersTimeout: quickMs, bodyTimeout: quickMs };
+  return client.request({
+    ...asked,
+    ...quick,
+    headers: { ...asked.headers },
+    method: "GET",
+    signal,
+  });
+}
+
 /** From this length on a piece is waited for until the system has taken all of it: node's limit. */
 const waitedFor = 65_536;
 

@@ -16,6 +16,7 @@ import { readAnswer } from "./answer.ts";
 import { ClientTls, type ClientTlsMaterial, type ClientTlsPaths } from "./client-tls.ts";
 import {
   type Environment,
+  get,
   type HttpClientLimits,
   httpClientLimits,
   type Lookup,
@@ -52,7 +53,13 @@ interface Client {
   readonly since: number;
 }
 
-export class VaultSink implements Sink {
+/** Who asks a vault for what it shows. */
+export interface Connection {
+  /** Sends a GET; `path` begins with a slash. Rejects with an error of ours, the library or system. */
+  get(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData>;
+}
+
+export class VaultSink implements Sink, Connection {
   readonly #url: URL;
   readonly #options: VaultSinkOptions;
   readonly #limits: HttpClientLimits;
@@ -95,6 +102,13 @@ export class VaultSink implements Sink {
       const answer = readFailure(error);
       return this.#blamesUs(answer) ? { outcome: "local", code: "certificate-expired" } : answer;
     }
+  }
+
+  async get(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const dispatcher = await this.#connection();
+    const headers = { accept: "*/*", "user-agent": this.#options.userAgent };
+    const base = this.#url.pathname.replace(/\/$/, "");
+    return get(dispatcher, { origin: this.#url.origin, path: `${base}${path}`, headers }, signal);
   }
 
   /** A peer that wants no expired certificate just hangs up, or says something about TLS. */

@@ -4,6 +4,7 @@
 // - A chain is shipped only once it is whole. So one that is not was never at a vault.
 
 import type { SourcePosition } from "../core/record.ts";
+import type { SealedTail } from "../core/sealed-tails.ts";
 
 export interface OldBlock {
   readonly index: number;
@@ -47,7 +48,12 @@ export interface OldChain {
   readonly uncertain: boolean;
   readonly origin: Origin | undefined;
   /** Where `held` leaves the sources, if somebody else told: then nothing is read for it. */
-  readonly fetched: readonly SourcePosition[] | undefined;
+  readonly fetched:
+    | {
+        readonly positions: readonly SourcePosition[];
+        readonly tails: ReadonlyMap<string, SealedTail>;
+      }
+    | undefined;
   /** Number of the oldest block kept, and one more than that of the newest. */
   readonly first: number;
   readonly next: number;

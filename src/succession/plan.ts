@@ -14,6 +14,7 @@ import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { payloadItems } from "../core/payload.ts";
 import type { PredecessorRecord, SourcePosition } from "../core/record.ts";
+import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
 import { positionsIn, SourceTable } from "../core/sources.ts";
 import type { Frontier } from "../core/tree.ts";
 import { Ledger } from "./ledger.ts";
@@ -27,6 +28,8 @@ export interface Plan {
   readonly stretches: readonly Stretch[];
   /** Where the sources stand once all of it is taken over. */
   readonly ends: readonly SourcePosition[];
+  /** The newest sealed bytes of each. */
+  readonly tails: ReadonlyMap<string, SealedTail>;
   /**
    * What only old buffers held, by path, and what grants before left out without a vault being
    * told. Of files that the next grant does not cover it is left out.
@@ -53,13 +56,13 @@ export async function planSuccession(
   );
   const base = chains[at];
   if (base === undefined) {
-    const none = { stretches: [], ends: [], bytes: new Map(), done: [] };
+    const none = { stretches: [], ends: [], bytes: new Map(), tails: new Map(), done: [] };
     return { origin: nothing, ...none };
   }
   const unfinished = chains.slice(at + 1).reverse();
   const fold = new Fold(suite, base, unfinished);
   const ledger = await fold.run();
-  for (const draft of drafts) drainInto(ledger, draft);
+  for (const draft of drafts) fold.take(ledger, draft);
   return {
     origin: fold.origin,
     stretches: [
@@ -67,6 +70,7 @@ export async function planSuccession(
       { chain: base, from: Math.max(fold.from, base.first) },
     ],
     ends: ledger.positions(),
+    tails: base.fetched?.tails ?? fold.tails.all,
     bytes: fold.bytes(ledger.moved),
     done: chains.slice(0, at).map(({ number }) => number),
   };
@@ -88,6 +92,7 @@ class Fold {
   /** Of the base: blocks below are held by a vault. */
   from = 0;
   origin: Origin = nothing;
+  readonly tails: SealedTails = new SealedTails();
   /** What the base itself went on from. */
   #before: Origin | undefined;
   readonly #prefix: SourceTable;
@@ -176,7 +181,10 @@ class Fold {
   }
 
   #hold(header: Header, raw: Uint8Array, hash: Uint8Array): void {
-    for (const item of payloadItems(raw)) this.#prefix.take(item, raw);
+    for (const item of payloadItems(raw)) {
+      this.#prefix.take(item, raw);
+      this.tails.take(item, raw);
+    }
     this.#frontier ??= frontierIn(this.#suite, header, raw);
     this.#frontier?.append(hash);
     if (header.blockNo === 0) this.#chain = hex(hash);
@@ -196,7 +204,7 @@ class Fold {
     const chain = held?.chain ?? this.#chain;
     if (this.from > 0 && chain !== undefined) {
       const root = held?.size === this.from ? held.root : this.#root;
-      const positions = fetched ?? this.#prefix.positions();
+      const positions = fetched?.positions ?? this.#prefix.positions();
       if (root !== undefined) {
         return { named: { chain, size: this.from, root, reason }, positions, leftOut };
       }
@@ -218,10 +226,15 @@ class Fold {
     return undefined;
   }
 
+  take(ledger: Ledger, raw: Uint8Array): void {
+    for (const _ of ledger.take(raw));
+    for (const item of payloadItems(raw)) this.tails.take(item, raw);
+  }
+
   async #takeAll(ledger: Ledger, blocks: AsyncIterable<OldBlock>): Promise<void> {
     try {
       for await (const { bytes } of blocks) {
-        drainInto(ledger, openBlock(this.#suite, bytes).raw);
+        this.take(ledger, openBlock(this.#suite, bytes).raw);
       }
     } catch (caught) {
       if (!(caught instanceof Fault)) throw caught;
@@ -231,10 +244,6 @@ class Fold {
 
 function emptyPrefix(suite: Suite, chain: string, reason: string): NamedChain {
   return { chain, size: 0, root: hex(suite.sha256(new Uint8Array(0))), reason };
-}
-
-function drainInto(ledger: Ledger, raw: Uint8Array): void {
-  for (const _ of ledger.take(raw));
 }
 
 async function* rest(

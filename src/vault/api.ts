@@ -110,6 +110,11 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
             ...{ in: "query", kind: "text", pattern: `^(${idPattern})?$`, maxLength: 64 },
             want: anId,
           },
+          {
+            ...{ name: "subject", about: "Only chains of this subject.", in: "query" },
+            ...{ kind: "text", pattern: "^[^\\n]+$", maxLength: 1024 },
+            want: "the name that grants say",
+          },
         ],
         success: {
           about: "`chains`, and `next` while there may be more.",

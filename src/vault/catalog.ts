@@ -115,11 +115,21 @@ export class Catalog {
     return this.#entries.values();
   }
 
-  /** Chain ids behind `after`, in order. */
-  page(after: string, limit: number): string[] {
+  /**
+   * Chain ids behind `after`, in order. Of `subject`, if it is told: also those of which nobody
+   * has read yet whose they are.
+   */
+  page(after: string, limit: number, subject?: string): string[] {
     this.#sorted ??= [...this.#entries.keys()].sort();
     const from = firstAbove(this.#sorted, after);
-    return this.#sorted.slice(from, from + limit);
+    if (subject === undefined) return this.#sorted.slice(from, from + limit);
+    const page: string[] = [];
+    for (let at = from; at < this.#sorted.length && page.length < limit; at += 1) {
+      const id = this.#sorted[at] as string;
+      const known = this.#entries.get(id)?.subject;
+      if (known === undefined || known === subject) page.push(id);
+    }
+    return page;
   }
 
   /** Whether a grant is good for no further chain. Call after grantsKnown. */

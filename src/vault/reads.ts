@@ -45,11 +45,13 @@ export class Reads {
     const { catalog } = this.#options;
     const limit = given.integer("limit") ?? 100;
     const after = given.text("after") ?? "";
-    const ids = catalog.page(after, limit);
+    const subject = given.text("subject");
+    const ids = catalog.page(after, limit, subject);
     const chains: object[] = [];
     for (const id of ids) {
       const entry = await catalog.look(id);
       if (entry === undefined || (entry.size === 0 && entry.damage === undefined)) continue;
+      if (subject !== undefined && entry.subject !== subject) continue;
       chains.push(this.#summary(entry));
     }
     const next = ids.length === limit ? { next: ids.at(-1) } : {};

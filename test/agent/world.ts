@@ -5,11 +5,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { Agent, type AgentEnd } from "../../src/agent/agent.ts";
 import type { AgentConfig } from "../../src/agent/config.ts";
-import { hex } from "../../src/core/bytes.ts";
-import { formatGrant } from "../../src/core/grant.ts";
+import { concat, hex } from "../../src/core/bytes.ts";
+import { SealtailError } from "../../src/core/errors.ts";
+import { formatGrant, parseGrant } from "../../src/core/grant.ts";
 import { blockHash } from "../../src/core/header.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
@@ -21,6 +23,7 @@ import { createKey, type NoteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
 import type { Answer, Sink, Submission } from "../../src/ship/sink.ts";
+import type { VaultReads } from "../../src/ship/vault-reads.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
 import { plainChain } from "../fakes/chain-store.ts";
@@ -58,6 +61,27 @@ export class Vaults implements Sink {
   }
 
   async close(): Promise<void> {}
+
+  /** What it shows of its chains, as honest as what it stores. */
+  readonly reads: VaultReads = {
+    chainsOf: async (subject) => {
+      if (this.away) throw new SealtailError("vault-unreachable", "away");
+      const all = [...this.chains].filter(([, { stored }]) => stored.length > 0);
+      return all
+        .filter(([id]) => parseGrant(suite, this.grants.get(id) as Uint8Array).subject === subject)
+        .map(([id], seenAt) => ({ id, state: this.states.get(id) ?? "stopped", seenAt }));
+    },
+    grant: async (id) => this.grants.get(id),
+    receipt: async (id) => this.chains.get(id)?.receipt(id),
+    heads: async (id, from, count) => {
+      const stored = this.chains.get(id)?.stored.slice(from, from + count) ?? [];
+      return concat(...stored.map((block) => block.subarray(0, 448)));
+    },
+    blocks: (id, from, count) =>
+      Readable.from(this.chains.get(id)?.stored.slice(from, from + count) ?? []),
+  };
+  /** What it says of a chain's life; stopped unless told. */
+  readonly states: Map<string, string> = new Map();
 }
 
 /** A stretch of a source that was declared missing; without `to` nobody knows how much. */
@@ -97,6 +121,9 @@ export class World {
   config!: AgentConfig;
   agent: Agent | undefined;
   running: Promise<AgentEnd> | undefined;
+  /** Whether the vault can be asked for chains. */
+  asks = false;
+  host = "h";
   /** Added to the wall clock of the next life, in microseconds. */
   clockStep = 0;
 
@@ -169,9 +196,10 @@ export class World {
       clock,
       random,
       version: "0",
-      host: "h",
+      host: this.host,
       env: {},
       sink: vault,
+      ...(this.asks ? { reads: vault.reads } : {}),
     });
     this.agent = agent;
     this.running = agent.run();
@@ -183,6 +211,18 @@ export class World {
   async stop(): Promise<AgentEnd> {
     this.agent?.stop("test");
     return (await this.running) as AgentEnd;
+  }
+
+  /** The state directory vanishes, as a pod's does. */
+  async loseState(): Promise<void> {
+    const empty = async (dir: string): Promise<void> => {
+      for (const { name, kind } of (await this.files.list(dir)) ?? []) {
+        const path = `${dir}/${String(name)}`;
+        if (kind === "dir") await empty(path);
+        else await this.files.unlink(path);
+      }
+    };
+    await empty(this.dir);
   }
 
   /** The power goes, and comes back: nothing that was not synced is left, or some of it. */

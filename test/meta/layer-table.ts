@@ -23,7 +23,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   wal: { below: ["core", "host"], node: "pure" },
   ship: { below: ["core", "host"], node: "pure" },
   store: { below: ["core", "host"], node: "pure" },
-  succession: { below: ["core"], node: "none" },
+  succession: { below: ["core", "verify"], node: "none" },
   agent: {
     below: ["core", "verify", "host", "tail", "seal", "wal", "ship", "succession"],
     node: "pure",

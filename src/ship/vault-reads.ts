@@ -1,0 +1,137 @@
+// Reads what a vault shows of its chains, for an agent that has none of its own any more.
+//
+// - Everything is bounded: bytes, waits, redirects (none). Nothing that is read is believed here.
+// - Fails with vault-unreachable, vault-refused or vault-answer-invalid: then the vault could not
+//   be asked.
+
+import type { Dispatcher } from "undici";
+import { headLength } from "../core/block.ts";
+import { maxReceiptLength } from "../core/checkpoint.ts";
+import { type ErrorCode, SealtailError } from "../core/errors.ts";
+import { maxGrantLength } from "../core/grant.ts";
+import type { Connection } from "./vault-sink.ts";
+
+/** A chain in a vault's list. */
+export interface ListedChain {
+  readonly id: string;
+  /** The vault's word: it lives, is over, or is damaged. */
+  readonly state: string;
+  /** When its newest block came, Unix microseconds. */
+  readonly seenAt: number;
+}
+
+export interface VaultReads {
+  chainsOf(subject: string): Promise<ListedChain[]>;
+  grant(chain: string): Promise<Uint8Array | undefined>;
+  receipt(chain: string): Promise<Uint8Array | undefined>;
+  heads(chain: string, from: number, count: number): Promise<Uint8Array>;
+  blocks(chain: string, from: number, count: number): AsyncIterable<Uint8Array>;
+}
+
+/** Chains of one subject that are looked at, in pages of a thousand. */
+const pagesMax = 100;
+const listBytesMax = 4 * 1024 * 1024;
+
+export class HttpVaultReads implements VaultReads {
+  readonly #connection: Connection;
+  readonly #signal: AbortSignal;
+
+  /** `signal` ends whatever is under way. */
+  constructor(connection: Connection, signal: AbortSignal) {
+    this.#connection = connection;
+    this.#signal = signal;
+  }
+
+  async chainsOf(subject: string): Promise<ListedChain[]> {
+    const chains: ListedChain[] = [];
+    let after = "";
+    for (let page = 0; page < pagesMax; page += 1) {
+      const query = new URLSearchParams({ subject, limit: "1000", ...(after && { after }) });
+      const body = await this.#small(`/v1/chains?${query}`, listBytesMax);
+      const list = parseList(body);
+      chains.push(...list.chains);
+      if (list.next === undefined) break;
+      after = list.next;
+    }
+    return chains;
+  }
+
+  async grant(chain: string): Promise<Uint8Array | undefined> {
+    return await this.#small(`/v1/chains/${chain}/grant`, maxGrantLength);
+  }
+
+  async receipt(chain: string): Promise<Uint8Array | undefined> {
+    return await this.#small(`/v1/chains/${chain}/receipt`, maxReceiptLength);
+  }
+
+  async heads(chain: string, from: number, count: number): Promise<Uint8Array> {
+    const path = `/v1/chains/${chain}/headers?from=${from}&limit=${count}`;
+    return (await this.#small(path, count * headLength)) ?? new Uint8Array(0);
+  }
+
+  async *blocks(chain: string, from: number, count: number): AsyncGenerator<Uint8Array> {
+    const { body } = await this.#get(`/v1/chains/${chain}/blocks?from=${from}&limit=${count}`);
+    try {
+      for await (const piece of body) yield piece as Uint8Array;
+    } catch (cause) {
+      throw failure("vault-unreachable", "the connection broke", cause);
+    }
+  }
+
+  /** A whole body; undefined for what is not there. */
+  async #small(path: string, limit: number): Promise<Uint8Array | undefined> {
+    const { statusCode, body } = await this.#get(path);
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    try {
+      for await (const piece of body) {
+        length += (piece as Uint8Array).length;
+        if (length > limit) break;
+        pieces.push(piece as Uint8Array);
+      }
+    } catch (cause) {
+      throw failure("vault-unreachable", "the connection broke", cause);
+    }
+    if (length > limit) throw failure("vault-answer-invalid", `answer is above ${limit} bytes`);
+    return statusCode === 404 ? undefined : Buffer.concat(pieces);
+  }
+
+  async #get(path: string): Promise<Dispatcher.ResponseData> {
+    const answer = await this.#connection.get(path, this.#signal).catch((cause: unknown) => {
+      if (cause instanceof SealtailError) throw cause;
+      throw failure("vault-unreachable", "the vault could not be reached", cause);
+    });
+    const { statusCode } = answer;
+    if (statusCode === 200 || statusCode === 404) return answer;
+    await answer.body.dump().catch(() => undefined);
+    throw failure("vault-refused", `the vault answered with status ${statusCode}`);
+  }
+}
+
+function failure(code: ErrorCode, message: string, cause?: unknown): SealtailError {
+  return new SealtailError(code, message, cause === undefined ? {} : { cause });
+}
+
+function parseList(body: Uint8Array | undefined): {
+  chains: ListedChain[];
+  next: string | undefined;
+} {
+  try {
+    const found = JSON.parse(new TextDecoder().decode(body)) as {
+      chains: { chain: unknown; state: unknown; seen_at: unknown }[];
+      next?: unknown;
+    };
+    const chains = found.chains
+      .map(({ chain, state, seen_at }) => ({
+        ...{ id: String(chain), state: String(state), seenAt: Number(seen_at) || 0 },
+      }))
+      .filter(({ id }) => isId(id));
+    return { chains, next: isId(found.next) ? found.next : undefined };
+  } catch (cause) {
+    throw failure("vault-answer-invalid", "the list of chains cannot be read", cause);
+  }
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}

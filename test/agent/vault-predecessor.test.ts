@@ -1,0 +1,270 @@
+// An agent without state whose subject has a chain at the vault goes on where the newest receipt
+// leaves that chain, if the chain is genuine and nobody else's.
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import type { AgentConfig } from "../../src/agent/config.ts";
+import { findingClasses } from "../../src/core/fault.ts";
+import { formatVerifierKey } from "../../src/core/note.ts";
+import { createKey } from "../../src/host/keys.ts";
+import { systemRandom as random } from "../../src/host/random.ts";
+import type { Finding } from "../../src/verify/finding.ts";
+import { World } from "./world.ts";
+
+const worse = (findings: readonly Finding[]): string[] =>
+  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
+
+type Options = Parameters<typeof World.make>[0];
+const volatile = (config: AgentConfig): AgentConfig => ({
+  ...config,
+  drain: { ...config.drain, final: true },
+});
+
+/** A life that seals one line of a.log; its state is gone afterwards. */
+async function lived(options: Options = {}): Promise<World> {
+  const world = await World.make(options);
+  world.asks = true;
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  await world.loseState();
+  return world;
+}
+
+async function liveOn(world: World): Promise<void> {
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+}
+
+const said = (world: World): unknown[] => world.diag.lines.map(({ fields }) => fields["code"]);
+
+suite("an agent without state", { concurrency: 4 }, () => {
+  test("whose chain was ended with its pod goes on at its positions, linked", async () => {
+    await using world = await lived({ config: volatile });
+    // Between the pods: a line that is still there, and one whose file is gone.
+    world.files.append("/logs/a.log", "two\n");
+    await world.newGrant();
+    await liveOn(world);
+    const { bytes, findings, reasons, gaps } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+    assert.deepEqual(reasons, ["retired"]);
+    assert.deepEqual(gaps, []);
+    assert.equal(world.vault.chains.size, 2);
+  });
+
+  test("declares a gap for what was rotated away between two pods", async () => {
+    await using world = await lived({ config: volatile });
+    world.files.append("/logs/a.log", "two\n");
+    await world.files.unlink("/logs/a.log");
+    world.files.append("/logs/b.log", "other\n");
+    await world.newGrant();
+    await liveOn(world);
+    const { findings, gaps } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(gaps, [{ key: "/logs/a.log#0", from: 4, to: undefined }]);
+  });
+
+  test("links the third life to the second, never to the first again", async () => {
+    await using world = await lived({ maxChains: 9 });
+    for (const line of ["two\n", "three\n"]) {
+      world.files.append("/logs/a.log", line);
+      await liveOn(world);
+      await world.loseState();
+    }
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+    assert.equal(reasons.length, 2);
+  });
+
+  test("never takes the chain of another host that shares its grant, nor of one that lives", async () => {
+    for (const { maxChains, state } of [
+      { maxChains: 9, state: "stopped" },
+      { maxChains: 1, state: "active" },
+    ]) {
+      await using world = await lived({ maxChains });
+      world.host = "another";
+      for (const id of world.vault.chains.keys()) world.vault.states.set(id, state);
+      if (maxChains === 1) await world.newGrant();
+      await liveOn(world);
+      assert.deepEqual((await world.verify()).reasons, [], state);
+    }
+  });
+
+  test("takes the chain that another host left, where both grants are for one chain", async () => {
+    await using world = await lived();
+    world.host = "another";
+    await world.newGrant();
+    await liveOn(world);
+    const { reasons, bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, ["the state directory was lost"]);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\n");
+  });
+
+  test("goes on behind the newest snapshot of a long chain", async () => {
+    await using world = await World.make({
+      maxChains: 9,
+      config: (config) => ({ ...config, seal: { ...config.seal, max_lines: 1 } }),
+    });
+    world.asks = true;
+    world.files.append("/logs/a.log", "x\n".repeat(1100));
+    await world.start();
+    await world.until(
+      () => (world.agent?.session?.shipper.status().receiptedSize ?? 0) > 1100,
+      60_000,
+    );
+    await world.caughtUp();
+    await world.stop();
+    await world.loseState();
+    world.files.append("/logs/a.log", "last\n");
+    await liveOn(world);
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), `${"x\n".repeat(1100)}last\n`);
+  });
+
+  test("skips nothing of files that start at their end", async () => {
+    await using world = await lived({
+      maxChains: 9,
+      config: (config) => ({
+        ...config,
+        sources: config.sources.map((each) => ({ ...each, start_at: "end" as const })),
+      }),
+    });
+    world.files.append("/logs/a.log", "two\n");
+    world.files.append("/logs/b.log", "new\n");
+    await liveOn(world);
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "two\n");
+    assert.equal(bytes.get("/logs/b.log#0"), "new\n");
+  });
+
+  const lies: readonly (readonly [string, (world: World) => void | Promise<void>])[] = [
+    [
+      "a bent block",
+      (world) => {
+        for (const { stored } of world.vault.chains.values()) {
+          const block = stored.at(-1) as Uint8Array;
+          block[block.length - 1] = (block.at(-1) ?? 0) ^ 1;
+        }
+      },
+    ],
+    [
+      "a receipt of another chain",
+      (world) => {
+        const honest = world.vault.reads.receipt;
+        world.vault.reads.receipt = async (id) => {
+          const note = await honest(id);
+          return note && Buffer.from(Buffer.from(note).toString().replace(id, "0".repeat(64)));
+        };
+      },
+    ],
+    [
+      "fewer blocks than receipted",
+      (world) => {
+        world.vault.reads.blocks = async function* () {};
+      },
+    ],
+    [
+      "no receipt",
+      (world) => {
+        world.vault.reads.receipt = async () => undefined;
+      },
+    ],
+    [
+      "another's genesis",
+      (world) => {
+        const honest = world.vault.reads.heads;
+        world.vault.reads.heads = async (id, from, count) => {
+          const heads = (await honest(id, from, count)).slice();
+          if (from === 0) heads[300] = (heads[300] ?? 0) ^ 1;
+          return heads;
+        };
+      },
+    ],
+    [
+      "a grant of a root that is not ours",
+      async (world) => {
+        const { files } = world;
+        const other = await createKey({
+          files,
+          random,
+          path: "/keys/other",
+          name: "root",
+          type: 1,
+        });
+        const root_keys = [formatVerifierKey(other.key)];
+        world.config = { ...world.config, trust: { ...world.config.trust, root_keys } };
+      },
+    ],
+  ];
+  for (const [name, lie] of lies) {
+    test(`begins alone, and says why, where the vault shows ${name}`, async () => {
+      await using world = await lived({ maxChains: 9 });
+      await lie(world);
+      const before = new Set(world.vault.chains.keys());
+      world.files.append("/logs/a.log", "two\n");
+      await world.start();
+      await world.until(() => world.vault.chains.size > before.size);
+      await world.caughtUp();
+      await world.stop();
+      assert.ok(said(world).includes("predecessor-refused"), JSON.stringify(said(world)));
+      assert.deepEqual((await world.verify()).reasons, []);
+    });
+  }
+
+  test("begins alone and says so while the vault cannot be asked, or waits, as it is told", async () => {
+    for (const when_silent of ["begin", "wait"] as const) {
+      await using world = await lived({
+        maxChains: 9,
+        config: (config) => ({ ...config, sink: { ...config.sink, when_silent } }),
+      });
+      world.vault.away = true;
+      world.files.append("/logs/a.log", "two\n");
+      world.files.append("/logs/gone.log", "held\n");
+      await world.start();
+      await world.until(() => said(world).includes("predecessor-unknown"));
+      assert.equal(
+        when_silent === "begin",
+        world.agent?.gauge.chainsBegun === 1 || when_silent === "begin",
+      );
+      await pause(300);
+      if (when_silent === "wait") await world.files.unlink("/logs/gone.log");
+      world.vault.away = false;
+      await world.until(() => world.vault.chains.size === 2);
+      await world.caughtUp();
+      await world.stop();
+      const { bytes, reasons, findings } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.equal(reasons.length, when_silent === "wait" ? 1 : 0);
+      assert.equal(bytes.get("/logs/gone.log#0"), "held\n");
+      const again = when_silent === "wait" ? "" : "one\n";
+      assert.equal(bytes.get("/logs/a.log#0"), `one\n${again}two\n`);
+    }
+  });
+
+  test("but for a receipt asks where its chain stands, and goes on there", async () => {
+    await using world = await World.make({ maxChains: 9 });
+    world.asks = true;
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    const wal = `${world.dir}/chains/0000/wal`;
+    for (const { name } of (await world.files.list(wal)) ?? []) {
+      await world.files.unlink(`${wal}/${String(name)}`);
+    }
+    world.files.append("/logs/a.log", "two\n");
+    await liveOn(world);
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, ["the buffer was deleted"]);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+  });
+});

@@ -1,0 +1,68 @@
+// What an agent reads of a vault's chains, over a real socket and a real vault.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../src/host/clock.ts";
+import { systemFiles } from "../../src/host/files.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { HttpVaultReads } from "../../src/ship/vault-reads.ts";
+import { VaultSink } from "../../src/ship/vault-sink.ts";
+import { believe, Unbelievable } from "../../src/succession/vault-chain.ts";
+import { ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
+import { lines, say } from "../fakes/chain-items.ts";
+import { RecordingDiag } from "../fakes/diag.ts";
+import { Rig } from "../vault/rig.ts";
+
+const notAfter = 4_000_000_000;
+
+function readsOf(url: string): { sink: VaultSink; reads: HttpVaultReads } {
+  const sink = new VaultSink({
+    ...{ env: {}, files: systemFiles, clock: systemClock, diag: new RecordingDiag() },
+    ...{ url, userAgent: "test" },
+  });
+  return { sink, reads: new HttpVaultReads(sink, new AbortController().signal) };
+}
+
+test("a chain of a real vault is found by its subject, checked and believed", async () => {
+  const rig = await Rig.start();
+  const { sink, reads } = readsOf(rig.vault.url);
+  try {
+    const chain = new ChainBuilder("reads", { terms: { notAfter } });
+    const other = new ChainBuilder("other", { terms: { notAfter } });
+    const source = chain.source("/var/log/app.log");
+    chain.begin();
+    chain.seal([say(source.record), lines(source.id, "one\n", 0)]);
+    other.begin();
+    for (const each of [chain, other]) assert.equal((await rig.post(each)).status, 200);
+    const [listed, ...more] = await reads.chainsOf(chain.terms.subject);
+    assert.deepEqual([listed?.id, more.length], [chain.name, 0]);
+    assert.deepEqual(await reads.chainsOf("nobody"), []);
+    const id = chain.name;
+    const shown = {
+      id,
+      grant: () => reads.grant(id),
+      receipt: () => reads.receipt(id),
+      heads: (from: number, count: number) => reads.heads(id, from, count),
+      blocks: (from: number, count: number) => reads.blocks(id, from, count),
+    };
+    const keys = { roots: [testRoot.key], vaults: [testVault.keys] };
+    const believed = await believe(suite, keys, chain.terms.subject, shown);
+    assert.equal(believed.size, 2);
+    assert.deepEqual(believed.positions, [{ record: source.record, offset: 4 }]);
+    await assert.rejects(believe(suite, keys, "nobody", shown), Unbelievable);
+  } finally {
+    await sink.close();
+    await rig.close();
+  }
+});
+
+test("a vault that cannot be asked is told from one that has nothing", async () => {
+  const rig = await Rig.start();
+  const { sink, reads } = readsOf(rig.vault.url);
+  await rig.close();
+  try {
+    await assert.rejects(reads.chainsOf("x"), { code: "vault-unreachable" });
+  } finally {
+    await sink.close();
+  }
+});
