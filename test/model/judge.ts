@@ -241,7 +241,8 @@ class FileJudge {
       const truncated = item.kind === "gap" && item.cause === "truncated";
       if (!truncated && !(item.kind === "end" && item.cause === "restarted")) continue;
       restarts += 1;
-      const reasons = this.#log.disturbed.filter((at) => at <= tick).length;
+      const { disturbed, trimmed } = this.#log;
+      const reasons = [...disturbed, ...trimmed].filter((at) => at <= tick).length;
       if (restarts > reasons) {
         this.#complain(`${item.kind} ${item.cause} number ${restarts} of ${reasons} changes`, item);
       }

@@ -45,6 +45,8 @@ export class LogFile {
   readonly versions: Version[] = [];
   /** Ticks of all changes that were more than growth, or than filling or giving back NULs. */
   readonly disturbed: number[] = [];
+  /** Ticks at which unused room was given back: who did not read it cannot know that. */
+  readonly trimmed: number[] = [];
   /** Times in which no name led to it where the agent looks. */
   readonly hidden: { from: number; to: number }[] = [];
   readonly sightings: Sighting[] = [];
@@ -91,10 +93,12 @@ export class Ledger {
       log = new LogFile(key, name, this.tick);
       this.logs.set(key, log);
     }
-    const next = changed(log.now, content, this.tick);
+    const before = log.now;
+    const next = changed(before, content, this.tick);
     if (next === undefined) return log;
     log.versions.push(next.version);
     if (next.disturbed) log.disturbed.push(this.tick);
+    else if (next.version.size < before.size) log.trimmed.push(this.tick);
     return log;
   }
 
