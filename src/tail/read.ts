@@ -191,7 +191,11 @@ async function withoutNuls(
   got: number,
 ): Promise<number> {
   const asIs = follow.nuls !== undefined || follow.ended || room[got - 1] !== 0;
-  if (got === 0 || asIs) return got;
+  if (got === 0 || asIs) {
+    // A search that a failed read cut short is about bytes that are not at the end any more.
+    follow.search = undefined;
+    return got;
+  }
   const solid = solidLength(room.subarray(0, got));
   const floor = follow.position + solid;
   if (!(await holdBack(follow, handle, floor))) return solid;
