@@ -15,9 +15,10 @@ import type { Writer } from "./writer.ts";
  * - losses: small files of the state directory: receipts, grants, marks.
  * - buffers: segments and folders of chains are lost.
  * - state: the whole state directory is lost.
+ * - store: the vault's store is restored from an older copy, or edited.
  * - room: programs stretch their files with NULs and fill them in place.
  */
-export const plays = ["grants", "losses", "buffers", "state", "room"] as const;
+export const plays = ["grants", "losses", "buffers", "state", "store", "room"] as const;
 export type Play = (typeof plays)[number];
 
 export type Chance = () => number;
@@ -207,6 +208,11 @@ const ofPlays: Readonly<Record<Play, typeof everyday>> = {
     [1, "folder-lost", (world, _, chance) => tellOf(world, loseFolder(world, chance))],
   ],
   state: [[2, "state-lost", (world) => loseAll(world)]],
+  store: [
+    [4, "store-copied", (world, _, chance) => world.stores.copy(chance)],
+    [2, "store-restored", (world) => world.stores.restore()],
+    [1, "store-edited", (world, _, chance) => tellOf(world, world.stores.edit(chance))],
+  ],
   room: [
     [30, "act-in-room", (world, writer, chance) => tellOf(world, writer.actStretched(chance))],
   ],

@@ -41,11 +41,22 @@ export interface Testimony {
   readonly buffered: readonly Buffered[];
   /** What the agent's grants covered, and from when on. */
   readonly scopes: readonly Scope[];
+  /** The vault's store was restored or edited: what is wrong must be found, not mended. */
+  readonly hurt: boolean;
   /** Findings that are no fault of anybody's after what happened. */
   readonly excused: ReadonlySet<FindingCode>;
 }
 
 export function judge(testimony: Testimony): string[] {
+  const complaints = complaintsOf(testimony);
+  const { verdict } = testimony.chains.report;
+  const passes = verdict === "VALID" || verdict === "VALID_WITH_FINDINGS";
+  // Whoever verifies sees that something is wrong; what is shown must be true all the same.
+  if (!testimony.hurt || passes) return complaints;
+  return complaints.filter((each) => each.includes("never stood there"));
+}
+
+function complaintsOf(testimony: Testimony): string[] {
   const { logs, logOf, tickAt, chains, wanted, excused, buffered } = testimony;
   const bad = chains.report.findings.filter((each) => isBad(each) && !excused.has(each.code));
   const complaints = bad.map(told);

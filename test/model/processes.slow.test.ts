@@ -87,7 +87,7 @@ async function complaints(
   const chains = await readSealed(systemFiles, rig.storeDir, { root: rig.root, vault });
   return judge({
     ...{ logs: logs.ledger.logs.values(), lives: lives.testify(chains), chains, wanted },
-    ...{ buffered: lives.buffers.spans, scopes: [], excused: new Set() },
+    ...{ buffered: lives.buffers.spans, scopes: [], excused: new Set(), hurt: false },
     logOf: (record) => logs.logOf(record),
     tickAt: (time) => logs.tickAt(time),
   });

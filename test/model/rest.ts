@@ -8,6 +8,7 @@ async function heal(world: World): Promise<void> {
   world.vault.disk.capacity = Number.POSITIVE_INFINITY;
   world.vault.mood = "fine";
   world.races = [];
+  world.stores.repair();
   world.vault.start();
   await world.needGrant();
   world.start();

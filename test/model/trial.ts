@@ -24,7 +24,7 @@ export async function complaintsAbout(seed: number, steps: readonly Step[]): Pro
     await tell(world, seed, steps);
     const { disk, config } = world.vault;
     const chains = await readSealed(disk, config.store.path, trust);
-    const complaints = judge(testimonyOf(world, chains));
+    const complaints = [...judge(testimonyOf(world, chains)), ...world.stores.complaints];
     if (complaints.length > 0 || seed % commandLineShare !== 0) return complaints;
     return await commandLineComplaints(disk, config.store.path, trust, chains);
   } catch (error) {
@@ -38,7 +38,7 @@ export async function complaintsAbout(seed: number, steps: readonly Step[]): Pro
 export function testimonyOf(world: World, chains: Chains): Testimony {
   const { ledger, lives, wanted, excused, buffers } = world;
   return {
-    ...{ buffered: buffers.spans, scopes: ledger.scopes },
+    ...{ hurt: world.stores.hurt, buffered: buffers.spans, scopes: ledger.scopes },
     ...{ logs: ledger.logs.values(), lives, wanted, chains, excused },
     logOf: ({ ino }) => ledger.logs.get(ino),
     tickAt: (time) => ledger.times.get(time),

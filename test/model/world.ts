@@ -22,6 +22,7 @@ import { Buffers } from "./buffers.ts";
 import { Grants, grantFile, grantKey } from "./grants.ts";
 import { Ledger } from "./ledger.ts";
 import { Life } from "./life.ts";
+import { StoreMishaps } from "./stores.ts";
 import { LifeClock, VirtualTime, type Wall } from "./time.ts";
 import { Road, VaultHost } from "./vault-host.ts";
 
@@ -67,6 +68,7 @@ export class World {
   readonly grants: Grants;
   /** What the agent had durably sealed at the beginning of a life. */
   readonly buffers: Buffers = new Buffers();
+  readonly stores: StoreMishaps;
   #scopeOf: FileNode | undefined;
 
   private constructor(seed: number) {
@@ -74,6 +76,8 @@ export class World {
     this.chance = seededNumbers(seed + 77);
     const slowness = (): number => this.#slowness();
     this.vault = new VaultHost(this.time, formatVerifierKey(testRoot.key), { slowness }, now);
+    const seconds = (): number => Math.floor((this.time.mono + this.vault.wall.offset) / 1e6);
+    this.stores = new StoreMishaps(this.vault, seconds);
     this.config = configOf(this.vault);
     this.grants = new Grants(this.disk, this.random, this.vault.config.name);
   }

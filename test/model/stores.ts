@@ -1,0 +1,159 @@
+// What happens to a vault's store behind its back: it is restored from an older copy, or edited.
+//
+// - The vault is killed before and started again afterwards. A copy is of the store alone or of
+//   the vault's state directory, too.
+// - Which block an edit hit is remembered: no receipt that is made later may cover its head.
+
+import { headLength } from "../../src/core/block.ts";
+import { openReceipt } from "../../src/core/checkpoint.ts";
+import { Fault } from "../../src/core/fault.ts";
+import { decodeHeader } from "../../src/core/header.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { testVault } from "../fakes/chain-builder.ts";
+import type { FakeFiles } from "../fakes/files.ts";
+import type { VaultHost } from "./vault-host.ts";
+
+type Chance = () => number;
+type Copy = ReadonlyMap<string, Uint8Array>;
+
+interface Edit {
+  readonly chain: string;
+  readonly path: string;
+  readonly block: number;
+  readonly at: number;
+  readonly byte: number;
+  readonly was: number;
+  /** The vault's clock, in seconds. */
+  readonly time: number;
+}
+
+export class StoreMishaps {
+  /** The store is not what the vault made of it. */
+  hurt = false;
+  readonly #vault: VaultHost;
+  readonly #now: () => number;
+  #copy: Copy | undefined;
+  #copied = "";
+  /** What was there before an older store was put in its place. */
+  #whole: Copy | undefined;
+  readonly #edits: Edit[] = [];
+  readonly #said: string[] = [];
+
+  constructor(vault: VaultHost, now: () => number) {
+    this.#vault = vault;
+    this.#now = now;
+  }
+
+  copy(chance: Chance): void {
+    this.#copied = chance() < 0.5 ? this.#store : "/vault";
+    this.#copy = new Map(filesOf(this.#vault.disk, this.#copied));
+  }
+
+  restore(): void {
+    if (this.#copy === undefined) return;
+    this.hurt = true;
+    this.#vault.kill();
+    // A store that is older than what the vault itself remembers has to be mended.
+    if (this.#copied === this.#store) this.#whole ??= new Map(filesOf(this.#vault.disk, "/vault"));
+    this.#put(this.#copied, this.#copy);
+    this.#vault.start();
+  }
+
+  #put(dir: string, copy: Copy): void {
+    const { disk } = this.#vault;
+    for (const [path] of filesOf(disk, dir)) if (!copy.has(path)) disk.remove(path);
+    for (const [path, bytes] of copy) disk.put(path, bytes);
+    disk.syncAll();
+  }
+
+  /** A person puts back what was there before. */
+  repair(): void {
+    const bent = this.#edits.filter(({ path, at, byte }) => this.#byteAt(path, at) === byte);
+    if (this.#whole === undefined && bent.length === 0) return;
+    this.#said.push(...this.#covered());
+    this.#vault.kill();
+    if (this.#whole !== undefined) this.#put("/vault", this.#whole);
+    this.#whole = undefined;
+    for (const { path, at, byte, was } of bent) {
+      if (this.#byteAt(path, at) !== byte) continue;
+      this.#vault.disk.node(path)?.bytes.change(at, Uint8Array.of(was));
+    }
+    this.#vault.disk.syncAll();
+    this.#vault.start();
+  }
+
+  #byteAt(path: string, at: number): number | undefined {
+    return this.#vault.disk.node(path)?.bytes.content[at];
+  }
+
+  get #store(): string {
+    return this.#vault.config.store.path;
+  }
+
+  /** Bends one byte of some stored block's head. */
+  edit(chance: Chance): string {
+    const objects = [...filesOf(this.#vault.disk, this.#store)].filter(([path]) =>
+      path.endsWith(".blocks"),
+    );
+    const [path, bytes] = objects[Math.floor(chance() * objects.length)] ?? [];
+    if (path === undefined || bytes === undefined) return "nothing";
+    const heads = [...headsIn(bytes)];
+    const head = heads[Math.floor(chance() * heads.length)];
+    if (head === undefined) return "nothing";
+    this.hurt = true;
+    this.#vault.kill();
+    const at = head.at + Math.floor(chance() * headLength);
+    const was = bytes[at] as number;
+    const byte = was ^ (1 << Math.floor(chance() * 8));
+    const node = this.#vault.disk.node(path);
+    node?.bytes.change(at, Uint8Array.of(byte));
+    node?.bytes.sync();
+    const chain = path.split("/").at(-2) as string;
+    this.#edits.push({ chain, path, block: head.block, at, byte, was, time: this.#now() });
+    this.#vault.start();
+    return `${path} at ${at}, block ${head.block}`;
+  }
+
+  /** Receipts that were made after an edit and covered it. */
+  get complaints(): readonly string[] {
+    return [...this.#said, ...this.#covered()];
+  }
+
+  #covered(): string[] {
+    const { disk } = this.#vault;
+    return this.#edits.flatMap(({ chain, path, block, at, byte, time }) => {
+      if (this.#byteAt(path, at) !== byte) return [];
+      const note = disk.node(`${this.#store}/chains/${chain}/receipt`)?.bytes.content;
+      if (note === undefined) return [];
+      try {
+        const receipt = openReceipt(suite, note, [testVault.keys]);
+        if (receipt === undefined || receipt.time <= time + 1 || receipt.size <= block) return [];
+        return [`a receipt over ${receipt.size} blocks covers edited block ${block} of ${path}`];
+      } catch (caught) {
+        if (!(caught instanceof Fault)) throw caught;
+        return [];
+      }
+    });
+  }
+}
+
+function* filesOf(disk: FakeFiles, dir: string): Generator<[string, Uint8Array]> {
+  for (const [name, node] of disk.node(dir)?.names ?? []) {
+    const path = `${dir}/${name}`;
+    if (node.kind === "dir") yield* filesOf(disk, path);
+    else yield [path, node.bytes.content.slice()];
+  }
+}
+
+function* headsIn(bytes: Uint8Array): Generator<{ readonly at: number; readonly block: number }> {
+  try {
+    for (let at = 0; at + headLength <= bytes.length; ) {
+      const { blockNo, storedLength } = decodeHeader(bytes.subarray(at));
+      yield { at, block: blockNo };
+      at += headLength + storedLength;
+    }
+  } catch (caught) {
+    // Edited before.
+    if (!(caught instanceof Fault)) throw caught;
+  }
+}
