@@ -25,9 +25,7 @@ export class HeadTrail {
 
   /** `chain` is the genesis' hash. */
   constructor(suite: Suite, authority: Authority, chain: Uint8Array) {
-    // Nothing is looked up in what went before but a receipt's root, and there are no receipts.
-    const options = { suite, authority, chain: hex(chain), remember: 1, report: () => {} };
-    this.#walk = new ChainWalk(options);
+    this.#walk = new ChainWalk({ suite, authority, chain: hex(chain), report: () => {} });
   }
 
   /** Begins behind this head, which someone else vouches for. */

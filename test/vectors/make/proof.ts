@@ -287,6 +287,14 @@ const heads: ProofVectors = {
     bent.go(2);
     return fullProof(bent, 8);
   }),
+  "head-names-an-earlier-key": fails("next_pub signed block 2.", "KEY_REUSE", () => {
+    const bent = chainOf({}, 2);
+    const { publicKey } = bent.signer;
+    bent.go(2);
+    bent.seal([bent.line()], { header: () => ({ nextPub: publicKey }) });
+    bent.go(2);
+    return fullProof(bent, 8);
+  }),
   "head-promises-too-much": inHead(
     "max_silence_ms is above the grant's.",
     "LIMIT_EXCEEDED",
