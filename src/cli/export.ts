@@ -58,7 +58,7 @@ async function run(
   try {
     const chain = await chooseChain(source, word);
     const bytes = await writeChain(ui, chain, path);
-    ui.note(`wrote chain ${chain.id} to ${path}: ${bytes} bytes`);
+    ui.note(`wrote chain ${chain.id} to ${path}: ${bytes} bytes, judged by no key`);
   } finally {
     await source.close();
   }

@@ -16,7 +16,13 @@ import {
 } from "./chains-source.ts";
 import { type FilterOptions, filterOf } from "./line-filter.ts";
 import { type LineFormat, LineWriter } from "./line-writer.ts";
-import { addKeyOptions, type KeyOptions, type TrustedKeys, trustedKeys } from "./trusted-keys.ts";
+import {
+  addKeyOptions,
+  type KeyOptions,
+  type TrustedKeys,
+  trustedKeys,
+  trustedLines,
+} from "./trusted-keys.ts";
 import { printable, type Ui, usage } from "./ui.ts";
 import { watchedChain } from "./watched-chain.ts";
 
@@ -76,6 +82,7 @@ async function run(
   const format = formatOf(options);
   const filter = filterOf(options, systemClock.now());
   const keys = await trustedKeys(ui, options);
+  for (const text of trustedLines(keys)) ui.note(`sealtail: ${text}`);
   if (keys.roots.length === 0) {
     ui.note("sealtail: no key was given: nobody judged who wrote these lines; give --root");
   }

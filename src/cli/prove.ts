@@ -7,7 +7,7 @@ import { createDurably } from "../host/keys.ts";
 import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chains-source.ts";
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";
-import { addKeyOptions, type KeyOptions, trustedKeys } from "./trusted-keys.ts";
+import { addKeyOptions, type KeyOptions, trustedKeys, trustedLines } from "./trusted-keys.ts";
 import { type Ui, usage } from "./ui.ts";
 
 interface ProveOptions extends KeyOptions, SourceOptions {
@@ -61,7 +61,9 @@ async function run(
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) {
     throw usage("argument-invalid", `SEQ is ${text}, want a whole number`);
   }
-  const { roots, vaults } = await trustedKeys(ui, options);
+  const trusted = await trustedKeys(ui, options);
+  const { roots, vaults } = trusted;
+  for (const text of trustedLines(trusted)) ui.note(`sealtail: ${text}`);
   const keys = { roots: orNone(roots), vaults: orNone(vaults) };
   if (keys.roots === undefined) ui.note("sealtail: no root key was given: nobody judged the grant");
   const kind = options.full === true ? "full" : "short";

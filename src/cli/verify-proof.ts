@@ -7,7 +7,7 @@ import type { TrustedKeys } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
-import { formatVerifierKey, type VerifierKey } from "../core/note.ts";
+import { formatVerifierKey } from "../core/note.ts";
 import { type LineProof, maxFullProofLength, parseProof } from "../core/proof.ts";
 import { readWhole } from "../host/durable.ts";
 import { systemFiles } from "../host/files.ts";
@@ -16,7 +16,13 @@ import { type Verdict, verdictExitCodes, verdictOf, worse } from "../verify/find
 import { type ProofReport, verifyProof } from "../verify/proof-check.ts";
 import { pathOf } from "./paths.ts";
 import { isoTime } from "./times.ts";
-import { addKeyOptions, type KeyOptions, requiredKeys } from "./trusted-keys.ts";
+import {
+  addKeyOptions,
+  type TrustedKeys as GivenKeys,
+  type KeyOptions,
+  requiredKeys,
+  trustedLines,
+} from "./trusted-keys.ts";
 import { printable, type Ui, usage } from "./ui.ts";
 
 interface ProofOptions extends KeyOptions {
@@ -55,7 +61,8 @@ async function run(ui: Ui, file: string, options: ProofOptions): Promise<void> {
   if (options.json === true && options.raw === true) {
     throw usage("argument-invalid", "--json and --raw do not go together");
   }
-  const { roots, vaults } = await requiredKeys(ui, options);
+  const trusted = await requiredKeys(ui, options);
+  const { roots, vaults } = trusted;
   const path = pathOf(ui, file);
   const bytes = await readWhole(systemFiles, path, maxFullProofLength);
   if (bytes === undefined) {
@@ -64,9 +71,9 @@ async function run(ui: Ui, file: string, options: ProofOptions): Promise<void> {
   const keys = { roots, vaults: vaults.length === 0 ? undefined : vaults };
   const judged = judge(bytes, keys);
   ui.exitCode = verdictExitCodes[judged.verdict];
-  if (options.raw === true) printRaw(ui, judged);
-  else if (options.json === true) ui.print(jsonOf(judged, keys));
-  else for (const line of linesOf(ui, judged, keys)) ui.print(line);
+  if (options.raw === true) printRaw(ui, judged, trusted);
+  else if (options.json === true) ui.print(jsonOf(judged, trusted));
+  else for (const line of linesOf(ui, judged, trusted)) ui.print(line);
 }
 
 interface Judged {
@@ -96,7 +103,8 @@ function judge(bytes: Uint8Array, keys: TrustedKeys): Judged {
   return { verdict, faults, report };
 }
 
-function printRaw(ui: Ui, { verdict, faults, report }: Judged): void {
+function printRaw(ui: Ui, { verdict, faults, report }: Judged, keys: GivenKeys): void {
+  for (const text of trustedLines(keys)) ui.note(`sealtail: ${text}`);
   const envelope = report?.envelope;
   if (verdict === "VALID" && envelope !== undefined) {
     ui.write(envelope.bytes);
@@ -106,13 +114,14 @@ function printRaw(ui: Ui, { verdict, faults, report }: Judged): void {
   for (const { code, message } of faults) ui.note(`sealtail: error: ${message} [${code}]`);
 }
 
-function* linesOf(ui: Ui, judged: Judged, keys: TrustedKeys): Generator<string> {
+function* linesOf(ui: Ui, judged: Judged, keys: GivenKeys): Generator<string> {
   const { verdict, faults, report } = judged;
   const valid = verdict === "VALID" && report !== undefined;
   const word = valid ? `, ${wordOf(report)}` : "";
   yield `${ui.paint(verdict === "VALID" ? "green" : "red", verdict)}${word}`;
   for (const { code, message } of faults) yield `  ${code}: ${printable(message)}`;
-  if (valid) yield* provedLines(report, keys);
+  yield* trustedLines(keys);
+  if (valid) yield* provedLines(report);
 }
 
 /** Whose word it takes. */
@@ -120,7 +129,7 @@ function wordOf({ word }: ProofReport): string {
   return word === undefined ? "from the grant on" : `vouched for by ${word.vault}`;
 }
 
-function* provedLines(report: ProofReport, keys: TrustedKeys): Generator<string> {
+function* provedLines(report: ProofReport): Generator<string> {
   const { kind, unchecked, envelope, header, source, receipt, grant, root, chain } = report;
   if (envelope === undefined) return;
   yield `line         ${printable(Buffer.from(envelope.bytes).toString("utf8"))}`;
@@ -139,25 +148,16 @@ function* provedLines(report: ProofReport, keys: TrustedKeys): Generator<string>
   const { vault, time } = receipt ?? { vault: undefined, time: undefined };
   const at = time === undefined ? "not judged: no keys of it were given" : isoTime(time * 1e6);
   yield `receipt      ${vault === undefined ? "none" : `of ${vault}, ${at}`}`;
-  for (const [index, key] of keyTexts(keys).entries()) {
-    yield `${index === 0 ? "trusted    " : "           "}  ${key}`;
-  }
   for (const [index, text] of unchecked.entries()) {
     yield `${index === 0 ? "not checked" : "           "}  ${printable(text)}`;
   }
 }
 
-/** Every key that was given. */
-function keyTexts({ roots = [], vaults = [] }: TrustedKeys): string[] {
-  const keys: VerifierKey[] = [...roots, ...vaults.flatMap(({ receipt, time }) => [receipt, time])];
-  return keys.map(formatVerifierKey);
-}
-
-function jsonOf({ verdict, faults, report }: Judged, keys: TrustedKeys): string {
+function jsonOf({ verdict, faults, report }: Judged, keys: GivenKeys): string {
   const findings = faults.map(({ code, message }) => ({ code, message }));
   const head = {
     ...{ verdict, exitCode: verdictExitCodes[verdict], proof: report?.kind ?? null, findings },
-    ...{ trusted: keyTexts(keys), unchecked: report?.unchecked ?? [] },
+    ...{ trusted: keys.named, unchecked: report?.unchecked ?? [] },
   };
   if (verdict !== "VALID" || report?.envelope === undefined || report.header === undefined) {
     return JSON.stringify(head, undefined, 2);

@@ -4,6 +4,7 @@ import type { Finding, Verdict } from "../verify/finding.ts";
 import { verdictExitCodes } from "../verify/finding.ts";
 import type { ChainReport } from "../verify/report.ts";
 import { isoTime } from "./times.ts";
+import { trustedLines } from "./trusted-keys.ts";
 import { type Colour, printable, type Ui } from "./ui.ts";
 import type { Judged, JudgedChain } from "./verify.ts";
 
@@ -19,12 +20,14 @@ const colours: Readonly<Record<Verdict, Colour>> = {
 const sameCodeMax = 20;
 
 export function* reportLines(ui: Ui, judged: Judged): Generator<string> {
-  const { report, at, chains, findings } = judged;
+  const { report, at, trusted, headersOnly, chains, findings } = judged;
   const { verdict, source, blocks, envelopes } = report;
   yield ui.paint(colours[verdict], verdict);
   const parts = [count(chains.length, "chain"), count(blocks, "block")];
   yield `${[...parts, count(envelopes, "envelope")].join(", ")} in ${printable(source)}`;
+  yield* trustedLines(trusted);
   if (at !== undefined) yield `age judged at ${isoTime(at)}`;
+  if (headersOnly) yield "only headers were read: what the payloads hold is not known";
   if (chains.length === 0 && report.unchecked.length === 0) yield "there is no chain to verify";
   yield* allFindings(ui, findings);
   yield* uncheckedLines(report.unchecked, "");
@@ -100,7 +103,12 @@ function* summaryLines(report: ChainReport, authenticated: number): Generator<st
     : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${isoTime(receiptTime * 1e6)}`;
   const declared = findings.GAP_DECLARED ?? 0;
   const undeclared = findings.GAP_UNDECLARED ?? 0;
-  yield `  gaps           ${declared} declared, ${undeclared} undeclared`;
+  yield report.headersOnly
+    ? "  gaps           not known"
+    : `  gaps           ${declared} declared, ${undeclared} undeclared`;
+  if (report.age === undefined) return;
+  const ended = report.final ? ", and the chain is final" : "";
+  yield `  age            newest block is ${Math.round(report.age)} s old${ended}`;
 }
 
 function stretch(blocks: number): string {
@@ -113,10 +121,11 @@ function count(number: number, noun: string): string {
 }
 
 /** Everything, for programs. Fields are only added. */
-export function reportJson({ report, at, chains, findings }: Judged): string {
+export function reportJson({ report, at, trusted, headersOnly, chains, findings }: Judged): string {
   const { verdict, source, blocks, envelopes, counts, unchecked } = report;
   const document = {
-    ...{ verdict, exitCode: verdictExitCodes[verdict], source },
+    ...{ verdict, exitCode: verdictExitCodes[verdict], source, headersOnly },
+    trusted: trusted.named,
     ...(at === undefined ? {} : { at }),
     ...{ blocks, envelopes, counts, unchecked, findings },
     chains: chains.map((each) => ({

@@ -45,6 +45,9 @@ export interface Judged {
   readonly report: SourceReport;
   /** Unix microseconds at which the age of heads was judged. */
   readonly at: number | undefined;
+  readonly trusted: TrustedKeys;
+  /** Payloads were not read. */
+  readonly headersOnly: boolean;
   readonly chains: readonly JudgedChain[];
   /** Findings that belong to no chain that is there. */
   readonly findings: readonly Finding[];
@@ -73,7 +76,10 @@ export function register(program: Command, ui: Ui): void {
   addKeyOptions(command)
     .option("--ca <file>", "PEM file: who may have signed the vault's certificate")
     .option("--at <time>", "judge the age of chains at this time (a vault's: now)")
-    .option("--headers-only", "check signatures and links, do not read the lines")
+    .option(
+      "--headers-only",
+      "check signatures and links, do not read the lines: INDETERMINATE at best",
+    )
     .option("--json", "print one JSON document")
     .addHelpText("after", examples)
     .action((source: string | undefined, chain: string | undefined, options) =>
@@ -134,7 +140,8 @@ async function judge(
   const kept = new Kept();
   let bytes = 0;
   const report = await verifySource(source, {
-    ...{ suite: nativeSuite, ...keys, at, headersOnly: options.headersOnly === true },
+    ...{ suite: nativeSuite, roots: keys.roots, vaults: keys.vaults, at },
+    headersOnly: options.headersOnly === true,
     ...{ keptPerCode: 0, ...(only === undefined ? {} : { only: new Set([only]) }) },
     report: (each) => kept.add(each),
     onBlock: (id, length) => {
@@ -150,7 +157,8 @@ async function judge(
     findings: kept.of(each.chain),
   }));
   const ids = new Set(report.chains.map(({ chain }) => chain));
-  return { report, at, chains, findings: kept.ofOthers(ids) };
+  const headersOnly = options.headersOnly === true;
+  return { report, at, trusted: keys, headersOnly, chains, findings: kept.ofOthers(ids) };
 }
 
 // The first findings of each code and chain: a hostile source can't fill memory.

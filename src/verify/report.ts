@@ -45,7 +45,14 @@ export interface ChainReport {
   readonly receiptedBlocks: number;
   readonly firstReceiptTime: number | undefined;
   readonly receiptTime: number | undefined;
-  readonly openSources: number;
+  /** Undefined where only headers were read. */
+  readonly openSources: number | undefined;
+  /** No payload was asked for: nothing is known of what they hold. */
+  readonly headersOnly: boolean;
+  /** The chain is over: nothing comes behind its newest block. */
+  readonly final: boolean;
+  /** Seconds from the newest block to the time that was given, if one was. */
+  readonly age: number | undefined;
   /** Number of findings by code. */
   readonly findings: Partial<Record<FindingCode, number>>;
   readonly unchecked: readonly string[];
@@ -62,6 +69,9 @@ export interface ChainFacts {
   readonly authority: Authority;
   /** False where a receipt shows that the chain began outside of its grant's dates. */
   readonly datesHold: boolean;
+  readonly headersOnly: boolean;
+  /** Unix microseconds at which age is judged. */
+  readonly at: number | undefined;
   readonly positions: Positions | undefined;
   readonly unchecked: readonly string[];
   readonly unread: readonly string[];
@@ -71,11 +81,12 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
   const { tally } = walk;
   const { unchecked, unread } = facts;
   const { grant, root } = facts.authority;
+  const last = tally.lastTime;
   const standing = facts.datesHold ? facts.authority.standing : "refused";
   // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
   // blocks, their absence is judged.
   const nothing = tally.blocks === 0 && tally.coveredSize === 0;
-  const least = nothing || unread.length > 0 ? "INDETERMINATE" : "VALID";
+  const least = nothing || facts.headersOnly || unread.length > 0 ? "INDETERMINATE" : "VALID";
   return {
     chain,
     verdict: worse(tally.verdict, least),
@@ -97,7 +108,10 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     receiptedBlocks: tally.confirmedSize,
     firstReceiptTime: tally.firstReceiptTime,
     receiptTime: tally.lastReceiptTime,
-    openSources: [...walk.sources].length,
+    openSources: facts.headersOnly ? undefined : [...walk.sources].length,
+    headersOnly: facts.headersOnly,
+    final: walk.thread.final,
+    age: facts.at === undefined || last === undefined ? undefined : (facts.at - last) / 1e6,
     findings: Object.fromEntries(tally.counts),
     unchecked,
     unread,

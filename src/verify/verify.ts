@@ -126,7 +126,9 @@ class ChainVerification {
     for (const each of this.#walk.unchecked) this.#unchecked.add(each);
     const [unchecked, unread] = [[...this.#unchecked], this.#unread];
     const [authority, datesHold] = [this.#authority, this.#datesHold];
-    const facts = { authority, datesHold, positions: this.#positions(), unchecked, unread };
+    const { headersOnly = false, at } = this.#options;
+    const positions = this.#positions();
+    const facts = { authority, datesHold, headersOnly, at, positions, unchecked, unread };
     return chainReport(this.#chain.id, this.#walk, facts);
   }
 

@@ -18,6 +18,15 @@ export interface Ran {
   readonly out: string;
   readonly err: string;
   readonly bytes: Buffer;
+  /** The keys that it named as trusted, which `out` and `err` leave out. */
+  readonly trusted: readonly string[];
+}
+
+const trustedLine = /^(?:sealtail: )?trusted (?:root|vault|vault-time) key .*\n/gm;
+
+/** What was said besides the keys that were trusted. */
+export function withoutKeys(text: string): string {
+  return text.replaceAll(trustedLine, "");
 }
 
 export class CommandDir implements Disposable {
@@ -70,7 +79,9 @@ export class CommandDir implements Disposable {
   #ran(code: number | null, out: Buffer[], err: Buffer[]): Ran {
     const bytes = Buffer.concat(out);
     const text = (from: Buffer): string => from.toString("utf8").replaceAll(this.dir, "DIR");
-    return { code, out: text(bytes), err: text(Buffer.concat(err)), bytes };
+    const [said, told] = [text(bytes), text(Buffer.concat(err))];
+    const trusted = (said + told).match(trustedLine) ?? [];
+    return { code, out: withoutKeys(said), err: withoutKeys(told), bytes, trusted };
   }
 
   write(name: string, content: string | Uint8Array): void {

@@ -4,7 +4,7 @@ import { formatVerifierKey } from "../../src/core/note.ts";
 import { ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { NoteSigner } from "../fakes/signers.ts";
-import { CommandDir, keyWords } from "./command.ts";
+import { CommandDir, keyWords, withoutKeys } from "./command.ts";
 
 const binary = Buffer.from([0x66, 0xff, 0x00, 0x0d, 0x0a, 0xc3, 0x28, 0x0a]);
 const long = Buffer.alloc(300_000, 0x61);
@@ -186,7 +186,7 @@ test("a reader that has seen enough ends the command without a complaint", async
     cwd: dir.dir,
     encoding: "utf8",
   });
-  assert.equal(ran.stderr, "");
+  assert.equal(withoutKeys(ran.stderr), "");
   assert.equal(ran.stdout.split("\n").length, 3);
   assert.equal(ran.status, 0);
 });

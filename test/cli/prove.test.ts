@@ -29,7 +29,10 @@ test("a line is proved, and the proof holds with nothing but the keys", async ()
     /^VALID, vouched for by vault.example\nline {9}block 3 line 4\nseq {10}30 in block 3\n/,
   );
   assert.match(checked.out, /not checked {2}blocks 1 to 2: vault.example vouches for them, nobody/);
-  assert.match(checked.out, /^trusted {6}root\.example\+[0-9a-f]{8}\+\S+$/m);
+  assert.match(
+    checked.trusted.join(""),
+    /^trusted root key root\.example\+[0-9a-f]{8}\+\S+, from .+$/m,
+  );
   const raw = await dir.run(["verify-proof", "line.proof", "--data", "data", "--raw"]);
   assert.equal(raw.out, "block 3 line 4\n");
   const json = JSON.parse(

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { parseGrant } from "../../src/core/grant.ts";
+import { formatVerifierKey } from "../../src/core/note.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
-import { ChainBuilder } from "../fakes/chain-builder.ts";
+import { ChainBuilder, testRoot, testTime } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
+import { TestVault } from "../fakes/signers.ts";
 import { CommandDir, keyWords } from "./command.ts";
 
 /** Six blocks: start, four with lines, a declared gap. */
@@ -190,4 +192,56 @@ test("a file of authorities that holds none is refused before anything is asked"
   const { code, err } = await dir.quick(words);
   assert.match(err, /is not a PEM certificate: DIR\/ca\.pem \[tls-file-invalid\]/);
   assert.equal(code, 78);
+});
+
+test("explicit keys replace those of --data as a whole, and all that were trusted are named", async () => {
+  using dir = new CommandDir();
+  const chain = chainOf("payments");
+  dir.store(chain, { blocks: chain.blocks.slice(0, 3).map(({ bytes }) => bytes) });
+  // A copy that brings vault keys of its own, and a receipt by them over what is left.
+  const thief = new TestVault("vault.example", "thief");
+  const receipt = thief.receipt(chain.id, 3, chain.roots[3] as Uint8Array, testTime + 60);
+  dir.write(`data/store/chains/${chain.name}/receipt`, receipt);
+  for (const [file, { key }] of [
+    ["vault.pub", thief.receiptKey],
+    ["vault-time.pub", thief.timeKey],
+  ] as const) {
+    dir.write(`data/keys/${file}`, `${formatVerifierKey(key)}\n`);
+  }
+  const root = formatVerifierKey(testRoot.key);
+  const own = await dir.quick(["verify", "--data", "data"]);
+  assert.equal(own.trusted.length, 3);
+  assert.match(own.trusted.join(""), /trusted vault key vault\.example\+\S+, from DIR\/data\/keys/);
+  const explicit = await dir.quick(["verify", "--data", "data", "--root", root, "--json"]);
+  const { verdict, trusted, counts } = JSON.parse(explicit.out);
+  assert.deepEqual(trusted, [{ use: "root", key: root, from: "command line" }]);
+  assert.notEqual(verdict, "VALID");
+  assert.ok(counts.TAIL_UNCONFIRMED > 0);
+  const noRoot = await dir.quick(["verify", "--data", "data", ...keyWords.slice(2)]);
+  assert.match(noRoot.err, /there is no root key to trust/);
+  assert.equal(noRoot.code, 2);
+});
+
+test("without payloads the verdict is never a pass, and what they hold is not told as nothing", async () => {
+  using dir = new CommandDir();
+  dir.store(chainOf("payments"));
+  const words = ["verify", "--data", "data", "--headers-only"];
+  const { code, out } = await dir.quick(words);
+  assert.equal(code, 6);
+  assert.match(out, /^INDETERMINATE\n/);
+  assert.match(out, /only headers were read/);
+  assert.match(out, /gaps +not known/);
+  const json = JSON.parse((await dir.quick([...words, "--json"])).out);
+  assert.deepEqual([json.verdict, json.exitCode, json.headersOnly], ["INDETERMINATE", 6, true]);
+});
+
+test("the age of a chain that is final is shown, and is no finding", async () => {
+  using dir = new CommandDir();
+  const chain = new ChainBuilder("payments");
+  chain.begin();
+  chain.seal([say({ type: "stop", reason: "retired" })], { kind: "final" });
+  dir.store(chain);
+  const { code, out } = await dir.quick(["verify", "--data", "data", "--at", "2026-03-01"]);
+  assert.equal(code, 0);
+  assert.match(out, /age +newest block is \d+ s old, and the chain is final/);
 });
