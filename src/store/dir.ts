@@ -25,7 +25,7 @@ import {
   isChainId,
   receiptPath,
 } from "./layout.ts";
-import { type ChainPrint, isSame, printOf } from "./print.ts";
+import { type ChainPrint, isSame, numbersOf, printOf } from "./print.ts";
 import { DirShelf, readSmall, textNames } from "./shelf.ts";
 import type {
   ChainReader,
@@ -110,7 +110,8 @@ class DirStore extends ReadableDir implements Store {
       const end = { size: known.size, tail: await tailAt(files, this.shelf, chain, known.base) };
       // A complete object behind the base is of an end that nobody noted.
       if (known.base === known.size || end.tail !== undefined) {
-        const writer = this.#writer(chain, end, known.print);
+        const writer = this.#writer(chain, end);
+        await writer.takePrint();
         this.#writers.set(chain, writer);
         return { writer, report: usual };
       }
@@ -128,7 +129,8 @@ class DirStore extends ReadableDir implements Store {
 
   async print(chain: string, base: number): Promise<ChainPrint> {
     const { files, suite } = this.#options;
-    return await printOf({ files, suite, shelf: this.shelf }, chain, base);
+    const place = { files, suite, shelf: this.shelf };
+    return await printOf(place, chain, base, await numbersOf(place, chain));
   }
 
   async create(chain: string, grant: Uint8Array): Promise<ChainWriter> {
@@ -195,13 +197,9 @@ class DirStore extends ReadableDir implements Store {
     return this.#options.files.freeBytes(this.#options.dir);
   }
 
-  #writer(
-    chain: string,
-    { size, tail }: Pick<FoundEnd, "size" | "tail">,
-    print?: ChainPrint,
-  ): DirChain {
+  #writer(chain: string, { size, tail }: Pick<FoundEnd, "size" | "tail">): DirChain {
     const { files, suite, now, limits = objectLimits } = this.#options;
     const options = { files, suite, now, limits, chain, shelf: this.shelf };
-    return new DirChain(options, { size, tail, print }, () => this.#writers.delete(chain));
+    return new DirChain(options, { size, tail }, () => this.#writers.delete(chain));
   }
 }

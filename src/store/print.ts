@@ -35,37 +35,47 @@ export interface PrintPlace {
   readonly shelf: DirShelf;
 }
 
-/** The print of what is stored of a chain now. */
-export async function printOf(
-  { files, suite, shelf }: PrintPlace,
+/** Which objects there are: by their first blocks. */
+export interface ObjectNumbers {
+  readonly blocks: readonly number[];
+  readonly headers: readonly number[];
+}
+
+/** Lists the objects of a chain. */
+export async function numbersOf(
+  { files, shelf }: Pick<PrintPlace, "files" | "shelf">,
   chain: string,
-  base: number,
-): Promise<ChainPrint> {
+): Promise<ObjectNumbers> {
   const items = (await files.list(shelf.path(chainPath(chain)))) ?? [];
   const blocks = textNames(items, "file").flatMap((name) => blocksNumber(name) ?? []);
   const indexed = textNames(items, "dir").includes("headers");
   const names = indexed ? await shelf.names(chain, "headers") : [];
-  const ranges = names.flatMap((name) => headersNumber(name) ?? []);
+  return { blocks, headers: names.flatMap((name) => headersNumber(name) ?? []) };
+}
+
+/** The print of those objects of a chain. */
+export async function printOf(
+  { files, suite, shelf }: PrintPlace,
+  chain: string,
+  base: number,
+  { blocks, headers }: ObjectNumbers,
+): Promise<ChainPrint> {
   const objects = [
     { path: grantPath(chain), settled: true },
     ...blocks.map((first) => ({ path: blocksPath(chain, first), settled: first < base })),
-    ...ranges.map((first) => ({
+    ...headers.map((first) => ({
       path: headersPath(chain, first),
       settled: first + blocksPerRange <= base,
     })),
   ];
   const infos = await files.glance(objects.map(({ path }) => shelf.path(path)));
   const rows = objects.map((object, at) => ({ ...object, info: infos[at] }));
-  return {
-    settled: hashOf(
+  const part = (settled: boolean): string =>
+    hashOf(
       suite,
-      rows.filter(({ settled }) => settled),
-    ),
-    rest: hashOf(
-      suite,
-      rows.filter(({ settled }) => !settled),
-    ),
-  };
+      rows.filter((row) => row.settled === settled),
+    );
+  return { settled: part(true), rest: part(false) };
 }
 
 /** The `rest` of a chain's print where `path` is the only object in it; none: there is none. */

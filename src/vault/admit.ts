@@ -123,7 +123,10 @@ export async function judgeEarly(
   if (blockNo < head.walk.thread.blockNo && blockNo >= head.writer.size) {
     // It is just being stored: what becomes of it shows when its turn comes.
     const key = head.walk.recent.get(blockNo)?.key;
-    return key !== undefined && isSignedBy(suite, key, first.head)
+    if (key === undefined) {
+      return { problem: new Problem("busy", "the block is being stored", { retryAfter: 1 }) };
+    }
+    return isSignedBy(suite, key, first.head)
       ? {}
       : { problem: badSignature(head, blockNo).problem };
   }
@@ -148,16 +151,25 @@ async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<V
     return { kind: "refused", problem: wrongHead(head, header.blockNo) };
   }
   if (header.blockNo < blockNo) return await judgeOld(bench, bytes, header);
-  let judged = walk.judge(bytes);
+  let judged = judgedBefore(head, bytes) ?? walk.judge(bytes);
   // Only a block of the agent's own makes us read all heads of its chain.
   if (judged.authenticated && (await learnRuns(head, header))) judged = walk.judge(bytes);
   const fault = judged.faults.find(({ code }) => isRefusal(code));
-  if (fault === undefined && judged.place === "next") return { kind: "next", judged };
+  if (fault === undefined && judged.place === "next") {
+    head.judged = { judged, after: walk.thread.prevHash };
+    return { kind: "next", judged };
+  }
   if (fault === undefined) return { kind: "refused", problem: wrongHead(head, header.blockNo) };
   if (judged.authenticated && linkCodes.includes(fault.code)) {
     return { kind: "refused", problem: wrongHead(head, header.blockNo, fault) };
   }
   return refused(head, fault.code, fault.message, header.blockNo);
+}
+
+// Before its payload came a head was judged already; a signature costs more than all else.
+function judgedBefore({ walk, judged }: ChainHead, bytes: Uint8Array): HeadJudgement | undefined {
+  if (judged === undefined || judged.after !== walk.thread.prevHash) return undefined;
+  return equalBytes(judged.judged.head, bytes) ? judged.judged : undefined;
 }
 
 const linkCodes: readonly string[] = ["BAD_PREV", "CHAIN_ROOT_MISMATCH"];
@@ -204,6 +216,7 @@ async function take(bench: Bench, block: WholeBlock, judged: HeadJudgement): Pro
   }
   findings.length = 0;
   walk.unchecked.clear();
+  head.judged = undefined;
   walk.block(block.head, block.payload, {}, judged);
   return findings.splice(0);
 }

@@ -10,12 +10,13 @@
 import { believed, judgeGrant } from "../core/authority.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import type { Grant } from "../core/grant.ts";
+import { type Grant, parseGrant } from "../core/grant.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import type { VerifierKey } from "../core/note.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ChainReader, ChainWriter, Store } from "../store/store.ts";
 import type { Finding } from "../verify/finding.ts";
+import type { HeadJudgement } from "../verify/head.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
 import { type Floor, floorOf } from "./floor.ts";
@@ -57,6 +58,8 @@ export interface ChainHead {
   receipt: SignedReceipt | undefined;
   /** No receipt may be dated before this, in Unix seconds. */
   receiptFloor: number;
+  /** The head that was judged as the next one, while the block before it was `after`. */
+  judged: { readonly judged: HeadJudgement; readonly after: Uint8Array | undefined } | undefined;
   /** Blocks that the note in the state directory covers. */
   noted: number;
 }
@@ -125,7 +128,7 @@ export class BringBack {
     }
     const head = await this.#check(reader, writer, floor, noted);
     // Whoever wrote while it was read is found now.
-    if (!(await writer.untouched())) {
+    if (head.noted < writer.size && !(await writer.untouched())) {
       throw new Problem("store-unavailable", "stored objects change while they are checked", {
         retryAfter: 5,
       });
@@ -179,11 +182,16 @@ export class BringBack {
   ): Promise<ChainHead> {
     const { suite } = this.#options;
     const { id: chain } = reader;
-    const grant = await this.#grant(reader, floor);
+    const holds = noted && (await this.#holds(chain, writer, noted));
+    // The grant is settled: where the note holds, it is the one that was judged.
+    const stored = await reader.grant();
+    const grant =
+      holds === undefined || stored === undefined
+        ? this.#grant(stored, floor)
+        : parseGrant(suite, stored);
     const findings: Finding[] = [];
     const options = this.#walkOptions(chain, grant, findings);
     const check: StoredCheck = { reader, size: writer.size, grant, floor, options };
-    const holds = noted && (await this.#holds(chain, writer, noted));
     let found: Checked;
     if (noted === undefined || holds === undefined) {
       found = await this.#lane().pass(() => checkAll(check));
@@ -214,9 +222,8 @@ export class BringBack {
   }
 
   // Who began a chain was judged then, and our receipt says so; the root may be trusted no more.
-  async #grant(reader: ChainReader, floor: Floor): Promise<Grant> {
+  #grant(stored: Uint8Array | undefined, floor: Floor): Grant {
     const { suite, keys, roots } = this.#options;
-    const stored = await reader.grant();
     let judged = judgeGrant(suite, { roots, vaults: [keys] }, stored);
     if (judged.fault?.code === "UNKNOWN_ROOT" && floor.receipt !== undefined) {
       judged = judgeGrant(suite, { roots: undefined, vaults: [keys] }, stored);
@@ -244,7 +251,7 @@ export class BringBack {
     parts: Pick<ChainHead, "chain" | "grant" | "walk" | "writer" | "findings" | "allRuns">,
   ): ChainHead {
     const reader = this.#options.store.reader(parts.chain);
-    const nothing = { stored: undefined, newest: undefined, receipt: undefined };
+    const nothing = { judged: undefined, stored: undefined, newest: undefined, receipt: undefined };
     return { ...parts, ...nothing, reader, receiptFloor: 0, noted: 0 };
   }
 }
@@ -275,6 +282,7 @@ const noWriter: ChainWriter = {
   base: 0,
   print: { settled: "", rest: "" },
   untouched: async () => true,
+  seemsUntouched: async () => true,
   append() {
     throw new RangeError("chain has not begun");
   },

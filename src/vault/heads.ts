@@ -85,7 +85,11 @@ export class Heads {
    * Runs `work` with the chain's head, alone; undefined for a chain without blocks.
    * Throws Problem busy, chain-damaged, vault-keys-changed or store-unavailable.
    */
-  async use<T>(chain: string, work: (head: ChainHead | undefined) => Promise<T>): Promise<T> {
+  async use<T>(
+    chain: string,
+    work: (head: ChainHead | undefined) => Promise<T>,
+    look: "closely" | "quickly" = "quickly",
+  ): Promise<T> {
     const slot = this.#slots.get(chain) ?? this.#newSlot(chain);
     // Moves it to the end: the most recently used.
     this.#slots.delete(chain);
@@ -95,7 +99,7 @@ export class Heads {
     }
     try {
       return await slot.turnstile.pass(async () => {
-        await this.#ready(chain, slot);
+        await this.#ready(chain, slot, look);
         const done = await work(slot.head);
         const { head } = slot;
         if (head !== undefined && head.writer.size - head.noted >= notedEvery) {
@@ -115,7 +119,7 @@ export class Heads {
   async assertWhole(chain: string): Promise<void> {
     const slot = this.#slots.get(chain);
     if (slot?.head !== undefined && !slot.turnstile.idle && !this.#damaged.has(chain)) return;
-    await this.use(chain, async () => undefined);
+    await this.use(chain, async () => undefined, "closely");
   }
 
   /** Looks whether somebody changed a chain's objects, and if so checks them. Never throws. */
@@ -170,12 +174,14 @@ export class Heads {
   }
 
   /** The head is there and its objects are untouched, or there is none. Throws Problem. */
-  async #ready(chain: string, slot: Slot): Promise<void> {
+  async #ready(chain: string, slot: Slot, look: "closely" | "quickly"): Promise<void> {
     const known = this.#damaged.get(chain);
     if (known !== undefined && (await this.#standing(chain)) === known.standing)
       throw known.problem;
     const last = slot.head?.stored;
-    if (slot.head !== undefined && !(await slot.head.writer.untouched())) slot.head = undefined;
+    const writer = slot.head?.writer;
+    const right = look === "closely" ? writer?.untouched() : writer?.seemsUntouched();
+    if ((await right) === false) slot.head = undefined;
     if (slot.head !== undefined) return;
     slot.opening ??= this.#opening(chain, slot, last);
     await this.#within(slot.opening);

@@ -17,7 +17,7 @@ export interface RescanOptions {
   readonly signal: AbortSignal;
 }
 
-/** From the end of one round to the next, in milliseconds. */
+/** From the start, and from the end of each round, to the next one, in milliseconds. */
 export const rescanEveryMs = 60_000;
 /** Of this many milliseconds it works one. */
 const share = 50;
@@ -26,7 +26,9 @@ const worthAPauseMs = 1;
 /** Returns on `signal`. */
 export async function rescan(options: RescanOptions): Promise<void> {
   const { catalog, heads, clock, diag, signal } = options;
-  while (!signal.aborted) {
+  for (;;) {
+    await clock.sleep(rescanEveryMs, signal);
+    if (signal.aborted) return;
     let worked = 0;
     for (const { chain } of [...catalog.entries()]) {
       const started = clock.mono();
@@ -41,6 +43,5 @@ export async function rescan(options: RescanOptions): Promise<void> {
       await clock.sleep(worked * share, signal);
       worked = 0;
     }
-    await clock.sleep(rescanEveryMs, signal);
   }
 }
