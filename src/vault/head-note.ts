@@ -66,7 +66,7 @@ export function checkedChain(
   return {
     ...{ chain: walk.chainId, size: end.size, base: end.base, print: end.print, head },
     stopped: thread.stopped === true,
-    runs: allRuns && runs.known.length <= maxRuns ? runs.known : undefined,
+    runs: allRuns && runs.size <= maxRuns ? runs.known : undefined,
     tree: thread.frontier.hashes(),
     sources: sources.positions(),
   };

@@ -48,7 +48,7 @@ const table = {
     status: 503,
     title: "what the store holds of this chain is damaged",
     remedy:
-      "run `sealtail verify` on the store; nothing is written to the chain until it is mended",
+      "put the object that the detail names back from a good copy; no restart is needed, and nothing is written to the chain until then",
   },
   "disk-full": {
     status: 503,

@@ -27,9 +27,13 @@ export class RunLog {
     for (const id of runIds) this.#ids.add(id);
   }
 
-  /** All that are known, in the order in which they became so. */
+  get size(): number {
+    return this.#ids.size;
+  }
+
+  /** All that are known, sorted. */
   get known(): Uint8Array[] {
-    return [...this.#ids].map((id) => fromHex(id, 16));
+    return [...this.#ids].sort().map((id) => fromHex(id, 16));
   }
 
   has(runId: Uint8Array): boolean {

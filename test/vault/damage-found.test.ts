@@ -1,0 +1,118 @@
+// Who finds damage, and what is none: whatever the machine could not do is tried again.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nativeSuite } from "../../src/host/native-suite.ts";
+import { rescan, rescanEveryMs } from "../../src/vault/rescan.ts";
+import { lines, say } from "../fakes/chain-items.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { chainOf, gist, Rig } from "./rig.ts";
+
+const heartbeat = say({ type: "heartbeat", sources: [] });
+
+async function play(label: string) {
+  const files = new FakeFiles();
+  const rig = await Rig.start({ files });
+  const chain = chainOf(label);
+  const { id, record } = chain.source("/var/log/app.log");
+  chain.begin([say(record)]);
+  for (let n = 0; n < 6; n++) chain.seal([lines(id, `line ${n}\n`)]);
+  assert.equal(gist(await rig.post(chain)), "200");
+  await rig.vault.surveyed;
+  const object = `${rig.store}/chains/${chain.name}/0000000000000000.blocks`;
+  const flip = (): void => {
+    const bytes = files.bytes(object);
+    bytes[700] = (bytes[700] ?? 0) ^ 1;
+    files.put(object, bytes);
+  };
+  const state = async (): Promise<unknown> => (await rig.json(`/v1/chains/${chain.name}`))["state"];
+  return { files, rig, chain, object, flip, state };
+}
+
+test("an object that can't be read right now is no damage: it is tried again", async () => {
+  const { files, rig, chain, object } = await play("io");
+  await rig.close();
+  files.put(`${rig.dir}/state/chains/${chain.name}/checked`, "gone");
+  await rig.open();
+  await rig.vault.surveyed;
+  files.hook = (call, path) => {
+    const fails = call === "read" && String(path) === object;
+    if (fails) throw Object.assign(new Error("EIO"), { code: "EIO" });
+  };
+  const next = chain.seal([heartbeat]);
+  assert.equal(gist(await rig.post(chain, [next])), "503 store-unavailable");
+  assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 0);
+  files.hook = undefined;
+  assert.equal(gist(await rig.post(chain, [next])), "200");
+  await rig.close();
+});
+
+test("memory that runs out while a chain is brought back is no damage: it is tried again", async (t) => {
+  const { files, rig, chain } = await play("memory");
+  await rig.close();
+  files.put(`${rig.dir}/state/chains/${chain.name}/checked`, "gone");
+  await rig.open();
+  await rig.vault.surveyed;
+  const next = chain.seal([heartbeat]);
+  const short = t.mock.method(nativeSuite, "sha256", () => {
+    throw new RangeError("Array buffer allocation failed");
+  });
+  const answer = await rig.post(chain, [next]);
+  short.mock.restore();
+  assert.equal(answer.status, 503);
+  assert.equal(gist(answer), "503 store-unavailable");
+  assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 0);
+  assert.equal(gist(await rig.post(chain, [next])), "200");
+  await rig.close();
+});
+
+test("what a reader of lines finds makes the chain damaged for everybody", async () => {
+  const { rig, chain, flip, state } = await play("reader");
+  flip();
+  const read = await rig.direct(`/v1/chains/${chain.name}/lines`);
+  assert.equal(gist(read), "503 chain-damaged");
+  assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "503 chain-damaged");
+  assert.equal(await state(), "damaged");
+  await rig.close();
+});
+
+test("what the background finds makes the chain damaged, and no receipt is signed any more", async () => {
+  const { files, rig, chain, flip, state } = await play("background");
+  await rig.close();
+  files.put("/rig/state/findings.ndjson", "");
+  flip();
+  await rig.open();
+  await rig.vault.surveyed;
+  assert.equal(await state(), "damaged");
+  assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 1);
+  assert.equal(gist(await rig.post(chain, chain.blocks.slice(0, 1))), "503 chain-damaged");
+  await rig.close();
+});
+
+test("every chain is looked at again once a minute, for a small share of the time", async () => {
+  const slept: number[] = [];
+  const looked: string[] = [];
+  const stop = new AbortController();
+  let mono = 0;
+  await rescan({
+    catalog: { entries: () => [{ chain: "a" }, { chain: "b" }, { chain: "c" }] as never },
+    heads: {
+      rescan: async (chain) => {
+        looked.push(chain);
+        mono += 2000;
+        if (chain === "b") throw new Error("no descriptor is left");
+      },
+    },
+    clock: {
+      mono: () => mono,
+      sleep: async (ms) => {
+        slept.push(ms);
+        if (slept.filter((each) => each === rescanEveryMs).length === 3) stop.abort();
+      },
+    },
+    diag: { warn: () => undefined } as never,
+    signal: stop.signal,
+  });
+  assert.deepEqual(looked, ["a", "b", "c", "a", "b", "c"]);
+  assert.deepEqual(slept.slice(0, 4), [rescanEveryMs, 100, 100, 100]);
+});
