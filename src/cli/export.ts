@@ -3,6 +3,7 @@
 // - Objects are copied as they are stored, damage and all: a bundle is evidence, not a judgement.
 
 import type { Command } from "commander";
+import { SealtailError } from "../core/errors.ts";
 import { unlinkIfPresent } from "../host/durable.ts";
 import { parentOf } from "../host/file-error.ts";
 import { systemFiles } from "../host/files.ts";
@@ -16,7 +17,7 @@ import {
 } from "./chains-source.ts";
 import { refuseExisting } from "./key.ts";
 import { pathOf } from "./paths.ts";
-import type { Ui } from "./ui.ts";
+import { printable, type Ui } from "./ui.ts";
 
 interface ExportOptions extends SourceOptions {
   readonly output: string;
@@ -57,11 +58,21 @@ async function run(
   const source = await openSource(ui, place, options);
   try {
     const chain = await chooseChain(source, word);
+    await refuseUnread(chain);
     const bytes = await writeChain(ui, chain, path);
     ui.note(`wrote chain ${chain.id} to ${path}: ${bytes} bytes, judged by no key`);
   } finally {
     await source.close();
   }
+}
+
+// The bundle would say less than the place does, and could be VALID where that is not.
+async function refuseUnread(chain: OpenedChain): Promise<void> {
+  const [first, ...others] = await chain.unread();
+  if (first === undefined) return;
+  const more = others.length === 0 ? "" : `, and ${others.length} more`;
+  const message = `couldn't export all of the chain: ${printable(first)}${more}`;
+  throw new SealtailError("store-damaged", message);
 }
 
 async function writeChain(ui: Ui, chain: OpenedChain, path: string): Promise<number> {

@@ -8,13 +8,12 @@
 // - One block is held at a time, and none is read before the lines before it were taken.
 // - Whatever is left out is said, with its finding.
 
-import { judgeGrantDates } from "../core/authority.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { Fault, type FindingClass, type FindingCode } from "../core/fault.ts";
-import { parseGrant } from "../core/grant.ts";
+import type { FindingClass, FindingCode } from "../core/fault.ts";
 import type { VerifierKey } from "../core/note.ts";
+import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
 import type { LineFilter } from "./line-filter.ts";
 import { type FoundLine, LineReader } from "./lines.ts";
@@ -132,9 +131,8 @@ async function vouchedFor(chain: ChainSource, options: VouchedLinesOptions): Pro
 async function beganOutsideDates(
   chain: ChainSource,
   options: VouchedLinesOptions,
-): Promise<Fault | Finding | undefined> {
-  const grant = grantOf(options.suite, await chain.grant());
-  if (grant === undefined || options.vaults.length === 0) return undefined;
+): Promise<Finding | undefined> {
+  if (options.vaults.length === 0) return undefined;
   let about: Finding | undefined;
   const report = (finding: Finding): void => {
     if (finding.object === "grant") about ??= finding;
@@ -142,20 +140,11 @@ async function beganOutsideDates(
   const blocks = walkChain(chain, { ...keysOf(options), report });
   for (let next = await blocks.next(); ; next = await blocks.next()) {
     if (next.done === true) return next.value.standing === "refused" ? about : undefined;
-    const { firstReceiptTime, firstReceiptKnown } = next.value.walk.tally;
-    if (firstReceiptTime === undefined) continue;
+    const { walk } = next.value;
+    if (walk.tally.firstReceiptTime === undefined) continue;
+    const holds = judgeDates(walk);
     await blocks.return(undefined as never);
-    const fault = judgeGrantDates(grant, firstReceiptTime);
-    return fault?.code === "GRANT_EXPIRED" && !firstReceiptKnown ? undefined : fault;
-  }
-}
-
-function grantOf(suite: Suite, bytes: Uint8Array | undefined) {
-  try {
-    return bytes === undefined ? undefined : parseGrant(suite, bytes);
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
+    return holds ? undefined : about;
   }
 }
 

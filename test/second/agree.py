@@ -46,7 +46,14 @@ class CommandLoop:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
 
     def run(self, words):
-        self.process.stdin.write(json.dumps(list(map(str, words))) + "\n")
+        return self.ask(list(map(str, words)))
+
+    def serve(self, store):
+        """A vault of this process serves the store from now on; its address is FAR."""
+        return self.ask({"serve": str(store)})
+
+    def ask(self, question):
+        self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -55,11 +62,15 @@ loop = None
 quiet = False  # lines of stores on which all agree are left out
 
 
-def theirs(store, keys):
+def own_loop():
     global loop
     if loop is None or loop.owner != os.getpid():  # each worker has its own
         loop = CommandLoop()
-    done = loop.run(["verify", store, "--json", *(word for pair in keys for word in pair)])
+    return loop
+
+
+def theirs(store, keys, *more):
+    done = own_loop().run(["verify", store, "--json", *more, *(word for pair in keys for word in pair)])
     try:
         report = json.loads(done["stdout"])
     except ValueError:
@@ -92,6 +103,20 @@ def same(a, b):
     return all(a.get(key) == b.get(key) for key in ("verdict", "exitCode", "list", "chains"))
 
 
+def other_ways(folder, keys, near):
+    """What the same store says as a bundle and from a vault, where that is not what the directory says."""
+    bundle = folder.with_suffix(".tar")
+    with tarfile.open(bundle, "w", format=tarfile.USTAR_FORMAT) as tar:
+        if (folder / "chains").is_dir():
+            tar.add(folder / "chains", "chains")
+    ways = {"bundle": theirs(bundle, keys)}
+    bundle.unlink()
+    own_loop().serve(folder)
+    # A vault is alive, so heads have an age; at the beginning of time none is old.
+    ways["vault"] = theirs("FAR", keys, "--at", "@1")
+    return {way: said for way, said in ways.items() if not same(said, near) or said["counts"] != near["counts"]}
+
+
 def case_of(index):
     """Behind the cases stand those of the seeds, from FIRST_SEED on."""
     return CASES[index] if index < FIRST_SEED else random_case(index - FIRST_SEED)
@@ -108,10 +133,11 @@ def run_case(index, keep):
         mine = ours(folder, trust)
     except Exception as error:  # a crash is a disagreement, and the table shows it
         mine = {"verdict": "crash", "exitCode": -1, "list": [repr(error)], "chains": set(), "counts": {}}
-    return index, mine, theirs(folder, keys)
+    near = theirs(folder, keys)
+    return index, mine, near, other_ways(folder, keys, near)
 
 
-def show(label, mine, their, expected=None, unclear=""):
+def show(label, mine, their, expected=None, unclear="", ways=None):
     right = expected is None or mine["list"] == sorted(expected)
     right_their = expected is None or their["list"] == sorted(expected)
     state = "ok" if same(mine, their) and right and right_their else "DIFFER"
@@ -121,6 +147,8 @@ def show(label, mine, their, expected=None, unclear=""):
         state = "ok?"
     if unclear and state != "ok?":
         state = "unclear"
+    if ways and state in ("ok", "ok?"):
+        state = "ways"
     if not quiet or state not in ("ok", "ok?"):
         print(f"{state:8}{label:58}{their['verdict']:20}{' '.join(their['list'])}", flush=True)
     if state not in ("ok", "ok?"):
@@ -129,6 +157,8 @@ def show(label, mine, their, expected=None, unclear=""):
         print(f"          theirs    {their['verdict']} {their['exitCode']} {' '.join(their['list'])} {their.get('counts')} {their.get('why', '')}")
         if unclear:
             print(f"          unclear   {unclear}")
+        for way, said in (ways or {}).items():
+            print(f"          {way:10}{said['verdict']} {said['exitCode']} {' '.join(said['list'])} {said.get('counts')} {said.get('why', '')}")
     return state
 
 
@@ -210,11 +240,11 @@ def main():
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
         tasks = [pool.submit(run_case, i, options.keep) for i in chosen]
         for task in tasks:
-            index, mine, their = task.result()
+            index, mine, their, ways = task.result()
             case = case_of(index)
-            states.append(show(f"{index:03d} {case.name}", mine, their, case.expect, case.unclear))
+            states.append(show(f"{index:03d} {case.name}", mine, their, case.expect, case.unclear, ways))
     print(f"{len(states)} stores in {time.time() - started:.0f} s: " + ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states))))
-    sys.exit(1 if {"DIFFER", "counts", "unclear"} & set(states) else 0)
+    sys.exit(1 if {"DIFFER", "counts", "unclear", "ways"} & set(states) else 0)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import { after, describe, test } from "node:test";
 import { systemFiles } from "../../src/host/files.ts";
 import { readDirStore } from "../../src/store/dir.ts";
 import type { SourceReport } from "../../src/verify/all.ts";
+import { CommandDir } from "../cli/command.ts";
 import { ChainBuilder } from "../fakes/chain-builder.ts";
 import { type StoreFiles, storeChain } from "../fakes/chain-store.ts";
 import { judge } from "../verify/judging.ts";
@@ -100,4 +101,18 @@ describe("a directory store", () => {
       [],
     );
   });
+});
+
+test("a chain is not exported without what can't be read of it", async () => {
+  using dir = new CommandDir();
+  const chain = chainOf("c");
+  dir.store(chain);
+  const name = `chains/${chain.name}/00000000000000ff.blocks`;
+  await mkdir(dir.path(`data/store/${name}`));
+  const ran = await dir.quick(["export", "--data", "data", chain.name, "-o", "c.tar"]);
+  assert.equal(ran.code, 1);
+  assert.match(ran.err, /00000000000000ff\.blocks is a folder, not a file/);
+  const judged = await dir.quick(["verify", "--data", "data"]);
+  assert.equal(judged.code, 6);
+  assert.match(judged.out, new RegExp(`not checked +${name} is a folder`));
 });
