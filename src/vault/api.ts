@@ -47,10 +47,15 @@ const objectName = (name: string, about: string): Parameter => ({
   ...{ pattern: "^[ -~]*$", want: "at most 256 printable ASCII characters" },
 });
 
+/** Such that all that match are times: from 1971 to 2199, whatever the zone. */
+const year = "(19(7[1-9]|[89][0-9])|2[01][0-9]{2})";
+const date = `${year}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])`;
+const hourMinute = "([01][0-9]|2[0-3]):[0-5][0-9]";
+const rfc3339 = `${date}T${hourMinute}:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-]${hourMinute})`;
+
 const time = (name: string, about: string): Parameter => ({
   ...{ name, about, in: "query", kind: "text", maxLength: 32 },
-  pattern:
-    "^([0-9]{1,16}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2}))$",
+  pattern: `^([0-9]{1,16}|${rfc3339})$`,
   want: "a time: RFC 3339 with a zone, such as 2026-01-31T12:00:00Z, or Unix microseconds",
 });
 

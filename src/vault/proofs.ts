@@ -9,10 +9,12 @@ import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { formatProof } from "../core/proof.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
+import type { Clock } from "../host/clock.ts";
 import type { ChainReader } from "../store/store.ts";
 import { makeProof, Unprovable } from "../verify/proof-maker.ts";
 import { Damage } from "./damage.ts";
 import { Problem } from "./problem.ts";
+import { rested } from "./rested.ts";
 import { blockOfSeq } from "./seek.ts";
 
 /** The proof's text. Throws Problem not-found where no receipt covers the line, and Damage. */
@@ -22,6 +24,7 @@ export async function proveLine(
   chain: ChainReader,
   receipt: Uint8Array,
   seq: number,
+  clock: Pick<Clock, "mono" | "sleep">,
 ): Promise<string> {
   const { size } = parseCheckpoint(receipt);
   const provable = {
@@ -31,7 +34,7 @@ export async function proveLine(
       return block < size ? block : undefined;
     },
     heads: (visit: (head: Uint8Array) => void) => visitHeads(chain, size, visit),
-    blocks: (from: number, to: number) => wholeBlocks(chain.wholeBlocks(from, to)),
+    blocks: (from: number, to: number) => rested(wholeBlocks(chain.wholeBlocks(from, to)), clock),
   };
   const keys = { roots: undefined, vaults: [vaultKeys] };
   try {

@@ -19,12 +19,13 @@ import { Problem } from "./problem.ts";
 import { proveLine } from "./proofs.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { bodyOf } from "./stream.ts";
+import { RestedTurnstile } from "./turnstile.ts";
 import type { Watch } from "./watch.ts";
 
 export interface ReadsOptions {
   readonly suite: Suite;
   readonly vaultKeys: VaultKeys;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Clock;
   readonly store: ReadableStore;
   readonly catalog: Catalog;
   readonly heads: Heads;
@@ -37,8 +38,12 @@ const headersMax = 65_536;
 export class Reads {
   readonly #options: ReadsOptions;
 
+  /** A proof may take as long as a million hashes do: agents get every other moment. */
+  readonly #proving: RestedTurnstile;
+
   constructor(options: ReadsOptions) {
     this.#options = options;
+    this.#proving = new RestedTurnstile(Number.POSITIVE_INFINITY, options.clock);
   }
 
   readonly list = async ({ given }: ApiRequest): Promise<Response> => {
@@ -129,14 +134,17 @@ export class Reads {
   };
 
   readonly proof = async ({ given }: ApiRequest): Promise<Response> => {
-    const { suite, vaultKeys } = this.#options;
+    const { suite, vaultKeys, clock } = this.#options;
     const reader = await this.#reader(given.text("chain"));
     const seq = given.integer("seq") as number;
     await this.#options.heads.assertWhole(reader.id);
     const receipt = await this.#newestReceipt(reader);
     if (receipt === undefined) throw new Problem("not-found", "the chain has no receipt yet");
     try {
-      return note(utf8(await proveLine(suite, vaultKeys, reader, receipt, seq)));
+      const proof = await this.#proving.pass(() =>
+        proveLine(suite, vaultKeys, reader, receipt, seq, clock),
+      );
+      return note(utf8(proof));
     } catch (error) {
       throw await this.#told(reader.id, error);
     }

@@ -2,6 +2,8 @@
 //
 // - The queue is bounded: whoever would have to wait too long is told so at once.
 
+import type { Clock } from "../host/clock.ts";
+
 export class Turnstile {
   readonly #waitingMax: number;
   #last: Promise<unknown> = Promise.resolve();
@@ -35,5 +37,34 @@ export class Turnstile {
     } finally {
       this.#inside -= 1;
     }
+  }
+}
+
+/** The same for long work: between two pieces of it others get as long as the last one took. */
+export class RestedTurnstile {
+  readonly #turnstile: Turnstile;
+  readonly #clock: Pick<Clock, "mono" | "sleep">;
+  #rest: Promise<void> = Promise.resolve();
+
+  constructor(waitingMax: number, clock: Pick<Clock, "mono" | "sleep">) {
+    this.#turnstile = new Turnstile(waitingMax);
+    this.#clock = clock;
+  }
+
+  get full(): boolean {
+    return this.#turnstile.full;
+  }
+
+  async pass<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#turnstile.pass(async () => {
+      await this.#rest;
+      const started = this.#clock.mono();
+      try {
+        return await work();
+      } finally {
+        const took = (this.#clock.mono() - started) / 1000;
+        this.#rest = took < 1 ? Promise.resolve() : this.#clock.sleep(took);
+      }
+    });
   }
 }

@@ -9,6 +9,16 @@ import { type Answer, chainOf, Rig } from "./rig.ts";
 
 interface Operation {
   readonly operationId: string;
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly schema: {
+      readonly minimum?: number;
+      readonly maximum?: number;
+      readonly pattern?: string;
+      readonly maxLength?: number;
+    };
+  }[];
   readonly responses: Readonly<
     Record<string, { readonly content: Readonly<Record<string, { schema?: object }>> }>
   >;
@@ -93,4 +103,42 @@ test("every endpoint answers as its description says, when it does and when it d
       assert.ok(seen.has(`${method} ${path} refused`), `${method} ${path} was never refused`);
     }
   }
+});
+
+test("every parameter has a range or a pattern, and its ends are where the description says", async () => {
+  await using rig = await Rig.start();
+  const chain = chainOf("ranges");
+  chain.begin();
+  await rig.post(chain);
+  const { paths } = (await rig.json("/v1/openapi.json")) as unknown as Document;
+  let tried = 0;
+  for (const [path, { get }] of Object.entries(paths)) {
+    for (const { name, in: place, schema } of get?.parameters ?? []) {
+      const status = async (value: string): Promise<number> => {
+        const encoded = encodeURIComponent(value);
+        const filled = place === "path" ? path.replace(`{${name}}`, encoded) : path;
+        const url = filled.replace("{chain}", chain.name).replace("{seq}", "0");
+        tried += 1;
+        return (await rig.direct(place === "path" ? url : `${url}?${name}=${encoded}`)).status;
+      };
+      const { minimum, maximum, pattern, maxLength = 0 } = schema;
+      if (minimum !== undefined && maximum !== undefined) {
+        for (const good of [minimum, maximum]) assert.notEqual(await status(String(good)), 400);
+        const beyond = [BigInt(minimum) - 1n, BigInt(maximum) + 1n].map(String);
+        for (const bad of [...beyond, "1e2", "1.0", "0x1", "", " 1", "01", "9".repeat(400)]) {
+          // Nothing in the middle of a path is another address.
+          const want = place === "path" && bad === "" ? 404 : 400;
+          assert.equal(await status(bad), want, `${path} ${name}=${bad}`);
+        }
+        continue;
+      }
+      const regex = new RegExp(pattern ?? assert.fail(`${path} ${name} has no pattern`), "u");
+      const words = ["2026-13-01T00:00:00Z", "id:xyz", "a\nb", "\u{1f600}", "A".repeat(64), "0"];
+      for (const word of [...words, chain.name, "0".repeat(maxLength + 1)]) {
+        const allowed = regex.test(word) && word.length <= maxLength;
+        assert.equal((await status(word)) !== 400, allowed, `${path} ${name}=${word}`);
+      }
+    }
+  }
+  assert.ok(tried > 100, String(tried));
 });
