@@ -29,6 +29,7 @@ export const headings = [
   "Latency",
   "Recovery",
   "Many agents",
+  "Heartbeats",
 ] as const;
 export type Heading = (typeof headings)[number];
 

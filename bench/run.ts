@@ -1,7 +1,7 @@
 // `npm run bench`: measures the built program, and writes what it found to bench/results.md.
 //
 //     npm run bench                            comparison with the limit loop, some minutes
-//     npm run bench -- steady | latency | recovery | agents | all
+//     npm run bench -- steady | latency | recovery | agents | heartbeats | all
 //     npm run bench -- --lines 500000          a shorter comparison
 //     npm run bench -- steady --minutes 1      a shorter steady load, and so on: scenario.ts
 //     npm run bench -- --out FILE              elsewhere than bench/results.md
@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "./build.ts";
 import { comparison } from "./comparison.ts";
+import { heartbeats } from "./heartbeats.ts";
 import { latency } from "./latency.ts";
 import { manyAgents } from "./many-agents.ts";
 import { type Heading, replaceSection } from "./page.ts";
@@ -28,6 +29,7 @@ const scenarios: Readonly<Record<string, readonly [Heading, Scenario]>> = {
   latency: ["Latency", latency],
   recovery: ["Recovery", recovery],
   agents: ["Many agents", manyAgents],
+  heartbeats: ["Heartbeats", heartbeats],
 };
 
 const parsed = parseArgs({

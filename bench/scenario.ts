@@ -14,6 +14,8 @@ export const defaults = {
   "wal-mib": 2048,
   /** agents: how many. */
   agents: 200,
+  /** heartbeats: blocks of the long chains. */
+  blocks: 100_000,
 } as const;
 
 export type BenchOptions = Readonly<Record<keyof typeof defaults, number>>;

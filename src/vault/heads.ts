@@ -40,7 +40,7 @@ export interface HeadsOptions {
 const waitingMax = 3;
 /** How long a request waits for a chain that is checked as a whole, in milliseconds. */
 const patienceMs = 10_000;
-const headBytes = 12_288;
+const headBytes = 16_384;
 const sourceBytes = 1_536;
 
 interface Slot {
