@@ -123,7 +123,9 @@ export class ChainWalk {
   positions(most: number): Positions | undefined {
     if (this.sources.loose || this.#closed.forgets) return undefined;
     const held = new Map(this.#closed.ends);
-    for (const { id, expected = 0 } of this.sources) held.set(id, expected);
+    // What is not known is never taken for too little.
+    const unknown = Number.POSITIVE_INFINITY;
+    for (const { id, expected = unknown } of this.sources) held.set(id, expected);
     return held.size > most ? undefined : held;
   }
 

@@ -138,7 +138,7 @@ case("good: gap with to", "GAP_DECLARED@4#16", edit=both(insert(4, 0, ("gap", "a
 case("good: gap without to, generation 1", "GAP_DECLARED@4#16",
      edit=both(insert(4, 0, ("gap", "a", None), ("source", "a", {"generation": 1}))))
 case("good: end restarted", "", edit=insert(4, 0, ("end", "a", {"cause": "restarted"}), ("source", "a", {"generation": 1})))
-case("good: the same source again after its end", "", edit=insert(4, 0, ("end", "a"), ("source", "a")))
+case("continuity: the same source again after its end, from 0", "SOURCE_REWRITTEN@5#21", edit=insert(4, 0, ("end", "a"), ("source", "a")))
 case("good: open source declared again", "", edit=insert(4, 0, ("source", "a")))
 case("good: rewritten", "SOURCE_REWRITTEN@4#16", edit=insert(4, 0, ("rewritten", "a", 3, 9)))
 case("good: clock", "CLOCK_STEP_DECLARED@4#16",
@@ -166,7 +166,7 @@ case("bad: 1,048,577 envelopes", "COUNT_MISMATCH@3",
                                      header={"count": 1_048_576})))
 case("good: payload of exactly 8,388,608 bytes", "",
      edit=lambda s: s[3].update(items=[("source", "b"), ("span", "b", b"7" * (8_388_608 - 32 - 37 - 13 - len(canonical(source_record("b")))))], codec=2))
-case("good: receipts of a foreign vault recorded", "", edit=item(2, 1, ("receipt", 2, {"vault": "foreign.vault", "keys": (FOREIGN, FOREIGN_TIME)})))
+case("receipts of a foreign vault recorded", "RECEIPT_MISMATCH@2#9", edit=item(2, 1, ("receipt", 2, {"vault": "foreign.vault", "keys": (FOREIGN, FOREIGN_TIME)})))
 case("good: a line of an unknown witness on the receipt", "",
      receipt={"lines": lambda l: [*l, "\u2014 witness " + b64(b"1234567890") + "\n"]})
 case("good: three signature lines of the vault", "",
@@ -177,7 +177,7 @@ case("good: a name with every odd byte", "",
      edit=insert(3, 0, ("source", "c", {"path": "/var/log/%00%0a%20%25%7f%ff~!+"}), ("span", "c", b"1\n")))
 case("good: names that mean nothing", "",
      store=lambda st, c, b: st.files.update({f"{b}/notes.txt": b"x", f"{b}/0.blocks": b"x", "chains/zz/grant": b"",
-                                            f"{b}/0000000000000000.BLOCKS": b"x", "readme": b"x"}))
+                                            "readme": b"x"}))
 
 # --- header: own bytes --------------------------------------------------------------------------
 
@@ -618,13 +618,14 @@ def line(at, text):
 FILL = 4097 - len(Chain("a", globs=["/" + "g" * 3640]).grant)
 ID = "0123456789abcdef0123456789abcdef"
 for name, code, o in [
-    ("first line", "NON_CANONICAL", {"lines": line(0, "sealtail/2 grant")}),
+    ("first line", "NON_CANONICAL", {"lines": line(0, "sealtail/01 grant")}),
+    ("another version", "UNSUPPORTED", {"lines": line(0, "sealtail/2 grant")}),
     ("id upper case", "NON_CANONICAL", {"id": ID.upper()}),
     ("id too short", "NON_CANONICAL", {"id": ID[1:]}),
     ("two spaces", "NON_CANONICAL", {"lines": line(1, "id  " + ID)}),
     ("tab", "NON_CANONICAL", {"lines": line(1, "id\t" + ID)}),
     ("space at the end", "NON_CANONICAL", {"lines": line(1, "id " + ID + " ")}),
-    ("role unknown", "NON_CANONICAL", {"role": "owner"}),
+    ("role unknown", "UNSUPPORTED", {"role": "owner"}),
     ("role upper case", "NON_CANONICAL", {"role": "Write"}),
     ("lines in another order", "NON_CANONICAL", {"lines": lambda l: [l[0], l[2], l[1], *l[3:]]}),
     ("a line twice", "NON_CANONICAL", {"lines": lambda l: [*l[:3], *l[2:]]}),
@@ -663,15 +664,16 @@ for name, code, o in [
     ("65 signature lines", "LIMIT_EXCEEDED", {"note": lambda n: n + ("\u2014 x " + b64(b"12345") + "\n") * 64}),
     ("DEL in the subject", "NON_CANONICAL", {"subject": "a\x7fb"}),
 ]:
-    case(f"grant: {name}", f"{code} REANCHORED@0", grant=o)
+    alone = code == "UNSUPPORTED"
+    case(f"grant: {name}", code if alone else f"{code} UNAUTHENTICATED@0", grant=o)
 case("grant: exactly 64 signature lines", "", grant={"note": lambda n: n + ("\u2014 x " + b64(b"12345") + "\n") * 63})
 case("grant: exactly 4,096 bytes", "", grant={"globs": ["/var/log/**", "/" + "g" * (3639 - 19 + FILL)]})
 case("grant: silence 2^53 - 1", "", grant={"max_silence_ms": 2**53 - 1})
-case("grant: not UTF-8", "NON_CANONICAL REANCHORED@0", store=lambda st, c, b: st.files.update({f"{b}/grant": c.grant.replace(b"subject second", b"subject secon\xff")}))
-case("grant: missing", "UNKNOWN_ROOT REANCHORED@0", store=lambda st, c, b: st.files.update({f"{b}/grant": None}))
+case("grant: not UTF-8", "NON_CANONICAL UNAUTHENTICATED@0", store=lambda st, c, b: st.files.update({f"{b}/grant": c.grant.replace(b"subject second", b"subject secon\xff")}))
+case("grant: missing", "UNKNOWN_ROOT UNAUTHENTICATED@0", store=lambda st, c, b: st.files.update({f"{b}/grant": None}))
 case("grant: missing, no receipts", "UNKNOWN_ROOT TAIL_UNCONFIRMED@0*6 UNAUTHENTICATED@0", receipt={"covers": False},
      edit=both(lambda s: s[2]["items"].pop(1), lambda s: s[4]["items"].pop(1)), store=lambda st, c, b: st.files.update({f"{b}/grant": None}))
-case("grant: empty file", "MALFORMED REANCHORED@0", store=lambda st, c, b: st.files.update({f"{b}/grant": b""}))
+case("grant: empty file", "MALFORMED UNAUTHENTICATED@0", store=lambda st, c, b: st.files.update({f"{b}/grant": b""}))
 case("grant: another line of a stranger", "RECEIPT_MISMATCH@0", store=lambda st, c, b: st.files.update({f"{b}/grant": c.grant + "\u2014 x MTIzNDU=\n".encode()}))
 case("grant: of another chain", "BAD_SIGNATURE@0 REANCHORED@1", store=lambda st, c, b: st.files.update({f"{b}/grant": Chain("other").grant}))
 case("grant: signed by a stranger", "UNKNOWN_ROOT", grant={"signer": Signer("stranger")})
@@ -683,10 +685,11 @@ for role in ("read", "retention", "admin", "issue"):
 case("grant: audience", "GRANT_WRONG_AUDIENCE", grant={"audience": "other.vault"})
 case("grant: bad role and audience", "GRANT_WRONG_ROLE", grant={"role": "read", "audience": "other.vault"})
 case("grant: wrong role, scope not judged", "GRANT_WRONG_ROLE", grant={"role": "read", "globs": ["/x"], "max_silence_ms": 5})
-case("grant: key of small order", "BAD_KEY REANCHORED@0", grant={"key": bytes.fromhex(SMALL)})
+case("grant: key of small order", "BAD_KEY UNAUTHENTICATED@0", grant={"key": bytes.fromhex(SMALL)})
 T1 = 1767323045 + 3 + 1  # time of the first recorded receipt
 case("grant: not-after = first receipt", "", grant={"not_after": T1})
-case("grant: expired", "GRANT_EXPIRED", grant={"not_after": T1 - 1})
+case("grant: expired", "GRANT_EXPIRED", grant={"not_after": T1 - 86_400})
+case("grant: first receipt late, genesis in time", "TIME_SKEW@0", grant={"not_after": T1 - 1})
 case("grant: not-before = first receipt", "", grant={"not_before": T1})
 case("grant: not yet valid", "GRANT_NOT_YET_VALID", grant={"not_before": T1 + 1})
 case("grant: expired, but no receipt", "TAIL_UNCONFIRMED@0*6", receipt={"covers": False}, grant={"not_after": 5},
@@ -721,7 +724,7 @@ for name, code, o in [
     case(f"receipt stored: {name}", code, receipt=o)
     case(f"receipt recorded: {name}", f"{code}@4#18", edit=item(4, 1, ("receipt", 4, o)))
 case("receipt stored: chain id upper case", "MALFORMED", receipt={"text": lambda t: t[:13] + t[13:].upper()}, unclear="MALFORMED or NON_CANONICAL?")
-case("receipt stored: of a foreign vault", "TAIL_UNCONFIRMED@4*2", receipt={"vault": "foreign.vault", "keys": (FOREIGN, FOREIGN_TIME)})
+case("receipt stored: of a foreign vault", "RECEIPT_MISMATCH", receipt={"vault": "foreign.vault", "keys": (FOREIGN, FOREIGN_TIME)})
 case("receipt stored: name of our vault, keys of another", "RECEIPT_BAD_SIGNATURE", receipt={"keys": (FOREIGN, FOREIGN_TIME)})
 case("receipt stored: foreign vault, other chain", "RECEIPT_MISMATCH", receipt={"vault": "foreign.vault", "keys": (FOREIGN, FOREIGN_TIME), "of": ZERO})
 case("receipt stored: size 0", "TAIL_UNCONFIRMED@4*2", receipt={"claim": 0, "root": H(b"")})
@@ -814,7 +817,10 @@ case("fork: a proof of the same head twice", "PROOF_INVALID@3", store=lambda st,
 case("fork: a proof with a bent signature", "PROOF_INVALID@3", store=lambda st, c, b: st.files.update({fork_name(b, forked(c)): c.blocks[3][:HEAD] + bend_byte(forked(c)[:HEAD])}))
 case("fork: a proof of 895 bytes", "PROOF_INVALID@3", store=lambda st, c, b: st.files.update({fork_name(b, forked(c)): (c.blocks[3][:HEAD] + forked(c)[:HEAD])[:-1]}))
 case("fork: heads of another number", "PROOF_INVALID@3", store=lambda st, c, b: st.files.update({fork_name(b, forked(c)): c.blocks[2][:HEAD] + c.blocks[4][:HEAD]}))
-case("fork: of a block that is not there", "", store=lambda st, c, b: st.files.update({f"{b}/forks/{99:016x}-{'ab' * 32}": bytes(896)}), unclear="a proof for a number that was never walked")
+case("fork: of a block that is not there", "PROOF_INVALID@99", store=lambda st, c, b: st.files.update({f"{b}/forks/{99:016x}-{'ab' * 32}": bytes(896)}))
+case("fork: a proof under another number", "PROOF_INVALID@2", store=lambda st, c, b: st.files.update({f"{b}/forks/{2:016x}-{'ab' * 32}": c.blocks[3][:HEAD] + forked(c)[:HEAD]}))
+case("fork: the genesis of another chain", "PROOF_INVALID@0", store=lambda st, c, b: st.files.update({f"{b}/forks/{0:016x}-{'ab' * 32}": c.blocks[0][:HEAD] + OTHER.blocks[0][:HEAD]}))
+case("fork: a head of another chain beside ours", "PROOF_INVALID@3", store=lambda st, c, b: st.files.update({f"{b}/forks/{3:016x}-{'ab' * 32}": c.blocks[3][:HEAD] + OTHER.blocks[3][:HEAD]}))
 case("final: extended", "EXTENDED_AFTER_FINAL@4", edit=lambda s: s[3].update(kind=2), receipt={"covers": 4})
 case("final: extended, receipts cover the extension", "EXTENDED_AFTER_FINAL@4 TAIL_TRUNCATED@4*2", edit=lambda s: s[3].update(kind=2))
 case("stored under another id", "WRONG_CHAIN@0", store=lambda st, c, b: st.__setattr__("files", {k.replace(c.id.hex(), "ee" * 32): v for k, v in st.files.items()}))

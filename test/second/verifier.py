@@ -21,7 +21,7 @@ CLASSES = {
     "finding": "GAP_DECLARED CLOCK_STEP_DECLARED CONFIG_CHANGED SOURCE_REWRITTEN RESTART_UNCLEAN DOWNTIME STOPPED"
     " TIME_SKEW TAIL_UNCONFIRMED CHAIN_REPLACED UNKNOWN_RECORD",
     "incomplete": "BLOCK_MISSING PAYLOAD_MISSING TAIL_TRUNCATED CHAIN_MISSING CHAIN_STALLED SILENCE_EXCEEDED"
-    " REANCHORED GAP_UNDECLARED LOCAL_STATE_LOST SINK_EXTRA_VERSION SINK_DELETE_MARKER",
+    " REANCHORED GAP_UNDECLARED",
     "encoding": "MALFORMED NON_CANONICAL LIMIT_EXCEEDED",
     "cannot-judge": "UNSUPPORTED",
     "crypto": "BAD_SIGNATURE BAD_KEY KEY_REUSE UNKNOWN_ROOT UNAUTHENTICATED",
@@ -29,13 +29,14 @@ CLASSES = {
     " LINK_MISMATCH ROOT_MISMATCH PAYLOAD_HASH_MISMATCH PAYLOAD_LENGTH_MISMATCH PAYLOAD_CORRUPT OFFSET_OVERLAP"
     " SOURCE_UNDECLARED SOURCE_OUT_OF_SCOPE START_MISSING EXTENDED_AFTER_FINAL TIME_REGRESSION RUN_ID_REUSED"
     " CONFIG_MISMATCH SNAPSHOT_MISMATCH PROOF_INVALID",
-    "authority": "GRANT_BAD_SIGNATURE GRANT_EXPIRED GRANT_NOT_YET_VALID GRANT_REVOKED GRANT_WRONG_ROLE"
-    " GRANT_WRONG_AUDIENCE GRANT_REUSED CHAIN_REPLACED_UNLINKED RETENTION_UNAUTHORISED",
-    "sink": "FORK SINK_ROLLBACK AGENT_ROLLBACK RECEIPT_BAD_SIGNATURE RECEIPT_MISMATCH RECEIPT_REGRESSION",
+    "authority": "GRANT_BAD_SIGNATURE GRANT_EXPIRED GRANT_NOT_YET_VALID GRANT_WRONG_ROLE"
+    " GRANT_WRONG_AUDIENCE GRANT_REUSED CHAIN_REPLACED_UNLINKED",
+    "sink": "FORK RECEIPT_BAD_SIGNATURE RECEIPT_MISMATCH RECEIPT_REGRESSION",
 }
 CLASS_OF = {code: name for name, codes in CLASSES.items() for code in codes.split()}
 VERDICTS = ["VALID", "VALID_WITH_FINDINGS", "INCOMPLETE", "INDETERMINATE", "INVALID"]
 EXITS = {"VALID": 0, "VALID_WITH_FINDINGS": 3, "INCOMPLETE": 4, "INVALID": 5, "INDETERMINATE": 6}
+WEEK = 7 * 86_400
 WORST = {"finding": 1, "incomplete": 2, "cannot-judge": 3}
 
 # --- records ------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ class ChainFiles:
 @dataclass
 class Trust:
     roots: list
-    vaults: dict  # name → (key, time key)
+    vaults: dict  # name → pairs of (key, time key)
     at: int = None
 
 
@@ -177,7 +178,9 @@ def trust_of(root_texts, vault_texts, at=None):
             pair = [k for k in keys if k.type == 4 and k.name == key.name + "/time"]
             if not pair:
                 raise Fault("BAD_KEY", "a vault's key without its time key")
-            vaults[key.name] = (key, pair[0])
+            if any(k.public == key.public for k in pair):
+                raise Fault("BAD_KEY", "a vault whose two keys are one")
+            vaults.setdefault(key.name, []).extend((key, k) for k in pair)
     return Trust(roots, vaults, at)
 
 
@@ -229,7 +232,10 @@ class Walk:
         self.extended, self.stretch, self.breaks = False, None, []
         self.unsupported = False
         self.genuine = []  # receipts: genuine
-        self.vouching = []  # receipts that pass all six: Receipt
+        self.vouching = []  # receipts that pass all steps and count: Receipt
+        self.signers = set()  # keys that signed a block
+        self.closed = {}  # source id → where it ended
+        self.skewed, self.floor, self.compared = set(), None, 0
         self.predecessors = []
         self.unread = False
         self.envelopes = 0
@@ -267,6 +273,7 @@ class Walk:
             self.grant_ok, self.key = True, self.grant.key
         except Fault as fault:
             self.find(fault.code, object_=self.files.name("grant"))
+            self.unsupported = fault.code == "UNSUPPORTED"
             first = plausible(self.files.read(self.files.blocks[0])) if self.files.blocks else None
             if self.grant and first and first.signed_by(self.grant.key):
                 self.key = self.grant.key
@@ -414,7 +421,7 @@ class Walk:
         if h.kind != 2:
             if not ed25519.good_key(h.next_pub):
                 findings.append(("BAD_KEY", at))
-            elif key == h.next_pub:
+            elif key == h.next_pub or h.next_pub in self.signers:
                 findings.append(("KEY_REUSE", at))
         if run:
             if h.run_id != run.id:
@@ -496,6 +503,8 @@ class Walk:
 
     def accept(self, h, codes):
         self.heads[self.no] = (h, self.key)
+        if self.key:
+            self.signers.add(self.key)
         self.no += 1
         self.key = None if h.kind == 2 or "BAD_KEY" in codes else h.next_pub
         self.final = h if h.kind == 2 else None
@@ -538,15 +547,43 @@ class Walk:
             find("DOWNTIME" if self.stopped else "RESTART_UNCLEAN")
         if items is None:
             self.not_read(h)
+            self.judge_floor(h)
             return
         self.envelopes += held
         self.clock = False
         self.judge_items(h, items, find)
-        if self.run and self.begins is False and h.time + 5_000_000 < self.run.time and not self.clock:
-            find("TIME_SKEW")
+        if not self.clock:
+            times = [item.time for item in items]
+            back = self.run and self.begins is not None and h.time + 5_000_000 < self.run.time
+            if back or max(times) > h.time + 300_000_000 or min(times) < h.time - WEEK * 1_000_000:
+                self.skew(no)
+        self.judge_floor(h)
         self.judge_links(h, raw, items, held, find)
         self.follow_seqs(h, held)
         self.judge_ends(h, find)
+
+    # times: one finding a block
+
+    def skew(self, no):
+        if no not in self.skewed:
+            self.skewed.add(no)
+            self.find("TIME_SKEW", block=no)
+
+    def judge_floor(self, h):
+        if self.floor is not None and h.time < (self.floor - 300) * 1_000_000:
+            self.skew(self.no)
+            self.floor = None
+
+    def compare_times(self, receipt):
+        all_read = not self.unread and len(self.heads) == self.no
+        self.floor = max(self.floor or 0, receipt.time)
+        for no in range(self.compared, min(receipt.size, self.no)):
+            if no in self.heads:
+                ahead = self.heads[no][0].time / 1e6 - receipt.time
+                if ahead > 300 or (all_read and -ahead > WEEK):
+                    self.skew(no)
+                    break
+        self.compared = max(self.compared, receipt.size)
 
     def not_read(self, h):
         self.unread = True
@@ -668,9 +705,20 @@ class Walk:
             if not self.loose:
                 at("SOURCE_UNDECLARED")
             return
+        self.reopened(item.source, item.offset, at)
         if entry.expected is not None and item.offset != entry.expected:
             at("GAP_UNDECLARED" if item.offset > entry.expected else "OFFSET_OVERLAP")
         entry.expected = item.offset + len(item.data)
+
+    def reopened(self, id_, offset, at):
+        """A source that was closed is sealed again: it goes on, or it is evidence."""
+        if offset < self.closed.pop(id_, 0):
+            at("SOURCE_REWRITTEN")
+
+    def close(self, id_):
+        entry = self.table.pop(id_)
+        if entry.expected is not None:
+            self.closed[id_] = max(entry.expected, self.closed.get(id_, 0))
 
     def open_source(self, record, expected, at):
         data = canonical(record)
@@ -717,7 +765,7 @@ class Walk:
         if entry:
             if entry.expected is not None and record["size"] != entry.expected:
                 at("MALFORMED")
-            del self.table[bytes.fromhex(record["source"])]
+            self.close(bytes.fromhex(record["source"]))
 
     def take_gap(self, h, record, at):
         at("GAP_DECLARED")
@@ -728,9 +776,11 @@ class Walk:
         if (to is not None and to <= record["from"]) or entry.expected not in (None, record["from"]):
             at("MALFORMED")
         if to is None:
-            del self.table[bytes.fromhex(record["source"])]
-        else:
-            entry.expected = to
+            self.close(bytes.fromhex(record["source"]))
+            return
+        known, entry.expected = entry.expected is not None, to
+        if known and record["from"] == 0:
+            self.reopened(bytes.fromhex(record["source"]), to, at)
 
     def take_rewritten(self, h, record, at):
         at("SOURCE_REWRITTEN")
@@ -811,15 +861,20 @@ class Walk:
 
     def judge_receipt(self, receipt, recorded=None):
         """A code or None. Steps 2 to 6; a stored receipt whose size is above the length is for the caller."""
-        pair = self.trust.vaults.get(receipt.vault)
-        if pair:
+        if self.grant_ok and receipt.vault != self.grant.audience:
+            return "RECEIPT_MISMATCH"
+        pairs = self.trust.vaults.get(receipt.vault, [])
+        for pair in pairs:
             try:
                 results = [made_by(receipt.note, key) for key in pair]
             except Fault as fault:
                 return fault.code
-            if any(result is None or result is False for result in results):
+            if all(result is not None and result is not False for result in results):
+                receipt.time = results[1]
+                break
+        else:
+            if pairs:
                 return "RECEIPT_BAD_SIGNATURE"
-            receipt.time = results[1]
         if receipt.chain != self.chain:
             return "RECEIPT_MISMATCH"
         if recorded:
@@ -827,20 +882,25 @@ class Walk:
                 return "RECEIPT_MISMATCH"
             if receipt.size < recorded[1]:
                 return "RECEIPT_REGRESSION"
-        if not pair:
+        if not pairs:
             return None
         length = self.expected()
         if not recorded and receipt.size > length:
-            self.genuine.append(receipt)
+            self.take_genuine(receipt)
             self.find("TAIL_TRUNCATED", block=length, count=receipt.size - length)
             return "TAIL_TRUNCATED"
         root = self.roots.get(receipt.size)
         if root is not None and root != receipt.root:
             return "RECEIPT_MISMATCH"
-        self.genuine.append(receipt)
-        if root is not None:
+        self.take_genuine(receipt)
+        if root is not None and self.grant_ok:
             self.vouching.append(receipt)
         return None
+
+    def take_genuine(self, receipt):
+        self.genuine.append(receipt)
+        if self.grant_ok:
+            self.compare_times(receipt)
 
     # headers objects and forks
 
@@ -854,13 +914,11 @@ class Walk:
     def judge_forks(self):
         for name in self.files.forks:
             no, data = int(name[:16], 16), self.files.read("forks/" + name)
-            walked, key = self.heads.get(no, (None, None))
-            if walked is None or key is None:
-                self.unchecked.append("fork " + name)
-                continue
+            walked, key = self.heads.get(no, (None, self.key if no == self.no else None))
             heads = [plausible(data[:HEAD]), plausible(data[HEAD:])] if len(data) == 2 * HEAD else []
-            good = [h for h in heads if h and h.block_no == no and h.head != walked.head and h.signed_by(key)]
-            if good:
+            ours = [h for h in heads if h and h.kind != 0 and h.chain_id == self.chain and h.block_no == no]
+            good = [h for h in ours if key and h.signed_by(key) and not (walked and h.head == walked.head)]
+            if data[:HEAD] != data[HEAD:] and len(good) >= (1 if walked else 2):
                 self.find("FORK", block=no, object_=self.files.name("forks/" + name))
             else:
                 self.find("PROOF_INVALID", block=no, object_=self.files.name("forks/" + name))
@@ -885,12 +943,11 @@ class Walk:
             if first < self.grant.not_before:
                 self.find("GRANT_NOT_YET_VALID", object_=self.files.name("grant"))
             elif first > self.grant.not_after and not self.unread:
-                self.find("GRANT_EXPIRED", object_=self.files.name("grant"))
-        for receipt in self.genuine:
-            late = [no for no, (h, _) in self.heads.items()
-                    if no < receipt.size and h.time > (receipt.time + 300) * 1_000_000]  # fmt: skip
-            if late:
-                self.find("TIME_SKEW", block=min(late))
+                begun = self.heads[0][0].time if 0 in self.heads else 0
+                if begun > self.grant.not_after * 1_000_000:
+                    self.find("GRANT_EXPIRED", object_=self.files.name("grant"))
+                else:
+                    self.find("TIME_SKEW", block=0)
         self.missing()
         self.authenticate()
         newest = getattr(self, "newest", None)
@@ -941,6 +998,11 @@ def compare_chains(walks):
             other = walk.grant and old.grant and walk.grant.audience != old.grant.audience
             if old.no < record["size"] or other or (root is not None and root.hex() != record["root"]):
                 at("CHAIN_REPLACED_UNLINKED")
+            if root is not None and root.hex() == record["root"] and not old.loose:
+                held = {**old.closed, **{i: MAX if e.expected is None else e.expected for i, e in old.table.items()}}
+                places = ((source_id(canonical(p["record"])), p["offset"]) for p in record["positions"])
+                if any(offset > held.get(id_, 0) for id_, offset in places):
+                    at("GAP_UNDECLARED")
     groups = {}
     for walk in walks:
         if walk.root_key and walk.genesis_signed:
