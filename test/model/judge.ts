@@ -5,13 +5,14 @@
 // - complete: what a life of the agent saw is sealed or lies in a gap. A life that was killed may
 //   take with it what it alone knew: sizes of files whose loss it had not sealed yet.
 
-import { type FindingCode, findingClasses } from "../../src/core/fault.ts";
+import type { FindingCode } from "../../src/core/fault.ts";
 import { inScope } from "../../src/core/grant.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
-import type { Finding } from "../../src/verify/finding.ts";
 import type { Buffered } from "./buffers.ts";
+import { complaintsOfChains } from "./chain-judge.ts";
 import type { LogFile, Piece, Scope, Sighting, Version } from "./ledger.ts";
 import type { Chains, Sealed } from "./sealed.ts";
+import { contentOf, deathOf, holds } from "./versions.ts";
 
 export interface LifeFacts {
   readonly number: number;
@@ -58,11 +59,7 @@ export function judge(testimony: Testimony): string[] {
 
 function complaintsOf(testimony: Testimony): string[] {
   const { logs, logOf, tickAt, chains, wanted, excused, buffered } = testimony;
-  const bad = chains.report.findings.filter((each) => isBad(each) && !excused.has(each.code));
-  const complaints = bad.map(told);
-  const { verdict, unchecked } = chains.report;
-  if (verdict === "INDETERMINATE") complaints.push(`cannot be judged: ${unchecked.join("; ")}`);
-  complaints.push(...unlinked(chains));
+  const complaints = complaintsOfChains(chains, excused);
   const byLog = new Map<LogFile, Reading[]>();
   for (const item of chains.items) {
     const log = logOf(item.record);
@@ -79,21 +76,6 @@ function complaintsOf(testimony: Testimony): string[] {
   }
   return complaints;
 }
-
-/** All but the first chain go on for another one, and no two for the same. */
-function unlinked({ report }: Chains): string[] {
-  const named = report.chains.map(({ predecessor }) => predecessor?.record.chain);
-  const roots = report.chains.filter((_, at) => named[at] === undefined);
-  const twice = named.filter((id, at) => id !== undefined && named.indexOf(id) < at);
-  return [
-    ...roots.slice(1).map(({ chain }) => `chain ${chain.slice(0, 6)} goes on for none`),
-    ...twice.map((id) => `two chains go on for ${id?.slice(0, 6)}`),
-  ];
-}
-
-const isBad = ({ code }: Finding): boolean => findingClasses[code] !== "finding";
-const told = ({ code, chain, block, message }: Finding): string =>
-  `${code} ${chain?.slice(0, 6)}/${block}: ${message}`;
 
 /** When each byte of a piece was sealed: ticks, the latest; 0 for never. */
 type Marks = Map<Piece, Float64Array>;
@@ -128,7 +110,7 @@ class FileJudge {
     this.#losses();
     for (const sighting of this.#log.sightings) this.#owed(sighting);
     this.#kept();
-    if (wanted && this.#covered(forever, forever)) this.#whole();
+    if (wanted && this.#covered(forever, forever) && !this.#isLeftOut) this.#whole();
     return this.#said.slice(0, 5);
   }
 
@@ -148,6 +130,8 @@ class FileJudge {
     let first = "";
     let path = "";
     for (const { source, record, offset, bytes, tick, place } of this.#buffered) {
+      // A statement of what a grant left out ends with the chain that made it, if no vault has it.
+      if (!this.#covered(tick, forever) && !this.#isLeftOut) continue;
       const version = this.#held({ offset, bytes }, tick);
       if (version === undefined) continue;
       for (const { from, to, piece } of version.runs) {
@@ -222,6 +206,8 @@ class FileJudge {
     const changed = this.#log.disturbed.some((at) => at > before && at <= tick);
     return (
       changed ||
+      // Its position was known to chains only whose grants cover it.
+      !this.#covered(before, tick) ||
       this.#readings.some(({ item, tick: at }) => {
         const gaveUp =
           (item.kind === "gap" && item.to === undefined && item.cause !== "truncated") ||
@@ -296,6 +282,11 @@ class FileJudge {
     });
   }
 
+  /** Whether a chain said that bytes of the file are left out, as outside its grant. */
+  get #isLeftOut(): boolean {
+    return [...this.#log.names].some((name) => this.#leftOut.has(name));
+  }
+
   /** What is there in the end is sealed, but for room that was made and not used. */
   #whole(): void {
     const { runs, data } = this.#log.now;
@@ -313,7 +304,7 @@ class FileJudge {
     const facts = this.#lives[life] as LifeFacts;
     // A life that was killed takes with it what it alone knew.
     const rested = facts.rested.find((at) => at >= tick);
-    if (rested === undefined || !this.#covered(tick, rested)) return;
+    if (rested === undefined || !this.#covered(tick, rested) || this.#isLeftOut) return;
     if (!wanted && !this.#followed(facts, tick)) return;
     const { runs, data } = this.#log.versions[version] as Version;
     for (const { from, to, piece } of runs) {
@@ -396,32 +387,4 @@ class FileJudge {
       return covers && tick >= (item.cause === "truncated" ? death : seen);
     });
   }
-}
-
-function holds({ runs, size }: Version, offset: number, bytes: Uint8Array): boolean {
-  const end = offset + bytes.length;
-  if (end > size) return false;
-  for (const { from, to, piece } of runs) {
-    const [first, last] = [Math.max(from, offset), Math.min(to, end)];
-    if (first >= last) continue;
-    const ours = bytes.subarray(first - offset, last - offset);
-    const theirs = piece.bytes.subarray(first - piece.at, last - piece.at);
-    if (Buffer.compare(ours, theirs) !== 0) return false;
-  }
-  return true;
-}
-
-/** The first `size` bytes of a version. */
-function contentOf(version: Version | undefined, size: number): Uint8Array {
-  const content = new Uint8Array(size);
-  for (const { from, to, piece } of version?.runs ?? []) {
-    const bytes = piece.bytes.subarray(from - piece.at, Math.min(to, size) - piece.at);
-    if (from < size) content.set(bytes, from);
-  }
-  return content;
-}
-
-function deathOf(piece: Piece, at: number): number {
-  const death = piece.deaths.find(({ from, to }) => from <= at && at < to);
-  return death?.tick ?? forever;
 }

@@ -16,7 +16,7 @@ export interface Step {
 }
 
 /** Plays of which each world draws some. SEALTAIL_PLAYS names those of every world instead. */
-const played: readonly Play[] = ["store", "room"];
+const played: readonly Play[] = ["grants", "store", "room"];
 
 /** What a seed's world plays. */
 export function playsOf(seed: number): readonly Play[] {

@@ -1,0 +1,31 @@
+// What a file held at one time, asked of the ledger's versions.
+
+import type { Piece, Version } from "./ledger.ts";
+
+export function holds({ runs, size }: Version, offset: number, bytes: Uint8Array): boolean {
+  const end = offset + bytes.length;
+  if (end > size) return false;
+  for (const { from, to, piece } of runs) {
+    const [first, last] = [Math.max(from, offset), Math.min(to, end)];
+    if (first >= last) continue;
+    const ours = bytes.subarray(first - offset, last - offset);
+    const theirs = piece.bytes.subarray(first - piece.at, last - piece.at);
+    if (Buffer.compare(ours, theirs) !== 0) return false;
+  }
+  return true;
+}
+
+/** The first `size` bytes of a version. */
+export function contentOf(version: Version | undefined, size: number): Uint8Array {
+  const content = new Uint8Array(size);
+  for (const { from, to, piece } of version?.runs ?? []) {
+    const bytes = piece.bytes.subarray(from - piece.at, Math.min(to, size) - piece.at);
+    if (from < size) content.set(bytes, from);
+  }
+  return content;
+}
+
+export function deathOf(piece: Piece, at: number): number {
+  const death = piece.deaths.find(({ from, to }) => from <= at && at < to);
+  return death?.tick ?? Number.POSITIVE_INFINITY;
+}
