@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { base64, concat } from "../../src/core/bytes.ts";
 import { openReceipt, type Receipt } from "../../src/core/checkpoint.ts";
+import type { Suite } from "../../src/core/digest.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { type Clock, systemClock } from "../../src/host/clock.ts";
 import { type Files, systemFiles } from "../../src/host/files.ts";
@@ -34,6 +35,7 @@ export function signersOf({ receiptKey, timeKey }: TestVault): VaultSigners {
 export const signers: VaultSigners = signersOf(testVault);
 
 export interface RigOptions {
+  readonly suite?: Suite;
   readonly files?: Files;
   readonly clock?: Clock;
   readonly dir?: string;
@@ -73,7 +75,8 @@ export class Rig {
   async open(): Promise<void> {
     const { files, clock = systemClock, limits, config } = this.#options;
     this.vault = await startVault(vaultConfigOf(this.dir, config), {
-      ...{ suite, signers: this.signers, clock, diag: this.diag, version: "0.0.0" },
+      suite: this.#options.suite ?? suite,
+      ...{ signers: this.signers, clock, diag: this.diag, version: "0.0.0" },
       files: files ?? systemFiles,
       ...(files === undefined ? {} : { lock: async () => noLock }),
       ...(limits === undefined ? {} : { limits }),
