@@ -41,6 +41,9 @@ export interface ShownBlock {
   readonly raw: Uint8Array;
 }
 
+/** Up to so many the suite's own, faster hash makes all salts of a block: 256 KB. */
+const saltsAtOnce = 16_384;
+
 export class LineReader {
   readonly #suite: Suite;
   readonly #filter: LineFilter;
@@ -74,7 +77,7 @@ export class LineReader {
     let isWanted = false;
     const steps = derivation(this.#suite, {
       ...{ raw, firstSeq, count, prev: prev ?? new Uint8Array(hashLength) },
-      salts: saltStream(raw.subarray(0, seedLength)),
+      ...(count > saltsAtOnce ? { salts: saltStream(raw.subarray(0, seedLength)) } : {}),
       onItem: (item) => this.#take(item, raw),
       onEnvelope: (preimage, hash, item) => {
         if (item !== current) {
