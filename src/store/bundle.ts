@@ -147,9 +147,10 @@ function add(index: Index, path: string, header: TarHeader, start: number): void
 // What another tool would unpack to an object's place, or nearly there, must not be passed over.
 function refuseNearly(path: string, name: string, start: number): void {
   const parts: string[] = [];
-  for (const part of name.toLowerCase().split(/[/\\]/)) {
+  for (const part of name.split(/[/\\]/)) {
     if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
+    // Of an object's own name in other letters a directory says nothing either.
+    else if (part !== "" && part !== ".") parts.push(parts.length < 2 ? part.toLowerCase() : part);
   }
   if (placeOf(parts.join("/")) === undefined) return;
   const why = `an object's name at byte ${start - tarBlock} is not written as in a store`;

@@ -116,9 +116,7 @@ export function unreadObject(
 ): string | undefined {
   const path = `${chainPath(chain, folder)}/${name}`;
   const want = wantedKind(chain, folder, name);
-  if (want !== undefined) return kind === want ? undefined : `${path} is ${kindText[kind]}`;
-  const meant = wantedKind(chain, folder, name.toLowerCase()) !== undefined;
-  return meant ? `${path} is not in lower case` : undefined;
+  return want === undefined || kind === want ? undefined : `${path} is ${kindText[kind]}`;
 }
 
 function wantedKind(chain: string, folder: ChainFolder, name: string): "file" | "dir" | undefined {

@@ -204,8 +204,6 @@ const spellings = [
   `../chains/${chainId}/receipt`,
   `chains/${chainId.toUpperCase()}/receipt`,
   `Chains/${chainId}/receipt`,
-  `chains/${chainId}/RECEIPT`,
-  `chains/${chainId}/000000000000000A.blocks`,
   `chains/${chainId}/receipt/`,
   `chains\\${chainId}\\receipt`,
 ];
