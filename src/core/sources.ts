@@ -166,10 +166,7 @@ export class SourceTable {
       case "source":
         return this.#applySource(value);
       case "predecessor":
-        for (const { record, offset } of positionsIn(value["positions"])) {
-          this.declare(record, offset);
-        }
-        return undefined;
+        return this.#applyPredecessor(positionsIn(value["positions"]));
       case "heartbeat":
         return this.#applyHeartbeat(value["sources"]);
       case "end":
@@ -182,11 +179,20 @@ export class SourceTable {
   }
 
   // Bounds the table: sources that fit in no snapshot can't all be open.
-  #applySource(record: JsonObject): Fault | undefined {
-    const source = this.#open.get(this.declare(record));
+  #applySource(record: JsonObject, offset = 0): Fault | undefined {
+    const source = this.#open.get(this.declare(record, offset));
     if (source === undefined || this.#weight <= maxRecordLength) return undefined;
     this.#close(source);
     return fault("LIMIT_EXCEEDED", "open sources are more than a snapshot can hold");
+  }
+
+  #applyPredecessor(positions: readonly SourcePosition[]): Fault | undefined {
+    let first: Fault | undefined;
+    for (const { record, offset } of positions) {
+      const found = this.#applySource(record, offset);
+      first ??= found;
+    }
+    return first;
   }
 
   #applyHeartbeat(list: Json | undefined): Fault | undefined {

@@ -18,8 +18,10 @@ export class ClosedSources {
   }
 
   add(id: string, end: number): void {
+    // Opened again and closed before that place, it still ended where it ever did.
+    const farthest = Math.max(end, this.#ends.get(id) ?? 0);
     this.#ends.delete(id);
-    this.#ends.set(id, Math.max(end, this.#ends.get(id) ?? 0));
+    this.#ends.set(id, farthest);
     const oldest = this.#ends.keys().next().value;
     if (this.#ends.size <= this.#limit || oldest === undefined) return;
     this.#ends.delete(oldest);

@@ -230,6 +230,20 @@ describe("hostile input", () => {
     assert.equal([...walk.sources].length, 5);
   });
 
+  test("positions of earlier chains that fit in no snapshot open nothing", () => {
+    const { walk } = walkOf();
+    const path = `/${"x".repeat(1_500_000)}`;
+    const faults = Array.from({ length: 8 }, (_, generation) => {
+      const { record } = chain.source(path, generation);
+      return walk.sources.apply("predecessor", { positions: [{ record, offset: 7 }] });
+    });
+    assert.deepEqual(
+      faults.map((fault) => fault?.code),
+      [...new Array(5).fill(undefined), ...new Array(3).fill("LIMIT_EXCEEDED")],
+    );
+    assert.equal([...walk.sources].length, 5);
+  });
+
   test("a million findings are counted, and few are kept", async () => {
     const noisy = new ChainBuilder("noisy");
     noisy.begin();
