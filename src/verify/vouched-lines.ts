@@ -3,8 +3,8 @@
 // - Two walks. The first looks at heads, and says whose word counts and how far: a grant that no
 //   given root signed, or that fails otherwise, vouches for no line. The second reads payloads and
 //   hands out the lines of each block after it was judged again.
-// - What the second walk finds is compared with the first: a place that changes its mind between
-//   the two is caught.
+// - Grant and receipt are read once, for both; what the second walk finds is compared with the
+//   first: a place that changes its mind between the two is caught.
 // - One block is held at a time, and none is read before the lines before it were taken.
 // - Whatever is left out is said, with its finding.
 
@@ -49,10 +49,11 @@ const hidingCodes: ReadonlySet<FindingCode> = new Set([
 
 /** The lines in order. What the place throws is for it to tell; the walk then ends. */
 export async function* vouchedLines(
-  chain: ChainSource,
+  place: ChainSource,
   options: VouchedLinesOptions,
 ): AsyncGenerator<Iterable<FoundLine>, LinesOutcome, undefined> {
   const { suite, filter, unauthenticated } = options;
+  const chain = await withNotesRead(place);
   const vouched = unauthenticated ? everything : await vouchedFor(chain, options);
   if (vouched.refused !== undefined) return { leftOut: [vouched.refused], changed: undefined };
   const said = new Said(options.roots.length > 0);
@@ -76,6 +77,10 @@ export async function* vouchedLines(
     const { blockNo, firstSeq, count } = header;
     const raw = said.isMiscounted(blockNo) ? undefined : held.raw;
     held.raw = undefined;
+    if (vouched.byKeys && blockNo < vouched.to && walk.unauthenticatedFrom !== undefined) {
+      await blocks.return(undefined as never);
+      return { leftOut: said.list, changed: notTheSame(blockNo) };
+    }
     if (blockNo >= vouched.to && firstSeq <= filter.toSeq) {
       said.add(`nobody vouches for block ${blockNo} and those behind it [UNAUTHENTICATED]`);
       await blocks.return(undefined as never);
@@ -89,10 +94,17 @@ export async function* vouchedLines(
     // Where only a later receipt vouches for the block, the walk must reach it.
     const sure = unauthenticated || walk.unauthenticatedFrom === undefined;
     if (firstSeq + count > filter.toSeq && sure) {
+      walk.end();
       await blocks.return(undefined as never);
       return { leftOut: said.list, changed: undefined };
     }
   }
+}
+
+// The receipt first: the blocks, read later, cover it.
+async function withNotesRead(chain: ChainSource): Promise<ChainSource> {
+  const [receipt, grant] = [await chain.receipt(), await chain.grant()];
+  return { ...chain, receipt: async () => receipt, grant: async () => grant };
 }
 
 function keysOf({ suite, roots, vaults }: VouchedLinesOptions): Omit<VerifyOptions, "report"> {
@@ -102,11 +114,13 @@ function keysOf({ suite, roots, vaults }: VouchedLinesOptions): Omit<VerifyOptio
 interface Vouched {
   /** Number of the first block that nobody vouches for. */
   readonly to: number;
+  /** No receipt was needed for that: each block's key is named by the one before it. */
+  readonly byKeys: boolean;
   /** Why nobody vouches for anything. */
   readonly refused: string | undefined;
 }
 
-const everything: Vouched = { to: Number.POSITIVE_INFINITY, refused: undefined };
+const everything: Vouched = { to: Number.POSITIVE_INFINITY, byKeys: false, refused: undefined };
 
 async function vouchedFor(chain: ChainSource, options: VouchedLinesOptions): Promise<Vouched> {
   let about: Finding | undefined;
@@ -118,13 +132,17 @@ async function vouchedFor(chain: ChainSource, options: VouchedLinesOptions): Pro
     },
   });
   if (report.standing === "refused") {
-    return { to: 0, refused: about === undefined ? "the grant counts for nothing" : text(about) };
+    const why = about === undefined ? "the grant counts for nothing" : text(about);
+    return { to: 0, byKeys: false, refused: why };
   }
   const late = await beganOutsideDates(chain, options);
-  if (late !== undefined) return { to: 0, refused: text(late) };
+  if (late !== undefined) return { to: 0, byKeys: false, refused: text(late) };
   // What a living chain grows by between the two walks is vouched for like the rest.
   const all = report.vouchedTo >= report.length;
-  return all ? everything : { to: report.vouchedTo, refused: undefined };
+  // Where heads were looked at in their copies, blocks may be damaged and still be healed.
+  const copies = (await chain.headers()).length > 0;
+  const byKeys = !copies && report.findings.REANCHORED === undefined;
+  return all ? { ...everything, byKeys } : { to: report.vouchedTo, byKeys, refused: undefined };
 }
 
 // The chain's first receipt says when it began. Mostly it stands in one of its first payloads.
@@ -150,7 +168,11 @@ async function beganOutsideDates(
 
 function changedSince({ vouchedTo }: ChainReport, given: number): string | undefined {
   if (vouchedTo > given) return undefined;
-  return `block ${vouchedTo} is not the one that was judged before`;
+  return notTheSame(vouchedTo);
+}
+
+function notTheSame(block: number): string {
+  return `block ${block} is not the one that was judged before`;
 }
 
 // What was said of lines that are left out, once each.

@@ -187,19 +187,19 @@ export class ChainWalk {
     this.#options.report(finding(code, message, { chain: this.#options.chain, ...here, ...place }));
   }
 
-  /** No more blocks come: what is said from now on is about the chain. */
+  /** No more blocks come: says what is missing. What is said from now on is about the chain. */
   end(): void {
     this.#place = {};
     this.#missing.close();
-  }
-
-  /** After the newest receipt was judged: what is missing, and what nobody vouches for. */
-  finish(): void {
     for (const { from, to } of this.#holes.open()) {
       const blocks = to - from;
       const what = blocks === 1 ? `block ${from} is` : `blocks ${from} to ${to - 1} are`;
       this.report("BLOCK_MISSING", `${what} not there`, { block: from, blocks });
     }
+  }
+
+  /** After the newest receipt was judged: what nobody vouches for. */
+  finish(): void {
     this.#unauthenticated.close();
     // What is left is for heights that were not walked; the next block's key is known all the same.
     const { blockNo, key } = this.thread;

@@ -1,0 +1,119 @@
+// What `lines` leaves out is said, wherever the reader stops.
+
+import assert from "node:assert/strict";
+import { unlinkSync } from "node:fs";
+import { test } from "node:test";
+import type { ChainSource } from "../../src/core/chain-source.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { allLines } from "../../src/verify/line-filter.ts";
+import { vouchedLines } from "../../src/verify/vouched-lines.ts";
+import { ChainBuilder, testRoot } from "../fakes/chain-builder.ts";
+import { lines, say } from "../fakes/chain-items.ts";
+import { memorySource, type StoreOptions, storeChain } from "../fakes/chain-store.ts";
+import { NoteSigner } from "../fakes/signers.ts";
+import { CommandDir } from "./command.ts";
+
+/** A genesis of three records, then lines with the numbers 4, 5 … in block 1 and on. */
+function made(blocks: number): ChainBuilder {
+  const chain = new ChainBuilder("payments");
+  chain.begin();
+  const { id, record } = chain.source("/var/log/app.log");
+  chain.seal([say(record), lines(id, "line 1\n")]);
+  for (let block = 2; block < blocks; block += 1) chain.seal([lines(id, `line ${block}\n`)]);
+  return chain;
+}
+
+async function placeOf(chain: ChainBuilder, options: StoreOptions = {}): Promise<ChainSource> {
+  const [only] = await memorySource(storeChain(new Map(), chain, options)).chains();
+  return only as ChainSource;
+}
+
+const words = ["lines", "--data", "data", "payments"];
+
+test("payloads that are gone are said, also where the wanted range ends among them", async () => {
+  using dir = new CommandDir();
+  const chain = made(1026);
+  const files = dir.store(chain, { perObject: 4 });
+  // Retention took the objects of blocks 4 to 11; their heads are left.
+  for (const first of [4, 8]) {
+    const name = `chains/${chain.name}/${first.toString(16).padStart(16, "0")}.blocks`;
+    assert.ok(files.has(name));
+    unlinkSync(dir.path(`data/store/${name}`));
+  }
+  const seq = chain.blocks[5]?.header.firstSeq;
+  for (const range of [[], ["--from-seq", `${seq}`]]) {
+    const ran = await dir.quick([...words, ...range, "--to-seq", `${seq}`]);
+    assert.equal(ran.code, 1);
+    assert.match(ran.err, /\[PAYLOAD_MISSING\].*lines-left-out/s);
+  }
+  const before = await dir.quick([...words, "--to-seq", `${chain.blocks[3]?.header.firstSeq}`]);
+  assert.deepEqual([before.code, before.err], [0, ""]);
+});
+
+test("blocks that are gone are said, also where a receipt in the chain vouches for what follows", async () => {
+  const chain = made(5);
+  chain.seal([say({ type: "receipt", note: chain.receipt(5) })]);
+  const { id } = chain.source("/var/log/app.log");
+  chain.seal([lines(id, "line 6\n")]);
+  chain.seal([lines(id, "line 7\n")]);
+  const blocks = chain.blocks.map(({ bytes }) => bytes).filter((_, block) => block !== 2);
+  const to = `${chain.blocks[6]?.header.firstSeq}`;
+  for (const more of [[], ["--unauthenticated"]]) {
+    using dir = new CommandDir();
+    dir.store(chain, { blocks, perObject: 16 });
+    const ran = await dir.quick([...words, ...more, "--to-seq", to]);
+    assert.match(ran.out, /line 6\n$/);
+    assert.equal(ran.code, 1);
+    assert.match(ran.err, /block 2 is not there \[BLOCK_MISSING\]/);
+  }
+});
+
+test("a chain whose receipts began late, and that is dated before, has its lines as verify has it", async () => {
+  using dir = new CommandDir();
+  const notAfter = 1_767_225_600 + 10;
+  const chain = new ChainBuilder("payments", { terms: { notAfter } });
+  chain.begin();
+  const { id, record } = chain.source("/var/log/app.log");
+  chain.seal([say(record), lines(id, "line 1\n")]);
+  chain.seal([say({ type: "receipt", note: chain.receipt(2, notAfter + 60) })]);
+  dir.store(chain, { receipt: chain.receipt(3, notAfter + 70) });
+  const verified = await dir.quick(["verify", "--data", "data"]);
+  assert.equal(verified.code, 3);
+  const ran = await dir.quick(words);
+  assert.deepEqual([ran.code, ran.err], [0, ""]);
+  assert.match(ran.out, /line 1\n$/);
+});
+
+test("a place that shows other blocks when it is read again gets none of their lines printed", async () => {
+  const good = await placeOf(made(4));
+  const forged = new ChainBuilder("payments", {
+    root: new NoteSigner("stranger.example"),
+    grantKey: "stranger",
+  });
+  forged.begin();
+  const { id, record } = forged.source("/var/log/app.log");
+  for (let block = 1; block < 4; block += 1) forged.seal([say(record), lines(id, "forged\n")]);
+  const headless = forged.blocks.slice(1).map(({ bytes }) => bytes);
+  for (const options of [{}, { blocks: headless }]) {
+    const bad = await placeOf(forged, { ...options, name: good.id });
+    const asked = { grants: 0, blocks: 0 };
+    const place: ChainSource = {
+      ...good,
+      grant: () => (asked.grants++ === 0 ? good : bad).grant(),
+      blocks: () => (asked.blocks++ === 0 ? good : bad).blocks(),
+    };
+    for (const toSeq of [4, 100]) {
+      const filter = { ...allLines, toSeq, records: false };
+      const keys = { roots: [testRoot.key], vaults: [] };
+      const found = vouchedLines(place, { suite, ...keys, filter, unauthenticated: false });
+      let next = await found.next();
+      for (; next.done !== true; next = await found.next()) {
+        for (const { envelope } of next.value) {
+          assert.ok(!Buffer.from(envelope).includes("forged"));
+        }
+      }
+      assert.ok(next.value.changed !== undefined || next.value.leftOut.length > 0);
+      Object.assign(asked, { grants: 0, blocks: 0 });
+    }
+  }
+});
