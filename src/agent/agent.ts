@@ -261,8 +261,7 @@ export class Agent {
     const feed = new Feed(clock, live.wal, live.head.blockNo, live.head.root);
     this.#feed = feed;
     this.#sources = live.sources;
-    const held = live.receipt !== undefined;
-    const sink = await Offer.open(this.#sink, files, live.dir.offered, held);
+    const sink = await Offer.open(this.#sink, files, live.dir.unsent);
     const session = new Session({
       ...{ context: this.#context, live, feed, sink },
       vaults: keysOf(this.#vaults, live.grant.audience),

@@ -24,11 +24,14 @@ export interface Asking {
   readonly stopping: AbortSignal;
 }
 
-/** held: a genuine receipt. nothing: the vault has none of it. unknown: it did not say. */
+/**
+ * held: a genuine receipt. nothing: the vault has none of it. unknown: it did not say; `later`: it
+ * may when it is asked again.
+ */
 export type Holding =
   | { readonly held: Uint8Array; readonly size: number }
   | "nothing"
-  | { readonly unknown: string };
+  | { readonly unknown: string; readonly later: boolean };
 
 /** How long an answer is waited for, in ms. */
 const answerMs = 5000;
@@ -44,18 +47,23 @@ export async function askHolding(asking: Asking, wal: Wal): Promise<Holding> {
     const answer = await send(asking, roots.chain, block.bytes);
     if (answer.outcome === "receipt") {
       const check = checkReceipt(suite, vaults, roots.chain, answer.note);
-      if (!check.genuine) return { unknown: check.code };
+      if (!check.genuine) return { unknown: check.code, later: false };
       const { size, root } = check.receipt;
       const ours = size <= wal.next ? await roots.at(size) : undefined;
-      if (ours === undefined || !equalBytes(ours, root)) return { unknown: "receipt-root" };
+      if (ours === undefined || !equalBytes(ours, root))
+        return { unknown: "receipt-root", later: false };
       return { held: answer.note, size };
     }
-    if (answer.outcome !== "wrong-head") return { unknown: answer.code };
+    if (answer.outcome !== "wrong-head") {
+      const { outcome, code } = answer;
+      return { unknown: code, later: outcome !== "refused" && outcome !== "fork" };
+    }
     if (answer.size === 0) return "nothing";
-    if (answer.size === undefined || answer.size > at) return { unknown: answer.code };
+    if (answer.size === undefined || answer.size > at)
+      return { unknown: answer.code, later: false };
     at = answer.size - 1;
   }
-  return { unknown: "blocks-freed" };
+  return { unknown: "blocks-freed", later: false };
 }
 
 async function send(

@@ -7,6 +7,7 @@ import type { GapCause } from "../core/record.ts";
 export const agentStates = [
   "starting",
   "needs-grant",
+  "needs-vault",
   "running",
   "buffer-full",
   "disk-full",

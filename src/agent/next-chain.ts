@@ -67,7 +67,7 @@ export async function nextChain(
   }
   // Its own blocks are the newest unfinished ones; they say where the files stand.
   const own = await older.with(live);
-  const plan = await planSuccession(parts.context.suite, own.facts(false));
+  const plan = await planSuccession(parts.context.suite, own.facts());
   await parts.tailing.follow(known(plan, false, scope));
   return await finish(parts, live, older, {
     ...plan,
@@ -88,7 +88,7 @@ async function newChain(
     await older.close();
     return { unsent };
   };
-  let plan = await planSuccession(suite, older.facts(true), drafts);
+  let plan = await planSuccession(suite, older.facts(), drafts);
   const firstStart = older.opened.length === 0;
   if (tailing.tail === undefined) {
     await tailing.follow(known(plan, firstStart, everything));
@@ -99,8 +99,8 @@ async function newChain(
   if (asked === "stopped") return await stopped();
   const remote = await askPredecessor(parts, older, usable.grant);
   if (remote === "stopped") return await stopped();
-  if (asked.news || remote !== undefined) {
-    plan = await planSuccession(suite, older.facts(asked.uncertain, remote), drafts);
+  if (asked === "news" || remote !== undefined) {
+    plan = await planSuccession(suite, older.facts(remote), drafts);
   }
   const covers = (path: string): boolean => inScope(usable.grant, path);
   const live = await beginChain(context, dir, usable, plan, tailing.outside(covers));
@@ -209,6 +209,7 @@ async function askPredecessor(
       else if (!said) diag.error("the vault cannot be asked for an older chain, waiting", fields);
       if (!waits) return undefined;
       if (stopping.aborted) return "stopped";
+      parts.gauge.state = "needs-vault";
     }
     await tailing.use((tail) => tail.wait(lookMs, stopping));
     if (stopping.aborted) return "stopped";
@@ -222,48 +223,42 @@ function fetchLost(
   return fetchChain(lookup, parseCheckpoint(receipt as Uint8Array).chainId, reason);
 }
 
-interface Asked {
-  /** Something is known that was not before. */
-  readonly news: boolean;
-  /** Nobody knows whether a vault holds the newest chain. */
-  readonly uncertain: boolean;
-}
-
 /** Asks how much the vault holds of the newest chain that was sent, and keeps its receipt. */
-async function askVault(parts: NextChainContext, older: OldChains): Promise<Asked | "stopped"> {
-  const { context, tailing, sink, vaults } = parts;
-  const { suite, clock, files, diag, stopping, config } = context;
+async function askVault(
+  parts: NextChainContext,
+  older: OldChains,
+): Promise<"news" | "nothing" | "stopped"> {
+  const { context, tailing, sink, vaults, gauge } = parts;
+  const { suite, clock, files, diag, stopping } = context;
   const { base } = older;
-  const unasked = { news: false, uncertain: true };
-  if (base === undefined || base.wal.next === base.wal.first) return unasked;
+  if (base === undefined || base.wal.next === base.wal.first) return "nothing";
   const receipted = older.receiptedSize(base);
-  const open = receipted === 0 ? base.offered : receipted < base.wal.next;
-  if (!open || contradicted.includes(base.reason)) return unasked;
+  const open = receipted === 0 ? !base.unsent : receipted < base.wal.next;
+  if (!open || contradicted.includes(base.reason)) return "nothing";
   const grant = await readOwnGrant(context, base.dir);
   const keys = typeof grant === "string" ? vaults : keysOf(vaults, grant.audience);
-  const since = clock.mono();
   for (let said = false; ; said = true) {
     const asking = askHolding(
       { suite, clock, sink, vaults: keys, stopping: parts.asking },
       base.wal,
     );
     const holding = await tailing.during(asking);
-    if (holding === "nothing") return { news: true, uncertain: false };
+    if (holding === "nothing") return "nothing";
     if ("held" in holding) {
-      if (holding.size <= receipted) return unasked;
+      if (holding.size <= receipted) return "nothing";
       await writeFileDurably(files, base.dir.receipt, holding.held);
       base.receipt = holding.held;
       diag.info("the vault holds more of the old chain than was known", { blocks: holding.size });
-      return { news: true, uncertain: true };
+      return "news";
     }
-    // With a receipt, or a chain that the next one can name, nothing is lost by going on.
-    const waits = config.sink.when_silent === "wait";
-    const patient = waits || clock.mono() - since < config.sink.patience * 1000;
-    if (receipted > 0 || !patient) return unasked;
+    // With a receipt there is a chain to name. One that may be at a vault, or not, can neither be
+    // named nor passed over.
+    if (receipted > 0 || !holding.later) return "nothing";
     if (stopping.aborted) return "stopped";
+    gauge.state = "needs-vault";
     if (!said) {
-      const fields = { code: holding.unknown, chain: base.dir.number };
-      diag.warn("the vault cannot say whether it holds the old chain, the new one waits", fields);
+      const fields = { code: "needs-vault", chain: base.dir.number, cause: holding.unknown };
+      diag.error("the vault must say whether it holds the old chain before one begins", fields);
     }
     await tailing.use((tail) => tail.wait(lookMs, stopping));
     if (stopping.aborted) return "stopped";

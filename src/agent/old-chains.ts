@@ -20,7 +20,8 @@ export interface OpenedChain {
   receipt: Uint8Array | undefined;
   readonly reason: string;
   readonly whole: boolean;
-  readonly offered: boolean;
+  /** No block of it ever left, for certain. */
+  readonly unsent: boolean;
   readonly origin: Origin | undefined;
 }
 
@@ -62,21 +63,19 @@ export class OldChains {
   }
 
   /**
-   * What is known of them. `uncertain`: whether a chain without a receipt may be at a vault.
-   * `remote`: what the vault told of the one that is named, instead of what is left of it.
+   * What is known of them. `remote`: what the vault told of the one that is named, instead of what is left of it.
    */
-  facts(uncertain: boolean, remote?: OldChain): OldChain[] {
-    const facts = this.#facts(uncertain);
+  facts(remote?: OldChain): OldChain[] {
+    const facts = this.#facts();
     if (remote === undefined) return facts;
     const at = facts.findIndex(({ held }) => held?.chain === remote.held?.chain);
     return at === -1 ? [remote, ...facts] : facts.toSpliced(at, 1, remote);
   }
 
-  #facts(uncertain: boolean): OldChain[] {
-    return this.opened.map(({ dir, wal, receipt, reason, whole, offered, origin }) => ({
+  #facts(): OldChain[] {
+    return this.opened.map(({ dir, wal, receipt, reason, whole, origin }) => ({
       ...{ number: dir.number, whole, reason, origin },
       held: receipt === undefined ? undefined : heldBy(receipt),
-      uncertain: uncertain && offered,
       fetched: undefined,
       ...{ first: wal.first, next: wal.next, blocks: (from: number) => wal.scan(from) },
     }));
@@ -146,7 +145,7 @@ async function open(
     reason: (await state.replacedBecause(dir)) ?? "unknown",
     // One whose buffer was lost before any receipt leaves what it went on from.
     whole: receipt !== undefined || (succeeded && !empty),
-    offered: (await files.stat(dir.offered)) !== undefined,
+    unsent: (await files.stat(dir.unsent)) !== undefined,
   };
 }
 

@@ -34,7 +34,7 @@ export function startup(gauge: Gauge): Probe {
 }
 
 export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
-  const chain = gauge.chain !== undefined && gauge.state !== "needs-grant";
+  const chain = gauge.chain !== undefined && !gauge.state.startsWith("needs-");
   const undamaged = gauge.damagedSegments === 0;
   const taken = ship === undefined || !needsSomebody(ship);
   const sink = taken ? "ok" : `${ship.state}: ${ship.code}`;

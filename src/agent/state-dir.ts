@@ -7,7 +7,7 @@
 //   chains/0000/keys          two slots of the evolving key
 //   chains/0000/wal/          sealed blocks that the vault has not receipted, and a few that it has
 //   chains/0000/receipt       two slots of the newest verified receipt
-//   chains/0000/offered       a vault may hold this chain, though no receipt says so
+//   chains/0000/unsent        no block of this chain ever reached anybody, for certain
 //   chains/0001/origin        what this chain went on from, with all sources; see succession/
 //   chains/0001/succeeded     what older chains held is sealed in this one; only then it is shipped
 //   chains/0000/replaced      why this chain ended and the next one begins; written before it does
@@ -37,7 +37,7 @@ export interface ChainDir {
   readonly replaced: string;
   readonly succeeded: string;
   readonly origin: string;
-  readonly offered: string;
+  readonly unsent: string;
 }
 
 export class StateDir {
@@ -119,7 +119,7 @@ export class StateDir {
       replaced: `${path}/replaced`,
       succeeded: `${path}/succeeded`,
       origin: `${path}/origin`,
-      offered: `${path}/offered`,
+      unsent: `${path}/unsent`,
     };
   }
 

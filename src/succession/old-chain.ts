@@ -44,8 +44,6 @@ export interface OldChain {
   readonly held:
     | { readonly chain: string; readonly size: number; readonly root: string }
     | undefined;
-  /** It was sent, and nobody knows whether a vault took it. */
-  readonly uncertain: boolean;
   readonly origin: Origin | undefined;
   /** Where `held` leaves the sources, if somebody else told: then nothing is read for it. */
   readonly fetched:

@@ -18,7 +18,7 @@ import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
 import { positionsIn, SourceTable } from "../core/sources.ts";
 import type { Frontier } from "../core/tree.ts";
 import { Ledger } from "./ledger.ts";
-import type { BytesByPath, NamedChain, OldBlock, OldChain, Origin, Stretch } from "./old-chain.ts";
+import type { BytesByPath, OldBlock, OldChain, Origin, Stretch } from "./old-chain.ts";
 import { frontierIn, openBlock, openingRecord } from "./opening.ts";
 
 export interface Plan {
@@ -191,7 +191,7 @@ class Fold {
   }
 
   async #origin(): Promise<Origin> {
-    const { held, uncertain, fetched, first, reason } = this.#base;
+    const { held, fetched, first, reason } = this.#base;
     const [newest] = this.#unfinished;
     // What lay before was taken over already, so only the one that took it knows where it began.
     const freed = newest !== undefined && (first > this.from || this.#base.next === first);
@@ -209,9 +209,7 @@ class Fold {
         return { named: { chain, size: this.from, root, reason }, positions, leftOut };
       }
     }
-    const before = this.#before ?? nothing;
-    if (!uncertain || chain === undefined) return { ...before, leftOut };
-    return { named: emptyPrefix(this.#suite, chain, reason), positions: before.positions, leftOut };
+    return { ...(this.#before ?? nothing), leftOut };
   }
 
   async #told(chain: OldChain): Promise<Origin | undefined> {
@@ -240,10 +238,6 @@ class Fold {
       if (!(caught instanceof Fault)) throw caught;
     }
   }
-}
-
-function emptyPrefix(suite: Suite, chain: string, reason: string): NamedChain {
-  return { chain, size: 0, root: hex(suite.sha256(new Uint8Array(0))), reason };
 }
 
 async function* rest(

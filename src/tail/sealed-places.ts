@@ -17,7 +17,7 @@ const storeFile = new RegExp(
   "s",
 );
 const stateFile = new RegExp(
-  `^(.*/chains)/[0-9]{4,}/(?:wal/${number16}\\.wal|aside/[^/]+|keys|grant|receipt|replaced|succeeded|origin|offered)$`,
+  `^(.*/chains)/[0-9]{4,}/(?:wal/${number16}\\.wal|aside/[^/]+|keys|grant|receipt|replaced|succeeded|origin|unsent)$`,
   "s",
 );
 

@@ -139,6 +139,31 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.deepEqual(reasons, ["grant-replaced"]);
   });
 
+  test("while nobody knows whether the vault has a chain the next one waits, files held open", async () => {
+    await using world = await World.make();
+    const heal = loseAnswers(world);
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await read(world, 4);
+    await world.stop();
+    heal();
+    world.vault.away = true;
+    await world.newGrant();
+    world.files.append("/logs/gone.log", "held\n");
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-vault");
+    await world.files.unlink("/logs/gone.log");
+    world.vault.away = false;
+    await world.until(() => world.vault.chains.size === 2);
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\n");
+    assert.equal(bytes.get("/logs/gone.log#0"), "held\n");
+    assert.deepEqual(reasons, ["grant-replaced"]);
+  });
+
   test("a chain that the vault never had is named by nobody", async () => {
     await using world = await World.make();
     world.vault.away = true;
