@@ -56,7 +56,7 @@ export async function askHolding(asking: Asking, wal: Wal): Promise<Holding> {
     }
     if (answer.outcome !== "wrong-head") {
       const { outcome, code } = answer;
-      return { unknown: code, later: outcome !== "refused" && outcome !== "fork" };
+      return { unknown: code, later: outcome !== "fork" };
     }
     if (answer.size === 0) return "nothing";
     if (answer.size === undefined || answer.size > at)

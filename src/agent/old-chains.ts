@@ -63,7 +63,8 @@ export class OldChains {
   }
 
   /**
-   * What is known of them. `remote`: what the vault told of the one that is named, instead of what is left of it.
+   * What is known of them. `remote`: what the vault told of the one that is named, instead of
+   * what is left of it.
    */
   facts(remote?: OldChain): OldChain[] {
     const facts = this.#facts();

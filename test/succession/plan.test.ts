@@ -1,0 +1,278 @@
+// The fold over old chains, without files: random lives of chains, replaced at any moment, whole or
+// not. What the vault holds in the end is every byte once; what is missing was left out, and said.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { headLength, openPayload } from "../../src/core/block.ts";
+import { hex } from "../../src/core/bytes.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { payloadItems } from "../../src/core/payload.ts";
+import { type AgentRecord, decodeRecord } from "../../src/core/record.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { Ledger, statedIn } from "../../src/succession/ledger.ts";
+import { leftOutOf } from "../../src/succession/left-out.ts";
+import type { OldChain, Origin } from "../../src/succession/old-chain.ts";
+import { formatOrigin, parseOrigin } from "../../src/succession/origin-file.ts";
+import { planSuccession } from "../../src/succession/plan.ts";
+import { type Receiver, takeOver } from "../../src/succession/take-over.ts";
+import { ChainBuilder } from "../fakes/chain-builder.ts";
+import { type Item, lines, say } from "../fakes/chain-items.ts";
+import { seededNumbers } from "../fakes/random.ts";
+
+const paths = ["/a", "/b", "/c"];
+
+interface Sim {
+  readonly number: number;
+  readonly builder: ChainBuilder;
+  readonly scope: (path: string) => boolean;
+  readonly origin: Origin;
+  whole: boolean;
+  /** What the vault holds of it. */
+  held: number;
+  /** Blocks below are not in the buffer any more. */
+  first: number;
+}
+
+class Story {
+  readonly random: () => number;
+  readonly sims: Sim[] = [];
+  readonly leftOut = new Map<string, number>();
+  /** All bytes that were read of each file. */
+  readonly read = new Map<string, string>();
+  /** Sources that are over, by path: how many generations. */
+  readonly generation = new Map<string, number>();
+  readonly narrow: boolean;
+  #serial = 0;
+
+  constructor(seed: number, narrow: boolean) {
+    this.random = seededNumbers(seed);
+    this.narrow = narrow;
+  }
+
+  pick(n: number): number {
+    return Math.floor(this.random() * n);
+  }
+
+  get live(): Sim {
+    return this.sims.at(-1) as Sim;
+  }
+
+  facts(): OldChain[] {
+    return this.sims
+      .filter(({ builder, first, held }) => builder.length > first || held > 0)
+      .map((sim) => this.fact(sim));
+  }
+
+  fact({ number, builder, whole, held, first, origin }: Sim): OldChain {
+    const root = hex(builder.roots[held] as Uint8Array);
+    return {
+      ...{ number, whole, reason: `end of ${number}`, fetched: undefined },
+      held: held === 0 ? undefined : { chain: builder.name, size: held, root },
+      origin: parseOrigin(formatOrigin(origin)),
+      ...{ first, next: builder.length },
+      blocks: async function* (from) {
+        for (let index = from; index < builder.length; index += 1) {
+          yield { index, bytes: (builder.blocks[index] as { bytes: Uint8Array }).bytes };
+        }
+      },
+    };
+  }
+
+  /** Begins a chain in place of all before, and takes over; maybe only a part of it. */
+  async replace(most: number): Promise<void> {
+    const old = this.facts();
+    const plan = await planSuccession(suite, old);
+    const covered = this.narrow ? paths.filter(() => this.random() < 0.6) : paths;
+    const scope = (path: string): boolean => covered.includes(path);
+    const number = this.sims.length;
+    const builder = new ChainBuilder(`chain ${this.#serial++}`);
+    const leftOut = leftOutOf(scope, plan.bytes);
+    const sim: Sim = {
+      ...{ number, builder, scope, whole: false, held: 0, first: 0 },
+      origin: { ...plan.origin, leftOut },
+    };
+    const { named, positions } = plan.origin;
+    const inside = positions.filter(({ record }) => scope(String(record["path"])));
+    builder.begin(
+      named === undefined
+        ? []
+        : [say({ type: "predecessor", ...named, positions: inside } as AgentRecord)],
+    );
+    this.sims.push(sim);
+    await this.takeOver(sim, plan.stretches, most);
+  }
+
+  /** Goes on taking over, as after a crash. */
+  async resume(most: number): Promise<void> {
+    const plan = await planSuccession(suite, this.facts());
+    const stretches = plan.stretches.filter(({ chain }) => chain.number !== this.live.number);
+    await this.takeOver(this.live, stretches, most);
+  }
+
+  async takeOver(sim: Sim, stretches: Parameters<typeof takeOver>[1], most: number): Promise<void> {
+    const { builder, scope } = sim;
+    const stopping = new AbortController();
+    const ledger = new Ledger(suite, {
+      positions: builder.sources.positions(),
+      ...(await statedIn(suite, this.fact(sim).blocks(0) as AsyncIterable<{ bytes: Uint8Array }>)),
+      scope,
+    });
+    const room = new Uint8Array(4);
+    let blocks = 0;
+    const seal = (items: readonly Item[]): void => {
+      if (blocks % 2 === 0) builder.restart(items);
+      else builder.seal(items);
+      blocks += 1;
+      if (blocks >= most) stopping.abort();
+    };
+    const receiver: Receiver = {
+      room: async () => room,
+      addSpan: async ({ source, offset }, length) => {
+        assert.equal(builder.sources.get(hex(source))?.expected, offset);
+        seal([lines(hex(source), room.slice(0, length), offset)]);
+      },
+      addRecords: async (records) => seal(records.map((record) => say(record))),
+      flush: async () => {},
+    };
+    const done = await takeOver(
+      {
+        ...{ suite, ledger, receiver, stopping: stopping.signal },
+        free: async () => {},
+        onDamage: () => assert.fail("damage"),
+      },
+      stretches,
+    );
+    // What is durable in the new chain may be freed in the old ones: here, all that was taken.
+    if (!done) this.free(stretches, sim);
+    if (!done) return;
+    sim.whole = true;
+    for (const each of this.sims) if (each !== sim) each.first = each.builder.length;
+  }
+
+  // As a buffer gives back its oldest segments in the middle: some blocks of the first stretch.
+  free(stretches: Parameters<typeof takeOver>[1], sim: Sim): void {
+    const [first] = stretches;
+    const old = this.sims.find(({ number }) => number === first?.chain.number);
+    if (old === undefined || first === undefined) return;
+    const table = sim.builder.sources;
+    for (let at = Math.max(old.first, first.from); at < old.builder.length - 1; at += 1) {
+      const block = old.builder.blocks[at];
+      if (block === undefined) return;
+      const raw = openPayload(suite, block.header, block.bytes.subarray(headLength));
+      for (const item of payloadItems(raw)) {
+        const taken =
+          item.kind !== "span" ||
+          (table.get(item.source)?.expected ?? 0) >= item.offset + item.end - item.start;
+        if (!taken) return;
+      }
+      // A segment begins with a snapshot; here only heads of runs do.
+      const next = old.builder.blocks[at + 1];
+      if (next !== undefined && next.header.runId !== block.header.runId) old.first = at + 1;
+    }
+  }
+
+  write(): void {
+    const { builder, scope } = this.live;
+    const path = paths[this.pick(paths.length)] as string;
+    if (!scope(path)) return;
+    const generation = this.generation.get(path) ?? 0;
+    const { id, record } = builder.source(path, generation);
+    const key = `${path}#${generation}`;
+    const open = builder.sources.get(id);
+    const text = `${this.#serial++} ${"x".repeat(this.pick(9))}\n`;
+    const items: Item[] = [];
+    // A file that this chain does not know was let go, or is new: only new ones are written to.
+    if (open === undefined && this.read.has(key)) return;
+    if (open === undefined) items.push(say(record as JsonObject));
+    items.push(lines(id, text, this.read.get(key)?.length ?? 0));
+    if (open !== undefined && open.expected !== (this.read.get(key) ?? "").length) return;
+    this.read.set(key, (this.read.get(key) ?? "") + text);
+    if (this.random() < 0.2) {
+      const size = (this.read.get(key) as string).length;
+      items.push(say({ type: "end", source: id, size, cause: "deleted" }));
+      this.generation.set(path, generation + 1);
+    }
+    if (this.random() < 0.5) builder.restart(items);
+    else builder.seal(items);
+  }
+
+  /** The vault takes some blocks more, and everybody knows. */
+  ship(all: boolean): void {
+    const { live } = this;
+    live.held += all
+      ? live.builder.length - live.held
+      : this.pick(live.builder.length - live.held + 1);
+  }
+}
+
+async function live(seed: number, narrow: boolean): Promise<Story> {
+  const story = new Story(seed, narrow);
+  await story.replace(Number.POSITIVE_INFINITY);
+  for (let step = 0; step < 60; step += 1) {
+    const chance = story.random();
+    const most = story.random() < 0.5 ? 1 + story.pick(6) : Number.POSITIVE_INFINITY;
+    if (story.live.whole && chance < 0.6) story.write();
+    else if (story.live.whole && chance < 0.8) story.ship(false);
+    else if (chance < 0.9) await story.replace(most);
+    else if (!story.live.whole) await story.resume(most);
+  }
+  return story;
+}
+
+/** What the vault holds: bytes and gaps by path and generation, refusing overlaps. */
+function judge(story: Story): { bytes: Map<string, string>; gaps: number } {
+  const bytes = new Map<string, string>();
+  const names = new Map<string, string>();
+  let gaps = 0;
+  for (const { builder, held } of story.sims) {
+    for (const { header, bytes: block } of builder.blocks.slice(0, held)) {
+      const raw = openPayload(suite, header, block.subarray(headLength));
+      for (const item of payloadItems(raw)) {
+        const content = raw.subarray(item.start, item.end);
+        if (item.kind === "span") {
+          const key = names.get(item.source) as string;
+          const before = bytes.get(key) ?? "";
+          assert.equal(before.length, item.offset, `${key} is sealed twice, or has a hole`);
+          bytes.set(key, before + Buffer.from(content).toString("latin1"));
+          continue;
+        }
+        const { type, value } = decodeRecord(content);
+        if (type === "gap") gaps += 1;
+        if (type === "gap") {
+          const key = names.get(String(value["source"])) as string;
+          bytes.set(key, (bytes.get(key) ?? "").padEnd(Number(value["to"]), "?"));
+        }
+        if (type !== "source") continue;
+        const { id } = builder.source(String(value["path"]), Number(value["generation"]));
+        names.set(id, `${String(value["path"])}#${String(value["generation"])}`);
+      }
+    }
+  }
+  return { bytes, gaps };
+}
+
+test("whatever chains lived and were lost, the vault holds every byte once", async () => {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const story = await live(seed, false);
+    await story.replace(Number.POSITIVE_INFINITY);
+    story.ship(true);
+    const { bytes, gaps } = judge(story);
+    assert.deepEqual([...bytes].sort(), [...story.read].sort(), `seed ${seed}`);
+    assert.equal(gaps, 0, `seed ${seed}`);
+  }
+});
+
+test("a chain that no vault has is named by nobody, one that a vault has by one at most", async () => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const story = await live(seed, true);
+    const named = story.sims
+      .filter(({ held }) => held > 0)
+      .map(({ origin }) => origin.named?.chain);
+    const chains = named.filter((chain) => chain !== undefined);
+    assert.equal(new Set(chains).size, chains.length, `seed ${seed}`);
+    for (const chain of chains) {
+      const old = story.sims.find(({ builder }) => builder.name === chain);
+      assert.ok((old?.held ?? 0) > 0, `seed ${seed}`);
+    }
+  }
+});
