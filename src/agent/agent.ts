@@ -150,6 +150,7 @@ export class Agent {
       },
     };
     this.#tailing = new Tailing(this.#context, this.#refused());
+    this.gauge.search = () => this.#tailing.tail?.search();
   }
 
   /** Locks the state directory and opens the metrics listener; run() does the work. */

@@ -3,6 +3,7 @@
 // - Counters only grow. No path, chain id or line content is ever a label.
 
 import type { GapCause } from "../core/record.ts";
+import type { Search } from "../tail/report.ts";
 
 export const agentStates = [
   "starting",
@@ -28,6 +29,8 @@ export const gapCauses: readonly GapCause[] = [
 ];
 
 export class Gauge {
+  /** How much of what the patterns mean is found; undefined before the files are looked for. */
+  search: () => Search | undefined = () => undefined;
   state: AgentState = "starting";
   /** The chain's id in hex; undefined before there is one. */
   chain: string | undefined;

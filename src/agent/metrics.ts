@@ -99,6 +99,22 @@ const agentGauges: readonly AgentReading[] = [
     "1 while a new chain waits for a grant.",
     (g) => (g.state === "needs-grant" ? 1 : 0),
   ],
+  [
+    "search_incomplete",
+    "1 while the last walk of the directories could not see everything.",
+    (g) => (g.search()?.missing === undefined ? 0 : 1),
+  ],
+  ["search_directories", "Directories walked for files.", (g) => g.search()?.directories ?? 0],
+  [
+    "search_unwatched",
+    "1 while directories cannot be watched and rescans stand in.",
+    (g) => (g.search()?.unwatched === true ? 1 : 0),
+  ],
+  [
+    "search_refused",
+    "Paths not followed: links that may not lead us, and our own data.",
+    (g) => g.search()?.refused.length ?? 0,
+  ],
 ];
 
 const agentCounters: readonly AgentReading[] = [

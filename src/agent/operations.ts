@@ -40,8 +40,11 @@ export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
   const sink = taken ? "ok" : `${ship.state}: ${ship.code}`;
   // A buffer that is full for a vault that is away comes back by itself, these do not.
   const room = gauge.state !== "disk-full" && gauge.state !== "no-descriptors";
-  const checks = { chain, buffer: undamaged, room, sink, state: gauge.state };
-  return { ok: chain && undamaged && room && taken, checks };
+  // What was not seen may hold logs that nobody seals.
+  const missing = gauge.search()?.missing;
+  const files = missing ?? true;
+  const checks = { chain, buffer: undamaged, room, files, sink, state: gauge.state };
+  return { ok: chain && undamaged && room && taken && missing === undefined, checks };
 }
 
 // A vault that is away comes back by itself; one that refuses does not, nor do certificates mend.
@@ -59,6 +62,7 @@ export function statusOf(gauge: Gauge, session: Session | undefined): object {
     buffer: { bytes: gauge.walBytes, limit: gauge.walLimit },
     gaps: gauge.gaps,
     ship: session?.shipper.status() ?? null,
+    search: gauge.search() ?? null,
     files: session?.tail.status() ?? [],
   };
 }

@@ -9,7 +9,7 @@
 
 import type { Diag } from "../host/diag.ts";
 import { errnoOf } from "../host/file-error.ts";
-import type { DirItem, FileInfo, FileKind, Files, OpenFile } from "../host/files.ts";
+import type { DirItem, FileInfo, Files, OpenFile } from "../host/files.ts";
 import {
   type BytePath,
   directoryOf,
@@ -26,10 +26,12 @@ import { OwnData } from "./own-data.ts";
 import { sealedPlaceOf } from "./sealed-places.ts";
 
 /** Directories in one walk at most, and links to directories on one way down. */
-const dirsMax = 50_000;
+const dirsMax = 500_000;
 const linksMax = 4;
 
 const refusedMax = 1_000;
+/** The file system's own, at its root: nobody's logs, and closed to all but root. */
+const lostAndFound = "lost+found";
 
 const untrustedPhrase =
   "link is not followed: it belongs neither to root, nor to this user, nor to its target's owner";
@@ -52,6 +54,8 @@ function claims({ include, exclude }: SourcePatterns, path: BytePath): boolean {
 export interface Listing {
   readonly dir: BytePath;
   readonly names: readonly BytePath[];
+  /** Those of them that are links. */
+  readonly links: readonly BytePath[];
   /** Directories in it that no pattern leads into. */
   readonly closed: readonly BytePath[];
 }
@@ -73,8 +77,8 @@ export class Discover {
   /** Paths that are not followed, found since the last walk began. */
   #refusedNow = new Map<BytePath, RefusalCode>();
   readonly #said = new Set<string>();
-  /** Whether the last walk could not see everything. */
-  incomplete = false;
+  /** What the last walk could not see, if it could not see everything. */
+  missing: string | undefined;
 
   constructor(
     files: Files,
@@ -123,8 +127,9 @@ export class Discover {
 
   /** Whether the path leads to what must not be tailed. Links are resolved. */
   async refuses(path: BytePath): Promise<boolean> {
+    await this.#own.ready();
     const way = await this.#way(path);
-    return way === undefined || (await this.#isRefused(path, way));
+    return way === undefined || this.#isRefused(path, way);
   }
 
   /** Whether what was opened is what the path leads to. */
@@ -134,7 +139,8 @@ export class Discover {
 
   /** Whether a file is our own data under another name. */
   async isOwn(path: BytePath, info: FileInfo): Promise<boolean> {
-    if (!(await this.#own.has(info))) return false;
+    await this.#own.ready();
+    if (!this.#own.has(info)) return false;
     this.#refuse(path, path, "refused to tail own files", "self-ingest");
     return true;
   }
@@ -150,8 +156,8 @@ export class Discover {
     return undefined;
   }
 
-  async #isRefused(path: BytePath, real: BytePath): Promise<boolean> {
-    const place = await this.#own.placeOf(real);
+  #isRefused(path: BytePath, real: BytePath): boolean {
+    const place = this.#own.placeOf(real);
     if (place === undefined) return false;
     const ours = sealedPlaceOf(real) !== place;
     const what = ours ? "own files" : "a store or state directory";
@@ -168,43 +174,71 @@ export class Discover {
 
   /** All names that the include patterns' directories hold, one listing per directory. */
   async *walk(): AsyncGenerator<Listing> {
-    this.incomplete = false;
+    this.missing = undefined;
     this.#links.forget();
     this.#own.forget();
+    await this.#own.ready();
     this.#refusedNow = new Map();
     const patterns = this.#sources.flatMap(({ include }) => include);
-    const steps: Step[] = [];
-    for (const dir of new Set(patterns.map(({ base }) => base))) {
+    // Of most it is enough to know the path.
+    const steps: (Step | BytePath)[] = [];
+    const bases = new Set(patterns.map(({ base }) => base));
+    for (const dir of bases) {
       const real = await this.#way(dir);
-      if (real === undefined || (await this.#isRefused(dir, real))) continue;
+      if (real === undefined || this.#isRefused(dir, real)) continue;
       steps.push({ dir, real, links: 0 });
     }
     const walked = new Set<BytePath>();
-    for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
+    for (let at = 0; at < steps.length; at += 1) {
+      const next = steps[at] ?? "";
+      const step = typeof next === "object" ? next : { dir: next, real: next, links: 0 };
+      // Nothing is kept of a directory that was walked: there may be very many.
+      steps[at] = "";
+      // A base may lie below another one.
       if (walked.has(step.dir)) continue;
-      walked.add(step.dir);
-      if (walked.size > dirsMax) {
+      if (bases.has(step.dir)) walked.add(step.dir);
+      if (at >= dirsMax) {
         this.missed("too many directories to walk", step.dir);
         return;
       }
-      const items = await this.#list(step.dir);
-      const names: BytePath[] = [];
-      const closed: BytePath[] = [];
-      for (const item of items) {
-        const path = joinNames(step.dir, pathFromHost(item.name));
-        const next = await this.#below(patterns, step, path, item);
-        if (next === "file") names.push(path);
-        else if (next !== undefined) steps.push(next);
-        else if (item.kind === "dir") closed.push(path);
-      }
-      yield { dir: step.dir, names, closed };
+      yield await this.#listing(patterns, step, steps);
     }
+  }
+
+  /** What a directory holds; those that are to be walked are added to `steps`. */
+  async #listing(
+    patterns: readonly Pattern[],
+    step: Step,
+    steps: (Step | BytePath)[],
+  ): Promise<Listing> {
+    const names: BytePath[] = [];
+    const links: BytePath[] = [];
+    const closed: BytePath[] = [];
+    for (const item of await this.#list(step.dir)) {
+      const path = joinNames(step.dir, pathFromHost(item.name));
+      const found = this.#below(patterns, step, path, item);
+      const next = found instanceof Promise ? await found : found;
+      if (typeof next === "object") {
+        steps.push(next.real === path && next.links === 0 ? path : next);
+      } else if (next === "file") {
+        names.push(path);
+        if (item.kind === "link") links.push(path);
+      } else if (item.kind === "dir") closed.push(path);
+    }
+    return { dir: step.dir, names, links, closed };
+  }
+
+  /** Directories of what a link leads to, hop by hop. */
+  async behind(link: BytePath): Promise<readonly BytePath[]> {
+    const way = await this.#links.resolve(link).catch(() => undefined);
+    return way?.dirs ?? [];
   }
 
   /** Files in a directory that no pattern leads into: whatever was moved there. */
   async namesIn(dir: BytePath): Promise<BytePath[]> {
     const { real } = await this.#links.resolve(dir).catch(() => ({ real: undefined }));
-    if (real === undefined || (await this.#own.placeOf(real)) !== undefined) return [];
+    await this.#own.ready();
+    if (real === undefined || this.#own.placeOf(real) !== undefined) return [];
     const items = (await this.#files.list(pathToHost(dir)).catch(() => undefined)) ?? [];
     const plain = items.filter(({ kind }) => kind === "file");
     return plain.map(({ name }) => joinNames(dir, pathFromHost(name)));
@@ -212,7 +246,7 @@ export class Discover {
 
   /** Something could not be looked at: who is not found in this walk may still be there. */
   missed(phrase: string, path: BytePath, cause?: unknown): void {
-    this.incomplete = true;
+    this.missing ??= phrase;
     const error = cause instanceof Error ? cause : undefined;
     this.once("warn", phrase, path, { error });
   }
@@ -230,31 +264,44 @@ export class Discover {
   }
 
   /** What to do with an item: a name to look at, a directory to walk, or nothing. */
-  async #below(
+  #below(
     patterns: readonly Pattern[],
     step: Step,
     path: BytePath,
     item: DirItem,
+  ): Step | "file" | undefined | Promise<Step | "file" | undefined> {
+    const { kind } = item;
+    if (kind === "other") return undefined;
+    if (kind === "link") return this.#behindLink(patterns, step, path);
+    if (kind === "dir" && !this.#enters(patterns, path)) return undefined;
+    if (kind === "file" && !this.wants(path)) return "file";
+    // One string for both where they are the same.
+    const same = step.real === step.dir;
+    const real = same ? path : joinNames(step.real, pathFromHost(item.name));
+    if (this.#isRefused(path, real)) return undefined;
+    return kind === "file" ? "file" : { dir: path, real, links: step.links };
+  }
+
+  #enters(patterns: readonly Pattern[], path: BytePath): boolean {
+    if (path.endsWith(`/${lostAndFound}`)) return false;
+    return patterns.some((pattern) => pattern.enters(path));
+  }
+
+  async #behindLink(
+    patterns: readonly Pattern[],
+    step: Step,
+    path: BytePath,
   ): Promise<Step | "file" | undefined> {
-    if (item.kind === "other") return undefined;
-    const enters = patterns.some((pattern) => pattern.enters(path));
-    let kind: FileKind = item.kind;
-    let info: FileInfo | undefined;
-    if (kind === "link") {
-      info = await this.#target(path);
-      if (info === undefined || info.kind === "other") return undefined;
-      kind = info.kind;
-    }
-    if (kind === "dir" && !enters) return undefined;
-    const plain = joinNames(step.real, pathFromHost(item.name));
-    if (kind === "dir" || this.wants(path)) {
-      const real = info ? await this.#way(path) : plain;
-      if (real === undefined || (await this.#isRefused(path, real))) return undefined;
-    }
+    const info = await this.#target(path);
+    if (info === undefined || info.kind === "other") return undefined;
+    const { kind } = info;
+    if (kind === "dir" && !this.#enters(patterns, path)) return undefined;
+    if (kind === "file" && !this.wants(path)) return "file";
+    const real = await this.#way(path);
+    if (real === undefined || this.#isRefused(path, real)) return undefined;
     if (kind === "file") return "file";
-    if (info === undefined) return { dir: path, real: plain, links: step.links };
     if (step.links >= linksMax || (await this.#leadsBack(path, info))) return undefined;
-    return { dir: path, real: (await this.#way(path)) ?? plain, links: step.links + 1 };
+    return { dir: path, real, links: step.links + 1 };
   }
 
   /** What a link leads to; undefined where it leads nowhere, or in circles. */

@@ -1,6 +1,7 @@
 // Hints: early word of changes, from chokidar. The rescan is the truth; hints make it early.
 //
-// - Directories are watched, never single files: chokidar's raw words carry the names.
+// - Directories are watched, never single files: chokidar's raw words carry the names. Not all of
+//   them where there are many: those that hold followed files, what links lead to, the highest.
 // - A watch is on what a path meant when it was made: where it means another directory by now, made
 //   anew, mounted over, behind a link that moved, it is watched anew.
 // - Anything may go wrong here (no watches left, network file systems, names that are not
@@ -14,10 +15,15 @@ import type { Diag } from "../host/diag.ts";
 import { type BytePath, joinNames, pathFromText } from "./byte-path.ts";
 
 export interface Hints {
-  /** Watches these directories from now on, and no others. Each with what it is: see below. */
-  watch(dirs: ReadonlyMap<BytePath, string>): void;
+  /**
+   * Watches these directories from now on, and no others. Each with what it is: see below. `all`:
+   * there are no others that files may come up in.
+   */
+  watch(dirs: ReadonlyMap<BytePath, string>, all?: boolean): void;
   /** Nothing is heard for now: others must look more often. */
   readonly resting: boolean;
+  /** The system has no watches left, or the like. */
+  readonly failed?: boolean;
   /** Whether all of them are watched, as far as the system says. */
   readonly complete: boolean;
   close(): Promise<void>;
@@ -35,7 +41,9 @@ export interface HintContext {
 
 export type HintSource = (context: HintContext) => Hints;
 
-const dirsMax = 1_000;
+/** Directories that chokidar is given at once: it reads each of them, and many need much memory. */
+const atOnce = 32;
+const pauseMs = 200;
 const floodPerSecond = 2_000;
 const restUs = 15_000_000;
 
@@ -56,10 +64,17 @@ class ChokidarHints implements Hints {
   #inSecond = 0;
   #failed = false;
   #all = false;
+  /** Directories still to be given to chokidar. */
+  #pending: string[] = [];
+  #giving: AbortController | undefined;
   #closing: Promise<void> = Promise.resolve();
 
   constructor(context: HintContext) {
     this.#context = context;
+  }
+
+  get failed(): boolean {
+    return this.#failed;
   }
 
   get resting(): boolean {
@@ -67,26 +82,40 @@ class ChokidarHints implements Hints {
   }
 
   get complete(): boolean {
-    return this.#watcher !== undefined && this.#all && !this.resting;
+    const given = this.#pending.length === 0;
+    return this.#watcher !== undefined && given && this.#all && !this.resting;
   }
 
-  watch(dirs: ReadonlyMap<BytePath, string>): void {
+  watch(dirs: ReadonlyMap<BytePath, string>, all = true): void {
     if (this.#context.clock.mono() < this.#restUntil) return;
     const wanted = new Map<string, string>();
     for (const [dir, what] of dirs) {
       const text = textOf(dir);
-      if (text !== undefined && wanted.size < dirsMax) wanted.set(text, what);
+      if (text !== undefined) wanted.set(text, what);
     }
-    this.#all = wanted.size === dirs.size;
+    this.#all = all && wanted.size === dirs.size;
     const added = [...wanted.keys()].filter((dir) => wanted.get(dir) !== this.#watched.get(dir));
     const removed = [...this.#watched.keys()].filter(
       (dir) => wanted.get(dir) !== this.#watched.get(dir),
     );
     this.#watched = wanted;
     if (removed.length > 0) this.#watcher?.unwatch(removed);
-    if (added.length === 0) return;
-    if (this.#watcher === undefined) this.#watcher = this.#begin(added);
-    else this.#watcher.add(added);
+    this.#pending = [...this.#pending.filter((dir) => wanted.has(dir)), ...added];
+    if (this.#giving === undefined) this.#give();
+  }
+
+  #give(): void {
+    const dirs = this.#pending.splice(0, atOnce);
+    this.#giving = undefined;
+    if (dirs.length === 0) return;
+    if (this.#watcher === undefined) this.#watcher = this.#begin(dirs);
+    else this.#watcher.add(dirs);
+    if (this.#pending.length === 0) return;
+    const giving = new AbortController();
+    this.#giving = giving;
+    void this.#context.clock.sleep(pauseMs, giving.signal).then(() => {
+      if (!giving.signal.aborted) this.#give();
+    });
   }
 
   #begin(dirs: string[]): Watcher {
@@ -98,10 +127,8 @@ class ChokidarHints implements Hints {
       atomic: false,
       awaitWriteFinish: false,
       ignorePermissionErrors: true,
-      // Files inside need no watch of their own: the directory's raw words name them. A directory
-      // that is asked for may be a link to one.
-      ignored: (path, stats) =>
-        stats !== undefined && !stats.isDirectory() && !this.#watched.has(path),
+      // What lies inside needs no watch of its own, and no memory: the raw words name it.
+      ignored: (path) => !this.#watched.has(path),
     });
     watcher.on("raw", (kind, name, details) => {
       const dir = (details as { watchedPath?: string } | undefined)?.watchedPath;
@@ -131,12 +158,20 @@ class ChokidarHints implements Hints {
     const watcher = this.#watcher;
     if (watcher === undefined) return;
     this.#restUntil = this.#context.clock.mono() + restUs;
+    this.#stopGiving();
     this.#watcher = undefined;
     this.#watched = new Map();
     this.#closing = watcher.close();
   }
 
+  #stopGiving(): void {
+    this.#giving?.abort();
+    this.#giving = undefined;
+    this.#pending = [];
+  }
+
   async close(): Promise<void> {
+    this.#stopGiving();
     await this.#closing;
     await this.#watcher?.close();
     this.#watcher = undefined;

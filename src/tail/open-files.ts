@@ -16,20 +16,20 @@ const spareAtOnce = 8;
 
 export type OpenOutcome = "open" | "moved" | "no-descriptor" | { readonly cause: unknown };
 
+interface Ways {
+  /** Whether what was opened is what its path leads to by links that are followed. */
+  leadsTo(path: BytePath, file: OpenFile): Promise<boolean>;
+}
+
 export class OpenFiles {
   readonly #files: Files;
   #max: number;
   readonly #open = new Set<Follow>();
-  readonly #leadsTo: (path: BytePath, file: OpenFile) => Promise<boolean>;
+  readonly #ways: Ways;
 
-  /** `leadsTo`: whether what was opened is what its path leads to by links that are followed. */
-  constructor(
-    files: Files,
-    max: number,
-    leadsTo: (path: BytePath, file: OpenFile) => Promise<boolean>,
-  ) {
+  constructor(files: Files, max: number, ways: Ways) {
     this.#files = files;
-    this.#leadsTo = leadsTo;
+    this.#ways = ways;
     this.#max = max;
   }
 
@@ -66,7 +66,7 @@ export class OpenFiles {
     try {
       const info = await handle.stat();
       if (!isSame(follow.info, info)) return "moved";
-      if (!(await this.#leadsTo(follow.path, handle))) return "moved";
+      if (!(await this.#ways.leadsTo(follow.path, handle))) return "moved";
       follow.handle = handle;
       taken = true;
       this.#open.add(follow);
@@ -88,7 +88,7 @@ export class OpenFiles {
       const fresh = await this.#files.open(pathToHost(path), "read");
       const info = await fresh.stat();
       const same =
-        isSame(follow.info, info) && (await this.#leadsTo(path, fresh).catch(() => false));
+        isSame(follow.info, info) && (await this.#ways.leadsTo(path, fresh).catch(() => false));
       const [kept, other] = same ? [fresh, old] : [old, fresh];
       follow.handle = kept;
       await other.close();

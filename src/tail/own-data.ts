@@ -37,21 +37,20 @@ export class OwnData {
     this.#read = undefined;
   }
 
+  /** Returns once placeOf() and has() know what there is. */
+  ready(): Promise<void> {
+    this.#read ??= this.#look();
+    return this.#read;
+  }
+
   /** The place of our data, or of a store, that a link-free path lies in. */
-  async placeOf(real: BytePath): Promise<BytePath | undefined> {
-    await this.#known();
+  placeOf(real: BytePath): BytePath | undefined {
     return this.#places.find((place) => isWithin(place, real)) ?? sealedPlaceOf(real);
   }
 
   /** Whether the file is one of ours, whatever its name. */
-  async has(info: FileInfo): Promise<boolean> {
-    await this.#known();
+  has(info: FileInfo): boolean {
     return this.#nodes.has(nodeKey(info));
-  }
-
-  #known(): Promise<void> {
-    this.#read ??= this.#look();
-    return this.#read;
   }
 
   async #look(): Promise<void> {

@@ -59,7 +59,7 @@ export class Partings {
   /** Sources whose files are nowhere: what was not sealed of them is lost. */
   abandonMissing(): void {
     const { discover, roster } = this.#context;
-    if (discover.incomplete) return;
+    if (discover.missing !== undefined) return;
     for (const item of roster.awaited) this.#abandon(item, "rotated-away");
   }
 

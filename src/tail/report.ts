@@ -3,10 +3,36 @@
 import type { Suite } from "../core/digest.ts";
 import type { HeartbeatSource } from "../core/record.ts";
 import { shown } from "./byte-path.ts";
+import type { Discover } from "./discover.ts";
 import type { Follow } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
+import type { Hints } from "./hints.ts";
 import type { FileStatus, ResumeOptions } from "./item.ts";
 import type { TailCounts, TailNumbers } from "./stats.ts";
+import type { Sweeper } from "./sweep.ts";
+
+/** How much of what the patterns mean is found and followed. */
+export interface Search {
+  readonly directories: number;
+  /** Those that hints come from; the others are seen by rescans. */
+  readonly watched: number;
+  /** Watching failed: rescans stand in. */
+  readonly unwatched: boolean;
+  /** Why not everything was seen. */
+  readonly missing: string | undefined;
+  /** What is not followed: links that may not lead us, and our own data. */
+  readonly refused: readonly { readonly path: string; readonly code: string }[];
+}
+
+export function searchOf(sweeper: Sweeper, discover: Discover, hints: Hints | undefined): Search {
+  return {
+    directories: sweeper.directories,
+    watched: hints === undefined ? 0 : sweeper.watch.size,
+    unwatched: hints?.failed === true,
+    missing: sweeper.missing,
+    refused: [...discover.refused].map(([path, code]) => ({ path: shown(path), code })),
+  };
+}
 
 function stateOf(follow: Follow): FileStatus["state"] {
   if (follow.unreadable) return "unreadable";

@@ -22,6 +22,16 @@ export class Schedule {
     return this.#queue.has(follow);
   }
 
+  /** The earlier of `due` and when what waits for its time in these files is due (mono µs). */
+  dueOf(waiting: Iterable<Follow>, due: number): number {
+    let first = due;
+    for (const follow of waiting) {
+      if (this.#queue.has(follow)) continue;
+      first = Math.min(first, Math.max(follow.partialDue ?? first, follow.blockedUntil));
+    }
+    return first;
+  }
+
   add(follow: Follow): void {
     if (this.#queue.has(follow)) return;
     this.#queue.add(follow);

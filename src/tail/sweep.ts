@@ -6,7 +6,7 @@
 // - Only stat and list are called here; nothing is read.
 
 import type { FileInfo, Files } from "../host/files.ts";
-import { type BytePath, pathFromShown, pathToHost } from "./byte-path.ts";
+import { type BytePath, directoryOf, pathFromShown, pathToHost } from "./byte-path.ts";
 import type { Discover } from "./discover.ts";
 import type { Follow } from "./follow.ts";
 import { nodeKey } from "./identity.ts";
@@ -14,6 +14,16 @@ import type { Roster } from "./roster.ts";
 
 /** Directories searched at most that no pattern leads into. */
 const belowMax = 200;
+
+/** Names kept at most that no pattern means: files that lost their path are looked for there. */
+const othersMax = 100_000;
+
+/** Directories watched at most: a watch costs kilobytes. */
+const watchMax = 1_000;
+/** Directories without files that are watched all the same where there are more. */
+const highest = 8;
+/** With more names than this it is not watched: each would be looked at for it. */
+const crowd = 20_000;
 
 /** Paths looked at together. */
 const slice = 32;
@@ -28,8 +38,14 @@ export class Sweeper {
   readonly #discover: Discover;
   readonly #roster: Roster;
   readonly #onSeen: (follow: Follow) => void;
-  /** Directories of the last sweep, with what each one was, and how much work it was. */
-  dirs: ReadonlyMap<BytePath, string> = new Map();
+  /** Directories to be watched after the last sweep, with what each one was. */
+  watch: ReadonlyMap<BytePath, string> = new Map();
+  /** Directories that it walked. */
+  directories = 0;
+  /** What it could not see, if it could not see everything. */
+  missing: string | undefined;
+  /** By directory: links that lead to files in it. */
+  #linksTo: ReadonlyMap<BytePath, readonly BytePath[]> = new Map();
   looks = 0;
   names = 0;
 
@@ -38,6 +54,16 @@ export class Sweeper {
     this.#discover = discover;
     this.#roster = roster;
     this.#onSeen = onSeen;
+  }
+
+  /** Every directory is watched. */
+  get watchesAll(): boolean {
+    return this.watch.size >= this.directories;
+  }
+
+  /** Followed links that may lead to the path. */
+  linksTo(path: BytePath): readonly BytePath[] {
+    return this.#linksTo.get(directoryOf(path)) ?? [];
   }
 
   /** Looks at one path. Returns true when it is a directory. */
@@ -93,20 +119,36 @@ export class Sweeper {
     roster.sweep += 1;
     this.looks = 0;
     this.names = 0;
-    const dirs = new Map<BytePath, string>();
+    const holding: BytePath[] = [];
+    const spare: BytePath[] = [];
     const others: BytePath[] = [];
     const below: BytePath[] = [];
-    for await (const { dir, names, closed } of this.#discover.walk()) {
-      dirs.set(dir, await this.#whatIs(dir));
-      below.push(...closed);
+    const linksTo = new Map<BytePath, BytePath[]>();
+    let directories = 0;
+    for await (const { dir, names, links, closed } of this.#discover.walk()) {
+      directories += 1;
+      this.looks += 1;
+      for (const each of closed) if (below.length < belowMax) below.push(each);
       this.names += names.length + 1;
       const wanted: BytePath[] = [];
       for (const path of names) {
         const known = roster.at(path) !== undefined || this.#discover.wants(path);
-        (known ? wanted : others).push(path);
+        if (known) wanted.push(path);
+        else if (others.length < othersMax) others.push(path);
       }
+      // Where files are is watched first, and then what lies highest.
+      const list = wanted.length > 0 ? holding : spare;
+      if (list.length < watchMax && names.length < crowd) list.push(dir);
+      for (const link of links) await this.#noteBehind(link, linksTo);
       yield* this.#visitAll(wanted);
+      if (wanted.length === 0 && directories % slice === 0) yield;
     }
+    this.directories = directories;
+    this.missing = this.#discover.missing;
+    this.#linksTo = linksTo;
+    // Watching anything costs more than walking it: of very many directories only the highest.
+    const rest = directories > watchMax ? spare.slice(0, highest) : spare;
+    await this.#choose([...holding, ...linksTo.keys(), ...rest]);
     yield* this.#visitAll(await this.#elsewhere());
     if (this.#searching()) {
       yield* this.#visitAll(others);
@@ -115,11 +157,28 @@ export class Sweeper {
       }
     }
     await this.#closeBooks();
-    this.dirs = dirs;
+  }
+
+  /** The directories that what a link leads to lies in: what happens there happens to the link. */
+  async #noteBehind(link: BytePath, linksTo: Map<BytePath, BytePath[]>): Promise<void> {
+    if (!this.#discover.wants(link)) return;
+    for (const dir of await this.#discover.behind(link)) {
+      const known = linksTo.get(dir);
+      if (known !== undefined) known.push(link);
+      else if (linksTo.size < watchMax) linksTo.set(dir, [link]);
+    }
+  }
+
+  async #choose(dirs: readonly BytePath[]): Promise<void> {
+    const watch = new Map<BytePath, string>();
+    for (const dir of new Set(dirs)) {
+      if (watch.size >= watchMax) break;
+      watch.set(dir, await this.#whatIs(dir));
+    }
+    this.watch = watch;
   }
 
   async #whatIs(dir: BytePath): Promise<string> {
-    this.looks += 1;
     const info = await this.#files.stat(pathToHost(dir)).catch(() => undefined);
     return info === undefined ? "" : `${nodeKey(info)}:${info.birthNs}`;
   }

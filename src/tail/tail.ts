@@ -28,7 +28,7 @@ import { OpenFiles } from "./open-files.ts";
 import { activeUs, msUs, type Pace, paceOf, retryUs, sweepPeriod } from "./pace.ts";
 import { Partings } from "./partings.ts";
 import { confirm, cutBytes, recheck, turn } from "./read.ts";
-import { frontiersOf, heartbeatOf, numbersOf, statusOf } from "./report.ts";
+import { frontiersOf, heartbeatOf, numbersOf, type Search, searchOf, statusOf } from "./report.ts";
 import { Roster } from "./roster.ts";
 import { Schedule } from "./schedule.ts";
 import { newCounts, type TailCounts, type TailNumbers } from "./stats.ts";
@@ -47,7 +47,7 @@ export class Tail {
   readonly #counts = new Map<string, TailCounts>();
   readonly #pace: Pace;
   readonly #partings: Partings;
-  readonly #active = new Active();
+  readonly #active: Active;
   /** Files whose last line waits for its LF. */
   readonly #partials = new Set<Follow>();
   readonly #hinted = new Hinted();
@@ -64,6 +64,7 @@ export class Tail {
     this.#scope = options.scope ?? (() => true);
     const { clock, files, diag, suite, sources, resume, firstStart, mayDeclare } = options;
     this.#pace = paceOf(options);
+    this.#active = new Active(this.#pace.rescanUs);
     const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
     const refuse = options.refuse.map((path) => resolve(path));
@@ -81,9 +82,7 @@ export class Tail {
     };
     this.#roster = new Roster(context, resume, firstStart);
     this.#sweeper = new Sweeper(files, this.#discover, this.#roster, this.#seen.bind(this));
-    this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512, (path, file) =>
-      this.#discover.leadsTo(path, file),
-    );
+    this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512, this.#discover);
     this.#partings = new Partings({
       ...{ roster: this.#roster, discover: this.#discover, schedule: this.#schedule },
       ...{ active: this.#active, partials: this.#partials, open: this.#open },
@@ -209,6 +208,11 @@ export class Tail {
     return numbersOf(this.#roster, this.#counts);
   }
 
+  /** What the last walk saw. */
+  search(): Search {
+    return searchOf(this.#sweeper, this.#discover, this.#hints);
+  }
+
   /** Declared sources that lag, or moved since the last call. */
   heartbeat(): HeartbeatSource[] {
     return heartbeatOf(this.#roster);
@@ -229,8 +233,6 @@ export class Tail {
     return this.close();
   }
 
-  // ---- Looking around.
-
   #onHint(path: BytePath | undefined, urgent = false): void {
     if (!this.#hinted.add(path, this.#options.clock.mono(), urgent)) this.#sweepSoon();
     this.#wake?.abort();
@@ -250,11 +252,7 @@ export class Tail {
     let due = Math.min(this.#sweepDue, lookDue, this.#hinted.due ?? lookDue);
     // What is ready already is not waited for: whoever does not read must not be woken for it.
     if (this.#drain?.over === false && !this.#busy) due = Math.min(due, this.#drain.lookDue);
-    for (const follow of this.#partials) {
-      if (this.#schedule.has(follow)) continue;
-      due = Math.min(due, Math.max(follow.partialDue ?? due, follow.blockedUntil));
-    }
-    return due;
+    return this.#schedule.dueOf(this.#partials, due);
   }
 
   get #busy(): boolean {
@@ -266,7 +264,7 @@ export class Tail {
     if (this.#spareDue) await this.#open.spare();
     this.#spareDue = false;
     if (now >= (this.#hinted.due ?? Number.POSITIVE_INFINITY)) await this.#followHints();
-    if (now >= (this.#active.due ?? Number.POSITIVE_INFINITY)) await this.#poll();
+    if (now >= (this.#active.due ?? Number.POSITIVE_INFINITY)) await this.#poll(now);
     if (this.#sweeping !== undefined || now >= this.#sweepDue) await this.#sweepStep();
     for (const follow of this.#partials) {
       if (follow.partialDue === undefined) this.#partials.delete(follow);
@@ -276,7 +274,8 @@ export class Tail {
   }
 
   async #followHints(): Promise<void> {
-    for (const path of this.#hinted.take()) {
+    const paths = [...this.#hinted.take()].flatMap((at) => [at, ...this.#sweeper.linksTo(at)]);
+    for (const path of new Set(paths)) {
       if (this.#discover.wants(path) && (await this.#discover.refuses(path))) continue;
       if (await this.#sweeper.visit(path, true)) this.#sweepSoon();
       const adopted = this.#roster.at(path);
@@ -284,9 +283,9 @@ export class Tail {
     }
   }
 
-  async #poll(): Promise<void> {
+  async #poll(now: number): Promise<void> {
     const { clock } = this.#options;
-    const batch = this.#active.batch();
+    const batch = this.#active.batch(now, this.#roster);
     const look = async (follow: Follow): Promise<void> => {
       // A name that is another file's by now is a hint.
       if (!(await this.#sweeper.glance(follow))) this.#onHint(follow.path, true);
@@ -314,22 +313,22 @@ export class Tail {
     this.#roster.skipping = false;
     this.#sweptAt = now;
     this.#sweepDue = now + this.#period;
+    this.#active.swept(now, this.#period);
     for (const follow of this.#roster) {
       const lost = !follow.located && follow.missedSweeps >= searchSweeps;
-      const gone = lost && follow.handle === undefined && !this.#discover.incomplete;
+      const gone = lost && follow.handle === undefined && this.#discover.missing === undefined;
       if (gone) this.#partings.bury(follow);
       else await this.#secure(follow);
       if (!gone) this.#enlist(follow);
     }
     if (this.#roster.sweeps > 2) this.#partings.abandonMissing();
     await this.#open.closeIdle(now - this.#pace.idleCloseUs);
-    this.#hints?.watch(this.#sweeper.dirs);
+    this.#hints?.watch(this.#sweeper.watch, this.#sweeper.watchesAll);
   }
 
   #drainStep(now: number): void {
-    const drain = this.#drain;
-    if (drain === undefined || this.#busy) return;
-    const step = drain.step(now);
+    if (this.#drain === undefined || this.#busy) return;
+    const step = this.#drain.step(now);
     if (step === "look") this.#sweepDue = 0;
     if (step === "over") this.#partings.stateEnds();
   }

@@ -1,0 +1,55 @@
+// Fifty thousand directories: what they cost, and that logs below them are sealed in time.
+//
+// - Run from its sources, node spends some 70 MiB on their types: what directories cost is measured
+//   against an agent that has hardly any.
+
+import assert from "node:assert/strict";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { peakMiB } from "./machine.ts";
+import { Site } from "./site.ts";
+
+const limitMiB = 50;
+
+/** Peak memory of an agent below so many directories. */
+async function peakBelow(directories: number): Promise<number> {
+  await using site = await Site.make({
+    agentYaml: "seal: { max_age: 50ms, max_silence: 10m }\n",
+    include: "**/*.log",
+    ...(process.env.SEALTAIL_BIN === undefined ? {} : { bin: process.env.SEALTAIL_BIN }),
+  });
+  const { rig } = site;
+  for (let n = 0; n < directories; n += 1) {
+    mkdirSync(join(rig.logs, `service-${n % 260}`, `instance-of-something-${n}`), {
+      recursive: true,
+    });
+  }
+  const log = join(rig.logs, "service-7", "instance-of-something-7", "a.log");
+  appendFileSync(log, "first\n");
+  await rig.startVault();
+  await rig.startAgent();
+  const sealed = (size: number): Promise<void> =>
+    site.until(
+      `${size} bytes sealed`,
+      async () => (await site.seen()).files.some(({ offset }) => offset === size),
+      120_000,
+    );
+  await sealed(6);
+  // Long before the next sweep.
+  appendFileSync(log, "second\n");
+  const before = Date.now();
+  await sealed(13);
+  assert.ok(Date.now() - before < 10_000, `${Date.now() - before} ms`);
+  assert.equal(await site.metric("sealtail_agent_search_incomplete"), 0);
+  assert.ok((await site.metric("sealtail_agent_search_directories")) > directories);
+  assert.ok((await site.health()).ready, (await site.health()).text);
+  return peakMiB(rig.agent?.pid);
+}
+
+test("below 52,000 directories logs are sealed in time, and a directory costs less than a kilobyte", async (t) => {
+  const few = await peakBelow(20);
+  const many = await peakBelow(52_000);
+  t.diagnostic(`${few.toFixed(0)} MiB below 20 directories, ${many.toFixed(0)} below 52,000`);
+  assert.ok(many - few <= limitMiB, `${few.toFixed(0)} MiB, ${many.toFixed(0)} MiB`);
+});

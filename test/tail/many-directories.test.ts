@@ -1,0 +1,85 @@
+// Trees of very many directories: what is found is followed, and what was not seen is said.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { HintSource } from "../../src/tail/hints.ts";
+import { FaultyFiles } from "../fakes/faulty-files.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { AutoClock } from "./auto-clock.ts";
+import { Reader } from "./reader.ts";
+
+const include = ["/log/**/*.log"];
+
+test("followed files are looked at in time, however many directories there are", async () => {
+  const files = new FakeFiles();
+  for (let n = 0; n < 3_000; n += 1) files.put(`/log/d${n}/.keep`, "");
+  files.put("/log/d7/deep/a.log", "one\n");
+  const clock = new AutoClock();
+  const reader = await Reader.start({ files, clock, include });
+  await reader.pullFor(30_000);
+  assert.deepEqual(reader.lines(), ["one"]);
+  // The next sweep is 15 s away at least.
+  files.append("/log/d7/deep/a.log", "two\n");
+  await reader.pullFor(5_000);
+  assert.deepEqual(reader.lines(), ["one", "two"]);
+  assert.equal(reader.tail.search().directories, 3_002);
+  assert.equal(reader.tail.search().missing, undefined);
+});
+
+test("a directory that cannot be listed is said, and what is beside it is followed", async () => {
+  const files = new FakeFiles();
+  files.put("/log/open/a.log", "one\n");
+  files.put("/log/closed/b.log", "two\n");
+  const faulty = new FaultyFiles(files);
+  faulty.arm({
+    call: "list",
+    nth: 1,
+    variant: "failed",
+    errno: "EACCES",
+    path: "closed",
+    times: 50,
+  });
+  const reader = await Reader.start({ files: faulty, clock: new AutoClock(), include });
+  await reader.pullFor(10_000);
+  assert.deepEqual(reader.lines(), ["one"]);
+  assert.match(reader.tail.search().missing ?? "", /cannot be listed/);
+  faulty.disarm();
+  await reader.pullFor(10_000);
+  assert.deepEqual(reader.lines(), ["one", "two"]);
+  assert.equal(reader.tail.search().missing, undefined);
+});
+
+test("the directories of what links lead to are watched, and a word from there is about the link", async () => {
+  const files = new FakeFiles();
+  files.put("/log/.keep", "");
+  files.put("/pods/p/0.log", "one\n");
+  files.symlink("/pods/p/0.log", "/log/c.log");
+  const clock = new AutoClock();
+  let watched: ReadonlyMap<string, string> = new Map();
+  let word: Parameters<HintSource>[0]["onHint"] = () => undefined;
+  const hints: HintSource = ({ onHint }) => {
+    word = onHint;
+    return {
+      watch: (dirs) => {
+        watched = dirs;
+      },
+      resting: false,
+      complete: true,
+      close: async () => undefined,
+    };
+  };
+  const reader = await Reader.start({ files, clock, include: ["/log/*.log"], hints });
+  await reader.pullFor(30_000);
+  assert.deepEqual([...watched.keys()], ["/log", "/pods/p"]);
+  // Rotated at once, with last words in the old file and first ones in the new one.
+  files.append("/pods/p/0.log", "last words\n");
+  files.move("/pods/p/0.log", "/pods/p/0.log.1");
+  word("/pods/p/0.log.1", true);
+  files.put("/pods/p/0.log", "first words\n");
+  word("/pods/p/0.log", true);
+  await reader.pullFor(100);
+  files.remove("/pods/p/0.log.1");
+  await reader.pullFor(60_000);
+  assert.deepEqual(reader.lines().toSorted(), ["first words", "last words", "one"]);
+  assert.equal(reader.said().filter((each) => each.startsWith("gap")).length, 0);
+});
