@@ -28,7 +28,7 @@ The bundle is a tar of the store's layout. It is copied as it is, not judged: ve
 auditors the public keys by another way than the bundle.
 
 Examples:
-  $ sealtail export --data ./sealtail-data payments-api -o evidence.tar
+  $ sealtail export --data ./sealtail-data sealtail-up -o evidence.tar
   $ sealtail verify evidence.tar --root root.pub --vault-key vault.pub --vault-key vault-time.pub`;
 
 export function register(program: Command, ui: Ui): void {
@@ -60,7 +60,9 @@ async function run(
     const chain = await chooseChain(source, word);
     await refuseUnread(chain);
     const bytes = await writeChain(ui, chain, path);
-    ui.note(`wrote chain ${chain.id} to ${path}: ${bytes} bytes, judged by no key`);
+    ui.note(
+      `wrote chain ${chain.id} to ${path}: ${bytes.toLocaleString("en-US")} bytes, copied and not judged`,
+    );
   } finally {
     await source.close();
   }

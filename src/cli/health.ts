@@ -5,10 +5,10 @@
 import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
 import { type Ui, usage } from "./ui.ts";
-import { VaultClient } from "./vault-client.ts";
+import { metricsUrl, VaultClient } from "./vault-client.ts";
 
 const examples = `
-ADDRESS is a metrics address, HOST:PORT. Without any: those in SEALTAIL_HEALTH, or else
+ADDRESS is a metrics address, HOST:PORT or a URL. Without any: those in SEALTAIL_HEALTH, or else
 127.0.0.1:9464 and 127.0.0.1:9465, where an agent and a vault listen unless told otherwise.
 The first that answers decides.
 
@@ -50,7 +50,7 @@ async function run(ui: Ui, words: readonly string[]): Promise<void> {
 /** Throws vault-refused for one that is not alive, vault-unreachable where nobody answers. */
 async function ask(address: string): Promise<void> {
   const limits = { idleMs: 3000, answerMs: 3000, tries: 1, waitMsMax: 0 };
-  const client = await VaultClient.open(`http://${address}`, undefined, limits, "agent or vault");
+  const client = await VaultClient.open(metricsUrl(address), undefined, limits, "agent or vault");
   try {
     const answer = await client.bytes("/livez", answerBytesMax);
     if (answer === undefined) throw client.invalid("/livez", "there is no such page");

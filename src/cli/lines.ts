@@ -44,7 +44,7 @@ that no given root signed no line is printed. What is left out is said with its 
 exit code is 1; so it is where --raw has a gap, or nothing at all to write.
 
 Examples:
-  $ sealtail lines --data ./sealtail-data payments-api --since 2h --grep refund
+  $ sealtail lines --data ./sealtail-data sealtail-up --since 2h --grep refund
   $ sealtail lines evidence.tar payments-api --source '/var/log/app/*.log' --json
   $ sealtail lines https://vault.example:8443 87ed958e --source id:3f9a22 --raw > app.log`;
 
@@ -140,7 +140,7 @@ async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
   }
   if (first === undefined) return;
   for (const each of others) ui.warn(printable(each));
-  throw new SealtailError("lines-left-out", printable(first));
+  throw new SealtailError("lines-left-out", `not all lines are here: ${printable(first)}`);
 }
 
 /** Holes in a file that are told one by one. */

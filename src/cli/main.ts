@@ -42,7 +42,7 @@ Examples:
   $ sealtail verify https://vault.example:8443 \\
       --root root.pub --vault-key vault.pub --vault-key vault-time.pub
   $ sealtail verify --data ./sealtail-data
-  $ sealtail lines --data ./sealtail-data payments-api --grep refund
+  $ sealtail lines --data ./sealtail-data sealtail-up --grep refund
 
 Exit codes: 0 fine, 1 failed, 2 usage, 74 stopped after a failed sync, 78 bad configuration;
 verify: 3 valid with findings, 4 incomplete, 5 invalid, 6 cannot be judged.`;

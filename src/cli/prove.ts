@@ -25,10 +25,10 @@ word and needs no receipt.
 The proof is checked before it is written: with --root and --vault-key (or --data) against these.
 
 Examples:
-  $ sealtail prove --data ./sealtail-data payments-api 3417 -o line-3417.proof
+  $ sealtail prove --data ./sealtail-data sealtail-up 3417 -o line-3417.proof
   $ sealtail verify-proof line-3417.proof \\
       --root root.pub --vault-key vault.pub --vault-key vault-time.pub
-  $ sealtail prove --data ./sealtail-data payments-api 3417 --full -o line-3417.full.proof
+  $ sealtail prove --data ./sealtail-data sealtail-up 3417 --full -o line-3417.full.proof
   $ sealtail verify-proof line-3417.full.proof --root root.pub`;
 
 export function register(program: Command, ui: Ui): void {

@@ -25,7 +25,7 @@ function agentLines(status: Json, now: number): string[] {
     ["sealed", `${some(head["seq"], "envelope")} in ${some(head["block"], "block")}`],
     ["reading", `${some(files.length, "file")}, ${some(behind, "byte")} behind`],
     ["buffer", `${bytesText(buffer["bytes"])} of ${bytesText(buffer["limit"])}`],
-    ["vault", shipText(objectOf(status["ship"]), now)],
+    ["vault", status["ship"] === null ? "not asked yet" : shipText(objectOf(status["ship"]), now)],
     ["gaps", `${count(gapCount)} declared since the start`],
   ];
   return [...columns(rows), ...fileLines(files)];
@@ -87,7 +87,7 @@ function damagedLines(damaged: Json): string[] {
   });
   const more = Number(damaged["count"]) - chains.length;
   const rest = more > 0 ? [`  and ${some(more, "more damaged chain")}`] : [];
-  return [...columns(rows), ...rest];
+  return [...columns(rows), ...rest, ""];
 }
 
 function keptText(pending: unknown): string {

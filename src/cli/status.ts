@@ -6,7 +6,7 @@ import { systemClock } from "../host/clock.ts";
 import { onStopSignals } from "./running.ts";
 import { statusLines } from "./status-text.ts";
 import { printable, type Ui } from "./ui.ts";
-import { VaultClient } from "./vault-client.ts";
+import { metricsUrl, VaultClient } from "./vault-client.ts";
 
 interface StatusOptions {
   readonly watch?: boolean;
@@ -17,7 +17,7 @@ const answerBytesMax = 64 * 1024 * 1024;
 const watchMs = 1000;
 
 const examples = `
-URL is the metrics address of an agent (usually port 9464) or a vault (9465).
+URL is the metrics address of an agent (usually port 9464) or a vault (9465); HOST:PORT will do.
 
 Examples:
   $ sealtail status
@@ -39,7 +39,7 @@ export function register(program: Command, ui: Ui): void {
 
 async function run(ui: Ui, url: string, options: StatusOptions): Promise<void> {
   const limits = { idleMs: 5000, answerMs: 10_000, tries: 1, waitMsMax: 0 };
-  const client = await VaultClient.open(url, undefined, limits, "agent or vault");
+  const client = await VaultClient.open(metricsUrl(url), undefined, limits, "agent or vault");
   try {
     if (options.watch === true) await watch(ui, client);
     else await show(ui, client, options.json === true);
@@ -90,7 +90,8 @@ async function readiness(client: VaultClient): Promise<string | undefined> {
     await client.bytes("/readyz", answerBytesMax);
     return undefined;
   } catch (error) {
-    if (error instanceof SealtailError && error.code === "vault-refused") return error.message;
+    if (error instanceof SealtailError && error.code === "vault-refused")
+      return "its /readyz says why";
     throw error;
   }
 }

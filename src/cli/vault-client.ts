@@ -32,6 +32,11 @@ export const clientLimits: ClientLimits = {
 
 const problemBytesMax = 65_536;
 
+/** A metrics address as a URL: HOST:PORT is short for http://HOST:PORT. */
+export function metricsUrl(address: string): string {
+  return address.includes("://") ? address : `http://${address}`;
+}
+
 export class VaultClient {
   /** Without a slash at its end. */
   readonly url: string;
@@ -59,7 +64,7 @@ export class VaultClient {
   ): Promise<VaultClient> {
     const url = URL.canParse(address) ? new URL(address) : undefined;
     if (url === undefined || url.search !== "" || url.hash !== "" || url.username !== "") {
-      const message = "the vault's address is none: want https://HOST:PORT";
+      const message = `this is no address of ${who}: want http://HOST:PORT or https://HOST:PORT`;
       throw new SealtailError("source-unusable", message, {
         place: printable(address).replace(/(:\/\/)[^/@]*@/, "$1***@"),
       });
@@ -124,7 +129,7 @@ export class VaultClient {
   }
 
   #refused(path: string, why: string): SealtailError {
-    const message = `the vault refused the request (${printable(why)})`;
+    const message = `${this.#who} refused the request (${printable(why)})`;
     return new SealtailError("vault-refused", message, { place: this.url + path });
   }
 

@@ -69,11 +69,11 @@ function* uncheckedLines(unchecked: readonly string[], indent: string): Generato
 
 function* findingLines(ui: Ui, finding: Finding): Generator<string> {
   const { code, block, blocks, seq, object, byte, message } = finding;
+  const last = (block ?? 0) + Math.max(blocks ?? 1, 1) - 1;
   const where = [
-    ...(block === undefined ? [] : [`block ${block}`]),
-    ...(blocks === undefined || blocks === 1 || block === undefined
+    ...(block === undefined
       ? []
-      : [`to ${block + blocks - 1}`]),
+      : [last === block ? `block ${block}` : `blocks ${block} to ${last}`]),
     ...(seq === undefined ? [] : [`seq ${seq}`]),
   ];
   const place = where.length === 0 ? "" : ` ${where.join(" ")}`;
@@ -97,7 +97,8 @@ function* summaryLines(report: ChainReport, authenticated: number): Generator<st
       : `, ${isoTime(report.firstTime)} to ${isoTime(report.lastTime)}`;
   const numbers = `${count(report.envelopes, "envelope")}, ${count(report.runs, "run")}${span}`;
   yield `  read           ${count(blocks, "block")}: ${numbers}`;
-  yield `  authenticated  ${stretch(authenticated)}`;
+  const holes = authenticated > 0 && report.length > blocks ? ", but for those named above" : "";
+  yield `  authenticated  ${stretch(authenticated)}${holes}`;
   yield receiptTime === undefined
     ? "  receipted      nothing"
     : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${isoTime(receiptTime * 1e6)}`;

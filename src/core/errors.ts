@@ -152,7 +152,8 @@ export const errorTable = {
   "lines-left-out": {
     kind: "operating",
     means: "some lines of the chain are missing, unreadable or not authenticated",
-    remedy: "`sealtail verify` says which; --unauthenticated prints what nobody vouches for",
+    remedy:
+      "`sealtail verify` names the blocks; --unauthenticated also prints what nobody vouches for",
   },
   "lines-none": {
     kind: "operating",

@@ -26,6 +26,7 @@ test("the first address that answers decides whether the container is healthy", 
   const nobody = "127.0.0.1:1";
   const fine = await dir.quick(["health", nobody, alive.address, hung.address]);
   assert.deepEqual([fine.code, fine.out], [0, `alive: ${alive.address}\n`]);
+  assert.equal((await dir.quick(["health", `http://${alive.address}`])).code, 0);
   const ill = await dir.quick(["health", hung.address, alive.address]);
   assert.equal(ill.code, 1);
   assert.match(ill.err, /\[vault-refused\]/);

@@ -91,6 +91,8 @@ test("a program that is not ready, and one that is not there, exit with 1", asyn
   await using running = await operations(false);
   const unready = await dir.quick(["status", running.url]);
   assert.match(unready.out, /^not ready\n/);
+  const short = await dir.quick(["status", new URL(running.url).host]);
+  assert.equal(short.out, unready.out);
   assert.equal(unready.code, 1);
   const { code, err } = await dir.quick(["status", "http://127.0.0.1:1"]);
   assert.match(
