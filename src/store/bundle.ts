@@ -4,6 +4,8 @@
 // - Read by position: one pass over the headers makes an index, contents are read where they lie.
 // - A bundle may come from anyone. What it holds is never written to disk, so no path in it can
 //   lead anywhere; what is not of the layout is passed over.
+// - What is unread in the folder that it unpacks to is so here: a folder in an object's place,
+//   a file in that of a chain.
 // - A name that another tool would unpack to an object's place, and that is not written as the
 //   layout has it, makes the bundle refused: all tools see the same bundle.
 //
@@ -14,7 +16,18 @@ import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import type { Files, OpenFile } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
-import { type ChainFolder, grantPath, placeOf, receiptPath } from "./layout.ts";
+import {
+  type ChainFolder,
+  chainFolders,
+  chainsFolder,
+  type FolderItem,
+  grantPath,
+  isChainId,
+  placeOf,
+  receiptPath,
+  unreadChain,
+  unreadObject,
+} from "./layout.ts";
 import { readAll, type Shelf, type ShelfObject } from "./shelf.ts";
 import type { ChainReader, ReadableStore } from "./store.ts";
 import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock } from "./tar.ts";
@@ -24,6 +37,9 @@ export const bundleObjectsMax = 2_000_000;
 
 /** Chains in a bundle: what is said of each is kept until all of them were judged. */
 export const bundleChainsMax = 50_000;
+
+/** What can't be read, and is named. */
+const unreadMax = 10_000;
 
 const endBytes = 2 * tarBlock;
 
@@ -99,11 +115,15 @@ interface Place {
   readonly size: number;
 }
 
-/** By chain, then by "folder/name". */
-type Index = Map<string, Map<string, Place>>;
+interface Index {
+  /** By chain, then by "folder/name". */
+  readonly chains: Map<string, Map<string, Place>>;
+  /** By path: why it can't be read, and of which chain it is; undefined: it seems to be one. */
+  readonly unread: Map<string, { readonly chain: string | undefined; readonly why: string }>;
+}
 
 async function readIndex(path: string, file: OpenFile, size: number): Promise<Index> {
-  const index: Index = new Map();
+  const index: Index = { chains: new Map(), unread: new Map() };
   const block = new Uint8Array(tarBlock);
   let count = 0;
   for (let at = 0; ; ) {
@@ -118,7 +138,7 @@ async function readIndex(path: string, file: OpenFile, size: number): Promise<In
     count += 1;
     if (count > bundleObjectsMax)
       throw invalid(path, `it holds more than ${bundleObjectsMax} objects`);
-    if (header.kind === "file") add(index, path, header, start);
+    add(index, path, header, start);
   }
 }
 
@@ -133,15 +153,46 @@ function headerAt(path: string, block: Uint8Array, at: number): TarHeader | unde
 
 function add(index: Index, path: string, header: TarHeader, start: number): void {
   const place = placeOf(header.path);
-  if (place === undefined) return refuseNearly(path, header.path, start);
-  const objects = index.get(place.chain) ?? new Map<string, Place>();
-  index.set(place.chain, objects);
-  if (index.size > bundleChainsMax) {
-    throw invalid(path, `it holds more than ${bundleChainsMax} chains`);
+  if (place === undefined || header.kind === "folder") {
+    if (place === undefined) refuseNearly(path, header.path, start);
+    return addOther(index, path, header);
   }
+  const objects = objectsOf(index, path, place.chain);
   const key = `${place.folder}/${place.name}`;
   if (objects.has(key)) throw invalid(path, `it holds an object twice, again at byte ${start}`);
   objects.set(key, { start, size: header.size });
+}
+
+function objectsOf({ chains }: Index, path: string, chain: string): Map<string, Place> {
+  const objects = chains.get(chain) ?? new Map<string, Place>();
+  chains.set(chain, objects);
+  if (chains.size > bundleChainsMax) {
+    throw invalid(path, `it holds more than ${bundleChainsMax} chains`);
+  }
+  return objects;
+}
+
+// What is no object, and the folders that it lies in.
+function addOther(index: Index, path: string, { path: name, kind }: TarHeader): void {
+  const parts = name.split("/");
+  if (parts[0] !== chainsFolder) return;
+  for (let length = 2; length <= Math.min(parts.length, 4); length += 1) {
+    const isFile = kind === "file" && length === parts.length;
+    addItem(index, path, parts.slice(1, length), isFile ? "file" : "dir");
+  }
+}
+
+function addItem(index: Index, path: string, parts: string[], kind: FolderItem["kind"]): void {
+  const [chain = "", ...rest] = parts;
+  const item = { name: parts.at(-1) ?? "", kind };
+  const folder = chainFolders.find((each) => each === rest.slice(0, -1).join("/"));
+  if (rest.length > 0 && (folder === undefined || !isChainId(chain))) return;
+  if (rest.length === 0 && kind === "dir" && isChainId(chain)) objectsOf(index, path, chain);
+  const why = rest.length === 0 ? unreadChain(item) : unreadObject(chain, folder ?? "", item);
+  if (why === undefined) return;
+  index.unread.set(parts.join("/"), { chain: rest.length === 0 ? undefined : chain, why });
+  if (index.unread.size <= unreadMax) return;
+  throw invalid(path, `it holds more than ${unreadMax} names in the place of others`);
 }
 
 // What another tool would unpack to an object's place, or nearly there, must not be passed over.
@@ -174,11 +225,11 @@ class BundleShelf implements Shelf {
   }
 
   async chainIds(): Promise<string[]> {
-    return [...this.#index.keys()].sort();
+    return [...this.#index.chains.keys()].sort();
   }
 
   async names(chain: string, folder: ChainFolder): Promise<string[]> {
-    const keys = [...(this.#index.get(chain)?.keys() ?? [])];
+    const keys = [...(this.#index.chains.get(chain)?.keys() ?? [])];
     const start = `${folder}/`;
     return keys
       .filter((key) => key.startsWith(start))
@@ -186,15 +237,17 @@ class BundleShelf implements Shelf {
       .sort();
   }
 
-  // What could not be read was refused with the whole bundle.
-  async unread(): Promise<string[]> {
-    return [];
+  async unread(chain?: string): Promise<string[]> {
+    return [...this.#index.unread.values()]
+      .filter((each) => each.chain === chain)
+      .map(({ why }) => why)
+      .sort();
   }
 
   async open(path: string): Promise<ShelfObject | undefined> {
     const place = placeOf(path);
     if (place === undefined) return undefined;
-    const found = this.#index.get(place.chain)?.get(`${place.folder}/${place.name}`);
+    const found = this.#index.chains.get(place.chain)?.get(`${place.folder}/${place.name}`);
     if (found === undefined) return undefined;
     return {
       size: found.size,

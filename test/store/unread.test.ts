@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { systemFiles } from "../../src/host/files.ts";
+import { openBundle } from "../../src/store/bundle.ts";
 import { readDirStore } from "../../src/store/dir.ts";
 import type { SourceReport } from "../../src/verify/all.ts";
 import { CommandDir } from "../cli/command.ts";
@@ -114,4 +115,45 @@ test("a chain is not exported without what can't be read of it", async () => {
   const judged = await dir.quick(["verify", "--data", "data"]);
   assert.equal(judged.code, 6);
   assert.match(judged.out, new RegExp(`not checked +${name} is a folder`));
+});
+
+describe("a bundle", () => {
+  test("packed from a folder is judged as the folder is, whatever lies in an object's place", async () => {
+    const base = `chains/${b.name}`;
+    const cases: readonly [string, (path: string) => unknown][] = [
+      [`${base}/00000000000000ff.blocks`, (path) => mkdir(path)],
+      [
+        `${base}/00000000000000ff.blocks`,
+        async (path) => {
+          await mkdir(path);
+          await writeFile(join(path, "x"), "x");
+        },
+      ],
+      [`${base}/headers`, (path) => writeFile(path, "")],
+      [
+        `${base}/forks/${"0".repeat(16)}-${"a".repeat(64)}`,
+        (path) => mkdir(path, { recursive: true }),
+      ],
+      [`chains/${"c".repeat(64)}`, (path) => mkdir(path)],
+      [`chains/${"c".repeat(64)}`, (path) => writeFile(path, "")],
+      [`chains/${"C".repeat(64)}`, (path) => mkdir(path)],
+      ["chains/note.txt", (path) => writeFile(path, "")],
+    ];
+    for (const [name, make] of cases) {
+      const dir = await stored();
+      await make(join(dir, name));
+      const near = await judged(dir);
+      const tar = join(dir, "bundle.tar");
+      spawnSync("tar", ["--format=ustar", "-C", dir, "-cf", tar, "chains"]);
+      const bundle = await openBundle(systemFiles, tar);
+      const packed = await judge(bundle);
+      await bundle.close();
+      const said = ({ verdict, counts, unchecked }: SourceReport) => ({
+        verdict,
+        counts,
+        unchecked,
+      });
+      assert.deepEqual(said(packed), said(near), name);
+    }
+  });
 });
