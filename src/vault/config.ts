@@ -82,7 +82,10 @@ export const vaultConfig: ConfigSchema<VaultConfig> = {
         a.name(),
         "The vault's name: the audience of grants, the origin of receipts.",
       ),
-      state_dir: a.described(a.path(), "The vault's own directory. What it holds can be rebuilt."),
+      state_dir: a.described(
+        a.path(),
+        "The vault's own directory: indexes, and what it checked and receipted. Keep it apart from the store.",
+      ),
       keys: a.object<VaultConfig["keys"]>({
         receipt: a.described(a.file(), "The private key that signs receipts."),
         time: a.described(a.file(), "The private key that signs their time."),
