@@ -6,15 +6,13 @@
 import { hex } from "../core/bytes.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { SealtailError, type Shortage } from "../core/errors.ts";
-import { Fault } from "../core/fault.ts";
-import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
+import type { Shortage } from "../core/errors.ts";
+import type { Grant } from "../core/grant.ts";
 import type { SealedTail } from "../core/sealed-tails.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
 import { maskedConfig } from "../host/config.ts";
 import type { Diag } from "../host/diag.ts";
-import { readWhole } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import type { Random } from "../host/random.ts";
 import type { KeyState } from "../seal/key-state.ts";
@@ -25,7 +23,7 @@ import type { HintSource } from "../tail/hints.ts";
 import type { Wal } from "../wal/wal.ts";
 import { openWal } from "./buffer.ts";
 import type { AgentConfig } from "./config.ts";
-import { grantReplaced, isGrantReplaced } from "./grant-files.ts";
+import { grantReplaced, isGrantReplaced, type OwnGrant, readOwnGrant } from "./grant-files.ts";
 import type { Meter } from "./meter.ts";
 import { clearOld, OldChains } from "./old-chains.ts";
 import { readReceipt } from "./receipts.ts";
@@ -122,7 +120,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   });
   if ("lost" in recovery) return lost(recovery.lost);
   const { chain } = recovery;
-  const grant = await readOwnGrant(context, dir);
+  const grant = await readOwnGrant(context, dir.grant);
   const why = await whyOver(context, wal, chain.facts.receiptSize, receipt, grant);
   if (why !== undefined || typeof grant === "string") {
     await chain.keys.close();
@@ -172,24 +170,6 @@ async function whyOver(
   // No receipt ever, and another grant put in its place: the vault will not have this chain.
   const taken = receipt !== undefined || wal.first > 0 || receiptSize > 0;
   return !taken && (await isGrantReplaced(context, grant.bytes)) ? grantReplaced : undefined;
-}
-
-export type OwnGrant = Grant & { readonly bytes: Uint8Array };
-
-/** The grant that the chain began with, or why there is none. */
-export async function readOwnGrant(
-  { files, suite }: ChainContext,
-  dir: ChainDir,
-): Promise<OwnGrant | string> {
-  try {
-    const bytes = await readWhole(files, dir.grant, maxGrantLength);
-    if (bytes === undefined) return "the grant was deleted";
-    return { ...parseGrant(suite, bytes), bytes };
-  } catch (error) {
-    const tooLarge = error instanceof SealtailError && error.code === "file-too-large";
-    if (!tooLarge && !(error instanceof Fault)) throw error;
-    return "the grant is damaged";
-  }
 }
 
 export function newSealer(

@@ -50,6 +50,24 @@ export async function readGrant(
   return { grant, bytes, signer };
 }
 
+export type OwnGrant = Grant & { readonly bytes: Uint8Array };
+
+/** The grant that a chain began with, kept at `place` beside it, or why there is none. */
+export async function readOwnGrant(
+  { files, suite }: { readonly files: Files; readonly suite: Suite },
+  place: string,
+): Promise<OwnGrant | string> {
+  try {
+    const bytes = await readWhole(files, place, maxGrantLength);
+    if (bytes === undefined) return "the grant was deleted";
+    return { ...parseGrant(suite, bytes), bytes };
+  } catch (error) {
+    const tooLarge = error instanceof SealtailError && error.code === "file-too-large";
+    if (!tooLarge && !(error instanceof Fault)) throw error;
+    return "the grant is damaged";
+  }
+}
+
 function parse(suite: Suite, bytes: Uint8Array, place: string): Grant {
   try {
     return parseGrant(suite, bytes);

@@ -17,9 +17,9 @@ import type { OldChain } from "../succession/old-chain.ts";
 import { type Plan, planSuccession } from "../succession/plan.ts";
 import { askHolding } from "./ask.ts";
 import { beginChain, succeed } from "./begin-chain.ts";
-import { type ChainContext, type LiveChain, openChain, readOwnGrant } from "./chain.ts";
+import { type ChainContext, type LiveChain, openChain } from "./chain.ts";
 import type { Gauge } from "./gauge.ts";
-import { readGrant, type UsableGrant } from "./grant-files.ts";
+import { readGrant, readOwnGrant, type UsableGrant } from "./grant-files.ts";
 import type { OldChains, OpenedChain } from "./old-chains.ts";
 import type { ChainDir } from "./state-dir.ts";
 import type { KnownFiles, Tailing } from "./tailing.ts";
@@ -235,7 +235,7 @@ async function askVault(
   const receipted = older.receiptedSize(base);
   const open = receipted === 0 ? !base.unsent : receipted < base.wal.next;
   if (!open || contradicted.includes(base.reason)) return "nothing";
-  const grant = await readOwnGrant(context, base.dir);
+  const grant = await readOwnGrant(context, base.dir.grant);
   const keys = typeof grant === "string" ? vaults : keysOf(vaults, grant.audience);
   for (let said = false; ; said = true) {
     const asking = askHolding(

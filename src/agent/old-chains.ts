@@ -3,6 +3,7 @@
 
 import { hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
+import { inScope } from "../core/grant.ts";
 import { makeDirDurably, readWhole } from "../host/durable.ts";
 import { destroyKey } from "../host/keys.ts";
 import type { OldChain, Origin, Stretch } from "../succession/old-chain.ts";
@@ -10,6 +11,7 @@ import { originBytesMax, parseOrigin } from "../succession/origin-file.ts";
 import type { Wal } from "../wal/wal.ts";
 import { openWal } from "./buffer.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
+import { readOwnGrant } from "./grant-files.ts";
 import { readReceipt } from "./receipts.ts";
 import type { ChainDir } from "./state-dir.ts";
 
@@ -23,6 +25,7 @@ export interface OpenedChain {
   /** No block of it ever left, for certain. */
   readonly unsent: boolean;
   readonly origin: Origin | undefined;
+  readonly covers: (path: string) => boolean;
 }
 
 export class OldChains {
@@ -74,8 +77,8 @@ export class OldChains {
   }
 
   #facts(): OldChain[] {
-    return this.opened.map(({ dir, wal, receipt, reason, whole, origin }) => ({
-      ...{ number: dir.number, whole, reason, origin },
+    return this.opened.map(({ dir, wal, receipt, reason, whole, origin, covers }) => ({
+      ...{ number: dir.number, whole, reason, origin, covers },
       held: receipt === undefined ? undefined : heldBy(receipt),
       fetched: undefined,
       ...{ first: wal.first, next: wal.next, blocks: (from: number) => wal.scan(from) },
@@ -147,7 +150,14 @@ async function open(
     // One whose buffer was lost before any receipt leaves what it went on from.
     whole: receipt !== undefined || (succeeded && !empty),
     unsent: (await files.stat(dir.unsent)) !== undefined,
+    covers: await coveredBy(context, dir),
   };
+}
+
+// Without its grant a chain counts as one that held everything: nothing is claimed to be sealed.
+async function coveredBy(context: ChainContext, dir: ChainDir): Promise<OpenedChain["covers"]> {
+  const grant = await readOwnGrant(context, dir.grant);
+  return (path) => typeof grant === "string" || inScope(grant, path);
 }
 
 async function readOrigin(

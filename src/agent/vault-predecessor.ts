@@ -85,7 +85,7 @@ function refuse({ diag }: Lookup, chain: string, cause: string): void {
 function asOld(id: string, reason: string, chain: BelievedChain): OldChain {
   const { size, root, positions, tails, final } = chain;
   return {
-    ...{ number: -1, whole: true, origin: undefined },
+    ...{ number: -1, whole: true, origin: undefined, covers: () => true },
     reason: final ? "retired" : reason,
     held: { chain: id, size, root },
     fetched: { positions, tails },

@@ -45,6 +45,8 @@ export interface OldChain {
     | { readonly chain: string; readonly size: number; readonly root: string }
     | undefined;
   readonly origin: Origin | undefined;
+  /** Whether its grant let it hold a path. */
+  readonly covers: (path: string) => boolean;
   /** Where `held` leaves the sources, if somebody else told: then nothing is read for it. */
   readonly fetched:
     | {

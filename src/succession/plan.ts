@@ -8,12 +8,17 @@
 //   older.
 // - One walk over each buffer. The plan does not depend on the next grant: that one may come later.
 
-import { hex } from "../core/bytes.ts";
+import { compareBytes, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { payloadItems } from "../core/payload.ts";
-import type { PredecessorRecord, SourcePosition } from "../core/record.ts";
+import {
+  encodeRecord,
+  type PredecessorRecord,
+  type SourcePosition,
+  sourceIdOf,
+} from "../core/record.ts";
 import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
 import { positionsIn, SourceTable } from "../core/sources.ts";
 import type { Frontier } from "../core/tree.ts";
@@ -204,12 +209,23 @@ class Fold {
     const chain = held?.chain ?? this.#chain;
     if (this.from > 0 && chain !== undefined) {
       const root = held?.size === this.from ? held.root : this.#root;
-      const positions = fetched?.positions ?? this.#prefix.positions();
+      const positions = this.#withPassed(fetched?.positions ?? this.#prefix.positions());
       if (root !== undefined) {
         return { named: { chain, size: this.from, root, reason }, positions, leftOut };
       }
     }
     return { ...(this.#before ?? nothing), leftOut };
+  }
+
+  // What older chains hold of files that the base might not hold stands where it stood before.
+  #withPassed(positions: readonly SourcePosition[]): readonly SourcePosition[] {
+    const passed = (this.#before?.positions ?? []).filter(
+      ({ record }) => !this.#base.covers(String(record["path"])),
+    );
+    if (passed.length === 0) return positions;
+    const idOf = ({ record }: SourcePosition): Uint8Array =>
+      sourceIdOf(this.#suite, encodeRecord(record));
+    return [...passed, ...positions].sort((a, b) => compareBytes(idOf(a), idOf(b)));
   }
 
   async #told(chain: OldChain): Promise<Origin | undefined> {

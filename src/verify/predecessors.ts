@@ -107,8 +107,8 @@ function disagreement(
 }
 
 /**
- * Judges where the new chain goes on in each file: not behind what the old one holds of it, or the
- * bytes between are nowhere.
+ * Judges where the new chain goes on in each file: not behind what the chains before it hold, or
+ * the bytes between are nowhere.
  */
 export function judgePositions(
   suite: Suite,
@@ -118,24 +118,37 @@ export function judgePositions(
 ): Finding | undefined {
   if (report.predecessor === undefined) return undefined;
   const { record, seq } = report.predecessor;
-  const { chain, size, root } = record;
-  const old = all.get(chain);
-  // What disagrees in its root is said to be another history already.
-  if (old?.roots.get(size) !== root) return undefined;
-  const held = old.positions;
-  if (held === undefined) {
-    unchecked(`up to where chain ${chain} holds its sources`);
-    return undefined;
-  }
+  const older = chainsBefore(report, all);
+  if (older.length === 0) return undefined;
   let [bytes, sources] = [0, 0];
   for (const position of positionsIn(record["positions"])) {
     const id = hex(sourceIdOf(suite, encodeRecord(position.record)));
-    const ahead = position.offset - (held.get(id) ?? 0);
+    // A chain whose grant does not cover a file knows nothing of it: the one before it may.
+    const holder = older.find(({ positions }) => positions === undefined || positions.has(id));
+    if (holder !== undefined && holder.positions === undefined) {
+      unchecked(`up to where chain ${holder.chain} holds its sources`);
+      return undefined;
+    }
+    const ahead = position.offset - (holder?.positions?.get(id) ?? 0);
     if (ahead <= 0) continue;
     bytes += ahead;
     sources += 1;
   }
   if (sources === 0) return undefined;
-  const text = `${bytes} bytes of ${sources} sources are in neither chain: it goes on behind them`;
+  const text = `${bytes} bytes of ${sources} sources are in no chain: it goes on behind them`;
   return finding("GAP_UNDECLARED", text, { chain: report.chain, block: 0, seq });
+}
+
+/** The chains that one goes on for, the nearest first, as far as their roots agree. */
+function chainsBefore(report: ChainReport, all: ReadonlyMap<string, ChainReport>): ChainReport[] {
+  const older = new Set<ChainReport>();
+  for (let at = report; at.predecessor !== undefined; ) {
+    const { chain, size, root } = at.predecessor.record;
+    const named = all.get(chain);
+    // What disagrees in its root is said to be another history already.
+    if (named === undefined || named.roots.get(size) !== root || older.has(named)) break;
+    older.add(named);
+    at = named;
+  }
+  return [...older];
 }

@@ -262,6 +262,34 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), "a\n");
   });
 
+  test("what was sealed of a file outside a narrower grant is not sealed again under a wider one", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "a\n");
+    world.files.append("/logs/b.log", "b\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    await replaceKeys(world);
+    await world.newGrant({ globs: ["/logs/a.log"] });
+    world.files.append("/logs/a.log", "again\n");
+    world.files.append("/logs/b.log", "meanwhile\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    await replaceKeys(world, "0001");
+    await world.newGrant();
+    world.files.append("/logs/b.log", "last\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings, gaps } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(gaps, []);
+    assert.equal(world.vault.chains.size, 3);
+    assert.equal(bytes.get("/logs/b.log#0"), "b\nmeanwhile\nlast\n");
+    assert.equal(bytes.get("/logs/a.log#0"), "a\nagain\n");
+  });
+
   test("another grant is taken while the vault refuses the chain, without a restart", async () => {
     await using world = await World.make();
     const post = world.vault.post.bind(world.vault);

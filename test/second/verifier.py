@@ -986,6 +986,26 @@ class Walk:
 # --- chains against each other ------------------------------------------------------------------
 
 
+def chains_before(record, by_id):
+    """The chains that one goes on for, the nearest first, as far as their roots agree."""
+    older = []
+    while record is not None:
+        old = by_id.get(record["chain"])
+        root = old and old.roots.get(record["size"])
+        if old is None or root is None or root.hex() != record["root"] or old in older:
+            break
+        older.append(old)
+        record = next((r for r, _ in old.predecessors), None)
+    return older
+
+
+def held_of(walk, id_):
+    """Up to where a chain holds a source at its end."""
+    entry = walk.table.get(id_)
+    expected = 0 if entry is None else MAX if entry.expected is None else entry.expected
+    return max(expected, walk.closed.get(id_, 0))
+
+
 def compare_chains(walks):
     place, by_id = [], {w.chain.hex(): w for w in walks}
     for walk in walks:
@@ -998,11 +1018,15 @@ def compare_chains(walks):
             other = walk.grant and old.grant and walk.grant.audience != old.grant.audience
             if old.no < record["size"] or other or (root is not None and root.hex() != record["root"]):
                 at("CHAIN_REPLACED_UNLINKED")
-            if root is not None and root.hex() == record["root"] and not old.loose:
-                held = {**old.closed, **{i: MAX if e.expected is None else e.expected for i, e in old.table.items()}}
-                places = ((source_id(canonical(p["record"])), p["offset"]) for p in record["positions"])
-                if any(offset > held.get(id_, 0) for id_, offset in places):
+            older = chains_before(record, by_id)
+            for position in record["positions"] if older else []:
+                id_ = source_id(canonical(position["record"]))
+                holder = next((w for w in older if w.loose or id_ in w.closed or id_ in w.table), None)
+                if holder is not None and holder.loose:
+                    break
+                if position["offset"] > (held_of(holder, id_) if holder else 0):
                     at("GAP_UNDECLARED")
+                    break
     groups = {}
     for walk in walks:
         if walk.root_key and walk.genesis_signed:

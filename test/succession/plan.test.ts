@@ -63,12 +63,13 @@ class Story {
       .map((sim) => this.fact(sim));
   }
 
-  fact({ number, builder, whole, held, first, origin }: Sim): OldChain {
+  fact({ number, builder, whole, held, first, origin, scope }: Sim): OldChain {
     const root = hex(builder.roots[held] as Uint8Array);
     return {
       ...{ number, whole, reason: `end of ${number}`, fetched: undefined },
       held: held === 0 ? undefined : { chain: builder.name, size: held, root },
       origin: parseOrigin(formatOrigin(origin)),
+      covers: scope,
       ...{ first, next: builder.length },
       blocks: async function* (from) {
         for (let index = from; index < builder.length; index += 1) {
