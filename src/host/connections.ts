@@ -47,6 +47,11 @@ export class Connections {
 
   /** Takes a new connection in, or closes it. */
   add(socket: Socket): void {
+    // Whoever hung up before we looked has no address any more, and nothing to say.
+    if (socket.remoteAddress === undefined || socket.remotePort === undefined) {
+      socket.destroy();
+      return;
+    }
     const name = nameOf(socket);
     const address = addressOf(socket);
     const { connectionsMax, addressShare } = this.#limits;
@@ -57,6 +62,9 @@ export class Connections {
     const connection: Connection = {
       ...{ address, socket, requests: 0, known: false, last: undefined },
     };
+    // One of the same name is gone, and nobody has told us yet.
+    const before = this.#all.get(name);
+    if (before !== undefined) this.#remove(name, before);
     this.#all.set(name, connection);
     this.#countStranger(address, 1);
     this.#idle.add(connection);

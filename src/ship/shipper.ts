@@ -371,7 +371,8 @@ export class Shipper {
   /** Smaller batches after an answer that may be about the size, larger ones after success. */
   #resize({ outcome, code, retry }: Judgement, batch: Batch): void {
     const lost = outcome === "timeout" || code === "connection-lost";
-    const size = lost || code.startsWith("http-413") || code.startsWith("http-422");
+    // 408: over a slow line the vault's patience ends before a large batch does.
+    const size = lost || /^http-(?:408|413|422)/.test(code);
     if (retry === "now") this.#gatherer.grow();
     else if (size) this.#gatherer.shrink(batch);
   }

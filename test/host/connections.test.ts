@@ -95,6 +95,28 @@ test("whoever has shown that they are wanted keeps the connection, and strangers
   for (const each of [agent, late, ...strangers]) each.end();
 });
 
+test("whoever hangs up before being looked at is forgotten, and the budget still holds", async () => {
+  const closed: string[] = [];
+  await using listener = await listen(hello, {
+    limits: { connectionsMax: 20, addressShare: 50 },
+    onClosed: (why) => void closed.push(why),
+  });
+  for (let round = 0; round < 20; round++) {
+    const flood = Array.from({ length: 10 }, async () => {
+      const socket = net.connect(listener.port, "127.0.0.1", () => socket.resetAndDestroy());
+      socket.on("error", () => {});
+      await new Promise((done) => socket.once("close", done));
+    });
+    await Promise.all(flood);
+  }
+  while (listener.connections > 0) await systemClock.sleep(2);
+  assert.deepEqual(closed, []);
+  const crowd: Client[] = [];
+  for (let i = 0; i < 30; i++) crowd.push(await new Client(listener.port).connected());
+  while (crowd.filter((each) => !each.closed).length > 10) await systemClock.sleep(2);
+  for (const each of crowd) each.end();
+});
+
 test("strangers of one address do not push out those of another", async () => {
   await using listener = await listen(hello, { limits: { connectionsMax: 8, addressShare: 50 } });
   const other = await new Client(listener.port, "127.0.0.2").connected();

@@ -251,6 +251,18 @@ test("a batch that is too large, or holds one bad block, is cut smaller until th
   assert.equal(all.freed.at(-1), vault.stored.length);
 });
 
+test("over a slow line batches get smaller until the vault has the patience for one", async () => {
+  const chain = new TestChain(16, MiB / 4);
+  const vault = new VaultModel();
+  const slow = { outcome: "throttled", code: "http-408 too-slow" } as const;
+  vault.script = Array.from({ length: 200 }, () => (sent: { blocks: readonly Uint8Array[] }) => {
+    return sent.blocks.length > 2 ? slow : undefined;
+  });
+  await using all = ship(chain, vault);
+  await all.clock.advance(3_600_000);
+  assert.equal(all.freed.at(-1), 16);
+});
+
 test("the same receipt again is no progress and no busy loop", async () => {
   const chain = new TestChain(2);
   const vault = new VaultModel();
