@@ -255,7 +255,7 @@ test("over a slow line batches get smaller until the vault has the patience for 
   const chain = new TestChain(16, MiB / 4);
   const vault = new VaultModel();
   const slow = { outcome: "throttled", code: "http-408 too-slow" } as const;
-  vault.script = Array.from({ length: 200 }, () => (sent: { blocks: readonly Uint8Array[] }) => {
+  vault.script = Array.from({ length: 20_000 }, () => (sent: { blocks: readonly Uint8Array[] }) => {
     return sent.blocks.length > 2 ? slow : undefined;
   });
   await using all = ship(chain, vault);
