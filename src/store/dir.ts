@@ -31,6 +31,7 @@ import type {
   ChainReader,
   ChainWriter,
   ForkProof,
+  KeptFork,
   OpenChain,
   OpenOptions,
   ReadableStore,
@@ -160,14 +161,15 @@ class DirStore extends ReadableDir implements Store {
     return true;
   }
 
-  async forksKept(chain: string): Promise<{ block: number; since: number }[]> {
-    const found: { block: number; since: number }[] = [];
+  async forksKept(chain: string): Promise<KeptFork[]> {
+    const found: KeptFork[] = [];
     for (const name of await this.shelf.names(chain, "forks")) {
       const fork = forkOf(name);
-      const path = this.shelf.path(`${chainPath(chain, "forks")}/${name}`);
+      const object = `${chainPath(chain, "forks")}/${name}`;
       // A time that cannot be set: a copy of an old proof is new, and has to be looked at again.
-      const info = fork && (await this.#options.files.stat(path));
-      if (info) found.push({ block: fork.block, since: Number(info.ctimeNs / 1_000_000_000n) });
+      const info = fork && (await this.#options.files.stat(this.shelf.path(object)));
+      if (info === undefined || fork === undefined) continue;
+      found.push({ block: fork.block, object, since: Number(info.ctimeNs / 1_000_000_000n) });
     }
     return found;
   }

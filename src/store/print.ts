@@ -48,7 +48,10 @@ export async function numbersOf(
 ): Promise<ObjectNumbers> {
   const items = (await files.list(shelf.path(chainPath(chain)))) ?? [];
   const blocks = textNames(items, "file").flatMap((name) => blocksNumber(name) ?? []);
-  const indexed = textNames(items, "dir").includes("headers");
+  // Readers follow a link as well.
+  const indexed = items.some(
+    ({ name, kind }) => name === "headers" && (kind === "dir" || kind === "link"),
+  );
   const names = indexed ? await shelf.names(chain, "headers") : [];
   return { blocks, headers: names.flatMap((name) => headersNumber(name) ?? []) };
 }

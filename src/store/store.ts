@@ -20,6 +20,14 @@ export interface BlockBytes {
   readonly payload: Uint8Array;
 }
 
+export interface KeptFork {
+  readonly block: number;
+  /** Its object's name. */
+  readonly object: string;
+  /** Since when it lies there, in Unix seconds. */
+  readonly since: number;
+}
+
 /** The proof of a fork, to be kept. */
 export interface ForkProof {
   readonly block: number;
@@ -135,8 +143,8 @@ export interface Store extends ReadableStore {
    * of them. One at a time per chain; appends may go on meanwhile.
    */
   writeFork(chain: string, fork: ForkProof): Promise<boolean>;
-  /** Block numbers of the fork proofs of a chain, and since when each lies there, in Unix seconds. */
-  forksKept(chain: string): Promise<{ readonly block: number; readonly since: number }[]>;
+  /** The fork proofs that lie in a chain's folder; nobody has judged them. */
+  forksKept(chain: string): Promise<KeptFork[]>;
   /** Operators' statements as they are kept, the oldest first; one too long to be any is cut. */
   acknowledgements(): Promise<Uint8Array[]>;
   /** Keeps one, named by its time in Unix seconds and its hash in hex. Durable; twice is fine. */

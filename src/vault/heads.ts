@@ -122,11 +122,15 @@ export class Heads {
     await this.use(chain, async () => undefined, "closely");
   }
 
-  /** Looks whether somebody changed a chain's objects, and if so checks them. Never throws. */
-  async rescan(chain: string): Promise<void> {
-    const open = this.#slots.has(chain) || this.#damaged.has(chain);
+  /**
+   * Looks whether somebody changed a chain's objects, and if so, or where it is said to be damaged,
+   * checks them. Throws what says nothing about them.
+   */
+  async rescan(chain: string, isSaidDamaged: boolean): Promise<void> {
+    const open = this.#slots.has(chain);
     try {
-      if (open || (await this.#options.bringBack.isTouched(chain))) await this.assertWhole(chain);
+      if (open || isSaidDamaged || (await this.#options.bringBack.isTouched(chain)))
+        await this.assertWhole(chain);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
     }
@@ -185,10 +189,12 @@ export class Heads {
     if (slot.head !== undefined) return;
     slot.opening ??= this.#opening(chain, slot, last);
     await this.#within(slot.opening);
-    if (known === undefined) return;
+    const stored = this.peek(chain)?.stored;
+    if (known === undefined && stored === undefined) return;
     this.#damaged.delete(chain);
-    this.#options.diag.info("stored chain holds again", { chain });
-    this.#options.onWhole(chain, this.peek(chain)?.stored);
+    if (known !== undefined) this.#options.diag.info("stored chain holds again", { chain });
+    // Others, too, may have taken it for damaged: who listed it, while it was away.
+    this.#options.onWhole(chain, stored);
   }
 
   async #opening(chain: string, slot: Slot, last: StoredHead | undefined): Promise<void> {

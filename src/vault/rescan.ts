@@ -30,10 +30,10 @@ export async function rescan(options: RescanOptions): Promise<void> {
     await clock.sleep(rescanEveryMs, signal);
     if (signal.aborted) return;
     let worked = 0;
-    for (const { chain } of [...catalog.entries()]) {
+    for (const { chain, damage } of [...catalog.entries()]) {
       const started = clock.mono();
       try {
-        await heads.rescan(chain);
+        await heads.rescan(chain, damage !== undefined);
       } catch (error) {
         diag.warn("couldn't look at a stored chain again", { chain, error: error as Error });
       }

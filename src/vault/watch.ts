@@ -9,9 +9,10 @@ import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { globMatches } from "../core/glob.ts";
 import type { Diag } from "../host/diag.ts";
-import type { Store } from "../store/store.ts";
+import type { ChainReader, KeptFork, Store } from "../store/store.ts";
 import { type Catalog, type ChainEntry, type ChainState, chainStates, stateOf } from "./catalog.ts";
 import type { ExpectConfig } from "./config.ts";
+import { keptForks } from "./kept-forks.ts";
 import { lookBack } from "./look-back.ts";
 import type { FindingKind, LookedAt, OpenFinding, OpenFindings } from "./open-findings.ts";
 
@@ -116,7 +117,7 @@ export class Watch {
     const { store, findings, catalog, suite, keys, diag } = this.#options;
     const reader = store.reader(chain);
     try {
-      const forks = await store.forksKept(chain);
+      const forks = await this.#forks(reader);
       for (;;) {
         const entry = catalog.get(chain);
         if (entry === undefined || !entry.surveyed || entry.damage !== undefined) return;
@@ -138,6 +139,15 @@ export class Watch {
       await this.#options.onUnreadable(chain, error);
       diag.error("couldn't look back over a stored chain", { chain, error: error as Error });
     }
+  }
+
+  async #forks(reader: ChainReader): Promise<readonly KeptFork[]> {
+    const { suite, store, catalog, diag } = this.#options;
+    const { proven, not } = await keptForks(suite, store, reader);
+    const entry = catalog.get(reader.id);
+    if (entry !== undefined && not.length > 0) entry.forks = proven.length;
+    for (const object of not) diag.warn("a kept fork proof proves nothing", { object });
+    return proven;
   }
 
   /** What is open in a chain, its end included: what an operator acknowledges. */

@@ -1,0 +1,121 @@
+// Somebody puts things into the vault's store, or takes them away for a while: no false alarm
+// stays, nothing that was not checked is used, and a chain is not blamed for what lies beside it.
+
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { headLength } from "../../src/core/block.ts";
+import { concat } from "../../src/core/bytes.ts";
+import { systemClock } from "../../src/host/clock.ts";
+import { rescanEveryMs } from "../../src/vault/rescan.ts";
+import type { ChainBuilder } from "../fakes/chain-builder.ts";
+import { lines, say } from "../fakes/chain-items.ts";
+import { chainOf, gist, Rig } from "./rig.ts";
+
+async function play(rig: Rig, label: string, blocks = 12): Promise<ChainBuilder> {
+  const chain = chainOf(label);
+  const { id, record } = chain.source("/var/log/app.log");
+  chain.begin([say(record)]);
+  while (chain.length < blocks) {
+    const snapshot = chain.length % 1024 === 0 ? [chain.snapshot()] : [];
+    chain.seal([...snapshot, lines(id, `line ${chain.length}\n`)]);
+  }
+  assert.equal(gist(await rig.post(chain)), "200");
+  await rig.vault.surveyed;
+  return chain;
+}
+
+const folderOf = (rig: Rig, { name }: ChainBuilder): string => join(rig.store, "chains", name);
+
+test("a planted fork proof is no fork to anybody's alarm", async () => {
+  await using rig = await Rig.start();
+  const chain = await play(rig, "accused");
+  const other = await play(rig, "other");
+  const head = ({ bytes }: { bytes: Uint8Array }): Uint8Array => bytes.subarray(0, headLength);
+  mkdirSync(join(folderOf(rig, chain), "forks"));
+  for (const [block, hash] of [
+    [0, "a"],
+    [3, "b"],
+  ] as const) {
+    const proof = concat(head(chain.blocks[block]!), head(other.blocks[block]!));
+    const name = `${block.toString(16).padStart(16, "0")}-${hash.repeat(64)}`;
+    writeFileSync(join(folderOf(rig, chain), "forks", name), proof);
+  }
+  await rig.restart();
+  await rig.vault.surveyed;
+  assert.equal(await rig.metric("sealtail_vault_open_forks"), 0);
+  const { forks, open } = await rig.json(`/v1/chains/${chain.name}`);
+  assert.deepEqual([forks, open], [0, []]);
+  assert.equal(rig.diag.lines.filter(({ phrase }) => phrase.includes("fork proof")).length, 2);
+});
+
+test("a chain that was away at the start is damaged no longer than it is away", async () => {
+  // A minute passes in a moment.
+  const hurried = {
+    ...systemClock,
+    sleep: (ms: number, signal?: AbortSignal) => {
+      return systemClock.sleep(ms === rescanEveryMs ? 20 : ms, signal);
+    },
+  };
+  await using rig = await Rig.start({ clock: hurried });
+  const chain = await play(rig, "away");
+  await rig.close();
+  const folder = folderOf(rig, chain);
+  renameSync(folder, `${folder}.away`);
+  await rig.open();
+  await rig.vault.surveyed;
+  const state = async (): Promise<unknown> => (await rig.json(`/v1/chains/${chain.name}`))["state"];
+  assert.equal(await state(), "damaged");
+  renameSync(`${folder}.away`, folder);
+  while ((await state()) !== "active") await systemClock.sleep(10);
+});
+
+test("a strange receipt in the store makes no chain damaged, and proves nothing", async () => {
+  await using rig = await Rig.start();
+  const chain = await play(rig, "mine");
+  const other = await play(rig, "theirs");
+  const plant: (() => void)[] = [
+    () =>
+      copyFileSync(join(folderOf(rig, other), "receipt"), join(folderOf(rig, chain), "receipt")),
+    () => writeFileSync(join(folderOf(rig, chain), "receipt"), ""),
+  ];
+  for (const planted of plant) {
+    await rig.close();
+    rmSync(join(rig.dir, "state", "chains"), { recursive: true });
+    planted();
+    await rig.open();
+    const proof = `/v1/chains/${chain.name}/lines/3/proof`;
+    assert.equal(gist(await rig.direct(proof)), "404 not-found");
+    assert.equal(gist(await rig.post(chain)), "200");
+    assert.equal(gist(await rig.direct(proof)), "200");
+  }
+});
+
+test("heads behind a link are looked at like those in the folder", async () => {
+  await using rig = await Rig.start();
+  const chain = await play(rig, "linked", 1030);
+  await rig.close();
+  const [folder, elsewhere] = [join(folderOf(rig, chain), "headers"), join(rig.dir, "elsewhere")];
+  renameSync(folder, elsewhere);
+  symlinkSync(elsewhere, folder);
+  await rig.open();
+  const newest = chain.blocks.slice(-1);
+  assert.equal(gist(await rig.post(chain, newest)), "200");
+  const object = join(elsewhere, readdirSync(elsewhere)[0]!);
+  const bytes = readFileSync(object);
+  bytes[300 * headLength + 200]! ^= 1;
+  chmodSync(object, 0o644);
+  writeFileSync(object, bytes);
+  assert.equal(gist(await rig.post(chain, newest)), "503 chain-damaged");
+});
