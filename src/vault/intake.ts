@@ -256,7 +256,6 @@ export class Intake {
     for (const { payload } of result.accepted) discard(payload);
     if (known === undefined && !result.spoiled) heads.put(founded);
     const receipt = this.#sign(founded);
-    this.#options.keeper.note(chain, receipt);
     // The first receipt says when the chain began, so it must not get lost.
     if (known === undefined) await this.#options.keeper.keep(chain);
     return { receipt, grew: true };
@@ -299,15 +298,18 @@ export class Intake {
     for (const { header } of accepted) observer.lag(Math.max(0, now - header.time) / 1e6);
   }
 
+  /** The newest receipt if it covers all that is stored, else a new one, which will be kept. */
   #sign(head: ChainHead): SignedReceipt {
     const { stored } = head;
     if (stored === undefined) throw gone();
-    const { signer, observer, heads } = this.#options;
+    const { signer, observer, heads, keeper } = this.#options;
     // Somebody who read may have found it damaged meanwhile.
     const damage = heads.damage(head.chain);
     if (damage !== undefined) throw damage;
+    if (head.receipt?.size === stored.size) return head.receipt;
     const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
     head.receipt = signer.sign(head.chain, stored.size, stored.root, notBefore);
+    keeper.note(head.chain, head.receipt);
     observer.receipt();
     return head.receipt;
   }

@@ -52,6 +52,23 @@ test("an older receipt put into the store does not set the time back", async () 
   assert.ok(third.time >= second.time, `${third.time - second.time} s`);
 });
 
+test("receipts for blocks that were sent again do not go back in time either", async () => {
+  let shift = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + shift };
+  await using rig = await Rig.start({ clock, limits: { headBytes: 1 } });
+  const [chain, other] = [chainOf("again"), chainOf("another")];
+  chain.begin();
+  other.begin();
+  await rig.post(chain);
+  shift = 3600e6;
+  const again = receiptOf(await rig.post(chain));
+  await rig.post(other);
+  shift = 0;
+  assert.ok(receiptOf(await rig.post(chain)).time >= again.time);
+  await rig.restart();
+  assert.ok(receiptOf(await rig.post(chain)).time >= again.time);
+});
+
 test("receipts do not go back in time when a head was forgotten", async () => {
   let shift = 0;
   const clock = { ...systemClock, now: () => systemClock.now() + shift };
