@@ -81,7 +81,7 @@ export interface ApiParts {
   readonly clock: Sleeper;
 }
 
-type Sleeper = Pick<Clock, "sleep">;
+type Sleeper = Pick<Clock, "mono" | "sleep">;
 
 /** All endpoints. */
 export function endpoints(parts: ApiParts, version: string): Endpoint[] {

@@ -33,33 +33,47 @@ export interface Pace {
 
 export const pace: Pace = { everyMs: 10_000, bytes: 65_536, wholeMs: 120_000 };
 
+/** How early a timer may be, in milliseconds. */
+const timerMs = 2;
+
 /**
- * The pieces of a request's body; none where there is no body. Stops reading when it is left.
+ * The pieces of a request's body; none where there is no body. Stops reading when it is left. Only
+ * the time counts that we wait for the client, none in which it waits for us.
  * Throws Problem too-slow.
  */
 export async function* piecesOfBody(
   body: ReadableStream<Uint8Array> | null,
-  clock: Pick<Clock, "sleep">,
+  clock: Pick<Clock, "mono" | "sleep">,
   { everyMs, bytes, wholeMs }: Pace = pace,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (body === null) return;
   const reader = body.getReader();
   const ended = new AbortController();
-  let got = 0;
-  let slow = false;
+  let [got, waited, slow] = [0, 0, false];
+  let since: number | undefined;
+  const waitedMs = (): number => waited + (since === undefined ? 0 : (clock.mono() - since) / 1000);
   const watch = async (): Promise<void> => {
-    for (let passed = 0; ; passed += everyMs) {
-      const before = got;
-      await clock.sleep(everyMs, ended.signal);
+    for (let [passed, before] = [0, 0]; ; ) {
+      await clock.sleep(Math.max(timerMs, passed + everyMs - waitedMs()), ended.signal);
       if (ended.signal.aborted) return;
-      slow = got - before < bytes || passed + everyMs >= wholeMs;
+      const now = waitedMs() + timerMs;
+      if (now < passed + everyMs) continue;
+      slow = got - before < bytes || now >= wholeMs;
       // Ends the wait for the next piece.
       if (slow) return await reader.cancel().catch(() => undefined);
+      [passed, before] = [passed + everyMs, got];
     }
+  };
+  const read = async (): ReturnType<typeof reader.read> => {
+    since = clock.mono();
+    const next = await reader.read();
+    waited += (clock.mono() - since) / 1000;
+    since = undefined;
+    return next;
   };
   void watch();
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    for (let next = await read(); !next.done; next = await read()) {
       got += next.value.length;
       yield next.value;
     }

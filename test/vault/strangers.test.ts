@@ -177,6 +177,22 @@ describe("slow bodies", () => {
     }
   });
 
+  test("one that waits for us is not slow, however long that takes", async () => {
+    const clock = new FakeClock();
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        for (let i = 0; i < 5; i++) controller.enqueue(new Uint8Array(100));
+        controller.close();
+      },
+    });
+    let got = 0;
+    for await (const piece of piecesOfBody(body, clock)) {
+      got += piece.length;
+      await clock.advance(pace.everyMs * 0.9);
+    }
+    assert.equal(got, 500);
+  });
+
   test("one that trickles is cut, one that comes at its pace has its time, and no more", async () => {
     const clock = new FakeClock();
     const fed = (piece: number): [Promise<Uint8Array[]>, () => Promise<void>] => {
