@@ -368,10 +368,9 @@ export class Shipper {
     return failed;
   }
 
-  /** Smaller batches after an answer that may be about the size, larger ones after success. */
+  /** Smaller batches after what may be about the size, or our line's speed; larger after success. */
   #resize({ outcome, code, retry }: Judgement, batch: Batch): void {
     const lost = outcome === "timeout" || code === "connection-lost";
-    // 408: over a slow line the vault's patience ends before a large batch does.
     const size = lost || /^http-(?:408|413|422)/.test(code);
     if (retry === "now") this.#gatherer.grow();
     else if (size) this.#gatherer.shrink(batch);
