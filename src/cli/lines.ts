@@ -140,7 +140,10 @@ async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
   }
   if (first === undefined) return;
   for (const each of others) ui.warn(printable(each));
-  throw new SealtailError("lines-left-out", `not all lines are here: ${printable(first)}`);
+  throw new SealtailError(
+    "lines-left-out",
+    `not all lines are here and vouched for: ${printable(first)}`,
+  );
 }
 
 /** Holes in a file that are told one by one. */
