@@ -77,7 +77,8 @@ export async function openSource(
     return { ...opened(readDirStore(systemFiles, path)), close: async () => {} };
   }
   const nested = (await systemFiles.stat(`${path}/store/${chainsFolder}`))?.kind === "dir";
-  const hint = nested ? `give ${path}/store, or --data ${path}` : undefined;
+  const made = (await systemFiles.stat(`${path}/keys/root.pub`)) !== undefined;
+  const hint = nested ? `give ${path}/store${made ? `, or --data ${path}` : ""}` : undefined;
   throw new SealtailError("source-unusable", "the directory is no store: it has no chains", {
     place: path,
     ...(hint === undefined ? {} : { hint }),

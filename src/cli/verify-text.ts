@@ -97,7 +97,8 @@ function* summaryLines(report: ChainReport, authenticated: number): Generator<st
       : `, ${isoTime(report.firstTime)} to ${isoTime(report.lastTime)}`;
   const numbers = `${count(report.envelopes, "envelope")}, ${count(report.runs, "run")}${span}`;
   yield `  read           ${count(blocks, "block")}: ${numbers}`;
-  const holes = authenticated > 0 && report.length > blocks ? ", but for those named above" : "";
+  const holes =
+    authenticated > 0 && report.length > blocks ? ", but for what is refused or missing above" : "";
   yield `  authenticated  ${stretch(authenticated)}${holes}`;
   yield receiptTime === undefined
     ? "  receipted      nothing"

@@ -65,7 +65,7 @@ export function judgeDates(walk: ChainWalk): boolean {
   if (fault?.code === "GRANT_EXPIRED" && (walk.begunAt ?? 0) <= grant.notAfter * 1e6) {
     // The vault's first answer may have been lost: only a later receipt came to be recorded.
     const text =
-      "its first receipt known is of a time after the grant's not-after, it is dated before";
+      "the first receipt that is known is after the grant's not-after, and the genesis is dated before";
     walk.report("TIME_SKEW", text, { block: 0 });
     return true;
   }
