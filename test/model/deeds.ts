@@ -220,12 +220,7 @@ const ofPlays: Readonly<Record<Play, typeof everyday>> = {
 
 /** What may happen in a world of these plays. */
 export function deedsOf(played: readonly Play[]): typeof everyday {
-  // A copy of a store that was full would have to be mended by hand.
-  const apart = played.includes("store") ? ["vault-full"] : [];
-  return [
-    ...everyday.filter(([, name]) => !apart.includes(name)),
-    ...played.flatMap((play) => ofPlays[play]),
-  ];
+  return [...everyday, ...played.flatMap((play) => ofPlays[play])];
 }
 
 /** What a step of this name does. */

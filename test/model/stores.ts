@@ -2,6 +2,8 @@
 //
 // - The vault is killed before and started again afterwards. A copy is of the store alone or of
 //   the vault's state directory, too.
+// - A copy keeps modes, as a backup does: by them a store knows which of its objects are complete.
+// - An edit shows in the file's times, as the kernel sees to.
 // - Which block an edit hit is remembered: no receipt that is made later may cover its head.
 
 import { headLength } from "../../src/core/block.ts";
@@ -14,7 +16,12 @@ import type { FakeFiles } from "../fakes/files.ts";
 import type { VaultHost } from "./vault-host.ts";
 
 type Chance = () => number;
-type Copy = ReadonlyMap<string, Uint8Array>;
+interface CopiedFile {
+  readonly bytes: Uint8Array;
+  readonly mode: number;
+}
+
+type Copy = ReadonlyMap<string, CopiedFile>;
 
 interface Edit {
   readonly chain: string;
@@ -62,7 +69,11 @@ export class StoreMishaps {
   #put(dir: string, copy: Copy): void {
     const { disk } = this.#vault;
     for (const [path] of filesOf(disk, dir)) if (!copy.has(path)) disk.remove(path);
-    for (const [path, bytes] of copy) disk.put(path, bytes);
+    for (const [path, { bytes, mode }] of copy) {
+      disk.put(path, bytes);
+      const node = disk.node(path);
+      if (node !== undefined) node.mode = mode;
+    }
     disk.syncAll();
   }
 
@@ -76,7 +87,7 @@ export class StoreMishaps {
     this.#whole = undefined;
     for (const { path, at, byte, was } of bent) {
       if (this.#byteAt(path, at) !== byte) continue;
-      this.#vault.disk.node(path)?.bytes.change(at, Uint8Array.of(was));
+      this.#bend(path, at, was);
     }
     this.#vault.disk.syncAll();
     this.#vault.start();
@@ -84,6 +95,14 @@ export class StoreMishaps {
 
   #byteAt(path: string, at: number): number | undefined {
     return this.#vault.disk.node(path)?.bytes.content[at];
+  }
+
+  #bend(path: string, at: number, byte: number): void {
+    const node = this.#vault.disk.node(path);
+    if (node === undefined) return;
+    node.bytes.change(at, Uint8Array.of(byte));
+    node.bytes.sync();
+    this.#vault.disk.touch(node);
   }
 
   get #store(): string {
@@ -95,8 +114,9 @@ export class StoreMishaps {
     const objects = [...filesOf(this.#vault.disk, this.#store)].filter(([path]) =>
       path.endsWith(".blocks"),
     );
-    const [path, bytes] = objects[Math.floor(chance() * objects.length)] ?? [];
-    if (path === undefined || bytes === undefined) return "nothing";
+    const [path, file] = objects[Math.floor(chance() * objects.length)] ?? [];
+    if (path === undefined || file === undefined) return "nothing";
+    const { bytes } = file;
     const heads = [...headsIn(bytes)];
     const head = heads[Math.floor(chance() * heads.length)];
     if (head === undefined) return "nothing";
@@ -105,9 +125,7 @@ export class StoreMishaps {
     const at = head.at + Math.floor(chance() * headLength);
     const was = bytes[at] as number;
     const byte = was ^ (1 << Math.floor(chance() * 8));
-    const node = this.#vault.disk.node(path);
-    node?.bytes.change(at, Uint8Array.of(byte));
-    node?.bytes.sync();
+    this.#bend(path, at, byte);
     const chain = path.split("/").at(-2) as string;
     this.#edits.push({ chain, path, block: head.block, at, byte, was, time: this.#now() });
     this.#vault.start();
@@ -137,11 +155,11 @@ export class StoreMishaps {
   }
 }
 
-function* filesOf(disk: FakeFiles, dir: string): Generator<[string, Uint8Array]> {
+function* filesOf(disk: FakeFiles, dir: string): Generator<[string, CopiedFile]> {
   for (const [name, node] of disk.node(dir)?.names ?? []) {
     const path = `${dir}/${name}`;
     if (node.kind === "dir") yield* filesOf(disk, path);
-    else yield [path, node.bytes.content.slice()];
+    else yield [path, { bytes: node.bytes.content.slice(), mode: node.mode }];
   }
 }
 
