@@ -94,6 +94,8 @@ export interface Files {
   /** Replaces `to` if it exists. */
   rename(from: Path, to: Path): Promise<void>;
   unlink(path: Path): Promise<void>;
+  /** Removes an empty directory. */
+  rmdir(path: Path): Promise<void>;
   chmod(path: Path, perm: number): Promise<void>;
   /**
    * Makes names in `dir` durable: what was created, renamed or unlinked. A failure: stop, unless it
@@ -355,6 +357,8 @@ export const systemFiles: Files = {
   rename: (from, to) => attempt("rename the file", from, fs.rename(native(from), native(to))),
 
   unlink: (path) => attempt("delete the file", path, fs.unlink(native(path))),
+
+  rmdir: (path) => attempt("remove the directory", path, fs.rmdir(native(path))),
 
   chmod: (path, perm) => attempt("set the file's mode", path, fs.chmod(native(path), perm)),
 

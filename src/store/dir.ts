@@ -11,6 +11,7 @@ import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import { DirChain, makeFolder, modes, type ObjectLimits, objectLimits } from "./dir-chain.ts";
+import { leftoversOf, removeLeftovers } from "./dir-leftovers.ts";
 import { type FoundEnd, findEnd, missingHeaders, tailAt } from "./dir-recovery.ts";
 import {
   acknowledgementPath,
@@ -143,6 +144,14 @@ class DirStore extends ReadableDir implements Store {
     const opened = await this.open(chain);
     if (opened === undefined) throw new RangeError(`grant of chain ${chain} did not stay`);
     return opened.writer;
+  }
+
+  async clear(chain: string): Promise<boolean> {
+    const leftovers = await leftoversOf(this.#options.files, this.shelf, chain);
+    if (leftovers === undefined) return false;
+    this.#writers.delete(chain);
+    await removeLeftovers(this.#options.files, this.shelf, chain, leftovers);
+    return true;
   }
 
   async writeReceipt(chain: string, receipt: Uint8Array): Promise<void> {

@@ -134,6 +134,12 @@ export interface Store extends ReadableStore {
    */
   create(chain: string, grant: Uint8Array): Promise<ChainWriter>;
   /**
+   * Takes away what is left of a chain that never began: at most its grant and the beginning of its
+   * genesis. Durable. False, and nothing is touched, where anything else lies there. The caller
+   * sees to it that nobody begins the chain meanwhile.
+   */
+  clear(chain: string): Promise<boolean>;
+  /**
    * Replaces the kept receipt of a chain: whoever reads sees the old or the new one whole. Durable.
    * One at a time per chain; appends may go on meanwhile.
    */

@@ -57,6 +57,8 @@ export interface CatalogOptions {
   readonly receiptTime: (receipt: Uint8Array) => number | undefined;
   /** Whether a chain of that size is known to end in its agent's stop. */
   readonly isStopped: (chain: string, size: number) => boolean;
+  /** Clears what is left of a chain that never began; false for one that did. */
+  readonly clear: (chain: string) => Promise<boolean>;
 }
 
 const indexBytesMax = 256 * 1024 * 1024;
@@ -88,10 +90,15 @@ export class Catalog {
   /** Reads what is still unknown about each chain. Returns when all is known, or on `signal`. */
   async survey(signal: AbortSignal): Promise<void> {
     const strangers = [...this.#entries.values()].filter(({ use }) => use === undefined);
-    await this.#each(strangers, signal, (entry) => this.#readGrant(entry));
+    await this.#each(strangers, signal, async (entry) => {
+      if (!(await this.#cleared(entry))) await this.#readGrant(entry);
+    });
     this.#grantsKnown.resolve();
     const unseen = [...this.#entries.values()].filter(({ surveyed }) => !surveyed);
-    await this.#each(unseen, signal, (entry) => this.look(entry.chain));
+    await this.#each(unseen, signal, async (entry) => {
+      await this.look(entry.chain);
+      if (entry.size === 0) await this.#cleared(entry);
+    });
     if (!signal.aborted) await this.save();
   }
 
@@ -154,6 +161,7 @@ export class Catalog {
     if (entry.use !== undefined) this.#uses.get(entry.use)?.delete(chain);
     this.#entries.delete(chain);
     this.#sorted = undefined;
+    this.#indexStale = true;
   }
 
   /** A chain grew: `at` by our clock. */
@@ -258,6 +266,21 @@ export class Catalog {
     entry.surveyed = true;
   }
 
+  // A chain that never began has no receipt, and uses no grant up.
+  async #cleared({ chain }: ChainEntry): Promise<boolean> {
+    const { store, clear, diag } = this.#options;
+    try {
+      if ((await store.reader(chain).receipt()) !== undefined || !(await clear(chain)))
+        return false;
+    } catch (error) {
+      diag.warn("couldn't look whether a chain ever began", { chain, error: error as Error });
+      return false;
+    }
+    diag.info("what was left of a chain that never began was cleared", { chain });
+    this.forget(chain);
+    return true;
+  }
+
   async #readGrant(entry: ChainEntry): Promise<void> {
     const { store, judge, diag } = this.#options;
     const { chain } = entry;
@@ -315,7 +338,7 @@ export class Catalog {
 }
 
 /** By what a use of a grant is counted. */
-export function useOf(grant: Grant, root: VerifierKey): string {
+export function useOf(grant: Pick<Grant, "id">, root: VerifierKey): string {
   return `${hex(root.publicKey)} ${hex(grant.id)}`;
 }
 

@@ -32,6 +32,7 @@ import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
 import type { Heads } from "./heads.ts";
 import { Shared } from "./join.ts";
+import type { Leftovers } from "./leftovers.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
@@ -49,6 +50,7 @@ export interface IntakeOptions {
   readonly catalog: Catalog;
   readonly signer: ReceiptSigner;
   readonly keeper: ReceiptKeeper;
+  readonly leftovers: Pick<Leftovers, "abandon">;
   readonly room: Room;
   readonly policy: FoundingPolicy;
   readonly observer: VaultObserver;
@@ -251,8 +253,8 @@ export class Intake {
       if (result.refusal !== undefined) throw result.refusal;
       return { receipt: this.#sign(head), grew: false };
     }
-    const founded = known ?? (await this.#create(head, founding as Founding));
-    await this.#store(founded, result);
+    const founded = known ?? (await this.#begin(head, founding as Founding, result));
+    if (known !== undefined) await this.#store(known, result);
     for (const { payload } of result.accepted) discard(payload);
     if (known === undefined && !result.spoiled) heads.put(founded);
     const receipt = this.#sign(founded);
@@ -261,14 +263,17 @@ export class Intake {
     return { receipt, grew: true };
   }
 
-  /** The grant is stored before the genesis. Throws Problem if its uses are used up. */
-  async #create(head: ChainHead, { grant, root, bytes }: Founding): Promise<ChainHead> {
-    const { catalog, store } = this.#options;
+  /** Stores the grant, then the first blocks. Throws Problem if the grant's uses are used up. */
+  async #begin(head: ChainHead, founding: Founding, result: Admission): Promise<ChainHead> {
+    const { catalog, store, leftovers } = this.#options;
+    const { grant, root, bytes } = founding;
     if (!catalog.reserve(head.chain, grant, root)) throw usedUp(grant);
     try {
-      return { ...head, writer: await store.create(head.chain, bytes) };
+      const founded = { ...head, writer: await store.create(head.chain, bytes) };
+      await this.#store(founded, result);
+      return founded;
     } catch (error) {
-      catalog.forget(head.chain);
+      if (await leftovers.abandon(head.chain, error)) catalog.forget(head.chain);
       throw error;
     }
   }

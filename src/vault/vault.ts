@@ -33,6 +33,7 @@ import type { VaultConfig } from "./config.ts";
 import { Heads } from "./heads.ts";
 import { openOperations } from "./health.ts";
 import { Intake } from "./intake.ts";
+import { Leftovers } from "./leftovers.ts";
 import { VaultMetrics, type VaultReading } from "./metrics.ts";
 import { OpenFindings } from "./open-findings.ts";
 import { StateDirNotes } from "./own-notes.ts";
@@ -243,6 +244,7 @@ class Vault implements RunningVault {
       judge: (grant) => judgeGrant(suite, policy.keys, grant),
       receiptTime: (receipt) => receiptTime(suite, keys, receipt),
       isStopped: (chain, size) => findings.isStopped(chain, size),
+      clear: (chain) => leftovers.clear(chain),
     });
     await catalog.load();
     const notes = new StateDirNotes(files, stateDir);
@@ -262,6 +264,7 @@ class Vault implements RunningVault {
       onDamage: (chain, why) => catalog.damaged(chain, why),
       onWhole: (chain, stored) => catalog.mended(chain, stored?.header),
     });
+    const leftovers = new Leftovers({ store, notes, heads, diag });
     await findings.load((chain) => catalog.get(chain) !== undefined);
     const watch = new Watch({
       ...{ suite, keys, diag, store, catalog, findings, expect: this.#config.expect },
@@ -285,23 +288,20 @@ class Vault implements RunningVault {
     const { room } = bounds;
     const intake = new Intake({
       ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
-      ...{ observer: metrics, watch, onUnsafe: this.#fail },
+      ...{ observer: metrics, watch, leftovers, onUnsafe: this.#fail },
     });
-    const newestReceipt = (chain: string) => reads.newestReceipt(chain);
-    const storeReads = new StoreReads({ store, newestReceipt });
+    const storeReads = new StoreReads({
+      store,
+      newestReceipt: (chain) => reads.newestReceipt(chain),
+    });
     const table = endpoints(
       { intake, reads, storeReads, acknowledgements, clock },
       this.#deps.version,
     );
     metrics.expect(table);
-    this.#store = store;
-    this.#catalog = catalog;
-    this.#findings = findings;
-    this.#watch = watch;
-    this.#heads = heads;
-    this.#keeper = keeper;
-    this.#intake = intake;
-    this.#bounds = bounds;
+    [this.#store, this.#catalog, this.#findings] = [store, catalog, findings];
+    [this.#watch, this.#heads, this.#keeper] = [watch, heads, keeper];
+    [this.#intake, this.#bounds] = [intake, bounds];
     const api = apiHandler({
       ...{ endpoints: table, clock, diag, observer: metrics, open: access.open },
       ...bounds,

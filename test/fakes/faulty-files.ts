@@ -133,6 +133,10 @@ export class FaultyFiles implements Files {
     return this.do("unlink", path, () => this.#inner.unlink(path));
   }
 
+  rmdir(path: Path): Promise<void> {
+    return this.do("rmdir", path, () => this.#inner.rmdir(path));
+  }
+
   chmod(path: Path, perm: number): Promise<void> {
     return this.do("chmod", path, () => this.#inner.chmod(path, perm));
   }

@@ -194,6 +194,17 @@ export class FakeFiles implements Files {
     return this.#do("unlink", path, () => this.remove(path));
   }
 
+  rmdir(path: Path): Promise<void> {
+    return this.#do("rmdir", path, () => {
+      const { dir, name } = this.#place(path);
+      const node = dir.names.get(name);
+      if (node === undefined) throw errno("ENOENT");
+      if (node.kind !== "dir") throw errno("ENOTDIR");
+      if (node.names.size > 0) throw errno("ENOTEMPTY");
+      dir.change([{ name, node: undefined }]);
+    });
+  }
+
   chmod(path: Path, perm: number): Promise<void> {
     return this.#do("chmod", path, () => {
       this.#find(path).mode = perm;

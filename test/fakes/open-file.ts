@@ -21,6 +21,7 @@ export type FileCall =
   | "mkdir"
   | "rename"
   | "unlink"
+  | "rmdir"
   | "chmod"
   | "syncDir"
   | "freeBytes";

@@ -22,6 +22,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
   });
   const catalog = new Catalog({
     ...{ files, store, diag, path: "/chains.ndjson", isStopped: () => false },
+    clear: async () => false,
     judge: () => {
       throw new RangeError("no chain is stored");
     },
