@@ -22,6 +22,8 @@ export type LineFormat = "text" | "json" | "raw";
 
 const lf: Uint8Array = Uint8Array.of(0x0a);
 const pageBytes = 64 * 1024;
+/** Holes in a file that are told one by one. */
+const holesMax = 20;
 
 export class LineWriter {
   readonly #ui: Ui;
@@ -35,7 +37,7 @@ export class LineWriter {
   #time = { micros: -1, text: "" };
   /** Raw: the next byte of the source. */
   #expected: number | undefined;
-  /** Raw: bytes of the file between the first and the last that are not among the lines. */
+  /** Raw: bytes between the first and the last that are not among the lines; the first few. */
   readonly holes: string[] = [];
 
   constructor(ui: Ui, format: LineFormat, chain: string) {
@@ -94,7 +96,8 @@ export class LineWriter {
     const lineEnds = envelope[field.flags] === endedByLf;
     const bytes = envelope.subarray(envelopeHeadLength);
     if (this.#expected !== undefined && this.#expected !== offset) {
-      this.holes.push(`bytes ${this.#expected} to ${offset} of the file are not among these lines`);
+      const text = `bytes ${this.#expected} to ${offset} of the file are not among these lines`;
+      if (this.holes.length < holesMax) this.holes.push(text);
     }
     this.#put(bytes);
     if (lineEnds) this.#put(lf);

@@ -133,7 +133,7 @@ async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
   writer.end();
   writer.flush();
   if (ui.closed) return;
-  const [first, ...others] = [...leftOut, ...writer.holes.slice(0, holesMax)];
+  const [first, ...others] = [...leftOut, ...writer.holes];
   if (written === 0 && first === undefined) {
     if (format === "raw") throw await noneFits(asked);
     ui.note("sealtail: no line of this chain fits");
@@ -145,9 +145,6 @@ async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
     `not all lines are here and vouched for: ${printable(first)}`,
   );
 }
-
-/** Holes in a file that are told one by one. */
-const holesMax = 20;
 
 /** Hands out batches until `onBatch` has seen enough; returns what is left out, and why. */
 async function read(

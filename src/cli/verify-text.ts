@@ -105,9 +105,10 @@ function* summaryLines(report: ChainReport, authenticated: number): Generator<st
     : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${isoTime(receiptTime * 1e6)}`;
   const declared = findings.GAP_DECLARED ?? 0;
   const undeclared = findings.GAP_UNDECLARED ?? 0;
+  const part = report.allRead ? "" : " in the payloads that were read";
   yield report.headersOnly
     ? "  gaps           not known"
-    : `  gaps           ${declared} declared, ${undeclared} undeclared`;
+    : `  gaps           ${declared} declared, ${undeclared} undeclared${part}`;
   if (report.age === undefined) return;
   const ended = report.final ? ", and the chain is final" : "";
   yield `  age            newest block is ${Math.round(report.age)} s old${ended}`;

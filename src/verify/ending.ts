@@ -75,9 +75,9 @@ export function judgeDates(walk: ChainWalk): boolean {
 
 /** Judges the age of the head at time `at`, Unix microseconds. */
 export function judgeAge(walk: ChainWalk, at: number): void {
-  const head = walk.tally.lastHeader;
-  if (head === undefined || head.kind === "final") return;
-  const age = at - head.time;
+  const { lastHeader: head, headTime } = walk.tally;
+  if (head === undefined || headTime === undefined || head.kind === "final") return;
+  const age = at - headTime;
   if (age <= head.maxSilenceMs * 1000) return;
   const seconds = Math.round(age / 1e6);
   const place = { block: head.blockNo };

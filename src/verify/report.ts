@@ -45,13 +45,15 @@ export interface ChainReport {
   readonly receiptedBlocks: number;
   readonly firstReceiptTime: number | undefined;
   readonly receiptTime: number | undefined;
-  /** Undefined where only headers were read. */
+  /** The payloads of all blocks were read: the findings in them are all that there are. */
+  readonly allRead: boolean;
+  /** Undefined where it is not known: payloads were not read. */
   readonly openSources: number | undefined;
   /** No payload was asked for: nothing is known of what they hold. */
   readonly headersOnly: boolean;
   /** The chain is over: nothing comes behind its newest block. */
   readonly final: boolean;
-  /** Seconds from the newest block to the time that was given, if one was. */
+  /** Seconds from when the newest block was there to the time that was given, if one was. */
   readonly age: number | undefined;
   /** Number of findings by code. */
   readonly findings: Partial<Record<FindingCode, number>>;
@@ -81,7 +83,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
   const { tally } = walk;
   const { unchecked, unread } = facts;
   const { grant, root } = facts.authority;
-  const last = tally.lastTime;
+  const { headTime } = tally;
   const standing = facts.datesHold ? facts.authority.standing : "refused";
   // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
   // blocks, their absence is judged.
@@ -108,10 +110,11 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     receiptedBlocks: tally.confirmedSize,
     firstReceiptTime: tally.firstReceiptTime,
     receiptTime: tally.lastReceiptTime,
-    openSources: facts.headersOnly ? undefined : [...walk.sources].length,
+    allRead: tally.allRead && !facts.headersOnly,
+    openSources: facts.headersOnly || walk.sources.loose ? undefined : [...walk.sources].length,
     headersOnly: facts.headersOnly,
     final: walk.thread.final,
-    age: facts.at === undefined || last === undefined ? undefined : (facts.at - last) / 1e6,
+    age: facts.at === undefined || headTime === undefined ? undefined : (facts.at - headTime) / 1e6,
     findings: Object.fromEntries(tally.counts),
     unchecked,
     unread,

@@ -26,6 +26,17 @@ export class Tally {
   readonly counts: Map<FindingCode, number> = new Map();
   verdict: Verdict = "VALID";
 
+  /**
+   * When the newest block was there at the latest, in Unix microseconds: as it is dated, or as a
+   * receipt over all blocks is. A block dated ahead must not hide for how long none has come.
+   */
+  get headTime(): number | undefined {
+    const { lastHeader: head, lastReceiptTime } = this;
+    if (head === undefined) return undefined;
+    const covered = lastReceiptTime !== undefined && this.coveredSize > head.blockNo;
+    return covered ? Math.min(head.time, lastReceiptTime * 1e6) : head.time;
+  }
+
   note(code: FindingCode): void {
     this.counts.set(code, (this.counts.get(code) ?? 0) + 1);
     this.verdict = worse(this.verdict, verdictOf(code));

@@ -952,7 +952,10 @@ class Walk:
         self.authenticate()
         newest = getattr(self, "newest", None)
         if self.trust.at is not None and newest and newest.kind != 2:
-            if newest.time + newest.max_silence_ms * 1000 < self.trust.at:
+            there = newest.time
+            if covered > newest.block_no:
+                there = min(there, self.genuine[-1].time * 1_000_000)
+            if there + newest.max_silence_ms * 1000 < self.trust.at:
                 self.find("STOPPED" if self.stopped else "CHAIN_STALLED", block=newest.block_no)
 
     def missing(self):

@@ -4,7 +4,7 @@ import type { StoredObject } from "../../src/core/chain-source.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { PieceReader } from "../../src/verify/piece-reader.ts";
 import { splitBlocks } from "../../src/verify/splitter.ts";
-import { ChainBuilder, testTime } from "../fakes/chain-builder.ts";
+import { ChainBuilder, second, testTime } from "../fakes/chain-builder.ts";
 import { type Item, say } from "../fakes/chain-items.ts";
 import { type StoreFiles, storeChain } from "../fakes/chain-store.ts";
 import { fixedBytes } from "../fakes/signers.ts";
@@ -71,6 +71,30 @@ describe("a whole source", () => {
     const { all } = await judge(files);
     assert.deepEqual(codes(all), ["GRANT_REUSED"]);
     assert.equal(all[0]?.chain, uses[0]?.name);
+  });
+
+  test("judges the age of a head that is dated ahead by the receipt that covers it", async () => {
+    const at = (testTime + 3600) * second;
+    const ahead = (testTime + 86_400 * 365) * second;
+    const chain = new ChainBuilder("ahead");
+    chain.begin();
+    chain.seal([beat], { time: ahead });
+    const receipt = chain.receipt(2, testTime + 5);
+    const { all, chains } = await judge(storeChain(new Map(), chain, { receipt }), { at });
+    assert.deepEqual(codes(all), ["TIME_SKEW 1", "CHAIN_STALLED 1"]);
+    assert.equal(chains[0]?.age, 3595);
+  });
+
+  test("knows how many gaps and open sources there are only where all payloads were read", async () => {
+    const chain = chainOf("a", 1030);
+    const files = storeChain(new Map(), chain);
+    const [whole] = (await judge(files)).chains;
+    assert.equal(whole?.allRead, true);
+    const blocks = [...files.keys()].filter((name) => name.endsWith(".blocks")).sort();
+    files.delete(blocks[1] as string);
+    const [part] = (await judge(files)).chains;
+    assert.equal(part?.allRead, false);
+    assert.deepEqual([whole?.openSources, part?.openSources], [0, undefined]);
   });
 
   test("read by headers only cannot be judged, and what was not read is said", async () => {
