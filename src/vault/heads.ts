@@ -20,6 +20,7 @@ import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./b
 import { damageOf, OtherKeys } from "./damage.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
+import { readAgain } from "./stored-check.ts";
 import { Turnstile } from "./turnstile.ts";
 
 export interface HeadsOptions {
@@ -51,6 +52,13 @@ interface Slot {
   bytes: number;
 }
 
+/** What a look again needs to know of a chain. */
+export interface Looked {
+  readonly chain: string;
+  readonly size: number;
+  readonly damage: string | undefined;
+}
+
 interface Damaged {
   readonly problem: Problem;
   /** What stood for the objects, the receipts included, when they failed. */
@@ -62,6 +70,8 @@ export class Heads {
   /** The least recently used chain first. */
   readonly #slots = new Map<string, Slot>();
   readonly #damaged = new Map<string, Damaged>();
+  /** How many blocks a chain had when what it grew by was last read again. */
+  readonly #readAgain = new Map<string, number>();
   /** Heads that are noted and then forgotten. */
   readonly #leaving = new Set<Promise<void>>();
   #bytes = 0;
@@ -124,15 +134,30 @@ export class Heads {
 
   /**
    * Looks whether somebody changed a chain's objects, and if so, or where it is said to be damaged,
-   * checks them. Throws what says nothing about them.
+   * checks them; what it grew by is read again. Throws what says nothing about the objects.
    */
-  async rescan(chain: string, isSaidDamaged: boolean): Promise<void> {
+  async rescan({ chain, size, damage }: Looked): Promise<void> {
     const open = this.#slots.has(chain);
+    const grown = this.#readAgain.get(chain) !== size;
     try {
-      if (open || isSaidDamaged || (await this.#options.bringBack.isTouched(chain)))
+      if (open || damage !== undefined || (await this.#options.bringBack.isTouched(chain)))
         await this.assertWhole(chain);
+      if (grown) await this.use(chain, (head) => this.#readGrown(head));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+    }
+  }
+
+  // Whoever wrote in the moment of a write of ours left no other trace than what there is to read.
+  async #readGrown(head: ChainHead | undefined): Promise<void> {
+    if (head?.newest === undefined) return;
+    const { chain, reader, writer, newest } = head;
+    try {
+      const from = Math.min(this.#readAgain.get(chain) ?? writer.base, writer.size - 1);
+      await readAgain(this.#options.suite, reader, from, newest);
+      this.#readAgain.set(chain, writer.size);
+    } catch (error) {
+      throw (await this.condemn(chain, error)) ?? error;
     }
   }
 

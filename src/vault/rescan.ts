@@ -1,7 +1,9 @@
 // Looks again and again whether somebody changed what is stored, also of chains that nobody uses.
 //
-// - A look compares what stands for a chain's objects with the vault's note, and reads nothing;
-//   only a chain without a note, or one that was touched, is checked as a whole.
+// - A look compares what stands for a chain's objects with the vault's note. Only a chain without a
+//   note, or one that was touched, is checked as a whole.
+// - What a chain grew by is read again once: somebody may have written in the very moment in which
+//   the vault did, and then nothing else shows it.
 // - It takes a small share of the time, however many chains there are: looks pause in proportion.
 
 import type { Clock } from "../host/clock.ts";
@@ -30,12 +32,15 @@ export async function rescan(options: RescanOptions): Promise<void> {
     await clock.sleep(rescanEveryMs, signal);
     if (signal.aborted) return;
     let worked = 0;
-    for (const { chain, damage } of [...catalog.entries()]) {
+    for (const entry of [...catalog.entries()]) {
       const started = clock.mono();
       try {
-        await heads.rescan(chain, damage !== undefined);
+        await heads.rescan(entry);
       } catch (error) {
-        diag.warn("couldn't look at a stored chain again", { chain, error: error as Error });
+        diag.warn("couldn't look at a stored chain again", {
+          chain: entry.chain,
+          error: error as Error,
+        });
       }
       worked += (clock.mono() - started) / 1000;
       if (signal.aborted) return;

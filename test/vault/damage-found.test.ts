@@ -97,7 +97,7 @@ test("every chain is looked at again once a minute, for a small share of the tim
   await rescan({
     catalog: { entries: () => [{ chain: "a" }, { chain: "b" }, { chain: "c" }] as never },
     heads: {
-      rescan: async (chain) => {
+      rescan: async ({ chain }) => {
         looked.push(chain);
         mono += 2000;
         if (chain === "b") throw new Error("no descriptor is left");
