@@ -1,6 +1,7 @@
 // Verifies a whole source: every chain for itself, then chains against each other, then the sum.
 //
 // - A bad chain changes nothing about another one; the worst verdict is the whole's.
+// - What is left of a chain that never began is none of the place's: it is named, and that is all.
 // - Findings are all counted, and the first of each code kept: a hostile source can't fill memory.
 //
 // Spec: docs/spec/verification.md.
@@ -55,7 +56,8 @@ export async function verifySource(
   const strange = listed === undefined ? [] : await unreadOf(source, unchecked);
   const chains = (listed ?? []).filter(({ id }) => options.only?.has(id) ?? true);
   const whole = listed !== undefined && chains.length === listed.length;
-  const walked = await walkAll(chains, options, report);
+  const { walked, leftovers } = await walkAll(chains, options, report);
+  for (const each of limited(leftovers)) unchecked.add(each);
   const reports = judgeTogether(options, walked, whole, report, (what) => unchecked.add(what));
   // What belongs to no chain that is there counts for the whole only.
   const verdict = found.counts.has("CHAIN_MISSING") ? "INCOMPLETE" : "VALID";
@@ -105,11 +107,12 @@ async function walkAll(
   chains: readonly ChainSource[],
   options: SourceOptions,
   report: (finding: Finding) => void,
-): Promise<ChainReport[]> {
+): Promise<{ walked: ChainReport[]; leftovers: string[] }> {
   const { only: _, keptPerCode: __, onChain, ...each } = options;
   const wanted = await wantedRoots(options.suite, chains);
   const positionsRoom = { left: positionsMax };
-  const reports: ChainReport[] = [];
+  const walked: ChainReport[] = [];
+  const leftovers: string[] = [];
   for (const chain of chains) {
     const rootsAt = wanted.get(chain.id);
     const done = await verifyChain(chain, {
@@ -117,10 +120,14 @@ async function walkAll(
       report,
       ...(rootsAt === undefined ? {} : { rootsAt, positionsRoom }),
     });
-    reports.push(done);
+    if (done.leftover) {
+      leftovers.push(`chain ${chain.id}: it has no block and no receipt, so it never began`);
+      continue;
+    }
+    walked.push(done);
     onChain?.(done);
   }
-  return reports;
+  return { walked, leftovers };
 }
 
 function judgeTogether(

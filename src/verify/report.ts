@@ -28,6 +28,8 @@ export interface ChainReport {
   readonly genesis: string;
   /** The genesis was there and signed by the grant's key: the grant was used. */
   readonly begun: boolean;
+  /** Nothing is there but at most a grant and the beginning of a genesis: it is no chain. */
+  readonly leftover: boolean;
   /** Root key and grant id, by which uses are counted; undefined unless a trusted root signed it. */
   readonly grant: string | undefined;
   readonly maxChains: number | undefined;
@@ -77,6 +79,7 @@ export interface ChainFacts {
   readonly positions: Positions | undefined;
   readonly unchecked: readonly string[];
   readonly unread: readonly string[];
+  readonly leftover: boolean;
 }
 
 export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): ChainReport {
@@ -98,6 +101,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     vouchedTo: standing === "refused" ? 0 : (walk.unauthenticatedFrom ?? walk.thread.blockNo),
     genesis: walk.chainId,
     begun: walk.begun,
+    leftover: facts.leftover,
     grant: grant && root ? `${root.name}+${hex(root.keyId)} ${hex(grant.id)}` : undefined,
     maxChains: grant?.maxChains,
     predecessor: walk.predecessor,

@@ -90,6 +90,8 @@ class ChainVerification {
   #datesHold = true;
   #walk: ChainWalk;
   readonly #unread: string[] = [];
+  /** False where nothing says that the chain ever began; true as long as that is not known. */
+  #begun = false;
 
   constructor(chain: ChainSource, options: VerifyOptions) {
     this.#chain = chain;
@@ -107,6 +109,8 @@ class ChainVerification {
     this.#authority = judgeGrant(suite, keys, bytes);
     yield* this.#blocks(claimedSize(receipt));
     const walk = this.#walk;
+    this.#begun ||= receipt !== undefined || hasTraces(walk) || this.#unread.length > 0;
+    if (!this.#begun) return;
     const { standing, fault = unknownRoot } = this.#authority;
     walk.end();
     if (standing !== "trusted") walk.report(fault.code, fault.message, { object: "grant" });
@@ -118,6 +122,7 @@ class ChainVerification {
 
   /** Something of the source could not be read. */
   unreadable(what: string): void {
+    this.#begun = true;
     this.#unread.push(what);
     this.#unchecked.add(what);
   }
@@ -128,7 +133,10 @@ class ChainVerification {
     const [authority, datesHold] = [this.#authority, this.#datesHold];
     const { headersOnly = false, at } = this.#options;
     const positions = this.#positions();
-    const facts = { authority, datesHold, headersOnly, at, positions, unchecked, unread };
+    const facts = {
+      ...{ authority, datesHold, headersOnly, at, positions, unchecked, unread },
+      leftover: !this.#begun,
+    };
     return chainReport(this.#chain.id, this.#walk, facts);
   }
 
@@ -145,6 +153,7 @@ class ChainVerification {
     const forks = await readForks(chain, (what) => this.#unchecked.add(what));
     const blocks = await ask("the list of blocks", chain.blocks);
     const headers = await ask("the list of headers", chain.headers);
+    this.#begun = forks.size > 0 || headers.length > 0;
     let walk = this.#begin(forks, undefined, receiptSize);
     this.#walk = walk;
     const copies = new HeadCopies(headers, (object, message) =>
@@ -209,6 +218,11 @@ const unreadMax = 100;
 export function limited(list: readonly string[]): string[] {
   const more = list.length - unreadMax;
   return more <= 0 ? [...list] : [...list.slice(0, unreadMax), `and ${more} more like these`];
+}
+
+// A torn tail is no block: it leaves no trace in a walk.
+function hasTraces({ length, tally }: ChainWalk): boolean {
+  return length > 0 || tally.blocks > 0 || tally.counts.size > 0;
 }
 
 const unknownRoot: Fault = new Fault("UNKNOWN_ROOT", "no root key was given to judge the grant by");

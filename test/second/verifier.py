@@ -981,6 +981,11 @@ class Walk:
         if unauthenticated is not None:
             self.find("UNAUTHENTICATED", block=unauthenticated)
 
+    def never_began(self):
+        traces = self.files.headers or self.files.forks or self.heads or self.unusable
+        found = [f for f in self.findings if f.get("object") != self.files.name("grant")]
+        return self.stored_receipt is None and not traces and not found
+
     def verdict(self):
         worst = max((WORST.get(CLASS_OF[f["code"]], 4) for f in self.findings), default=0)
         return VERDICTS[max(worst, 0 if self.heads or self.genuine else 3)]
@@ -1052,7 +1057,8 @@ def verify_store(store, trust):
     for id_ in ids:
         walk = Walk(ChainFiles(os.path.join(folder, id_), id_), trust)
         walk.walk()
-        walks.append(walk)
+        if not walk.never_began():
+            walks.append(walk)
     place = compare_chains(walks)
     worst = max([VERDICTS.index(w.verdict()) for w in walks] + [2 for _ in place] + ([] if walks else [3]))
     verdict = VERDICTS[worst]

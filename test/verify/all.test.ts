@@ -44,6 +44,57 @@ describe("a whole source", () => {
     ]);
   });
 
+  test("holds no chain where all that is there is a grant, a torn genesis or an empty folder", async () => {
+    const [good, left] = [chainOf("good"), chainOf("left", 1)];
+    const base = `chains/${left.name}`;
+    const genesis = left.blocks[0]?.bytes as Uint8Array;
+    const torn = genesis.subarray(0, 500);
+    const bent = left.grant.slice();
+    bent[40] = 0x21;
+    const leftovers: Record<string, Uint8Array>[] = [
+      { grant: left.grant },
+      { grant: bent },
+      { grant: left.grant, "0000000000000000.blocks": new Uint8Array(0) },
+      { grant: left.grant, "0000000000000000.blocks": torn },
+      { grant: left.grant, "0000000000000000.blocks": torn.subarray(0, 100) },
+      { "0000000000000000.blocks": new Uint8Array(0) },
+    ];
+    for (const objects of leftovers) {
+      const files = storeChain(new Map(), good);
+      for (const [name, bytes] of Object.entries(objects)) files.set(`${base}/${name}`, bytes);
+      const { verdict, chains, all, unchecked } = await judge(files);
+      assert.deepEqual([verdict, codes(all)], ["VALID", []]);
+      assert.deepEqual(
+        chains.map(({ chain }) => chain),
+        [good.name],
+      );
+      assert.ok(unchecked.some((each) => each.includes(left.name)));
+      const alone = await judge(files, { only: new Set([left.name]) });
+      assert.equal(alone.verdict, "INDETERMINATE");
+    }
+  });
+
+  test("holds a chain where anything but a grant and a torn genesis is left of it", async () => {
+    const [good, old] = [chainOf("good"), chainOf("old")];
+    const base = `chains/${old.name}`;
+    const traces: Record<string, Uint8Array>[] = [
+      { receipt: Uint8Array.from(Buffer.from(old.receipt())) },
+      { receipt: new Uint8Array(0) },
+      { "headers/0000000000000000": new Uint8Array(5) },
+      { [`forks/${"0".repeat(16)}-${"0".repeat(64)}`]: new Uint8Array(5) },
+      { "0000000000000000.blocks": Uint8Array.from(Buffer.from("junk".repeat(200))) },
+      { "0000000000000000.blocks": old.blocks[0]?.bytes as Uint8Array },
+    ];
+    for (const objects of traces) {
+      const files = storeChain(new Map(), good);
+      files.set(`${base}/grant`, old.grant);
+      for (const [name, bytes] of Object.entries(objects)) files.set(`${base}/${name}`, bytes);
+      const { verdict, chains } = await judge(files);
+      assert.equal(chains.length, 2);
+      assert.notEqual(verdict, "VALID");
+    }
+  });
+
   test("verified in part says nothing about chains that were left out", async () => {
     const old = chainOf("old");
     const root = Buffer.from(old.roots[3] as Uint8Array).toString("hex");

@@ -9,6 +9,7 @@ import type { Story, StoryChain, Vectors } from "./story.ts";
 import { vector } from "./story.ts";
 
 const page = "verification.md, Chains against each other";
+const verdicts = "verification.md, Verdicts";
 
 /** A chain of three blocks, and one that says it goes on for it. */
 function pair(
@@ -94,6 +95,35 @@ export const together: Vectors = {
     story.chains[old.name] = "VALID";
     story.expect("VALID_WITH_FINDINGS", ["CHAIN_REPLACED", 0, 4]);
   }),
+  "predecessor-never-began": vector(
+    page,
+    "Of the chain that is named a grant is there, no block and no receipt.",
+    (story) => {
+      const [old, next] = pair(story, {});
+      story.store(next);
+      story.chains[next.name] = "VALID_WITH_FINDINGS";
+      story.expect(
+        "INCOMPLETE",
+        ["CHAIN_REPLACED", 0, 4],
+        ["CHAIN_MISSING", undefined, undefined, { chain: old.name }],
+      );
+      story.store(old, { blocks: [], receipt: undefined });
+    },
+  ),
+  "never-began-beside-good": vector(
+    verdicts,
+    "Two chains never began: one has a grant, of another's genesis the end is missing.",
+    (story) => {
+      const [good, granted, torn] = ["good", "granted", "torn"].map((label) =>
+        story.chain({ label }),
+      ) as [StoryChain, StoryChain, StoryChain];
+      story.store(good);
+      story.expect("VALID");
+      story.store(granted, { blocks: [], receipt: undefined });
+      const genesis = torn.blocks[0]?.bytes as Uint8Array;
+      story.store(torn, { blocks: [genesis.subarray(0, -1)], receipt: undefined });
+    },
+  ),
   "bad-chain-beside-good": vector(
     page,
     "A bad chain changes nothing about another one.",
