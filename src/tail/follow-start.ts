@@ -16,6 +16,8 @@ export interface FollowBase {
   readonly suite: Suite;
   readonly counts: TailCounts;
   readonly partialAgeUs: number;
+  /** Whether a pattern means the path; all are meant, unless told. */
+  readonly wants?: ((path: BytePath) => boolean) | undefined;
   /** Finds a copy that was made before a file was cut. */
   readonly findCopy?: ((follow: Follow) => Promise<Copy | undefined>) | undefined;
   /** Whether a source may be declared now. */

@@ -76,6 +76,8 @@ export class Follow {
   emptied = false;
   /** Mono µs when we saw that no name is left on the disk. */
   unlinkedAt: number | undefined;
+  /** Its source is closed, and nothing more is read of it. */
+  over = false;
   skipTo = 0;
   /** What is skipped is sealed already, if the file still is this one. */
   past: PastSource | undefined;
@@ -140,6 +142,15 @@ export class Follow {
     Object.assign(this, { blockedUntil, unreadable, handle: other.handle });
     other.handle = undefined;
     if (!other.emptied && other.seen > this.seen) this.grew(other.seen);
+  }
+
+  /**
+   * No pattern means it any more. So it is with a file that is nowhere; one that is deleted stays
+   * what it was.
+   */
+  get leftPattern(): boolean {
+    const found = this.located || this.unlinkedAt !== undefined;
+    return found ? this.base.wants?.(this.path) === false : this.missedSweeps > 0;
   }
 
   /** Bytes to be read. */

@@ -4,6 +4,7 @@
 // - Known by their paths with all links resolved, by what they are (device and inode, so that a
 //   hard link is no way around), and stores and states of others by their layout.
 
+import { resolve } from "node:path";
 import type { FileInfo, Files } from "../host/files.ts";
 import {
   type BytePath,
@@ -29,7 +30,7 @@ export class OwnData {
   /** `paths`: of files and directories. */
   constructor(files: Files, paths: readonly string[]) {
     this.#files = files;
-    this.#paths = paths;
+    this.#paths = paths.map((path) => resolve(path));
   }
 
   /** What did not exist may have been made since, or made anew: it is looked at again. */

@@ -17,7 +17,7 @@ import type { Follow } from "./follow.ts";
 import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
 import { type Fingerprint, fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
-import { holeLeast, NulSearch } from "./nuls.ts";
+import { holeLeast, isText, NulSearch } from "./nuls.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
 
 const readHead = (file: OpenFile): Promise<Uint8Array> => readAt(file, 0, fingerprintBytes);
@@ -136,9 +136,47 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
   return statements;
 }
 
-function restart(follow: Follow, size: number, head: Uint8Array, evidence: Evidence): Statement[] {
+/** Sealed bytes are others now. Empty: as far as known only unread ones are. */
+function rewritten(follow: Follow, head: Uint8Array, { change, bytes }: LookBack): Statement[] {
+  const { position, ref, frontier, base } = follow;
+  const start = position - frontier.length;
+  // All sealed bytes lie in the frontier and are the same: only unread ones changed.
+  const harmless = change === undefined && start === 0;
+  follow.takeFrontier(bytes);
+  follow.print = fingerprintNow(follow, head);
+  if (harmless) return [];
+  base.counts.rewritten += 1;
+  const { first, end } = change ?? {
+    first: -start,
+    end: Math.min(follow.print.fingerprint_len, position) - start,
+  };
+  const source = (ref as SourceRef).hex;
+  return [{ type: "rewritten", source, from: start + first, to: start + end }];
+}
+
+/**
+ * A file that left the pattern was written over. Just as long as what was read of it, it begins no
+ * other generation; nor where noise took the place of text. Other lines may be its old writer's.
+ */
+function overwritten(
+  follow: Follow,
+  head: Uint8Array,
+  back: LookBack,
+  evidence: Evidence,
+): Statement[] {
+  const { position, seen, size, now, between } = evidence;
+  const read = follow.frontier.bytes;
+  const whole = size === position && now === position && seen === position && between === 0;
+  if (whole && position > 0) return rewritten(follow, head, back);
+  if (!isText(read) || isText(head)) return restart(follow, now, head, evidence);
+  follow.over = true;
+  const said = size >= position && position > 0 ? rewritten(follow, head, back) : [];
+  return [...said, ...closing(follow, lostBytes(evidence))];
+}
+
+/** How a generation ends that other bytes took the place of. */
+function closing(follow: Follow, lost: number | undefined): Statement[] {
   const statements: Statement[] = [];
-  const lost = lostBytes(evidence);
   // Bytes were seen, but never read: the loss needs a source to be stated of.
   if (follow.ref === undefined) statements.push(follow.declare(new Uint8Array(0)).record);
   const ref = follow.ref as SourceRef;
@@ -149,6 +187,11 @@ function restart(follow: Follow, size: number, head: Uint8Array, evidence: Evide
     statements.push({ type: "end", source: ref.hex, size, cause: "restarted" });
   }
   follow.base.counts.truncated += 1;
+  return statements;
+}
+
+function restart(follow: Follow, size: number, head: Uint8Array, evidence: Evidence): Statement[] {
+  const statements = closing(follow, lostBytes(evidence));
   follow.nextGeneration(size);
   if (size > 0) statements.push(follow.declare(head).record);
   return statements;
@@ -210,7 +253,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const info = await file.stat();
   follow.observe(info);
   if (follow.skipTo > 0) return await skip(follow, file, info.size);
-  const { position, ref, wasDown } = follow;
+  const { position, wasDown } = follow;
   const back = await lookBack(follow, file);
   const head = await readHead(file);
   const after = await file.stat();
@@ -243,24 +286,12 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       if (back.frontier === "same") follow.sure = Math.max(position, info.size);
       return [];
     case "restart":
+      if (follow.leftPattern) return overwritten(follow, head, back, evidence);
       return restart(follow, after.size, head, evidence);
     case "cut-back":
       return cutBack(follow, after.size, head, evidence);
-    case "rewritten": {
-      const start = position - follow.frontier.length;
-      // All sealed bytes lie in the frontier and are the same: only unread ones changed.
-      const harmless = back.change === undefined && start === 0;
-      follow.takeFrontier(back.bytes);
-      follow.print = fingerprintNow(follow, head);
-      if (harmless) return [];
-      follow.base.counts.rewritten += 1;
-      const { first, end } = back.change ?? {
-        first: -start,
-        end: Math.min(follow.print.fingerprint_len, position) - start,
-      };
-      const source = (ref as SourceRef).hex;
-      return [{ type: "rewritten", source, from: start + first, to: start + end }];
-    }
+    case "rewritten":
+      return rewritten(follow, head, back);
   }
 }
 

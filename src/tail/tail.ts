@@ -9,7 +9,6 @@
 //
 // One caller: next() and wait() do not overlap.
 
-import { resolve } from "node:path";
 import type { HeartbeatSource } from "../core/record.ts";
 import { Active } from "./active.ts";
 import type { BytePath } from "./byte-path.ts";
@@ -67,11 +66,11 @@ export class Tail {
     this.#active = new Active(this.#pace.rescanUs);
     const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
-    const refuse = options.refuse.map((path) => resolve(path));
-    this.#discover = new Discover(files, diag, sources, refuse);
+    this.#discover = new Discover(files, diag, sources, options.refuse);
     const wants = (path: BytePath): boolean => this.#discover.wants(path);
     const copies = new Copies(files, suite, wants, (info) => this.#roster.knows(info));
-    const shared = { clock, suite, partialAgeUs, mayDeclare, findCopy: copies.find.bind(copies) };
+    const findCopy = copies.find.bind(copies);
+    const shared = { clock, suite, partialAgeUs, mayDeclare, wants, findCopy };
     const bases = new Map<string, FollowBase>();
     for (const [name, counts] of this.#counts) bases.set(name, { ...shared, counts });
     const context = {
@@ -383,6 +382,7 @@ export class Tail {
       if (follow.more) this.#schedule.again(follow, item);
       if (follow.partialDue !== undefined) this.#partials.add(follow);
       this.#active.add(follow);
+      if (follow.over) this.#partings.release(follow);
       return item;
     } catch (cause) {
       this.#unreadable(follow, cause);

@@ -273,7 +273,7 @@ conform("what only looks like the copy is not read on from", async (place) => {
 });
 
 conform(
-  "a copy made over a rotated file that is still followed is read as that file",
+  "a copy made over a rotated file that is still followed costs no line, also not of its writer",
   async (place) => {
     place.put("a.log", lines(0, 10));
     const reader = await place.follow(["*.log"]);
@@ -285,7 +285,8 @@ conform(
     await place.pass();
     place.append("a.log", "new\n");
     await place.pass();
-    assert.equal(reader.lines().length, 10 + 10 + 11 + 1);
+    const written = [...lines(0, 10).split("\n"), ...lines(20, 30).split("\n")].filter(Boolean);
+    assert.deepEqual(new Set(reader.lines()), new Set([...written, "of the old writer", "new"]));
   },
 );
 
