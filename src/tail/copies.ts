@@ -5,6 +5,7 @@
 // - It is looked for beside the file and one directory below, under names that begin alike. One
 //   that a pattern means, or that is a file we still follow under another name, is read for itself,
 //   and nothing is taken from it.
+// - It is opened as a log is: only where its path leads by links that are followed (links.ts).
 // - One that is compressed already is not read; how much is missing shows in its size.
 
 import type { Suite } from "../core/digest.ts";
@@ -69,21 +70,32 @@ async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
 
 const nameOf = (path: BytePath): string => path.slice(path.lastIndexOf("/") + 1);
 
+interface Ways {
+  /** Whether a pattern means the path. */
+  wants(path: BytePath): boolean;
+  /** Whether the path must not be followed: by links that nobody trusts, or into our own data. */
+  refuses(path: BytePath): Promise<boolean>;
+  /** Whether what was opened is what its path leads to by links that are followed. */
+  leadsTo(path: BytePath, file: OpenFile): Promise<boolean>;
+  /** Whether the file is our own data under another name. */
+  isOwn(path: BytePath, info: FileInfo): Promise<boolean>;
+}
+
 export class Copies {
   readonly #files: Files;
   readonly #suite: Suite;
-  readonly #wants: (path: BytePath) => boolean;
+  readonly #ways: Ways;
   readonly #isFollowed: (info: FileInfo) => boolean;
 
   constructor(
     files: Files,
     suite: Suite,
-    wants: (path: BytePath) => boolean,
+    ways: Ways,
     isFollowed: (info: FileInfo) => boolean,
   ) {
     this.#files = files;
     this.#suite = suite;
-    this.#wants = wants;
+    this.#ways = ways;
     this.#isFollowed = isFollowed;
   }
 
@@ -92,7 +104,7 @@ export class Copies {
     if (follow.frontier.length === 0 && follow.mark === undefined) return undefined;
     let compressed: Copy | undefined;
     for (const path of await this.#candidates(follow)) {
-      const file = await this.#files.open(pathToHost(path), "read").catch(() => undefined);
+      const file = await this.#open(path).catch(() => undefined);
       if (file === undefined) continue;
       const copied = await this.#copied(follow, file).catch(() => undefined);
       // Having missed nothing is worth knowing if we were away; else it ends the search.
@@ -110,6 +122,16 @@ export class Copies {
     return compressed;
   }
 
+  /** Undefined where the path leads somewhere by a link that is not followed, or to our own data. */
+  async #open(path: BytePath): Promise<OpenFile | undefined> {
+    if (await this.#ways.refuses(path)) return undefined;
+    const file = await this.#files.open(pathToHost(path), "read");
+    const trusted = await this.#ways.leadsTo(path, file).catch(() => false);
+    if (trusted && !(await this.#ways.isOwn(path, await file.stat()))) return file;
+    await file.close();
+    return undefined;
+  }
+
   async #list(dir: BytePath): Promise<readonly DirItem[]> {
     return (await this.#files.list(pathToHost(dir)).catch(() => undefined)) ?? [];
   }
@@ -122,7 +144,7 @@ export class Copies {
       for (const { kind, name } of items) {
         const each = joinNames(where, pathFromHost(name));
         const alike = kind === "file" && nameOf(each).startsWith(stem) && each !== path;
-        if (alike && !this.#wants(each)) found.push(each);
+        if (alike && !this.#ways.wants(each)) found.push(each);
       }
     };
     const items = await this.#list(dir);

@@ -159,3 +159,25 @@ test("a writer's link to a file of root's is not followed by root", async (t) =>
     await place.close();
   }
 });
+
+test("a copy of a cut log that is exchanged for a link while it is opened is not read", async () => {
+  for (const linkOwner of [other, us]) {
+    const { files, link, put } = tree();
+    put("/log/app.log", "one\ntwo\n", other);
+    put("/ours/file", "one\ntwo\nsecret\n", us);
+    const reader = await read(files, ["/log/*.log"]);
+    put("/log/app.log.1", "one\ntwo\nunread\n", other);
+    files.hook = async (call, path) => {
+      if (call !== "open" || path !== "/log/app.log.1") return;
+      files.hook = undefined;
+      await files.unlink("/log/app.log.1");
+      link("/ours/file", "/log/app.log.1", linkOwner);
+    };
+    files.cut("/log/app.log", 0);
+    files.append("/log/app.log", "new\n");
+    await reader.pullFor(10_000);
+    assert.equal(files.hook, undefined, "the copy was opened");
+    assert.equal(reader.lines().includes("secret"), linkOwner === us);
+    assert.ok(reader.lines().includes("new"));
+  }
+});
