@@ -87,12 +87,7 @@ export class Copies {
   readonly #ways: Ways;
   readonly #isFollowed: (info: FileInfo) => boolean;
 
-  constructor(
-    files: Files,
-    suite: Suite,
-    ways: Ways,
-    isFollowed: (info: FileInfo) => boolean,
-  ) {
+  constructor(files: Files, suite: Suite, ways: Ways, isFollowed: (info: FileInfo) => boolean) {
     this.#files = files;
     this.#suite = suite;
     this.#ways = ways;
