@@ -1,12 +1,14 @@
 // Who finds damage, and what is none: whatever the machine could not do is tried again.
 
 import assert from "node:assert/strict";
+import { appendFile, chmod } from "node:fs/promises";
 import { test } from "node:test";
 import { nativeSuite } from "../../src/host/native-suite.ts";
+import { blocksPath } from "../../src/store/layout.ts";
 import { rescan, rescanEveryMs } from "../../src/vault/rescan.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { FakeFiles } from "../fakes/files.ts";
-import { chainOf, gist, Rig } from "./rig.ts";
+import { chainOf, gist, Rig, receiptOf } from "./rig.ts";
 
 const heartbeat = say({ type: "heartbeat", sources: [] });
 
@@ -115,4 +117,20 @@ test("every chain is looked at again once a minute, for a small share of the tim
   });
   assert.deepEqual(looked, ["a", "b", "c", "a", "b", "c"]);
   assert.deepEqual(slept.slice(0, 4), [rescanEveryMs, 100, 100, 100]);
+});
+
+test("a torn object that was put back read-only is named, and cut once it may be written again", async () => {
+  await using rig = await Rig.start();
+  const chain = chainOf("read-only");
+  chain.begin();
+  assert.equal(gist(await rig.post(chain)), "200");
+  const object = `${rig.store}/${blocksPath(chain.name, 0)}`;
+  await appendFile(object, "half a block");
+  await chmod(object, 0o444);
+  await rig.restart();
+  const refused = await rig.post(chain);
+  assert.equal(gist(refused), "503 chain-damaged");
+  assert.match(refused.text, /complete object ends in what is no block/);
+  await chmod(object, 0o640);
+  assert.equal(receiptOf(await rig.post(chain)).size, 1);
 });
