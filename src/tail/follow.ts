@@ -306,6 +306,7 @@ export class Follow {
     this.sure = 0;
     this.nuls = undefined;
     this.search = undefined;
+    this.skipNuls = 0;
     if (size > 0) this.grew(size);
   }
 

@@ -297,3 +297,19 @@ test("room that is added to room makes no data of it", async () => {
     [event(1), event(2)].map((text) => text.slice(0, -1)),
   );
 });
+
+test("after a cut, NULs are not skipped for those that were there at the start", async () => {
+  const files = new FakeFiles();
+  files.put("/log/a.log", `old\n${"\0".repeat(100)}`);
+  const sources = [{ name: "app", include: ["/log/*.log"], exclude: [], startAt: "end" as const }];
+  const reader = await Reader.start({ files, clock: new AutoClock(), sources });
+  await reader.pullFor(7_000);
+  files.cut("/log/a.log", 0);
+  files.append("/log/a.log", `new\n${"\0".repeat(60)}`);
+  await reader.pullFor(7_000);
+  files.append("/log/a.log", `${"\0".repeat(60)}more\n`);
+  await reader.pullFor(7_000);
+  const skipped = [...reader.holes.values()].flat().filter(({ cause }) => cause === "skipped");
+  assert.deepEqual(skipped, [{ from: 0, to: 4, cause: "skipped" }]);
+  assert.ok(reader.lines().some((line) => line.endsWith("\0more")));
+});
