@@ -54,6 +54,8 @@ export class NulSearch {
   readonly size: number;
   /** Bytes from here to `size` are NUL. */
   from: number;
+  /** The file ended here while we looked, before `size`: what it lost is not known to be NUL. */
+  cutTo: number | undefined;
   readonly #floor: number;
   #room: Uint8Array | undefined;
 
@@ -72,7 +74,12 @@ export class NulSearch {
     for (let left = lookBytes; left > 0 && this.from > this.#floor; left -= length) {
       const start = Math.max(this.#floor, this.from - length);
       if (this.#room.length < length) this.#room = new Uint8Array(length);
-      const got = await file.read(this.#room, 0, this.from - start, start);
+      const wanted = this.from - start;
+      const got = await file.read(this.#room, 0, wanted, start);
+      if (got < wanted) {
+        this.cutTo = start + got;
+        return true;
+      }
       const solid = solidLength(this.#room.subarray(0, got));
       this.from = start + solid;
       if (solid > 0) return true;

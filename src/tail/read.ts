@@ -210,8 +210,14 @@ async function holdBack(follow: Follow, handle: OpenFile, floor: number): Promis
   const known = follow.search?.size === size ? follow.search : undefined;
   follow.search = known ?? new NulSearch(size, floor);
   if (!(await follow.search.step(handle))) return false;
-  const { from } = follow.search;
+  const { from, cutTo } = follow.search;
   follow.search = undefined;
+  if (cutTo !== undefined) {
+    // Bytes that were seen are gone.
+    follow.low = Math.min(follow.low, cutTo);
+    follow.doubt = true;
+    return true;
+  }
   if (size - from < (follow.fillsIn ? 1 : holeLeast)) return true;
   follow.hold(from, size);
   return true;

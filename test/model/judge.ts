@@ -312,6 +312,8 @@ class FileJudge {
       for (let at = from; at < end; at += 1) {
         if (this.#isSealed(piece, at)) continue;
         const death = deathOf(piece, at);
+        // What stood behind these NULs was cut off: now they are room that nobody filled.
+        if (death === forever && at >= this.#log.now.data) continue;
         if (!this.#showed(life, at, death) || this.#isEdit(piece, at)) continue;
         if (this.#inGap(at, death, tick)) continue;
         const gone = death === forever ? "is still there" : `was gone at ${death}`;
@@ -344,7 +346,7 @@ class FileJudge {
   /**
    * Whether the loss of a byte showed: the next look found the file too short for it. One that was
    * cut and written again beyond, unread, between two looks, cannot be told from one that grew. And
-   * a single look may have been at a name only, before the file behind it was followed. A look
+   * a look at each of its names may have come before the file behind them was followed. A look
    * under another name is at what may be a copy, unless the file is read already.
    */
   #showed(life: number, at: number, death: number): boolean {
@@ -352,8 +354,9 @@ class FileJudge {
     const next = looks.find((each) => each.tick > death);
     const before = looks.filter(({ tick, size, wanted }) => {
       return tick < death && size > at && (wanted || this.#openAt(tick));
-    }).length;
-    if (before <= 1) return false;
+    });
+    const unfollowed = before.some(({ open }) => open) ? 1 : this.#log.names.size;
+    if (before.length <= unfollowed) return false;
     return death === forever || (next !== undefined && next.size <= at);
   }
 

@@ -35,6 +35,8 @@ export interface Sighting {
   readonly size: number;
   /** Under a name that the configuration wants. */
   readonly wanted: boolean;
+  /** Through a descriptor. */
+  readonly open: boolean;
 }
 
 export class LogFile {
@@ -116,15 +118,16 @@ export class Ledger {
   }
 
   /** A life of the agent learnt that the file is (at least) so long. */
-  see(life: number, key: string, size: number, wanted: boolean): void {
+  see(key: string, sighting: Pick<Sighting, "life" | "size" | "wanted" | "open">): void {
+    const { life, size, wanted, open } = sighting;
     const log = this.logs.get(key);
     if (log === undefined) return;
     const version = log.versions.length - 1;
     const last = log.sightings.at(-1);
     const same = last?.life === life && last.version === version && last.size === size;
-    if (same && last.wanted === wanted) return;
+    if (same && last.wanted === wanted && last.open === open) return;
     this.tick += 1;
-    log.sightings.push({ life, tick: this.tick, version, size, wanted });
+    log.sightings.push({ ...sighting, tick: this.tick, version });
   }
 }
 

@@ -20,8 +20,11 @@ export interface Death {
   readonly how: () => void;
 }
 
-/** A file was found so long, under this path: that of the look, or that it was opened by. */
-type Seen = (info: Pick<FileInfo, "ino" | "size">, path: string) => void;
+/**
+ * A file was found so long, under this path: that of the look, or that it was opened by. `open`:
+ * through a descriptor.
+ */
+type Seen = (info: Pick<FileInfo, "ino" | "size">, path: string, open: boolean) => void;
 
 export interface LifeHooks {
   /** Milliseconds that a call takes. */
@@ -99,7 +102,7 @@ class LifeFiles extends FaultyFiles {
 
   override async stat(path: Path): Promise<FileInfo | undefined> {
     const info = await super.stat(path);
-    if (info?.kind === "file") this.#hooks.seen?.(info, String(path));
+    if (info?.kind === "file") this.#hooks.seen?.(info, String(path), false);
     return info;
   }
 
@@ -126,14 +129,14 @@ class SeenFile implements OpenFile {
   async stat(): Promise<FileInfo> {
     const info = await this.#file.stat();
     this.#ino = info.ino;
-    this.#seen(info, this.#path);
+    this.#seen(info, this.#path, true);
     return info;
   }
 
   async read(into: Uint8Array, at: number, length: number, position: number): Promise<number> {
     const got = await this.#file.read(into, at, length, position);
     if (this.#ino !== undefined && got > 0) {
-      this.#seen({ ino: this.#ino, size: position + got }, this.#path);
+      this.#seen({ ino: this.#ino, size: position + got }, this.#path, true);
     }
     return got;
   }

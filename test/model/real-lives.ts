@@ -83,7 +83,8 @@ export class RealLives {
     for (const { life, tick, source, size } of this.#seen) {
       const log = logs.get(source);
       const version = log?.versions.findLastIndex((each) => each.tick <= tick) ?? -1;
-      if (version >= 0) log?.sightings.push({ life, tick, version, size, wanted: true });
+      if (version >= 0)
+        log?.sightings.push({ life, tick, version, size, wanted: true, open: true });
     }
     return this.lives;
   }

@@ -114,9 +114,9 @@ export class World {
     const life = new Life(clock, this.disk, {
       slowness: () => this.#slowness(),
       before: (_, path) => this.#race(path),
-      seen: ({ ino, size }, path) => {
+      seen: ({ ino, size }, path, open) => {
         this.#noteScope();
-        this.ledger.see(number, String(ino), size, mayWant.test(path));
+        this.ledger.see(String(ino), { life: number, size, wanted: mayWant.test(path), open });
       },
     });
     this.findBuffers();

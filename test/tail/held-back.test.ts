@@ -146,3 +146,40 @@ test("a last line without LF in a file that cannot be read is no reason to spin"
   await reader.pullFor(3_000);
   assert.deepEqual(reader.lines(), ["one", "tw"]);
 });
+
+/** Cuts the log just before it is read for the `nth` time. */
+class CuttingFiles extends FaultyFiles {
+  readonly #tree: FakeFiles;
+  readonly #size: number;
+  #reads: number;
+
+  constructor(tree: FakeFiles, nth: number, size: number) {
+    super(tree);
+    this.#tree = tree;
+    this.#reads = nth;
+    this.#size = size;
+  }
+
+  override do<T>(...args: Parameters<FaultyFiles["do"]>): Promise<T> {
+    const [call, path] = args;
+    if (call === "read" && String(path) === log) {
+      this.#reads -= 1;
+      if (this.#reads === 0) this.#tree.cut(log, this.#size);
+    }
+    return super.do(...args) as Promise<T>;
+  }
+}
+
+test("what is cut off while NULs are looked for at a file's end is no NULs, but lies in a gap", async () => {
+  for (const nth of [1, 2, 3]) {
+    const files = new FakeFiles();
+    files.put(log, "one\ntwo\nthree\n");
+    const cutting = new CuttingFiles(files, nth, 4);
+    const reader = await Reader.start({ files: cutting, clock: new AutoClock(), include });
+    // Nobody reads at first.
+    await reader.tail.wait(1_000);
+    await reader.pullFor(5_000);
+    assert.deepEqual(reader.said(), ["source", "gap truncated", "source"], `${nth}`);
+    assert.deepEqual(reader.lines(), ["one"]);
+  }
+});
