@@ -193,13 +193,13 @@ async function askPredecessor(
   const { context, tailing, reads, vaults, roots } = parts;
   const { suite, diag, host, config, stopping } = context;
   const { base } = older;
-  const bufferLost = base?.receipt !== undefined && base.wal.next === base.wal.first;
-  if (reads === undefined || (base !== undefined && !bufferLost)) return undefined;
+  // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
+  const lost = base === undefined || (base.wal.next === base.wal.first && !base.unsent);
+  if (reads === undefined || !lost) return undefined;
   const lookup = { suite, diag, reads, keys: { roots, vaults }, host, grant };
   for (let said = false; ; said = true) {
     try {
-      const asking = base === undefined ? findPredecessor(lookup) : fetchLost(lookup, base);
-      return await tailing.during(asking);
+      return await tailing.during(findLost(lookup, base));
     } catch (error) {
       if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
       const waits = config.sink.when_silent === "wait";
@@ -216,11 +216,21 @@ async function askPredecessor(
   }
 }
 
-function fetchLost(
+/** The chain that the vault shows as our newest; else what it shows of the newest that we know. */
+async function findLost(
   lookup: Lookup,
-  { receipt, reason }: OpenedChain,
+  base: OpenedChain | undefined,
 ): Promise<OldChain | undefined> {
-  return fetchChain(lookup, parseCheckpoint(receipt as Uint8Array).chainId, reason);
+  const known = base?.receipt && parseCheckpoint(base.receipt).chainId;
+  const found = await findPredecessor(lookup, whyLost(base));
+  if (base === undefined || known === undefined) return found;
+  const newer = found !== undefined && found.held?.chain !== known;
+  return newer ? found : await fetchChain(lookup, known, base.reason);
+}
+
+function whyLost(base: OpenedChain | undefined): string {
+  if (base === undefined) return "the state directory was lost";
+  return base.receipt === undefined ? base.reason : "its folder in the state directory was lost";
 }
 
 /** Asks how much the vault holds of the newest chain that was sent, and keeps its receipt. */

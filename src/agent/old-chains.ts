@@ -73,7 +73,9 @@ export class OldChains {
     const facts = this.#facts();
     if (remote === undefined) return facts;
     const at = facts.findIndex(({ held }) => held?.chain === remote.held?.chain);
-    return at === -1 ? [remote, ...facts] : facts.toSpliced(at, 1, remote);
+    if (at !== -1) return facts.toSpliced(at, 1, remote);
+    // It is newer than all that were whole: a folder was lost.
+    return facts.toSpliced(facts.findLastIndex(({ whole }) => whole) + 1, 0, remote);
   }
 
   #facts(): OldChain[] {

@@ -1,5 +1,5 @@
 // The predecessor that only the vault still has: for an agent whose state was lost, or went with
-// the pod.
+// the pod, or lost the folder of its newest chain.
 //
 // - Which chain it is: one of our subject, genuine, that no other chain of the subject goes on for;
 //   and that nobody else is at: its newest run was on this host, or both its grant and ours are for
@@ -42,7 +42,10 @@ const looksMax = 64;
  * The chain that the vault shows as ours; undefined if there is none, or none that can be believed.
  * Throws SealtailError where the vault cannot be asked.
  */
-export async function findPredecessor(lookup: Lookup): Promise<OldChain | undefined> {
+export async function findPredecessor(
+  lookup: Lookup,
+  reason: string,
+): Promise<OldChain | undefined> {
   const { reads, grant } = lookup;
   const listed = await reads.chainsOf(grant.subject);
   const newest = listed.sort((a, b) => b.seenAt - a.seenAt).slice(0, looksMax);
@@ -54,7 +57,7 @@ export async function findPredecessor(lookup: Lookup): Promise<OldChain | undefi
   }
   for (const chain of newest) {
     if (succeeded.has(chain.id) || !(await isOurs(lookup, chain))) continue;
-    const found = await fetchChain(lookup, chain.id, "the state directory was lost");
+    const found = await fetchChain(lookup, chain.id, reason);
     if (found !== undefined) return found;
   }
   return undefined;

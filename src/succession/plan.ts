@@ -201,7 +201,9 @@ class Fold {
     // What lay before was taken over already, so only the one that took it knows where it began.
     const freed = newest !== undefined && (first > this.from || this.#base.next === first);
     const told = newest === undefined ? undefined : (newest.origin ?? (await this.#told(newest)));
-    if (freed && told !== undefined) {
+    // What a vault told of a chain that the next one does not know is newer.
+    const strange = fetched !== undefined && told?.named?.chain !== held?.chain;
+    if (freed && told !== undefined && !strange) {
       if (told.named?.chain === this.#chain) this.from = told.named?.size ?? 0;
       return told;
     }

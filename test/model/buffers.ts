@@ -60,9 +60,9 @@ export class Buffers {
     }
   }
 
-  /** What the chain in this folder held may be lost. */
+  /** What the chain in this folder held may be lost, and what it took over from older ones. */
   forget(dir: string): void {
-    this.#held.delete(dir);
+    for (const each of [...this.#held.keys()]) if (each <= dir) this.#held.delete(each);
   }
 
   forgetAll(): void {

@@ -32,6 +32,12 @@ export const moods = [
 ] as const;
 export type Mood = (typeof moods)[number];
 
+/** Who asks. */
+export const peer = {
+  address: "127.0.0.1",
+  loopback: true,
+  secure: false,
+};
 const noLock = { release: () => {}, [Symbol.dispose]: () => {} };
 
 export class VaultHost {
@@ -107,7 +113,6 @@ export class VaultHost {
         ...(grant === undefined ? {} : { "sealtail-grant": base64(grant) }),
       },
     });
-    const peer = { address: "127.0.0.1", loopback: true, secure: false };
     const response = await vault.fetch(request, peer);
     const header = (name: string): string | undefined => response.headers.get(name) ?? undefined;
     return readAnswer(

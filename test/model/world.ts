@@ -12,6 +12,7 @@ import { parseGrant } from "../../src/core/grant.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { frameParams } from "../../src/host/zstd.ts";
+import { HttpVaultReads } from "../../src/ship/vault-reads.ts";
 import { parseSegmentName } from "../../src/wal/segment.ts";
 import { testRoot } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
@@ -23,8 +24,10 @@ import { Grants, grantFile, grantKey } from "./grants.ts";
 import { Ledger } from "./ledger.ts";
 import { Life } from "./life.ts";
 import { StoreMishaps } from "./stores.ts";
+import { playsOf } from "./story.ts";
 import { LifeClock, VirtualTime, type Wall } from "./time.ts";
 import { Road, VaultHost } from "./vault-host.ts";
+import { Window } from "./window.ts";
 
 /** One life of the agent, and how it ended. */
 export interface AgentLife {
@@ -78,7 +81,9 @@ export class World {
     this.vault = new VaultHost(this.time, formatVerifierKey(testRoot.key), { slowness }, now);
     const seconds = (): number => Math.floor((this.time.mono + this.vault.wall.offset) / 1e6);
     this.stores = new StoreMishaps(this.vault, seconds);
-    this.config = configOf(this.vault);
+    // Who loses all that he knows must wait for the vault that may know.
+    const forgets = playsOf(seed).some((each) => each === "state" || each === "buffers");
+    this.config = configOf(this.vault, forgets ? "wait" : "begin");
     this.grants = new Grants(this.disk, this.random, this.vault.config.name);
   }
 
@@ -145,6 +150,7 @@ export class World {
     one.agent = await Agent.start({
       ...{ config, files, diag, suite, clock, random, version: "0", host: "h", env: {} },
       sink: new Road(this.vault, clock, () => this.chance()),
+      reads: new HttpVaultReads(new Window(this.vault, clock), new AbortController().signal),
       lock: async () => ({ release: () => {}, [Symbol.dispose]: () => {} }),
       listens: false,
       hints: "none",
@@ -270,7 +276,7 @@ function compressNow(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, { params: frameParams, chunkSize, pledgedSrcSize: bytes.length });
 }
 
-function configOf(vault: VaultHost): AgentConfig {
+function configOf(vault: VaultHost, when_silent: AgentConfig["sink"]["when_silent"]): AgentConfig {
   const { receipt, time } = vault.keys;
   return {
     version: 1,
@@ -291,7 +297,7 @@ function configOf(vault: VaultHost): AgentConfig {
     },
     buffer: { max_bytes: 256 * 1024 },
     drain: { deadline: 20_000, final: false },
-    sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 100, patience: 0, when_silent: "begin" },
+    sink: { url: "http://127.0.0.1:1", tls: {}, max_delay: 100, patience: 0, when_silent },
     trust: { vault_keys: [formatVerifierKey(receipt), formatVerifierKey(time)] },
     grant: { file: "/keys/grant", key: "/keys/grant.key" },
     metrics: { listen: "127.0.0.1:0" },
