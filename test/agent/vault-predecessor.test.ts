@@ -267,4 +267,25 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.deepEqual(reasons, ["the buffer was deleted"]);
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
   });
+
+  test("of its newest chain goes on for that, not again for the one before", async () => {
+    await using world = await World.make({ maxChains: 9 });
+    world.asks = true;
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    await world.files.unlink(`${world.dir}/chains/0000/keys`);
+    world.files.append("/logs/a.log", "two\n");
+    await liveOn(world);
+    world.files.node(`${world.dir}/chains`)?.change([{ name: "0001", node: undefined }]);
+    world.files.append("/logs/a.log", "three\n");
+    await liveOn(world);
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(reasons.length, 2);
+    assert.equal(reasons.at(-1), "its folder in the state directory was lost");
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+    assert.equal(world.vault.chains.size, 3);
+  });
 });
