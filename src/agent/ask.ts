@@ -25,12 +25,13 @@ export interface Asking {
 }
 
 /**
- * held: a genuine receipt. nothing: the vault has none of it. unknown: it did not say; `later`: it
- * may when it is asked again.
+ * held: a genuine receipt. nothing: the vault has none of it. more: it has blocks that the buffer
+ * lost. unknown: it did not say; `later`: it may when it is asked again.
  */
 export type Holding =
   | { readonly held: Uint8Array; readonly size: number }
   | "nothing"
+  | "more"
   | { readonly unknown: string; readonly later: boolean };
 
 /** How long an answer is waited for, in ms. */
@@ -49,7 +50,8 @@ export async function askHolding(asking: Asking, wal: Wal): Promise<Holding> {
       const check = checkReceipt(suite, vaults, roots.chain, answer.note);
       if (!check.genuine) return { unknown: check.code, later: false };
       const { size, root } = check.receipt;
-      const ours = size <= wal.next ? await roots.at(size) : undefined;
+      if (size > wal.next) return "more";
+      const ours = await roots.at(size);
       if (ours === undefined || !equalBytes(ours, root))
         return { unknown: "receipt-root", later: false };
       return { held: answer.note, size };
@@ -59,8 +61,8 @@ export async function askHolding(asking: Asking, wal: Wal): Promise<Holding> {
       return { unknown: code, later: outcome !== "fork" };
     }
     if (answer.size === 0) return "nothing";
-    if (answer.size === undefined || answer.size > at)
-      return { unknown: answer.code, later: false };
+    if (answer.size === undefined) return { unknown: answer.code, later: false };
+    if (answer.size > at) return "more";
     at = answer.size - 1;
   }
   return { unknown: "blocks-freed", later: false };

@@ -97,7 +97,7 @@ async function newChain(
   if (usable === undefined) return await stopped();
   const asked = await askVault(parts, older);
   if (asked === "stopped") return await stopped();
-  const remote = await askPredecessor(parts, older, usable.grant);
+  const remote = await askPredecessor(parts, older, usable.grant, asked === "more");
   if (remote === "stopped") return await stopped();
   if (asked === "news" || remote !== undefined) {
     plan = await planSuccession(suite, older.facts(remote), drafts);
@@ -189,12 +189,15 @@ async function askPredecessor(
   parts: NextChainContext,
   older: OldChains,
   grant: Grant,
+  short: boolean,
 ): Promise<OldChain | undefined | "stopped"> {
   const { context, tailing, reads, vaults, roots } = parts;
   const { suite, diag, host, config, stopping } = context;
   const { base } = older;
   // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
-  const lost = base === undefined || (base.wal.next === base.wal.first && !base.unsent);
+  const empty = base !== undefined && base.wal.next === base.wal.first && !base.unsent;
+  const cut = base !== undefined && (short || base.wal.next < older.receiptedSize(base));
+  const lost = base === undefined || empty || cut;
   if (reads === undefined || !lost) return undefined;
   const lookup = { suite, diag, reads, keys: { roots, vaults }, host, grant };
   for (let said = false; ; said = true) {
@@ -230,14 +233,15 @@ async function findLost(
 
 function whyLost(base: OpenedChain | undefined): string {
   if (base === undefined) return "the state directory was lost";
-  return base.receipt === undefined ? base.reason : "its folder in the state directory was lost";
+  const gone = base.receipt !== undefined && base.wal.next === base.wal.first;
+  return gone ? "its folder in the state directory was lost" : base.reason;
 }
 
 /** Asks how much the vault holds of the newest chain that was sent, and keeps its receipt. */
 async function askVault(
   parts: NextChainContext,
   older: OldChains,
-): Promise<"news" | "nothing" | "stopped"> {
+): Promise<"news" | "nothing" | "more" | "stopped"> {
   const { context, tailing, sink, vaults, gauge } = parts;
   const { suite, clock, files, diag, stopping } = context;
   const { base } = older;
@@ -253,7 +257,7 @@ async function askVault(
       base.wal,
     );
     const holding = await tailing.during(asking);
-    if (holding === "nothing") return "nothing";
+    if (holding === "nothing" || holding === "more") return holding;
     if ("held" in holding) {
       if (holding.size <= receipted) return "nothing";
       await writeFileDurably(files, base.dir.receipt, holding.held);

@@ -70,11 +70,12 @@ export function align(
   const replaced: { before: Follow; after: Follow }[] = [];
   const outside: Follow[] = [];
   for (const follow of [...roster]) {
-    const item = follow.ref ? open.get(follow.ref.hex) : byFile.get(keyOf(follow));
+    // The new chain may have closed the source that we knew, and know the file as a later one.
+    const item = (follow.ref && open.get(follow.ref.hex)) ?? byFile.get(keyOf(follow));
     if (item !== undefined) open.delete(item.id);
     if (item === undefined && !scope(statedPath(follow))) outside.push(follow);
     else if (item !== undefined || follow.ref !== undefined) {
-      const known = item !== undefined && follow.ref !== undefined;
+      const known = item !== undefined && item.id === follow.ref?.hex;
       if (known && follow.position === item.offset) continue;
       replaced.push({ before: follow, after: roster.replace(follow, item) });
     } else if (!firstStart && follow.past === undefined) follow.skipTo = 0;

@@ -32,15 +32,12 @@ function unlinked({ report }: Chains): string[] {
 }
 
 /**
- * Where the promise ends, openly (docs/reliability.md): a chain that the vault was offered and
- * never took is named without a block of it; and a folder whose genesis was never stored stays.
+ * Where the promise ends, openly (docs/reliability.md): a folder whose genesis was never stored
+ * stays until its vault clears it.
  */
 function knownEnds({ report }: Chains): (finding: Finding) => boolean {
-  const named = report.chains.flatMap(({ predecessor }) => predecessor?.record ?? []);
-  const offered = new Set(named.filter(({ size }) => size === 0).map(({ chain }) => chain));
   const bare = new Set(report.chains.filter((each) => each.blocks === 0).map((each) => each.chain));
-  return ({ code, chain = "" }) =>
-    code === "CHAIN_MISSING" ? offered.has(chain) : bare.has(chain);
+  return ({ code, chain = "" }) => code !== "CHAIN_MISSING" && bare.has(chain);
 }
 
 const isBad = ({ code }: Finding): boolean => findingClasses[code] !== "finding";

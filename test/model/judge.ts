@@ -87,6 +87,8 @@ class FileJudge {
   readonly #lives: readonly LifeFacts[];
   readonly #scopes: readonly Scope[];
   readonly #leftOut: ReadonlyMap<string, number>;
+  /** Chains that go on for another: they repeat what that one stated. */
+  readonly #heirs: ReadonlySet<string>;
   readonly #sealed: Marks = new Map();
   readonly #said: string[] = [];
 
@@ -102,14 +104,16 @@ class FileJudge {
     this.#lives = lives;
     this.#scopes = scopes;
     this.#leftOut = chains.leftOut;
+    const heirs = chains.report.chains.filter(({ predecessor }) => predecessor !== undefined);
+    this.#heirs = new Set(heirs.map(({ chain }) => chain.slice(0, 6)));
   }
 
   complaints(wanted: boolean): string[] {
     for (const { item, tick } of this.#readings) if (item.kind === "span") this.#span(item, tick);
     this.#restarts();
     this.#losses();
-    for (const sighting of this.#log.sightings) this.#owed(sighting);
     this.#kept();
+    for (const sighting of this.#log.sightings) this.#owed(sighting);
     if (wanted && this.#covered(forever, forever) && !this.#isLeftOut) this.#whole();
     return this.#said.slice(0, 5);
   }
@@ -206,8 +210,6 @@ class FileJudge {
     const changed = this.#log.disturbed.some((at) => at > before && at <= tick);
     return (
       changed ||
-      // Its position was known to chains only whose grants cover it.
-      !this.#covered(before, tick) ||
       this.#readings.some(({ item, tick: at }) => {
         const gaveUp =
           (item.kind === "gap" && item.to === undefined && item.cause !== "truncated") ||
@@ -252,7 +254,8 @@ class FileJudge {
       const gone = item.kind === "gap" && item.cause === "rotated-away";
       if (!gone && !(item.kind === "end" && item.cause === "deleted")) continue;
       const life = this.#lives.find(({ begun, over }) => begun <= tick && tick <= over);
-      const since = life?.begun ?? 0;
+      const repeated = this.#heirs.has(item.place.slice(0, 6));
+      const since = repeated ? 0 : (life?.begun ?? 0);
       const hidden = this.#log.hidden.some(({ from, to }) => from <= tick && to >= since);
       if (!hidden) this.#complain(`${item.kind} ${item.cause}, but it was always there`, item);
     }
