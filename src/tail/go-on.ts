@@ -6,7 +6,7 @@
 // - What was to be stated is kept where it still follows from what the chain knows.
 
 import type { SourceRecord } from "../core/record.ts";
-import { shown } from "./byte-path.ts";
+import { pathFromShown, shown } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 import { nodeKey, recordKey } from "./identity.ts";
 import type { ResumeOptions, Statement } from "./item.ts";
@@ -73,7 +73,10 @@ export function align(
     // The new chain may have closed the source that we knew, and know the file as a later one.
     const item = (follow.ref && open.get(follow.ref.hex)) ?? byFile.get(keyOf(follow));
     if (item !== undefined) open.delete(item.id);
-    if (item === undefined && !scope(statedPath(follow))) outside.push(follow);
+    const path = item?.record.path ?? statedPath(follow);
+    // Rotated to a name that only the older chain, or none, could give it.
+    if (!scope(shown(follow.named))) follow.named = pathFromShown(path);
+    if (item === undefined && !scope(path)) outside.push(follow);
     else if (item !== undefined || follow.ref !== undefined) {
       const known = item !== undefined && item.id === follow.ref?.hex;
       if (known && follow.position === item.offset) continue;

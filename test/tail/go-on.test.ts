@@ -151,3 +151,17 @@ test("before the end a deleted file that nobody could read is a gap, and a found
   assert.ok(declared?.type === "source");
   assert.equal(declared.fingerprint, hex(nativeSuite.sha256(Buffer.from("xx\n"))));
 });
+
+test("a file rotated to a name that the next chain may not hold is declared under the one it knows", async () => {
+  const { files, reader } = await follow("one\n");
+  await reader.pull();
+  files.move(log, `${log}.1`);
+  await reader.tail.wait(5000);
+  const scope = (path: string): boolean => path === log;
+  await reader.tail.goOn({ resume: [known(reader, 4)], firstStart: false, scope });
+  files.cut(`${log}.1`, 0);
+  files.append(`${log}.1`, "two\nthree\n");
+  await reader.pullFor(5000);
+  const paths = [...reader.records.values()].map(({ path }) => path);
+  assert.deepEqual(paths, [log, log]);
+});
