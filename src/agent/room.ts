@@ -3,8 +3,8 @@
 // - A reserve stays for what must be sealed even then: heartbeats, gaps and the stop. In the buffer
 //   it is a part of the limit, on the disk a file (reserve.ts).
 // - Full means that reading stops. Nothing is dropped, and files stay open.
-// - But deleted files that are held open take room that only reading them gives back: once the
-//   reserve is given, it is not waited for as long as there are such files.
+// - But deleted files that are held open on the same file system take room that only reading them
+//   gives back: once the reserve is given, it is not waited for as long as there are such files.
 
 import type { Shortage } from "../core/errors.ts";
 import type { TailNumbers } from "../tail/stats.ts";
@@ -13,10 +13,6 @@ import type { AgentState, Gauge } from "./gauge.ts";
 
 /** The disk is looked at this often at most, in microseconds. */
 const lookPeriodMicros = 1_000_000;
-
-export function pinnedBytes(stats: ReadonlyMap<string, TailNumbers>): number {
-  return [...stats.values()].reduce((sum, { pinnedBytes: pinned }) => sum + pinned, 0);
-}
 
 export class Room {
   readonly #context: ChainContext;
@@ -28,16 +24,21 @@ export class Room {
   /** Bytes of the buffer when the disk was looked at. */
   #walThen = 0;
   #said = false;
-  readonly #pinned: () => number;
+  readonly #stats: (dev: bigint) => ReadonlyMap<string, TailNumbers>;
   /** Those when the disk was looked at. */
   #pinnedThen = 0;
   why: AgentState & ("buffer-full" | "disk-full" | "no-descriptors") = "buffer-full";
   /** What closed blocks wait for, as long as they do. */
   shortage: Shortage["code"] | undefined;
 
-  /** `pinned`: bytes of deleted files that are held open. */
-  constructor(context: ChainContext, live: LiveChain, gauge: Gauge, pinned: () => number) {
-    this.#pinned = pinned;
+  /** `stats`: of what is followed; bytes of deleted files, as far as a device holds them. */
+  constructor(
+    context: ChainContext,
+    live: LiveChain,
+    gauge: Gauge,
+    stats: (dev: bigint) => ReadonlyMap<string, TailNumbers>,
+  ) {
+    this.#stats = stats;
     this.#context = context;
     this.#live = live;
     this.#gauge = gauge;
@@ -67,7 +68,9 @@ export class Room {
     this.#stale = false;
     this.#freeBytes = await files.freeBytes(state.path);
     this.#walThen = this.#live.wal.bytes;
-    this.#pinnedThen = this.#pinned();
+    const disk = await files.stat(state.path);
+    const stats = disk === undefined ? [] : [...this.#stats(disk.dev).values()];
+    this.#pinnedThen = stats.reduce((sum, { pinnedBytes }) => sum + pinnedBytes, 0);
     // Twice: what was just given back must not be taken from whoever is about to need it.
     const plenty = this.#freeBytes >= 2 * reserve.bytes + this.#margin;
     if (!reserve.held && this.shortage === undefined && plenty) await reserve.take();

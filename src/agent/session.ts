@@ -23,7 +23,7 @@ import type { Feed } from "./feed.ts";
 import type { Gauge } from "./gauge.ts";
 import { destroyGrantKey, grantReplaced, isGrantReplaced } from "./grant-files.ts";
 import { ReceiptFile } from "./receipts.ts";
-import { pinnedBytes, Room } from "./room.ts";
+import { Room } from "./room.ts";
 import type { Tailing } from "./tailing.ts";
 
 export interface SessionOptions {
@@ -88,7 +88,7 @@ export class Session {
     const { suite, clock, random, diag, reserve } = context;
     this.#receipts = new ReceiptFile(context, live.dir.receipt, live.receipt, reserve);
     this.#receipts.onNoDescriptor = () => this.tail.spare();
-    this.#room = new Room(context, live, options.gauge, () => pinnedBytes(this.tail.stats()));
+    this.#room = new Room(context, live, options.gauge, (dev) => this.tail.stats(dev));
     this.#shipper = new Shipper({
       chainId: live.id,
       ...{ feed, tree: feed, receipts: this.#receipts, sink, vaults, observer },

@@ -59,6 +59,7 @@ export function statusOf(follow: Follow): FileStatus {
 export function numbersOf(
   follows: Iterable<Follow>,
   counts: ReadonlyMap<string, TailCounts>,
+  dev?: bigint,
 ): Map<string, TailNumbers> {
   const rows = new Map(
     [...counts].map(([name, count]) => [
@@ -79,7 +80,8 @@ export function numbersOf(
     row.files += 1;
     row.bytesBehind += follow.pending;
     if (follow.handle !== undefined) row.openFiles += 1;
-    if (follow.unlinkedAt !== undefined) row.pinnedBytes += follow.seen + follow.held;
+    const pinned = follow.unlinkedAt !== undefined && (dev ?? follow.info.dev) === follow.info.dev;
+    if (pinned) row.pinnedBytes += follow.seen + follow.held;
     const since = follow.unread.oldest;
     if (since !== undefined) row.oldestUnreadTime = Math.min(since, row.oldestUnreadTime ?? since);
   }

@@ -202,9 +202,9 @@ export class Tail {
     return [...this.#roster].map(statusOf);
   }
 
-  /** Per configured source name. */
-  stats(): Map<string, TailNumbers> {
-    return numbersOf(this.#roster, this.#counts);
+  /** Per configured source name. `dev`: deleted files count where they take room on that device. */
+  stats(dev?: bigint): Map<string, TailNumbers> {
+    return numbersOf(this.#roster, this.#counts, dev);
   }
 
   /** What the last walk saw. */

@@ -12,15 +12,14 @@ function setup() {
   const clock = new FakeClock();
   const diag = new RecordingDiag();
   const wal = { bytes: 0 };
-  const pinned = { bytes: 0 };
   const sealer = { pending: 0 };
   const config = { buffer: { max_bytes: 100 * MiB }, seal: { max_bytes: MiB } };
-  const files = { freeBytes: async () => 1000 * MiB };
+  const files = { freeBytes: async () => 1000 * MiB, stat: async () => undefined };
   const reserve = { bytes: 10 * MiB, held: true };
   const context = { clock, diag, files, config, reserve, state: { path: "/state" } };
   const gauge = new Gauge();
   const live = { wal, sealer } as unknown as LiveChain;
-  const room = new Room(context as unknown as ChainContext, live, gauge, () => pinned.bytes);
+  const room = new Room(context as unknown as ChainContext, live, gauge, () => new Map());
   return { room, gauge, clock, diag, wal, sealer };
 }
 

@@ -127,3 +127,13 @@ test("a rotated file that its writer cuts and writes lines to is read as another
   assert.deepEqual(reader.said().slice(2), ["end restarted", "source"]);
   assert.ok(reader.lines().includes("of its old writer"));
 });
+
+test("what an old writer goes on with behind a hole in a rotated file is sealed", async () => {
+  const { files, reader } = await rotatedAway();
+  await rename(files, reader);
+  // Cut under a writer without O_APPEND, which goes on at its old place.
+  files.cut(rotated, 0);
+  await overwrite(files, Buffer.concat([Buffer.alloc(text.length), Buffer.from("old writer\n")]));
+  await reader.pullFor(7_000);
+  assert.ok(reader.lines().some((line) => line.includes("old writer")));
+});

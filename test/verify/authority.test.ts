@@ -62,8 +62,8 @@ describe("what is vouched for", () => {
     const files = storeChain(new Map(), chain, { blocks, receipt: note });
     const judged = await judge(files, { vaults: [testVault.keys, elsewhere.keys] });
     assert.deepEqual(codes(judged.all), [
-      "RECEIPT_MISMATCH",
       "BLOCK_MISSING 2",
+      "RECEIPT_MISMATCH",
       "UNAUTHENTICATED 3",
     ]);
     assert.equal(judged.chains[0]?.vouchedTo, 3);
