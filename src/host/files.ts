@@ -68,8 +68,11 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
-/** read: existing. write: existing, for reading and writing. create: must not exist yet. */
-export type OpenMode = "read" | "write" | "create";
+/**
+ * read: existing. read-plain: existing, and fails (ELOOP) where the name is a link. write: existing,
+ * for reading and writing. create: must not exist yet.
+ */
+export type OpenMode = "read" | "read-plain" | "write" | "create";
 
 export interface Files {
   /** `perm` counts for "create" only (0o600 unless told). */
@@ -109,8 +112,11 @@ export interface Files {
 /** The user whose rights this process has; undefined where systems know no such number. */
 export const currentUser = (): number | undefined => process.geteuid?.();
 
+const read = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
 const flags: Readonly<Record<OpenMode, number>> = {
-  read: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0),
+  read,
+  "read-plain": read | (constants.O_NOFOLLOW ?? 0),
   write: constants.O_RDWR,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };

@@ -1,6 +1,7 @@
 // A shelf: objects by their path in the layout, to be listed and read at any position.
 //
 // - A directory and a bundle are shelves; what reads chains needs to know no more.
+// - In a directory no link is followed: neither an object nor a chain's folder lies elsewhere.
 // - An object may grow while it is read, and never shrinks or changes before its end.
 
 import { SealtailError } from "../core/errors.ts";
@@ -127,8 +128,10 @@ export class DirShelf implements Shelf {
   }
 
   async names(chain: string, folder: ChainFolder): Promise<string[]> {
-    const found = (await this.#files.list(this.path(chainPath(chain, folder)))) ?? [];
-    return textNames(found, "file");
+    const path = this.path(chainPath(chain, folder));
+    // A folder that is a link is named by unread().
+    if ((await this.#files.linkStat(path))?.kind === "link") return [];
+    return textNames((await this.#files.list(path)) ?? [], "file");
   }
 
   async unread(chain?: string): Promise<string[]> {
@@ -151,11 +154,11 @@ export class DirShelf implements Shelf {
 
   async open(path: string): Promise<ShelfObject | undefined> {
     try {
-      const file = await this.#files.open(this.path(path), "read");
+      const file = await this.#files.open(this.path(path), "read-plain");
       const { size, kind } = await file.stat();
       if (kind !== "file") {
         await file.close();
-        throw new SealtailError("store-damaged", "a stored object is no file", { place: path });
+        throw noFile(path);
       }
       return {
         size,
@@ -164,9 +167,14 @@ export class DirShelf implements Shelf {
       };
     } catch (error) {
       if (["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return undefined;
+      if (errnoOf(error) === "ELOOP") throw noFile(path);
       throw error;
     }
   }
+}
+
+function noFile(path: string): SealtailError {
+  return new SealtailError("store-damaged", "a stored object is no file", { place: path });
 }
 
 /** Names of `kind` that are text. */

@@ -101,9 +101,10 @@ class ChainVerification {
 
   async *run(): AsyncGenerator<WalkedBlock, void, undefined> {
     const { suite, roots, vaults, at } = this.#options;
+    // First: it names what the others fail at.
+    this.#unread.push(...limited(await ask("the list of objects", this.#chain.unread)));
     const receipt = await ask("the newest receipt", this.#chain.receipt);
     const bytes = await ask("the grant", this.#chain.grant);
-    this.#unread.push(...limited(await ask("the list of objects", this.#chain.unread)));
     if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
     const keys = { roots: orNone(roots), vaults: orNone(vaults) };
     this.#authority = judgeGrant(suite, keys, bytes);

@@ -6,7 +6,7 @@
 // - Errors look like those of host/files.ts: the same codes, the same cause.
 
 import { fileError, type Path, syncError } from "../../src/host/file-error.ts";
-import type { Files, OpenFile } from "../../src/host/files.ts";
+import type { Files, OpenFile, OpenMode } from "../../src/host/files.ts";
 import type { FileCall } from "./open-file.ts";
 
 export interface Fault {
@@ -89,7 +89,7 @@ export class FaultyFiles implements Files {
     throw sync ? syncError(call, path, cause) : fileError(call, path, cause);
   }
 
-  async open(path: Path, mode: "read" | "write" | "create", perm?: number): Promise<OpenFile> {
+  async open(path: Path, mode: OpenMode, perm?: number): Promise<OpenFile> {
     const call = mode === "create" ? "create" : "open";
     const file = await this.do(call, path, () => this.#inner.open(path, mode, perm));
     return new FaultyFile(this, file, path);

@@ -93,9 +93,11 @@ export class FakeFiles implements Files {
   open(path: Path, mode: OpenMode, perm = 0o600): Promise<OpenFile> {
     return this.#do(mode === "create" ? "create" : "open", path, () => {
       if (mode === "create") this.#create(path, perm);
+      if (mode === "read-plain" && this.#name(path)?.kind === "link") throw errno("ELOOP");
       const node = this.#find(path);
-      if (node.kind === "dir" && mode !== "read") throw errno("EISDIR");
-      return new FakeFile(this, node, path, mode !== "read");
+      const reads = mode === "read" || mode === "read-plain";
+      if (node.kind === "dir" && !reads) throw errno("EISDIR");
+      return new FakeFile(this, node, path, !reads);
     });
   }
 

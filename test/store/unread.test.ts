@@ -89,6 +89,23 @@ describe("a directory store", () => {
     }
   });
 
+  test("does not read a grant, a receipt, or a folder's objects through a link", async () => {
+    const [hash, zeros] = ["f".repeat(64), "0".repeat(16)];
+    for (const name of ["grant", "receipt", "headers", "forks"]) {
+      const dir = await stored();
+      const path = join(dir, "chains", b.name, name);
+      const elsewhere = join(dir, "elsewhere");
+      if (name === "headers" || name === "forks") {
+        await mkdir(elsewhere);
+        for (const each of [zeros, `${zeros}-${hash}`]) await writeFile(join(elsewhere, each), "");
+      } else await rename(path, elsewhere);
+      await symlink(elsewhere, path);
+      const { verdict, unchecked, counts } = await judged(dir);
+      const named = unchecked.filter((each) => each.includes(`${b.name}/${name} is a link`));
+      assert.deepEqual([named.length, verdict, counts], [1, "INDETERMINATE", {}], name);
+    }
+  });
+
   test("passes over what means nothing", async () => {
     const dir = await stored();
     await writeFile(join(dir, "chains", "README"), "");
