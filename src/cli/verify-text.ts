@@ -90,7 +90,7 @@ function levelOf(finding: Finding): Verdict {
 }
 
 function* summaryLines(report: ChainReport, authenticated: number): Generator<string> {
-  const { blocks, receiptedBlocks, receiptTime, findings } = report;
+  const { blocks, receiptedBlocks, receiptSize, receiptTime, findings } = report;
   const span =
     report.firstTime === undefined || report.lastTime === undefined
       ? ""
@@ -100,9 +100,10 @@ function* summaryLines(report: ChainReport, authenticated: number): Generator<st
   const holes =
     authenticated > 0 && report.length > blocks ? ", but for what is refused or missing above" : "";
   yield `  authenticated  ${stretch(authenticated)}${holes}`;
+  const over = receiptSize === receiptedBlocks ? "" : `, which covers ${stretch(receiptSize)}`;
   yield receiptTime === undefined
     ? "  receipted      nothing"
-    : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${isoTime(receiptTime * 1e6)}`;
+    : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${isoTime(receiptTime * 1e6)}${over}`;
   const declared = findings.GAP_DECLARED ?? 0;
   const undeclared = findings.GAP_UNDECLARED ?? 0;
   const part = report.allRead ? "" : " in the payloads that were read";

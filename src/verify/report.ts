@@ -43,8 +43,10 @@ export interface ChainReport {
   /** Unix microseconds. */
   readonly firstTime: number | undefined;
   readonly lastTime: number | undefined;
-  /** Blocks confirmed by the newest receipt, and its time in Unix seconds. */
+  /** Blocks that are there and confirmed by receipts. */
   readonly receiptedBlocks: number;
+  /** Blocks that the newest receipt covers, there or not; times are in Unix seconds. */
+  readonly receiptSize: number;
   readonly firstReceiptTime: number | undefined;
   readonly receiptTime: number | undefined;
   /** The payloads of all blocks were read: the findings in them are all that there are. */
@@ -112,6 +114,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     firstTime: tally.firstTime,
     lastTime: tally.lastTime,
     receiptedBlocks: tally.confirmedSize,
+    receiptSize: tally.lastReceiptSize,
     firstReceiptTime: tally.firstReceiptTime,
     receiptTime: tally.lastReceiptTime,
     allRead: tally.allRead && !facts.headersOnly,

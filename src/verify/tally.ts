@@ -19,6 +19,8 @@ export class Tally {
   /** Unix seconds of the first and the newest genuine receipt. */
   firstReceiptTime: number | undefined;
   lastReceiptTime: number | undefined;
+  /** Blocks that the newest genuine receipt covers. */
+  lastReceiptSize = 0;
   /** No earlier receipt can stand in a payload that was not read. */
   firstReceiptKnown = false;
   /** The payloads of all blocks up to the newest were read. */
@@ -59,6 +61,7 @@ export class Tally {
       this.firstReceiptKnown = this.allRead;
     }
     this.lastReceiptTime = receipt.time;
+    this.lastReceiptSize = receipt.size;
   }
 
   confirm(receipt: Receipt): void {

@@ -1,4 +1,5 @@
-// Judges the agent's clock: against itself, against what was read, and against receipts.
+// Judges clocks: the agent's against itself, against what was read, and against receipts; and the
+// times of receipts against each other.
 //
 // - Order comes from block numbers; time is evidence, and only the vault's time is trusted. So all
 //   of it is TIME_SKEW, never more.
@@ -33,6 +34,8 @@ export class TimeJudge {
   #compared = 0;
   /** The newest receipt's time: what comes behind it in the chain was sealed later. */
   #floor = Number.NEGATIVE_INFINITY;
+  /** The receipt before. */
+  #before = { size: 0, time: 0 };
 
   constructor(recent: RecentBlocks, report: (block: number, message: string) => void) {
     this.#recent = recent;
@@ -60,6 +63,7 @@ export class TimeJudge {
 
   /** A receipt that counts. `first`: there is no earlier one over its newest blocks. */
   receipt(receipt: Receipt, first: boolean): void {
+    this.#order(receipt);
     const from = this.#compared;
     this.#compared = Math.max(from, receipt.size);
     this.#floor = Math.max(this.#floor, receipt.time);
@@ -77,6 +81,17 @@ export class TimeJudge {
         return;
       }
     }
+  }
+
+  // A vault's clock does not go back from one receipt to one over more blocks.
+  #order({ size, time }: Receipt): void {
+    const before = this.#before;
+    const back = before.time - time;
+    if (size > before.size && back > 0) {
+      this.#report(size - 1, `receipt is dated ${text(back)} before one over fewer blocks`);
+    }
+    if (size > before.size) this.#before = { size, time };
+    else if (size === before.size) before.time = Math.max(before.time, time);
   }
 
   #report(block: number, message: string): void {

@@ -106,6 +106,17 @@ test("the exit code says how bad it is, the worst chain deciding", async () => {
   assert.match(broken.out, /BAD_SIGNATURE block 3: /);
 });
 
+test("after a cut end the newest receipt's own blocks are said, besides those that are confirmed", async () => {
+  using dir = new CommandDir();
+  const chain = chainOf("payments");
+  dir.store(chain, { blocks: chain.blocks.slice(0, 1).map(({ bytes }) => bytes) });
+  const { code, out } = await dir.quick(["verify", "--data", "data"]);
+  assert.equal(code, 4);
+  const receipted =
+    /^ {2}receipted {6}nothing, newest receipt 2026-01-01T00:00:06\.000Z, which covers blocks 0 to 5$/m;
+  assert.match(out, receipted);
+});
+
 test("without the vault's keys nothing is called receipted", async () => {
   using dir = new CommandDir();
   dir.store(chainOf("payments"));

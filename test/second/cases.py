@@ -744,6 +744,7 @@ case("receipt recorded: two, growing", "", edit=insert(4, 1, ("receipt", 3)))
 case("receipt recorded: in the genesis (it cannot know its chain's id)", "RECEIPT_MISMATCH@0#3", edit=insert(0, 3, ("receipt", 0)))
 case("receipt: block 300 s ahead", "", edit=option(5, back=-301_000_000))
 case("receipt: block 301 s ahead of its receipt", "TIME_SKEW@5", edit=both(option(5, back=-303_000_000)))
+case("receipts: one over more blocks is a second older", "TIME_SKEW@3", edit=item(4, 1, ("receipt", 4, {"time": T1 - 1})))
 case("time: back by 6 s", "TIME_SKEW@4", edit=option(4, back=7_000_001))
 
 # --- objects ------------------------------------------------------------------------------------

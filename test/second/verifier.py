@@ -236,6 +236,7 @@ class Walk:
         self.signers = set()  # keys that signed a block
         self.closed = {}  # source id → where it ended
         self.skewed, self.floor, self.compared = set(), None, 0
+        self.receipt_before = 0, 0
         self.predecessors = []
         self.unread = False
         self.envelopes = 0
@@ -575,6 +576,11 @@ class Walk:
             self.floor = None
 
     def compare_times(self, receipt):
+        size, time = self.receipt_before
+        if receipt.size > size and receipt.time < time:
+            self.skew(receipt.size - 1)
+        if receipt.size >= size:
+            self.receipt_before = receipt.size, max(receipt.time, time if receipt.size == size else 0)
         all_read = not self.unread and len(self.heads) == self.no
         self.floor = max(self.floor or 0, receipt.time)
         for no in range(self.compared, min(receipt.size, self.no)):

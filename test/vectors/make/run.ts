@@ -278,6 +278,17 @@ const times: Vectors = {
       story.expect("VALID_WITH_FINDINGS", ["TIME_SKEW", 0]);
     },
   ),
+  "receipts-back-in-time": vector(
+    "verification.md, Times",
+    "A receipt covers more blocks than the one before it and is a minute older; the next one is newer than it.",
+    (story) => {
+      const chain = story.chain();
+      chain.seal([say({ type: "receipt", note: chain.receipt(1, testTime + 120) })]);
+      chain.seal([say({ type: "receipt", note: chain.receipt(2, testTime + 60) })]);
+      story.store(chain, { receipt: chain.receipt(3, testTime + 61) });
+      story.expect("VALID_WITH_FINDINGS", ["TIME_SKEW", 1]);
+    },
+  ),
 };
 
 export const run: Vectors = { ...runs, ...snapshots, ...ages, ...times };
