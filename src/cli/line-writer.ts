@@ -2,7 +2,7 @@
 //
 // - For people: control characters made visible, pieces of one long line joined.
 // - As JSON: one envelope a line, with everything that is needed to hash it again.
-// - Raw: the bytes and their line ends, nothing added, nothing left away.
+// - Raw: the bytes and their line ends, nothing added; what is left out of the file is known.
 // - Written in pages: a stream that waits for its reader holds each write in several hundred bytes.
 
 import { readU64 } from "../core/bytes.ts";
@@ -13,6 +13,7 @@ import {
   envelopeHeadLength,
   field,
 } from "../core/envelope.ts";
+import type { Absent } from "../verify/absent.ts";
 import { lineJson } from "../verify/line-json.ts";
 import type { FoundLine } from "../verify/lines.ts";
 import { isoTime } from "./times.ts";
@@ -22,8 +23,13 @@ export type LineFormat = "text" | "json" | "raw";
 
 const lf: Uint8Array = Uint8Array.of(0x0a);
 const pageBytes = 64 * 1024;
-/** Holes in a file that are told one by one. */
+/** Holes in a file, and gaps that are declared, that are told one by one. */
 const holesMax = 20;
+
+interface Stretch {
+  readonly from: number;
+  readonly to: number | undefined;
+}
 
 export class LineWriter {
   readonly #ui: Ui;
@@ -35,10 +41,14 @@ export class LineWriter {
   #length = 0;
   /** Lines that were read together have one time. */
   #time = { micros: -1, text: "" };
-  /** Raw: the next byte of the source. */
+  /** Raw: the first byte of the source that was written, the next one, and the end of all so far. */
+  #first = Number.POSITIVE_INFINITY;
   #expected: number | undefined;
+  #end = 0;
   /** Raw: bytes between the first and the last that are not among the lines; the first few. */
-  readonly holes: string[] = [];
+  readonly #holes: Stretch[] = [];
+  /** Raw: bytes that the chain does not hold by its own word; the first few. */
+  readonly #absent: Absent[] = [];
 
   constructor(ui: Ui, format: LineFormat, chain: string) {
     this.#ui = ui;
@@ -50,6 +60,29 @@ export class LineWriter {
     if (this.#format === "raw") return this.#raw(line.envelope);
     if (this.#format === "json") this.#put(`${lineJson(this.#chain, line)}\n`);
     else this.#text(line, decodeEnvelope(line.envelope));
+  }
+
+  /** Raw: bytes of the file that the chain says it does not hold. */
+  absent(bytes: Absent): void {
+    if (this.#absent.length < holesMax) this.#absent.push(bytes);
+  }
+
+  /** Raw: the bytes of the file that were not written, as far as that is known, and why. */
+  leftOut(): string[] {
+    const told = this.#absent.filter((each) => this.#isLeftOut(each));
+    const others = this.#holes.filter(
+      (hole) => !told.some(({ from, to }) => from === hole.from && to === hole.to),
+    );
+    return [
+      ...told.map((each) => `${notAmong(each)}: ${each.why}`),
+      ...others.map((each) => notAmong(each)),
+    ];
+  }
+
+  // A source that is opened again passes over what was sealed before: that is here.
+  #isLeftOut({ from, to = Number.POSITIVE_INFINITY }: Stretch): boolean {
+    const within = this.#holes.some((hole) => hole.from < to && (hole.to ?? 0) > from);
+    return within || from < this.#first || to > this.#end;
   }
 
   /** Hands on what was gathered. */
@@ -96,11 +129,17 @@ export class LineWriter {
     const lineEnds = envelope[field.flags] === endedByLf;
     const bytes = envelope.subarray(envelopeHeadLength);
     if (this.#expected !== undefined && this.#expected !== offset) {
-      const text = `bytes ${this.#expected} to ${offset} of the file are not among these lines`;
-      if (this.holes.length < holesMax) this.holes.push(text);
+      if (this.#holes.length < holesMax) this.#holes.push({ from: this.#expected, to: offset });
     }
     this.#put(bytes);
     if (lineEnds) this.#put(lf);
     this.#expected = offset + bytes.length + (lineEnds ? 1 : 0);
+    this.#first = Math.min(this.#first, offset);
+    this.#end = Math.max(this.#end, this.#expected);
   }
+}
+
+function notAmong({ from, to }: Stretch): string {
+  const bytes = to === undefined ? `bytes from ${from} on` : `bytes ${from} to ${to}`;
+  return `${bytes} of the file are not among these lines`;
 }

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
+import type { Absent } from "../verify/absent.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
 import { vouchedLines } from "../verify/vouched-lines.ts";
@@ -41,7 +42,7 @@ a date and time, @UNIX-SECONDS, or a duration back from now; numbers and times a
 again is several sources, so choose one with --source id:DIGITS.
 Grant and receipts are judged by --root and --vault-key (or --data), as verify does: under a grant
 that no given root signed no line is printed. What is left out is said with its finding, and the
-exit code is 1; so it is where --raw has a gap, or nothing at all to write.
+exit code is 1; so it is where --raw leaves bytes of the file out, or has nothing at all to write.
 
 Examples:
   $ sealtail lines --data ./sealtail-data sealtail-up --since 2h --grep refund
@@ -92,8 +93,8 @@ async function run(
   try {
     const chain = await chooseChain(source, word);
     const asked = { chain, filter, keys, unauthenticated };
-    if (format === "raw") await refuseSeveral(asked);
-    await print(ui, asked, format);
+    const file = format === "raw" ? await theOnlySource(asked) : undefined;
+    await print(ui, asked, format, file);
   } finally {
     await source.close();
   }
@@ -104,6 +105,7 @@ interface Asked {
   readonly filter: LineFilter;
   readonly keys: TrustedKeys;
   readonly unauthenticated: boolean;
+  readonly onAbsent?: (bytes: Absent) => void;
 }
 
 function formatOf({ raw, json, records }: LinesOptions): LineFormat {
@@ -117,7 +119,13 @@ function formatOf({ raw, json, records }: LinesOptions): LineFormat {
   return json === true ? "json" : "text";
 }
 
-async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
+/** `file`: id of the source whose bytes are written, where that is asked for. */
+async function print(
+  ui: Ui,
+  asked: Asked,
+  format: LineFormat,
+  file: string | undefined,
+): Promise<void> {
   const writer = new LineWriter(ui, format, asked.chain.id);
   let written = 0;
   const onBatch = async (batch: Iterable<FoundLine>): Promise<boolean> => {
@@ -129,11 +137,15 @@ async function print(ui: Ui, asked: Asked, format: LineFormat): Promise<void> {
     await ui.drained();
     return !ui.closed;
   };
-  const leftOut = await read(asked, onBatch).finally(() => writer.flush());
+  const onAbsent = (bytes: Absent): void => {
+    if (bytes.source === file) writer.absent(bytes);
+  };
+  const told = file === undefined ? {} : { onAbsent };
+  const leftOut = await read({ ...asked, ...told }, onBatch).finally(() => writer.flush());
   writer.end();
   writer.flush();
   if (ui.closed) return;
-  const [first, ...others] = [...leftOut, ...writer.holes];
+  const [first, ...others] = [...leftOut, ...writer.leftOut()];
   if (written === 0 && first === undefined) {
     if (format === "raw") throw await noneFits(asked);
     ui.note("sealtail: no line of this chain fits");
@@ -171,9 +183,9 @@ async function read(
 const sourcesMax = 12;
 
 // Before a byte is written: bytes of two files in one stream would be evidence of nothing.
-async function refuseSeveral(asked: Asked): Promise<void> {
+async function theOnlySource(asked: Asked): Promise<string | undefined> {
   const sources = await sourcesOf(asked);
-  if (sources.size < 2) return;
+  if (sources.size < 2) return [...sources.keys()][0];
   const message = "these lines come from several sources, and --raw writes one";
   throw usage("argument-invalid", message, `give --source with one of ${listed(sources)}`);
 }

@@ -101,9 +101,10 @@ function* summaryLines(report: ChainReport, authenticated: number): Generator<st
     authenticated > 0 && report.length > blocks ? ", but for what is refused or missing above" : "";
   yield `  authenticated  ${stretch(authenticated)}${holes}`;
   const over = receiptSize === receiptedBlocks ? "" : `, which covers ${stretch(receiptSize)}`;
+  const newest = `${isoTime((receiptTime ?? 0) * 1e6)}${over}`;
   yield receiptTime === undefined
     ? "  receipted      nothing"
-    : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${isoTime(receiptTime * 1e6)}${over}`;
+    : `  receipted      ${stretch(receiptedBlocks)}, newest receipt ${newest}`;
   const declared = findings.GAP_DECLARED ?? 0;
   const undeclared = findings.GAP_UNDECLARED ?? 0;
   const part = report.allRead ? "" : " in the payloads that were read";

@@ -69,8 +69,8 @@ export interface OpenFile {
 }
 
 /**
- * read: existing. read-plain: existing, and fails (ELOOP) where the name is a link. write: existing,
- * for reading and writing. create: must not exist yet.
+ * read: existing. read-plain: existing, and fails (ELOOP) where the name is a link.
+ * write: existing, for reading and writing. create: must not exist yet.
  */
 export type OpenMode = "read" | "read-plain" | "write" | "create";
 

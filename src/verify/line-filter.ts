@@ -72,6 +72,11 @@ export function wantsItem(
   return isInTime(filter, item) && wantsSource(filter, source);
 }
 
+/** Whether an item whose first envelope has the number `seq` lies in the asked range. */
+export function isInRange(filter: LineFilter, seq: number, item: PayloadItem): boolean {
+  return seq >= filter.fromSeq && seq <= filter.toSeq && isInTime(filter, item);
+}
+
 function isInTime({ since, until }: LineFilter, { time }: PayloadItem): boolean {
   return time >= since && time <= until;
 }

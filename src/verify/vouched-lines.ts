@@ -13,9 +13,10 @@ import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import type { FindingClass, FindingCode } from "../core/fault.ts";
 import type { VerifierKey } from "../core/note.ts";
+import { type Absent, absentBytes } from "./absent.ts";
 import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
-import type { LineFilter } from "./line-filter.ts";
+import { isInRange, type LineFilter } from "./line-filter.ts";
 import { type FoundLine, LineReader } from "./lines.ts";
 import type { ChainReport } from "./report.ts";
 import { type VerifyOptions, verifyChain, walkChain } from "./verify.ts";
@@ -27,6 +28,8 @@ export interface VouchedLinesOptions {
   readonly filter: LineFilter;
   /** Hand out what nobody vouches for, too. */
   readonly unauthenticated: boolean;
+  /** Called with what records in the asked range say of bytes that the chain does not hold. */
+  readonly onAbsent?: (bytes: Absent) => void;
 }
 
 export interface LinesOutcome {
@@ -52,18 +55,20 @@ export async function* vouchedLines(
   place: ChainSource,
   options: VouchedLinesOptions,
 ): AsyncGenerator<Iterable<FoundLine>, LinesOutcome, undefined> {
-  const { suite, filter, unauthenticated } = options;
+  const { suite, filter, unauthenticated, onAbsent = () => {} } = options;
   const chain = await withNotesRead(place);
   const vouched = unauthenticated ? everything : await vouchedFor(chain, options);
   if (vouched.refused !== undefined) return { leftOut: [vouched.refused], changed: undefined };
   const said = new Said(options.roots.length > 0);
   const lines = new LineReader(suite, filter);
   const held: { raw: Uint8Array | undefined } = { raw: undefined };
+  const absent: Absent[] = [];
   const blocks = walkChain(chain, {
     ...keysOf(options),
     report: (finding) => said.note(finding),
-    onItem: (_item, raw) => {
+    onItem: (item, raw, seq) => {
       held.raw = raw;
+      if (isInRange(filter, seq, item)) absent.push(...absentBytes(suite, item, raw));
     },
   });
   let given = -1;
@@ -77,6 +82,7 @@ export async function* vouchedLines(
     const { blockNo, firstSeq, count } = header;
     const raw = said.isMiscounted(blockNo) ? undefined : held.raw;
     held.raw = undefined;
+    const stated = absent.splice(0);
     if (vouched.byKeys && blockNo < vouched.to && walk.unauthenticatedFrom !== undefined) {
       await blocks.return(undefined as never);
       return { leftOut: said.list, changed: notTheSame(blockNo) };
@@ -88,6 +94,7 @@ export async function* vouchedLines(
     }
     if (raw !== undefined) {
       if (!unauthenticated) given = blockNo;
+      stated.forEach(onAbsent);
       yield* lines.read({ header, raw });
       if (header.codec === "zstd") suite.discard(raw);
     }

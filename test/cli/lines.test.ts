@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { ChainBuilder } from "../fakes/chain-builder.ts";
-import { lines, say } from "../fakes/chain-items.ts";
+import { type Item, lines, say } from "../fakes/chain-items.ts";
 import { NoteSigner } from "../fakes/signers.ts";
 import { CommandDir, keyWords, withoutKeys } from "./command.ts";
 
@@ -247,6 +247,49 @@ test("raw output over a gap says which bytes are not there, and fails", async ()
   const ran = await dir.quick(["lines", "--data", "data", "payments", "--raw"]);
   assert.deepEqual([ran.code, ran.out], [1, "one\ntwo\n"]);
   assert.match(ran.err, /bytes 4 to 9 of the file are not among these lines.*lines-left-out/s);
+});
+
+test("raw output says which bytes are left out before its first line and behind its last", async () => {
+  const gap = (id: string, from: number, to?: number) =>
+    say({
+      ...({ type: "gap", source: id, from, cause: "skipped" } as const),
+      ...(to === undefined ? {} : { to }),
+    });
+  const cases: readonly [(id: string) => Item[], RegExp | undefined][] = [
+    [(id) => [gap(id, 0, 9), lines(id, "two\n", 9)], /bytes 0 to 9 .*skipped \[GAP_DECLARED\]/],
+    [(id) => [lines(id, "two\n"), gap(id, 4)], /bytes from 4 on .*skipped \[GAP_DECLARED\]/],
+    [(id) => [lines(id, "two\n"), gap(id, 4, 9)], /bytes 4 to 9 .*skipped \[GAP_DECLARED\]/],
+    [(id) => [lines(id, "two\n")], undefined],
+  ];
+  for (const [items, said] of cases) {
+    using dir = new CommandDir();
+    const chain = new ChainBuilder("payments");
+    chain.begin();
+    const [{ id, record }, other] = [chain.source("/var/log/app.log"), chain.source("/b.log")];
+    chain.seal([say(record), say(other.record), gap(other.id, 0, 7), ...items(id)]);
+    chain.seal([say({ type: "end", source: other.id, size: 7, cause: "deleted" })]);
+    dir.store(chain);
+    const ran = await dir.quick(["lines", "--data", "data", "payments", "--raw"]);
+    assert.deepEqual([ran.code, ran.out], [said === undefined ? 0 : 1, "two\n"], ran.err);
+    if (said === undefined) assert.equal(ran.err, "");
+    else assert.match(ran.err, said);
+    // Once each.
+    assert.ok((ran.err.match(/not among these lines/g) ?? []).length <= 1, ran.err);
+  }
+});
+
+test("raw output of a source that was opened again says nothing of what it wrote before", async () => {
+  using dir = new CommandDir();
+  const chain = new ChainBuilder("payments");
+  chain.begin();
+  const { id, record } = chain.source("/var/log/app.log");
+  chain.seal([say(record), lines(id, "one\n")]);
+  chain.seal([say({ type: "end", source: id, size: 4, cause: "deleted" })]);
+  const skipped = { type: "gap", source: id, from: 0, to: 4, cause: "skipped" } as const;
+  chain.seal([say(record), say(skipped), lines(id, "two\n", 4)]);
+  dir.store(chain);
+  const ran = await dir.quick(["lines", "--data", "data", "payments", "--raw"]);
+  assert.deepEqual([ran.code, ran.out, ran.err], [0, "one\ntwo\n", ""]);
 });
 
 test("a header's bent byte leaves its block out aloud, whichever byte it is", async () => {

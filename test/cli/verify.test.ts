@@ -112,9 +112,7 @@ test("after a cut end the newest receipt's own blocks are said, besides those th
   dir.store(chain, { blocks: chain.blocks.slice(0, 1).map(({ bytes }) => bytes) });
   const { code, out } = await dir.quick(["verify", "--data", "data"]);
   assert.equal(code, 4);
-  const receipted =
-    /^ {2}receipted {6}nothing, newest receipt 2026-01-01T00:00:06\.000Z, which covers blocks 0 to 5$/m;
-  assert.match(out, receipted);
+  assert.match(out, /^ {2}receipted {6}nothing, newest receipt .*Z, which covers blocks 0 to 5$/m);
 });
 
 test("without the vault's keys nothing is called receipted", async () => {

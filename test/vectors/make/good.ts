@@ -353,7 +353,7 @@ export const good: Vectors = {
       const chain = story.chain();
       const newer = new TestVault(testVault.name, "newer");
       chain.go();
-      const note = newer.receipt(chain.id, 2, chain.roots[2] as Uint8Array, testTime + 9);
+      const note = newer.receipt(chain.id, 2, chain.roots[2] as Uint8Array, testTime + 2);
       chain.seal([say({ type: "receipt", note })]);
       story.store(chain);
       const keys = [newer.receiptKey, newer.timeKey].map(({ key }) => formatVerifierKey(key));

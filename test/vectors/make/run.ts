@@ -280,7 +280,7 @@ const times: Vectors = {
   ),
   "receipts-back-in-time": vector(
     "verification.md, Times",
-    "A receipt covers more blocks than the one before it and is a minute older; the next one is newer than it.",
+    "A receipt covers more blocks than the one before it and is a minute older.",
     (story) => {
       const chain = story.chain();
       chain.seal([say({ type: "receipt", note: chain.receipt(1, testTime + 120) })]);
