@@ -5,12 +5,14 @@ import { SealtailError } from "../core/errors.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import type { Absent } from "../verify/absent.ts";
+import { reusedGrant } from "../verify/grant-uses.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
 import { vouchedLines } from "../verify/vouched-lines.ts";
 import {
   chooseChain,
   type OpenedChain,
+  type OpenedSource,
   openSource,
   type SourceOptions,
   sourceWords,
@@ -92,6 +94,7 @@ async function run(
   const source = await openSource(ui, place, options);
   try {
     const chain = await chooseChain(source, word);
+    if (!unauthenticated) await refuseReused(source, chain.id, keys);
     const asked = { chain, filter, keys, unauthenticated };
     const file = format === "raw" ? await theOnlySource(asked) : undefined;
     await print(ui, asked, format, file);
@@ -156,6 +159,14 @@ async function print(
     "lines-left-out",
     `not all lines are here and vouched for: ${printable(first)}`,
   );
+}
+
+// Only all chains of the place together show it.
+async function refuseReused(source: OpenedSource, id: string, keys: TrustedKeys): Promise<void> {
+  const reused = await reusedGrant(source, id, { suite: nativeSuite, ...keys });
+  if (reused === undefined) return;
+  const why = `${reused.message} [${reused.code}]`;
+  throw new SealtailError("lines-left-out", `not all lines are here and vouched for: ${why}`);
 }
 
 /** Hands out batches until `onBatch` has seen enough; returns what is left out, and why. */

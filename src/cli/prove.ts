@@ -1,9 +1,12 @@
 // `sealtail prove`: writes the proof of one line, which anyone can check offline.
 
 import type { Command } from "commander";
+import { SealtailError } from "../core/errors.ts";
 import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
 import { createDurably } from "../host/keys.ts";
+import { nativeSuite } from "../host/native-suite.ts";
+import { reusedGrant } from "../verify/grant-uses.ts";
 import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chains-source.ts";
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";
@@ -70,6 +73,11 @@ async function run(
   const source = await openSource(ui, place, options);
   try {
     const chain = await chooseChain(source, word);
+    const reused = await reusedGrant(source, chain.id, { suite: nativeSuite, roots, vaults });
+    if (reused !== undefined) {
+      const why = `${reused.message} (${reused.code})`;
+      throw new SealtailError("proof-impossible", `couldn't prove the line: ${why}`);
+    }
     const proof = formatProof(await proveLine(chain, { kind, seq: Number(text), keys }));
     if (options.output === undefined) return ui.write(proof);
     await createDurably(systemFiles, pathOf(ui, options.output), Buffer.from(proof), 0o644);

@@ -87,7 +87,7 @@ export interface ChainFacts {
 export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): ChainReport {
   const { tally } = walk;
   const { unchecked, unread } = facts;
-  const { grant, root } = facts.authority;
+  const { grant } = facts.authority;
   const { headTime } = tally;
   const standing = facts.datesHold ? facts.authority.standing : "refused";
   // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
@@ -104,7 +104,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     genesis: walk.chainId,
     begun: walk.begun,
     leftover: facts.leftover,
-    grant: grant && root ? `${root.name}+${hex(root.keyId)} ${hex(grant.id)}` : undefined,
+    grant: grantIdentity(facts.authority),
     maxChains: grant?.maxChains,
     predecessor: walk.predecessor,
     length: walk.length,
@@ -128,4 +128,9 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     roots: walk.roots,
     positions: facts.positions,
   };
+}
+
+/** By what uses of a grant are counted; undefined unless a trusted root signed it. */
+export function grantIdentity({ grant, root }: Authority): string | undefined {
+  return grant && root ? `${root.name}+${hex(root.keyId)} ${hex(grant.id)}` : undefined;
 }

@@ -5,17 +5,18 @@ import { unlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { ChainSource } from "../../src/core/chain-source.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { reusedGrant } from "../../src/verify/grant-uses.ts";
 import { allLines } from "../../src/verify/line-filter.ts";
 import { vouchedLines } from "../../src/verify/vouched-lines.ts";
-import { ChainBuilder, testRoot } from "../fakes/chain-builder.ts";
+import { ChainBuilder, testRoot, testTime, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { memorySource, type StoreOptions, storeChain } from "../fakes/chain-store.ts";
 import { NoteSigner } from "../fakes/signers.ts";
 import { CommandDir } from "./command.ts";
 
 /** A genesis of three records, then lines with the numbers 4, 5 … in block 1 and on. */
-function made(blocks: number): ChainBuilder {
-  const chain = new ChainBuilder("payments");
+function made(blocks: number, label = "payments"): ChainBuilder {
+  const chain = new ChainBuilder(label);
   chain.begin();
   const { id, record } = chain.source("/var/log/app.log");
   chain.seal([say(record), lines(id, "line 1\n")]);
@@ -116,4 +117,59 @@ test("a place that shows other blocks when it is read again gets none of their l
       Object.assign(asked, { grants: 0, blocks: 0 });
     }
   }
+});
+
+test("of chains beyond those that a grant allows no line is printed or proved, as verify has it", async () => {
+  for (const maxChains of [1, 2]) {
+    using dir = new CommandDir();
+    const chains = ["one", "two"].map((label, at) => {
+      const chain = new ChainBuilder(label, { grantKey: "shared", terms: { maxChains } });
+      chain.begin();
+      const { id, record } = chain.source("/var/log/app.log");
+      chain.seal([say(record), lines(id, "line 1\n")]);
+      // The recorded receipt says who came first; the stored one alone would say the contrary.
+      const first = testTime + 50 - 20 * at;
+      chain.seal([say({ type: "receipt", note: chain.receipt(2, first) })]);
+      dir.store(chain, { receipt: chain.receipt(3, testTime + 60 + 20 * at) });
+      return chain;
+    });
+    for (const [at, chain] of chains.entries()) {
+      const refused = maxChains === 1 && at === 0;
+      const judged = await dir.quick(["verify", "--data", "data", "--json"]);
+      const { chains: reports } = JSON.parse(judged.out);
+      const report = reports.find((each: { chain: string }) => each.chain === chain.name);
+      assert.equal(report.verdict === "INVALID", refused);
+      const words = ["--data", "data", chain.name];
+      const printed = await dir.quick(["lines", ...words]);
+      const proved = await dir.quick(["prove", ...words, "4"]);
+      assert.deepEqual([printed.code, proved.code], refused ? [1, 1] : [0, 0], printed.err);
+      assert.equal(printed.out.includes("line 1"), !refused);
+      for (const { err } of [printed, proved]) assert.equal(err.includes("GRANT_REUSED"), refused);
+      if (refused) assert.equal(proved.out, "");
+      const anyway = await dir.quick(["lines", ...words, "--unauthenticated"]);
+      assert.match(anyway.out, /line 1\n$/);
+    }
+  }
+});
+
+test("of other chains whose grant is another nothing but the grants is read", async () => {
+  const chains = ["one", "two"].map((label) => made(3, label));
+  const files = new Map();
+  for (const chain of chains) storeChain(files, chain);
+  const place = memorySource(files);
+  const read: string[] = [];
+  const watched = async (): Promise<ChainSource[]> =>
+    (await place.chains()).map((chain) => ({
+      ...chain,
+      receipt: async () => assert.fail("receipt"),
+      blocks: async () => assert.fail("blocks"),
+      grant: () => {
+        read.push(chain.id);
+        return chain.grant();
+      },
+    }));
+  const keys = { roots: [testRoot.key], vaults: [testVault.keys] };
+  const name = chains[0]?.name as string;
+  const found = await reusedGrant({ ...place, chains: watched }, name, { suite, ...keys });
+  assert.deepEqual([found, read.length], [undefined, 2]);
 });
