@@ -167,7 +167,8 @@ function refused(bytes: Uint8Array): void {
   } catch (caught) {
     assert.ok(caught instanceof Fault);
     const [line] = Buffer.from(bytes).toString().split("\n", 1) as [string];
-    const other = /^sealtail\/[0-9]+ (?:[a-z]+-)+proof$/.test(line) && !firstLines.includes(line);
+    const other =
+      /^sealtail\/[1-9][0-9]{0,8} (?:[a-z]+-)+proof$/.test(line) && !firstLines.includes(line);
     assert.equal(caught.code, other ? "UNSUPPORTED" : "PROOF_INVALID");
     return;
   }
