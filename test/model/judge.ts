@@ -354,7 +354,7 @@ class FileJudge {
    */
   #showed(life: number, at: number, death: number): boolean {
     const looks = this.#log.sightings.filter((each) => each.life === life);
-    const next = looks.find((each) => each.tick > death);
+    const next = looks.find(({ tick, exact }) => tick > death && exact);
     const before = looks.filter(({ tick, size, wanted }) => {
       return tick < death && size > at && (wanted || this.#openAt(tick));
     });

@@ -37,6 +37,8 @@ export interface Sighting {
   readonly wanted: boolean;
   /** Through a descriptor. */
   readonly open: boolean;
+  /** The file was no longer than that: a read may only say that it is at least so long. */
+  readonly exact: boolean;
 }
 
 export class LogFile {
@@ -118,14 +120,14 @@ export class Ledger {
   }
 
   /** A life of the agent learnt that the file is (at least) so long. */
-  see(key: string, sighting: Pick<Sighting, "life" | "size" | "wanted" | "open">): void {
-    const { life, size, wanted, open } = sighting;
+  see(key: string, sighting: Omit<Sighting, "tick" | "version">): void {
+    const { life, size, wanted, open, exact } = sighting;
     const log = this.logs.get(key);
     if (log === undefined) return;
     const version = log.versions.length - 1;
     const last = log.sightings.at(-1);
     const same = last?.life === life && last.version === version && last.size === size;
-    if (same && last.wanted === wanted && last.open === open) return;
+    if (same && last.wanted === wanted && last.open === open && last.exact === exact) return;
     this.tick += 1;
     log.sightings.push({ ...sighting, tick: this.tick, version });
   }

@@ -22,9 +22,13 @@ export interface Death {
 
 /**
  * A file was found so long, under this path: that of the look, or that it was opened by. `open`:
- * through a descriptor.
+ * through a descriptor. `exact`: no longer than that.
  */
-type Seen = (info: Pick<FileInfo, "ino" | "size">, path: string, open: boolean) => void;
+type Seen = (
+  info: Pick<FileInfo, "ino" | "size">,
+  path: string,
+  how: { readonly open: boolean; readonly exact: boolean },
+) => void;
 
 export interface LifeHooks {
   /** Milliseconds that a call takes. */
@@ -102,7 +106,7 @@ class LifeFiles extends FaultyFiles {
 
   override async stat(path: Path): Promise<FileInfo | undefined> {
     const info = await super.stat(path);
-    if (info?.kind === "file") this.#hooks.seen?.(info, String(path), false);
+    if (info?.kind === "file") this.#hooks.seen?.(info, String(path), { open: false, exact: true });
     return info;
   }
 
@@ -129,14 +133,15 @@ class SeenFile implements OpenFile {
   async stat(): Promise<FileInfo> {
     const info = await this.#file.stat();
     this.#ino = info.ino;
-    this.#seen(info, this.#path, true);
+    this.#seen(info, this.#path, { open: true, exact: true });
     return info;
   }
 
   async read(into: Uint8Array, at: number, length: number, position: number): Promise<number> {
     const got = await this.#file.read(into, at, length, position);
     if (this.#ino !== undefined && got > 0) {
-      this.#seen({ ino: this.#ino, size: position + got }, this.#path, true);
+      const how = { open: true, exact: got < length };
+      this.#seen({ ino: this.#ino, size: position + got }, this.#path, how);
     }
     return got;
   }

@@ -84,7 +84,7 @@ export class RealLives {
       const log = logs.get(source);
       const version = log?.versions.findLastIndex((each) => each.tick <= tick) ?? -1;
       if (version >= 0)
-        log?.sightings.push({ life, tick, version, size, wanted: true, open: true });
+        log?.sightings.push({ life, tick, version, size, wanted: true, open: true, exact: true });
     }
     return this.lives;
   }

@@ -119,9 +119,9 @@ export class World {
     const life = new Life(clock, this.disk, {
       slowness: () => this.#slowness(),
       before: (_, path) => this.#race(path),
-      seen: ({ ino, size }, path, open) => {
+      seen: ({ ino, size }, path, how) => {
         this.#noteScope();
-        this.ledger.see(String(ino), { life: number, size, wanted: mayWant.test(path), open });
+        this.ledger.see(String(ino), { life: number, size, wanted: mayWant.test(path), ...how });
       },
     });
     this.findBuffers();
