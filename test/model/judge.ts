@@ -366,7 +366,9 @@ class FileJudge {
   /** Whether the byte was written over one that had been sealed: `rewritten` is about these. */
   #isEdit(piece: Piece, at: number): boolean {
     const said = this.#readings.some(({ item: { kind, offset, to = 0 }, tick }) => {
-      return kind === "rewritten" && tick >= piece.born && offset <= at && at < to;
+      if (kind !== "rewritten" || tick < piece.born) return false;
+      // What was written anew as it was before is no change: the statement leaves it out.
+      return (offset <= at && at < to) || this.#isSealedAlike(piece, at);
     });
     if (said || (this.#log.crashed && this.#wasSealed(at))) return true;
     const before = this.#log.versions.find(({ tick }) => tick === piece.born);
@@ -377,6 +379,15 @@ class FileJudge {
     if (run === undefined || at >= (version as Version).data) return false;
     const mark = this.#sealed.get(run.piece)?.[at - run.piece.at] ?? 0;
     return mark > 0 ? mark < piece.born : this.#isEdit(run.piece, at);
+  }
+
+  /** Whether another byte at this place was sealed, of the same value. */
+  #isSealedAlike(piece: Piece, at: number): boolean {
+    const value = piece.bytes[at - piece.at];
+    for (const [{ bytes, at: from }, marks] of this.#sealed) {
+      if ((marks[at - from] ?? 0) > 0 && bytes[at - from] === value) return true;
+    }
+    return false;
   }
 
   /** Whether some byte at this place was sealed. */
