@@ -5,7 +5,7 @@
 // - The agent is a child with a chain of its own; its state goes with the pod.
 // - Only the exit code and a few lines on stdout say how it went; the agent's diagnostics follow.
 
-import { execFileSync, spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,8 @@ const bin = process.argv[2] ?? "/app/dist/cli/bin.js";
 const patienceMs = 90_000;
 
 const line = `helm test ${randomBytes(8).toString("hex")}`;
-appendFileSync(join(STATE_DIR, "test.log"), `${line}\n`);
+const log = join(STATE_DIR, "test.log");
+appendFileSync(log, `${line}\n`);
 
 const agent = spawn(process.execPath, [bin, "agent", "--config", join(CONFIG_DIR, "agent.yaml")], {
   stdio: ["ignore", "inherit", "inherit"],
@@ -37,8 +38,9 @@ const trust = [
   ...keys("vault-keys").flatMap((key) => ["--vault-key", key]),
   ...(ca === "" ? [] : ["--ca", ca]),
 ];
-console.log(sealtail("verify", url, chain, ...trust));
-const read = sealtail("lines", url, chain, "--raw", ...trust);
+// 3: with findings. A test that ran before leaves a chain, which this one goes on for.
+console.log(sealtail([0, 3], "verify", url, chain, ...trust));
+const read = sealtail([0], "lines", url, chain, "--raw", ...trust);
 if (read !== `${line}\n`) fail("the vault holds another line than the one that was written");
 console.log("the line came back as it was written, and the chain is valid");
 
@@ -47,19 +49,20 @@ async function sealedChain() {
   for (const end = Date.now() + patienceMs; Date.now() < end; await pause(250)) {
     const answer = await fetch(`http://${AGENT_OPS}/status`).catch(() => undefined);
     const { chain, files, ship } = (await answer?.json()) ?? {};
-    const read = files?.length === 1 && files[0].offset >= files[0].size;
+    const own = files?.find(({ path }) => path === log);
+    const read = own !== undefined && own.offset >= own.size;
     if (read && ship?.unreceiptedBlocks === 0 && ship.receiptedSize > 0) return chain;
   }
   agent.kill("SIGTERM");
   return fail(`the vault did not sign for the line within ${patienceMs / 1000} s`);
 }
 
-function sealtail(...words) {
-  try {
-    return execFileSync(process.execPath, [bin, ...words], { encoding: "utf8" });
-  } catch (error) {
-    return fail(`sealtail ${words[0]} ended with ${error.status}`);
-  }
+function sealtail(passes, ...words) {
+  const { status, stdout } = spawnSync(process.execPath, [bin, ...words], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return passes.includes(status) ? stdout : fail(`sealtail ${words[0]} ended with ${status}`);
 }
 
 function fail(why) {
