@@ -36,6 +36,8 @@ export class FaultyFiles implements Files {
   struck: number = 0;
   /** One of them was a sync. */
   syncFailed = false;
+  /** Of the newest call that struck. */
+  struckPath = "";
   /** Calls since the first one struck. */
   readonly since: { readonly call: FileCall; readonly path: string }[] = [];
   /** Of other paths nothing is counted, and nothing fails there. */
@@ -80,6 +82,7 @@ export class FaultyFiles implements Files {
     const fault = this.#due(call, path);
     if (fault === undefined) return await work();
     this.struck += 1;
+    this.struckPath = String(path);
     if (fault.variant === "persisted") await work();
     if (fault.variant === "partly") await half?.();
     const code = fault.errno ?? "EIO";
