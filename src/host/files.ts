@@ -222,8 +222,9 @@ class SystemFile implements OpenFile {
     }
   }
 
-  truncate(size: number): Promise<void> {
-    return this.#do("cut the file", this.#handle.truncate(size));
+  async truncate(size: number): Promise<void> {
+    assertSafe();
+    await this.#do("cut the file", this.#handle.truncate(size));
   }
 
   async datasync(): Promise<void> {

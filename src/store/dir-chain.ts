@@ -228,14 +228,21 @@ function touched(chain: string): SealtailError {
   return new SealtailError("store-touched", text, { place: chainPath(chain) });
 }
 
-/** Makes a folder in a chain's own. Returns when its name is durable. */
+function linked(place: string): SealtailError {
+  return new SealtailError("store-damaged", "a folder of the chain is a link", { place });
+}
+
+/** Makes a folder in a chain's own. Returns when its name is durable. Throws store-damaged. */
 export async function makeFolder(
   files: Files,
   shelf: DirShelf,
   chain: string,
   folder: "headers" | "forks",
 ): Promise<void> {
-  await files.mkdir(shelf.path(chainPath(chain, folder)), modes.dir);
+  const path = shelf.path(chainPath(chain, folder));
+  await files.mkdir(path, modes.dir);
+  // Nothing is written through a link, and nothing read.
+  if ((await files.linkStat(path))?.kind !== "dir") throw linked(chainPath(chain, folder));
   // Also when it was there: whoever made it may have died before its name was durable.
   await files.syncDir(shelf.path(chainPath(chain)));
 }

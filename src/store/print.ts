@@ -48,10 +48,7 @@ export async function numbersOf(
 ): Promise<ObjectNumbers> {
   const items = (await files.list(shelf.path(chainPath(chain)))) ?? [];
   const blocks = textNames(items, "file").flatMap((name) => blocksNumber(name) ?? []);
-  // Readers follow a link as well.
-  const indexed = items.some(
-    ({ name, kind }) => name === "headers" && (kind === "dir" || kind === "link"),
-  );
+  const indexed = items.some(({ name, kind }) => name === "headers" && kind === "dir");
   const names = indexed ? await shelf.names(chain, "headers") : [];
   return { blocks, headers: names.flatMap((name) => headersNumber(name) ?? []) };
 }

@@ -106,6 +106,9 @@ async function openKnown(shelf: Shelf, path: string): Promise<ShelfObject> {
   throw new SealtailError("file-missing", "couldn't find a stored object", { place: path });
 }
 
+/** Folders in a chain's own. */
+const folderNames = /\/(?:headers|forks)$/u;
+
 /** A directory that holds the layout. */
 export class DirShelf implements Shelf {
   readonly name: string;
@@ -129,8 +132,7 @@ export class DirShelf implements Shelf {
 
   async names(chain: string, folder: ChainFolder): Promise<string[]> {
     const path = this.path(chainPath(chain, folder));
-    // A folder that is a link is named by unread().
-    if ((await this.#files.linkStat(path))?.kind === "link") return [];
+    if (await this.#isLinked(path)) return [];
     return textNames((await this.#files.list(path)) ?? [], "file");
   }
 
@@ -152,7 +154,14 @@ export class DirShelf implements Shelf {
     return found.flatMap(({ name, kind }) => (typeof name === "string" ? [{ name, kind }] : []));
   }
 
+  // No link is followed below the directory itself. unread() names folders that are one.
+  async #isLinked(folder: Path): Promise<boolean> {
+    return (await this.#files.linkStat(folder))?.kind === "link";
+  }
+
   async open(path: string): Promise<ShelfObject | undefined> {
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    if (folderNames.test(folder) && (await this.#isLinked(this.path(folder)))) return undefined;
     try {
       const file = await this.#files.open(this.path(path), "read-plain");
       const { size, kind } = await file.stat();

@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import {
-  chmodSync,
   copyFileSync,
   mkdirSync,
   readdirSync,
@@ -11,6 +10,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -140,20 +140,46 @@ test("a strange receipt in the store makes no chain damaged, and proves nothing"
   }
 });
 
-test("heads behind a link are looked at like those in the folder", async () => {
+test("a link in the place of a chain's folder is not followed: the chain is damaged until it is gone", async () => {
   await using rig = await Rig.start();
   const chain = await play(rig, "linked", 1030);
-  await rig.close();
   const [folder, elsewhere] = [join(folderOf(rig, chain), "headers"), join(rig.dir, "elsewhere")];
-  renameSync(folder, elsewhere);
-  symlinkSync(elsewhere, folder);
-  await rig.open();
   const newest = chain.blocks.slice(-1);
-  assert.equal(gist(await rig.post(chain, newest)), "200");
-  const object = join(elsewhere, readdirSync(elsewhere)[0]!);
-  const bytes = readFileSync(object);
-  bytes[300 * headLength + 200]! ^= 1;
-  chmodSync(object, 0o644);
-  writeFileSync(object, bytes);
-  assert.equal(gist(await rig.post(chain, newest)), "503 chain-damaged");
+  const putLink = (): void => {
+    renameSync(folder, elsewhere);
+    symlinkSync(elsewhere, folder);
+  };
+  const putBack = (): void => {
+    unlinkSync(folder);
+    renameSync(elsewhere, folder);
+  };
+  for (const away of [() => rig.restart(), async () => undefined]) {
+    putLink();
+    await away();
+    assert.equal(gist(await rig.post(chain, newest)), "503 chain-damaged");
+    assert.equal(
+      gist(await rig.direct(`/v1/chains/${chain.name}/lines/3/proof`)),
+      "503 chain-damaged",
+    );
+    putBack();
+    assert.equal(gist(await rig.post(chain, newest)), "200");
+  }
+});
+
+test("a chain does not grow through a link in the place of a folder that it has not made yet", async () => {
+  await using rig = await Rig.start();
+  const chain = await play(rig, "early", 1020);
+  const elsewhere = join(rig.dir, "elsewhere");
+  mkdirSync(elsewhere);
+  symlinkSync(elsewhere, join(folderOf(rig, chain), "headers"));
+  const more = Array.from({ length: 10 }, () =>
+    chain.seal([
+      ...(chain.length === 1024 ? [chain.snapshot()] : []),
+      say({ type: "heartbeat", sources: [] }),
+    ]),
+  );
+  assert.match(gist(await rig.post(chain, more)), /^503/);
+  assert.deepEqual(readdirSync(elsewhere), []);
+  rmSync(join(folderOf(rig, chain), "headers"));
+  assert.equal(gist(await rig.post(chain, chain.blocks.slice(1019))), "200");
 });
