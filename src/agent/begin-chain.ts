@@ -23,7 +23,7 @@ import type { Plan } from "../succession/plan.ts";
 import { takeOver } from "../succession/take-over.ts";
 import { openWal } from "./buffer.ts";
 import { type ChainContext, type LiveChain, newSealer, runStart } from "./chain.ts";
-import type { UsableGrant } from "./grant-files.ts";
+import { keepOwnGrant, type UsableGrant } from "./grant-files.ts";
 import type { OldChains } from "./old-chains.ts";
 import type { ChainDir } from "./state-dir.ts";
 
@@ -38,7 +38,7 @@ export async function beginChain(
   const { files, suite, random, config } = context;
   const grant = { ...usable.grant, bytes: usable.bytes };
   await makeDirDurably(files, dir.wal, 0o700);
-  await writeFileDurably(files, dir.grant, usable.bytes);
+  await keepOwnGrant(context, dir.grant, usable.bytes);
   const secret = random.bytes(32);
   const keys = await KeyState.create(files, suite, dir.keys, { blockNo: 1, secret });
   failpoint("enrol-after-key");

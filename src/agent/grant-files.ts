@@ -3,6 +3,8 @@
 //
 // - Dates and uses are the vault's to judge; signature, role, audience and key are judged here, so
 //   that a mistake is told at once and no chain begins that a vault would refuse.
+// - A chain's own copy carries a hash: nothing else here knows the grant once the genesis is
+//   receipted, and a bent copy that still parses would name another vault, or other files.
 
 import { equalBytes } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
@@ -12,6 +14,7 @@ import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
 import { readWhole } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { destroyKey, loadPublicHalf, loadSigningKey, type NoteSigner } from "../host/keys.ts";
+import { readSlots, SlotFile } from "../host/slot-file.ts";
 import type { AgentConfig } from "./config.ts";
 
 export interface UsableGrant {
@@ -52,20 +55,36 @@ export async function readGrant(
 
 export type OwnGrant = Grant & { readonly bytes: Uint8Array };
 
-/** The grant that a chain began with, kept at `place` beside it, or why there is none. */
+interface Keeping {
+  readonly files: Files;
+  readonly suite: Suite;
+}
+
+/** A grant, what says that it is whole, and the rest of a page. */
+const slotBytes: number = 2 * maxGrantLength;
+
+/** Keeps the grant that a chain begins with at `path`, beside it; durable when this returns. */
+export async function keepOwnGrant(
+  { files, suite }: Keeping,
+  path: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  await new SlotFile({ files, suite, path, slotBytes }).write(bytes);
+}
+
+/** The grant that a chain began with, or why there is none. */
 export async function readOwnGrant(
-  { files, suite }: { readonly files: Files; readonly suite: Suite },
-  place: string,
+  { files, suite }: Keeping,
+  path: string,
 ): Promise<OwnGrant | string> {
+  if ((await files.stat(path)) === undefined) return "the grant was deleted";
+  const { content: bytes } = await readSlots({ files, suite, path, slotBytes });
   try {
-    const bytes = await readWhole(files, place, maxGrantLength);
-    if (bytes === undefined) return "the grant was deleted";
-    return { ...parseGrant(suite, bytes), bytes };
+    if (bytes !== undefined) return { ...parseGrant(suite, bytes), bytes };
   } catch (error) {
-    const tooLarge = error instanceof SealtailError && error.code === "file-too-large";
-    if (!tooLarge && !(error instanceof Fault)) throw error;
-    return "the grant is damaged";
+    if (!(error instanceof Fault)) throw error;
   }
+  return "the grant is damaged";
 }
 
 function parse(suite: Suite, bytes: Uint8Array, place: string): Grant {

@@ -3,7 +3,7 @@
 //   lock                      one process per state directory
 //   frontiers                 advisory: hashes of the newest sealed bytes of each source
 //   reserve                   room for what must be sealed on a full disk; see reserve.ts
-//   chains/0000/grant         the grant note that the chain began with
+//   chains/0000/grant         two slots of the grant note that the chain began with
 //   chains/0000/keys          two slots of the evolving key
 //   chains/0000/wal/          sealed blocks that the vault has not receipted, and a few that it has
 //   chains/0000/receipt       two slots of the newest verified receipt

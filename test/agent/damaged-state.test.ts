@@ -149,6 +149,16 @@ const rows: readonly Row[] = [
   { name: "the grant cut short", damage: cut(inChain("grant"), 100), lost: /grant is damaged/ },
   { name: "the grant garbled", damage: garble(inChain("grant")), lost: /grant is damaged/ },
   {
+    name: "a grant that still parses and names another vault",
+    damage: ({ world, chain }) => {
+      const bytes = world.files.bytes(`${chain}/grant`);
+      const at = Buffer.from(bytes).indexOf("\naudience ") + 10;
+      bytes[at] = (bytes[at] as number) ^ 1;
+      world.files.put(`${chain}/grant`, bytes);
+    },
+    lost: /grant is damaged/,
+  },
+  {
     name: "the oldest segment deleted",
     damage: drop(segment(0)),
     lost: deletedBlocks,

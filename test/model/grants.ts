@@ -18,6 +18,7 @@ export const grantKey = "/keys/grant.key";
 interface Issued {
   readonly note: string;
   readonly key: Uint8Array;
+  readonly sources: readonly string[];
 }
 
 type Terms = Partial<Omit<GrantTerms, "id" | "key">>;
@@ -98,6 +99,11 @@ export class Grants {
     if (fate === 1 || fate === 2) this.#remove(grantKey);
   }
 
+  /** The globs of the grant that a file holds whole, in whatever form. */
+  sourcesIn(bytes: Uint8Array): readonly string[] | undefined {
+    return this.#issued.find(({ note }) => Buffer.from(bytes).includes(note))?.sources;
+  }
+
   #remove(path: string): void {
     if (this.#disk.node(path) !== undefined) this.#disk.remove(path);
   }
@@ -121,12 +127,14 @@ export class Grants {
     const path = "/desk/key";
     const random = this.#random;
     const { key } = await createKey({ files: desk, random, path, name: "app", type: 1 });
-    const text = formatGrant({
+    const all: GrantTerms = {
       ...{ id: random.bytes(16), role: "write", subject: "app", audience: this.#audience },
       ...{ sources: [], notBefore: 0, notAfter: 4_000_000_000, maxChains: 1000 },
       ...{ maxSilenceMs: 60_000, ...terms, key: key.publicKey },
-    });
-    const issued = { note: formatNote(text, [signer.sign(text)]), key: desk.bytes(path) };
+    };
+    const text = formatGrant(all);
+    const note = formatNote(text, [signer.sign(text)]);
+    const issued = { note, key: desk.bytes(path), sources: all.sources };
     this.#issued.push(issued);
     return issued;
   }

@@ -8,7 +8,6 @@ import { zstdCompressSync } from "node:zlib";
 import { Agent, type AgentEnd } from "../../src/agent/agent.ts";
 import type { AgentConfig } from "../../src/agent/config.ts";
 import type { FindingCode } from "../../src/core/fault.ts";
-import { parseGrant } from "../../src/core/grant.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { frameParams } from "../../src/host/zstd.ts";
@@ -192,13 +191,11 @@ export class World {
       .map(([, dir]) => dir.names.get("grant"));
     const grant = grants.find((each) => each !== undefined);
     if (grant === undefined || grant === this.#scopeOf) return;
-    try {
-      const { sources } = parseGrant(suite, grant.bytes.content);
-      this.#scopeOf = grant;
-      this.ledger.scopes.push({ tick: this.ledger.tick, sources });
-    } catch {
-      // Half written yet, or spoilt.
-    }
+    const sources = this.grants.sourcesIn(grant.bytes.content);
+    // Half written yet, or spoilt.
+    if (sources === undefined) return;
+    this.#scopeOf = grant;
+    this.ledger.scopes.push({ tick: this.ledger.tick, sources });
   }
 
   /** kill -9. What the kernel holds survives. */
