@@ -1,7 +1,10 @@
 // Opens a chain's buffer, tells what is damaged in it, and keeps no live signature of that.
 
 import { headLength } from "../core/block.ts";
-import { headerLength, magic } from "../core/header.ts";
+import { hex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { blockHash, decodeHeader, headerLength, magic } from "../core/header.ts";
 import { makeDirDurably } from "../host/durable.ts";
 import { Wal } from "../wal/wal.ts";
 import type { ChainContext } from "./chain.ts";
@@ -28,6 +31,19 @@ export async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal
   }
   if (wal.damage.length > 0) context.onDamage(wal.damage.length);
   return wal;
+}
+
+/** Id of the chain whose blocks a buffer holds; undefined where its oldest block does not say. */
+export async function chainIn(suite: Suite, wal: Wal): Promise<string | undefined> {
+  const [oldest] = await wal.read(wal.first, 1);
+  if (oldest === undefined) return undefined;
+  try {
+    const { blockNo, chainId } = decodeHeader(oldest.bytes);
+    return hex(blockNo === 0 ? blockHash(suite, oldest.bytes) : chainId);
+  } catch (caught) {
+    if (!(caught instanceof Fault)) throw caught;
+    return undefined;
+  }
 }
 
 /** What is kept aside of a broken log must not hold live signatures. */

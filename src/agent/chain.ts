@@ -21,7 +21,7 @@ import { recoverChain } from "../seal/recovery.ts";
 import { type RunStart, Sealer, type SealerOptions } from "../seal/sealer.ts";
 import type { HintSource } from "../tail/hints.ts";
 import type { Wal } from "../wal/wal.ts";
-import { openWal } from "./buffer.ts";
+import { chainIn, openWal } from "./buffer.ts";
 import type { AgentConfig } from "./config.ts";
 import { grantReplaced, isGrantReplaced, type OwnGrant, readOwnGrant } from "./grant-files.ts";
 import type { Meter } from "./meter.ts";
@@ -98,8 +98,8 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   if (dir === undefined || (await state.replacedBecause(dir)) !== undefined) {
     return { needed: next, older: await OldChains.open(context, dirs) };
   }
-  const receipt = await readReceipt(context, dir.receipt);
   const wal = await openWal(context, dir);
+  const receipt = await readReceipt(context, dir.receipt, await chainIn(context.suite, wal));
   const lost = async (why: string): Promise<ChainOpening> => {
     context.diag.error("this chain cannot be gone on with, a new one has to begin", {
       reason: why,

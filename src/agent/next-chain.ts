@@ -6,7 +6,7 @@
 //   twice for an answer that was lost, and no chain is named that nobody has.
 
 import { keysOf } from "../core/authority.ts";
-import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
+import type { VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
 import { type Grant, inScope } from "../core/grant.ts";
 import type { VerifierKey } from "../core/note.ts";
@@ -196,7 +196,7 @@ async function askPredecessor(
   const { base } = older;
   // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
   const empty = base !== undefined && base.wal.next === base.wal.first && !base.unsent;
-  const cut = base !== undefined && (short || base.wal.next < older.receiptedSize(base));
+  const cut = base !== undefined && (short || !older.reachesReceipt(base));
   const lost = base === undefined || empty || cut;
   if (reads === undefined || !lost) return undefined;
   const lookup = { suite, diag, reads, keys: { roots, vaults }, host, grant };
@@ -224,7 +224,10 @@ async function findLost(
   lookup: Lookup,
   base: OpenedChain | undefined,
 ): Promise<OldChain | undefined> {
-  const known = base?.receipt && parseCheckpoint(base.receipt).chainId;
+  const known = base?.chain;
+  // What still has blocks is the newest: they go once a newer chain holds them.
+  if (base !== undefined && known !== undefined && base.wal.next > base.wal.first)
+    return await fetchChain(lookup, known, base.reason);
   const found = await findPredecessor(lookup, whyLost(base));
   if (base === undefined || known === undefined) return found;
   const newer = found !== undefined && found.held?.chain !== known;

@@ -4,12 +4,12 @@
 import { hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import { inScope } from "../core/grant.ts";
-import { makeDirDurably, readWhole } from "../host/durable.ts";
+import { readWhole } from "../host/durable.ts";
 import { destroyKey } from "../host/keys.ts";
 import type { OldChain, Origin, Stretch } from "../succession/old-chain.ts";
 import { originBytesMax, parseOrigin } from "../succession/origin-file.ts";
 import type { Wal } from "../wal/wal.ts";
-import { openWal } from "./buffer.ts";
+import { chainIn, openWal } from "./buffer.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
 import { readOwnGrant } from "./grant-files.ts";
 import { readReceipt } from "./receipts.ts";
@@ -19,6 +19,8 @@ export interface OpenedChain {
   readonly dir: ChainDir;
   /** Empty where nothing of it is left to read. */
   readonly wal: Wal;
+  /** Its id, where blocks or receipt say so. */
+  readonly chain: string | undefined;
   receipt: Uint8Array | undefined;
   readonly reason: string;
   readonly whole: boolean;
@@ -66,14 +68,17 @@ export class OldChains {
   }
 
   /**
-   * What is known of them. `remote`: what the vault told of the one that is named, instead of
-   * what is left of it.
+   * What is known of them. `remote`: what the vault told of the one that is named.
    */
   facts(remote?: OldChain): OldChain[] {
     const facts = this.#facts();
     if (remote === undefined) return facts;
-    const at = facts.findIndex(({ held }) => held?.chain === remote.held?.chain);
-    if (at !== -1) return facts.toSpliced(at, 1, remote);
+    const at = this.opened.findIndex(({ chain }) => chain === remote.held?.chain);
+    const known = facts[at];
+    if (known !== undefined) {
+      const { held, fetched, reason } = remote;
+      return facts.with(at, { ...known, held, fetched, reason });
+    }
     // It is newer than all that were whole: a folder was lost.
     return facts.toSpliced(facts.findLastIndex(({ whole }) => whole) + 1, 0, remote);
   }
@@ -96,6 +101,15 @@ export class OldChains {
   /** How many blocks of one a saved receipt covers. */
   receiptedSize({ receipt }: OpenedChain): number {
     return receipt === undefined ? 0 : parseCheckpoint(receipt).size;
+  }
+
+  /**
+   * Whether what is left of one says where its newest receipt leaves the sources. Only what a
+   * receipt covers is freed, so one whose first blocks are gone had one.
+   */
+  reachesReceipt({ wal, receipt }: OpenedChain): boolean {
+    const size = receipt === undefined ? 0 : parseCheckpoint(receipt).size;
+    return wal.first <= size && size <= wal.next;
   }
 
   /** These, and a chain behind them that is not whole yet and goes on. */
@@ -135,10 +149,10 @@ async function open(
   own: Wal | undefined,
 ): Promise<OpenedChain | undefined> {
   const { files, state } = context;
-  const receipt = await readReceipt(context, dir.receipt);
   const origin = await readOrigin(context, dir);
-  await makeDirDurably(files, dir.wal, 0o700);
   const wal = own ?? (await openWal(context, dir));
+  const stated = await chainIn(context.suite, wal);
+  const receipt = await readReceipt(context, dir.receipt, stated);
   const empty = wal.next === wal.first;
   const keys = (await files.stat(dir.keys)) !== undefined;
   if (empty && receipt === undefined && origin === undefined && !keys) {
@@ -148,6 +162,7 @@ async function open(
   const succeeded = dir.number === 0 || (await files.stat(dir.succeeded)) !== undefined;
   return {
     ...{ dir, wal, receipt, origin },
+    chain: stated ?? (receipt && parseCheckpoint(receipt).chainId),
     reason: (await state.replacedBecause(dir)) ?? "unknown",
     // One whose buffer was lost before any receipt leaves what it went on from.
     whole: receipt !== undefined || (succeeded && !empty),

@@ -2,7 +2,8 @@
 //
 // - It is saved in place, in room that was taken before: a full disk cannot keep it from freeing
 //   the buffer. Where that room could not be taken yet, the reserve makes room for it.
-// - A stored receipt that is none of its vault's counts as lost: the vault gives another one.
+// - A stored receipt that is another chain's, or none of a trusted vault's, counts as lost: the
+//   vault gives another one.
 
 import {
   maxReceiptLength,
@@ -31,14 +32,24 @@ export interface ReceiptReading {
 /** A receipt, what says that it is whole, and pages to spare. */
 const slotBytes: number = maxReceiptLength + 4096;
 
-/** The note in the file; undefined if there is none, or none that can be believed. */
+/**
+ * The note in the file; undefined if there is none, or none that can be believed. `chain`: whose it
+ * must be, where blocks say so.
+ */
 export async function readReceipt(
   { files, suite, diag, vaults }: ReceiptReading,
   path: string,
+  chain: string | undefined,
 ): Promise<Uint8Array | undefined> {
   try {
     const { content: note, damaged } = await readSlots({ files, suite, path, slotBytes });
-    if (note !== undefined) openReceipt(suite, note, vaults);
+    if (note !== undefined) {
+      const receipt = openReceipt(suite, note, vaults);
+      const ours = chain === undefined || receipt?.chainId === chain;
+      if (receipt === undefined || !ours) {
+        throw new Fault("RECEIPT_MISMATCH", "receipt is another chain's or vault's");
+      }
+    }
     if (damaged) {
       const next = note === undefined ? "the vault is asked for another" : "the older one is used";
       diag.warn(`the kept receipt is damaged, ${next}`, { place: path });

@@ -31,8 +31,12 @@ interface Row {
   readonly chains?: number;
   /** What was lost of a file that is still there is declared, and not read again. */
   readonly declared?: true;
+  /** Where that gap begins; at the file's beginning unless told. */
+  readonly from?: number;
   /** A part of the buffer is lost, and with it files that are not there any more. */
   readonly lessBuffer?: true;
+  /** The vault can be asked for the chain. */
+  readonly asks?: true;
   /** What was receipted is sealed a second time: too little was left to know better. */
   readonly twice?: true;
 }
@@ -49,7 +53,7 @@ const receipted = "receipted\n";
 const offsetOf = (world: World, name: string): number | undefined =>
   world.agent?.session?.tail.status().find(({ path }) => path.endsWith(`/${name}`))?.offset;
 
-async function play(): Promise<Played> {
+async function play(asks = false): Promise<Played> {
   const world = await World.make({
     maxChains: 9,
     config: (config) => ({
@@ -58,6 +62,7 @@ async function play(): Promise<Played> {
       drain: { deadline: 1000, final: false },
     }),
   });
+  world.asks = asks;
   let written = "";
   const write = async (name: string, text: string): Promise<void> => {
     if (name === "a.log") written += text;
@@ -166,6 +171,25 @@ const rows: readonly Row[] = [
     lessBuffer: true,
   },
   {
+    name: "the oldest segment deleted, the vault asked",
+    damage: drop(segment(0)),
+    lost: deletedBlocks,
+    ...{ asks: true, from: receipted.length },
+    declared: true,
+    lessBuffer: true,
+  },
+  {
+    name: "receipt and oldest segment deleted, the vault asked",
+    damage: async (played) => {
+      await drop(inChain("receipt"))(played);
+      await drop(segment(0))(played);
+    },
+    lost: /sink-rollback/,
+    ...{ asks: true, from: receipted.length },
+    declared: true,
+    lessBuffer: true,
+  },
+  {
     name: "a middle segment deleted",
     damage: drop(middle),
     lost: noFit,
@@ -217,6 +241,20 @@ const rows: readonly Row[] = [
     lost: noFit,
   },
   {
+    name: "another chain's receipt instead of its own, and no keys",
+    damage: async (played) => {
+      const { files, vault } = played.world;
+      const id = new Uint8Array(32).fill(1);
+      files.put(
+        inChain("receipt")(played),
+        vault.signer.receipt("01".repeat(32), 8, id, Date.now() * 1000),
+      );
+      await drop(inChain("keys"))(played);
+    },
+    lost: noFit,
+    says: damagedReceipt,
+  },
+  {
     name: "the whole chain deleted",
     damage: ({ world }) => empty(world, `${world.dir}/chains`),
     chains: 2,
@@ -249,7 +287,7 @@ async function judge(row: Row, { world, chain, written }: Played): Promise<void>
   assert.deepEqual(worse(findings), []);
   const sealed = bytes.get("/logs/a.log#0") ?? "";
   const gap = gaps.find(({ key }) => key === "/logs/a.log#0");
-  assert.equal(gap !== undefined, row.declared === true);
+  assert.equal(gap?.from, row.declared === true ? (row.from ?? 0) : undefined);
   // Sealed in order: what the vault had, then all that is neither there nor in the gap.
   const rest = gap?.to ?? (row.twice === true ? 0 : receipted.length);
   const want = receipted + written.slice(rest);
@@ -262,7 +300,7 @@ async function judge(row: Row, { world, chain, written }: Played): Promise<void>
 describe("an agent that starts with", { concurrency: 8 }, () => {
   for (const row of rows) {
     test(row.name, async () => {
-      const played = await play();
+      const played = await play(row.asks);
       await using world = played.world;
       await row.damage(played);
       world.vault.away = false;
