@@ -150,7 +150,7 @@ export class Agent {
       },
     };
     this.#tailing = new Tailing(this.#context, this.#refused());
-    this.gauge.search = () => this.#tailing.tail?.search();
+    this.gauge.tail = () => this.#tailing.tail;
   }
 
   /** Locks the state directory and opens the metrics listener; run() does the work. */

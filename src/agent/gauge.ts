@@ -3,7 +3,7 @@
 // - Counters only grow. No path, chain id or line content is ever a label.
 
 import type { GapCause } from "../core/record.ts";
-import type { Search } from "../tail/report.ts";
+import type { Tail } from "../tail/tail.ts";
 
 export const agentStates = [
   "starting",
@@ -29,8 +29,8 @@ export const gapCauses: readonly GapCause[] = [
 ];
 
 export class Gauge {
-  /** How much of what the patterns mean is found; undefined before the files are looked for. */
-  search: () => Search | undefined = () => undefined;
+  /** Who follows the files, with a chain or without; undefined before they are looked for. */
+  tail: () => Pick<Tail, "search" | "stats" | "status"> | undefined = () => undefined;
   state: AgentState = "starting";
   /** The chain's id in hex; undefined before there is one. */
   chain: string | undefined;

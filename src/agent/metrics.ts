@@ -102,18 +102,18 @@ const agentGauges: readonly AgentReading[] = [
   [
     "search_incomplete",
     "1 while the last walk of the directories could not see everything.",
-    (g) => (g.search()?.missing === undefined ? 0 : 1),
+    (g) => (g.tail()?.search().missing === undefined ? 0 : 1),
   ],
-  ["search_directories", "Directories walked for files.", (g) => g.search()?.directories ?? 0],
+  ["search_directories", "Directories walked for files.", (g) => g.tail()?.search().directories ?? 0],
   [
     "search_unwatched",
     "1 while directories cannot be watched and rescans stand in.",
-    (g) => (g.search()?.unwatched === true ? 1 : 0),
+    (g) => (g.tail()?.search().unwatched === true ? 1 : 0),
   ],
   [
     "search_refused",
     "Paths not followed: links that may not lead us, and our own data.",
-    (g) => g.search()?.refused.length ?? 0,
+    (g) => g.tail()?.search().refused.length ?? 0,
   ],
 ];
 
@@ -140,7 +140,6 @@ const agentCounters: readonly AgentReading[] = [
 export class AgentMetrics implements Meter {
   readonly #registry = new Registry();
   readonly #gauge: Gauge;
-  readonly #session: () => Session | undefined;
   readonly #config: AgentConfig;
   readonly #sync: Histogram;
   readonly #sign: Histogram;
@@ -158,7 +157,6 @@ export class AgentMetrics implements Meter {
     config: AgentConfig,
   ) {
     this.#gauge = gauge;
-    this.#session = session;
     this.#config = config;
     const registers = [this.#registry];
     const counter = (name: string, help: string): Counter =>
@@ -280,7 +278,7 @@ export class AgentMetrics implements Meter {
   #registerSources(): void {
     const registers = [this.#registry];
     const names = this.#config.sources.map(({ name }) => name);
-    const read = (): Map<string, TailNumbers> => this.#session()?.tail.stats() ?? new Map();
+    const read = (): Map<string, TailNumbers> => this.#gauge.tail()?.stats() ?? new Map();
     for (const [name, help, value] of sourceGauges) {
       new PromGauge({
         name: prefix + name,

@@ -41,7 +41,7 @@ export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
   // A buffer that is full for a vault that is away comes back by itself, these do not.
   const room = gauge.state !== "disk-full" && gauge.state !== "no-descriptors";
   // What was not seen may hold logs that nobody seals.
-  const missing = gauge.search()?.missing;
+  const missing = gauge.tail()?.search().missing;
   const files = missing ?? true;
   const checks = { chain, buffer: undamaged, room, files, sink, state: gauge.state };
   return { ok: chain && undamaged && room && taken && missing === undefined, checks };
@@ -62,8 +62,8 @@ export function statusOf(gauge: Gauge, session: Session | undefined): object {
     buffer: { bytes: gauge.walBytes, limit: gauge.walLimit },
     gaps: gauge.gaps,
     ship: session?.shipper.status() ?? null,
-    search: gauge.search() ?? null,
-    files: session?.tail.status() ?? [],
+    search: gauge.tail()?.search() ?? null,
+    files: gauge.tail()?.status() ?? [],
   };
 }
 

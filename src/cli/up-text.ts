@@ -88,7 +88,7 @@ export async function showCounts(
 function countsOf(agent: Agent): string {
   const { gauge, session } = agent;
   const ship = session?.shipper.status();
-  const behind = [...(session?.tail.stats().values() ?? [])].reduce(
+  const behind = [...(gauge.tail()?.stats().values() ?? [])].reduce(
     (sum, s) => sum + s.bytesBehind,
     0,
   );

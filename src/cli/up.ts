@@ -123,7 +123,7 @@ async function runUntilStopped(
   const { unsent } = await running;
   writing.abort();
   await Promise.all(beside);
-  if (once && agent.session?.tail.status().length === 0) ui.warn("there was no file to seal");
+  if (once && agent.gauge.tail()?.status().length === 0) ui.warn("there was no file to seal");
   if (unsent > 0)
     ui.note(
       `sealtail: ${unsent} blocks are sealed but not receipted yet; they go on at the next start`,

@@ -1,7 +1,8 @@
 // Pure. Names of what lies in a store, for directories, bundles and buckets alike.
 //
 // - Numbers in names are 16 lower-case hex digits, so that names sort as the numbers do.
-// - A name that is none of these means nothing here: it is passed over, never guessed at.
+// - A name that is none of these means nothing here: it is passed over, never guessed at. But one
+//   that is an object's in other letters is named: something may have renamed evidence.
 //
 // Spec: docs/spec/store.md.
 
@@ -116,7 +117,9 @@ export function unreadObject(
 ): string | undefined {
   const path = `${chainPath(chain, folder)}/${name}`;
   const want = wantedKind(chain, folder, name);
-  return want === undefined || kind === want ? undefined : `${path} is ${kindText[kind]}`;
+  if (want !== undefined) return kind === want ? undefined : `${path} is ${kindText[kind]}`;
+  const nearly = wantedKind(chain, folder, name.toLowerCase()) !== undefined;
+  return nearly ? `${path} is not in lower case` : undefined;
 }
 
 function wantedKind(chain: string, folder: ChainFolder, name: string): "file" | "dir" | undefined {

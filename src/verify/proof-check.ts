@@ -253,7 +253,7 @@ class ProofCheck {
     }
     if (receipt?.time === undefined) yield "the grant's first day: no receipt that counts tells";
     yield "the grant's last day: only the chain's first receipt tells";
-    yield "revocations: no list was given";
+    yield "revocations: this version reads no list of them";
   }
 }
 

@@ -85,7 +85,7 @@ export async function* walkChain(
 class ChainVerification {
   readonly #chain: ChainSource;
   readonly #options: VerifyOptions;
-  readonly #unchecked = new Set<string>(["revocations: no list was given"]);
+  readonly #unchecked = new Set<string>(["revocations: this version reads no list of them"]);
   #authority: Authority = nobody;
   #datesHold = true;
   #walk: ChainWalk;

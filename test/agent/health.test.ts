@@ -23,6 +23,15 @@ async function probes(world: World): Promise<Record<string, number>> {
   return Object.fromEntries(await Promise.all(got));
 }
 
+/** What status and metrics say of the files. */
+async function held(world: World): Promise<object> {
+  const url = world.agent?.operationsUrl ?? "";
+  const status = (await (await fetch(`${url}/status`)).json()) as { files: { path: string }[] };
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const [, unread] = /^sealtail_agent_source_unread_bytes\{.*\} (\d+)$/m.exec(metrics) ?? [];
+  return { files: status.files.map(({ path }) => path), unread: Number(unread) };
+}
+
 /** A chain that cannot be gone on with, and no grant for another one. */
 async function inNeedsGrant(): Promise<World> {
   const world = await World.make();
@@ -34,7 +43,7 @@ async function inNeedsGrant(): Promise<World> {
 
 // Side by side: most of it is waiting.
 suite("health", { concurrency: true }, () => {
-  test("an agent that waits for a grant is alive and started, but not ready", async () => {
+  test("an agent that waits for a grant is alive and started, but not ready, and tells of its files", async () => {
     await using world = await inNeedsGrant();
     world.vault.away = true;
     world.files.append("/logs/a.log", "only in the buffer\n");
@@ -44,6 +53,9 @@ suite("health", { concurrency: true }, () => {
     await world.start();
     await world.until(() => gaugeOf(world).state === "needs-grant");
     assert.deepEqual(await probes(world), { livez: 200, readyz: 503, startupz: 200 });
+    world.files.append("/logs/a.log", "held\n");
+    await world.until(() => gaugeOf(world).tail()?.stats().get("app")?.bytesBehind !== 0);
+    assert.deepEqual(await held(world), { files: ["/logs/a.log"], unread: 5 });
     // What nobody has is not forgotten by a stop.
     assert.ok((await world.stop()).unsent > 0);
   });

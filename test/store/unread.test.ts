@@ -44,6 +44,11 @@ async function judged(dir: string): Promise<SourceReport> {
   return await judge(readDirStore(systemFiles, dir));
 }
 
+async function withFolder(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, "");
+}
+
 async function saysSo(dir: string, text: string): Promise<void> {
   const { verdict, unchecked } = await judged(dir);
   assert.deepEqual(
@@ -86,6 +91,15 @@ describe("a directory store", () => {
       const dir = await stored();
       await make(join(dir, path));
       await saysSo(dir, `${path} is ${text}`);
+    }
+  });
+
+  test("says that an object's name, or its folder's, is in other letters", async () => {
+    for (const name of ["00000000000000FF.blocks", "Receipt", "GRANT", "HEADERS", "Forks"]) {
+      const path = `chains/${b.name}/${name}`;
+      const dir = await stored();
+      await writeFile(join(dir, path), "");
+      await saysSo(dir, `${path} is not in lower case`);
     }
   });
 
@@ -155,6 +169,9 @@ describe("a bundle", () => {
       [`chains/${"c".repeat(64)}`, (path) => writeFile(path, "")],
       [`chains/${"C".repeat(64)}`, (path) => mkdir(path)],
       ["chains/note.txt", (path) => writeFile(path, "")],
+      [`${base}/00000000000000FF.blocks`, (path) => writeFile(path, "")],
+      [`${base}/Headers/${"0".repeat(16)}`, withFolder],
+      [`${base}/forks/${"0".repeat(16)}-${"A".repeat(64)}`, withFolder],
     ];
     for (const [name, make] of cases) {
       const dir = await stored();
