@@ -104,7 +104,11 @@ const agentGauges: readonly AgentReading[] = [
     "1 while the last walk of the directories could not see everything.",
     (g) => (g.tail()?.search().missing === undefined ? 0 : 1),
   ],
-  ["search_directories", "Directories walked for files.", (g) => g.tail()?.search().directories ?? 0],
+  [
+    "search_directories",
+    "Directories walked for files.",
+    (g) => g.tail()?.search().directories ?? 0,
+  ],
   [
     "search_unwatched",
     "1 while directories cannot be watched and rescans stand in.",

@@ -98,33 +98,45 @@ function opened(store: Readable): Omit<OpenedSource, "close"> {
 }
 
 /**
- * The chain that `word` names: an id, a unique prefix of at least 6 digits, or a subject; the only
- * chain, if there is no word.
+ * The chains that `word` names: one by its id or a unique prefix of at least 6 digits, or all of a
+ * subject; the only chain, if there is no word. Never none.
  */
+export async function chooseChains(
+  source: OpenedSource,
+  word: string | undefined,
+): Promise<readonly OpenedChain[]> {
+  const chains = await source.chains();
+  if (word === undefined) return [onlyChain(chains)];
+  const exact = chains.find(({ id }) => id === word);
+  if (exact !== undefined) return [exact];
+  const byPrefix = /^[0-9a-f]{6,63}$/.test(word)
+    ? chains.filter(({ id }) => id.startsWith(word))
+    : [];
+  if (byPrefix.length > 0) return [theOne(byPrefix, word)];
+  const found = await bySubject(chains, word);
+  if (found.length > 0) return found;
+  const short = /^[0-9a-f]{1,5}$/.test(word);
+  const detail = short ? { hint: "a prefix of an id needs at least 6 digits" } : {};
+  throw new SealtailError("chain-unknown", `there is no chain ${printable(word)}`, detail);
+}
+
+/** The same, where it must be one. Throws chain-ambiguous. */
 export async function chooseChain(
   source: OpenedSource,
   word: string | undefined,
 ): Promise<OpenedChain> {
-  const chains = await source.chains();
-  if (word === undefined) return onlyChain(chains);
-  const exact = chains.find(({ id }) => id === word);
-  if (exact !== undefined) return exact;
-  const byPrefix = /^[0-9a-f]{6,63}$/.test(word)
-    ? chains.filter(({ id }) => id.startsWith(word))
-    : [];
-  const found = byPrefix.length > 0 ? byPrefix : await bySubject(chains, word);
-  const [only, ...others] = found;
-  if (only === undefined) {
-    const short = /^[0-9a-f]{1,5}$/.test(word);
-    const detail = short ? { hint: "a prefix of an id needs at least 6 digits" } : {};
-    throw new SealtailError("chain-unknown", `there is no chain ${printable(word)}`, detail);
-  }
-  if (others.length === 0) return only;
-  const ids = found.slice(0, 8).map(({ id }) => id.slice(0, 16));
-  const more = found.length > 8 ? " …" : "";
-  throw new SealtailError("chain-ambiguous", `${found.length} chains are called ${word}`, {
-    hint: `give one of ${ids.join(", ")}${more}`,
-  });
+  return theOne(await chooseChains(source, word), word ?? "");
+}
+
+/** The only one of these chains, which `word` names. Throws chain-ambiguous. */
+export function theOne(chains: readonly OpenedChain[], word: string): OpenedChain {
+  const [only, ...others] = chains;
+  if (only !== undefined && others.length === 0) return only;
+  const ids = chains.slice(0, 8).map(({ id }) => id.slice(0, 16));
+  const more = chains.length > 8 ? " …" : "";
+  const message = `${chains.length} chains are called ${printable(word)}, and one is wanted`;
+  const hint = `give one of ${ids.join(", ")}${more}`;
+  throw new SealtailError("chain-ambiguous", message, { hint });
 }
 
 function onlyChain(chains: readonly OpenedChain[]): OpenedChain {

@@ -34,7 +34,8 @@ interface Stretch {
 export class LineWriter {
   readonly #ui: Ui;
   readonly #format: LineFormat;
-  readonly #chain: string;
+  /** Id of the chain that lines are of now. */
+  chain = "";
   /** Where the line that is being printed goes on, if it was not ended yet. */
   #open: { source: string; offset: number } | undefined;
   #page: Buffer = Buffer.allocUnsafe(pageBytes);
@@ -50,15 +51,14 @@ export class LineWriter {
   /** Raw: bytes that the chain does not hold by its own word; the first few. */
   readonly #absent: Absent[] = [];
 
-  constructor(ui: Ui, format: LineFormat, chain: string) {
+  constructor(ui: Ui, format: LineFormat) {
     this.#ui = ui;
     this.#format = format;
-    this.#chain = chain;
   }
 
   write(line: FoundLine): void {
     if (this.#format === "raw") return this.#raw(line.envelope);
-    if (this.#format === "json") this.#put(`${lineJson(this.#chain, line)}\n`);
+    if (this.#format === "json") this.#put(`${lineJson(this.chain, line)}\n`);
     else this.#text(line, decodeEnvelope(line.envelope));
   }
 
@@ -140,6 +140,7 @@ export class LineWriter {
 }
 
 function notAmong({ from, to }: Stretch): string {
+  if (to !== undefined && to < from) return `bytes ${to} to ${from} of the file are here twice`;
   const bytes = to === undefined ? `bytes from ${from} on` : `bytes ${from} to ${to}`;
   return `${bytes} of the file are not among these lines`;
 }

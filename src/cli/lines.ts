@@ -1,21 +1,24 @@
-// `sealtail lines`: prints the lines of a chain, as far as someone vouches for them.
+// `sealtail lines`: prints the lines of a chain, or of all chains of a subject, as far as someone
+// vouches for them.
 
 import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import type { Absent } from "../verify/absent.ts";
-import { reusedGrant } from "../verify/grant-uses.ts";
+import type { Finding } from "../verify/finding.ts";
+import { reusedGrants } from "../verify/grant-uses.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
+import { inOrder } from "../verify/predecessors.ts";
 import { vouchedLines } from "../verify/vouched-lines.ts";
 import {
-  chooseChain,
+  chooseChains,
   type OpenedChain,
-  type OpenedSource,
   openSource,
   type SourceOptions,
   sourceWords,
+  theOne,
 } from "./chains-source.ts";
 import { type FilterOptions, filterOf } from "./line-filter.ts";
 import { type LineFormat, LineWriter } from "./line-writer.ts";
@@ -42,6 +45,7 @@ a date and time, @UNIX-SECONDS, or a duration back from now; numbers and times a
 --grep looks at each envelope by itself: a line longer than 262,144 bytes is several of them.
 --raw writes the exact bytes of one file, line ends included; a file that was rotated or started
 again is several sources, so choose one with --source id:DIGITS.
+A subject names all its chains: they are printed in the order in which they began.
 Grant and receipts are judged by --root and --vault-key (or --data), as verify does: under a grant
 that no given root signed no line is printed. What is left out is said with its finding, and the
 exit code is 1; so it is where --raw leaves bytes of the file out, or has nothing at all to write.
@@ -56,7 +60,7 @@ export function register(program: Command, ui: Ui): void {
     .command("lines")
     .description("print the lines of a chain, as far as someone vouches for them")
     .argument("[source]", "vault address, store directory or bundle file")
-    .argument("[chain]", "id, prefix of it, or subject");
+    .argument("[chain]", "id, prefix of it, or subject: all its chains in order");
   addKeyOptions(command)
     .option("--from-seq <n>", "first line, by its number in the chain")
     .option("--to-seq <n>", "last line, by its number in the chain")
@@ -93,9 +97,14 @@ async function run(
   if (unauthenticated) ui.note("sealtail: lines that nobody vouches for are printed, too");
   const source = await openSource(ui, place, options);
   try {
-    const chain = await chooseChain(source, word);
-    if (!unauthenticated) await refuseReused(source, chain.id, keys);
-    const asked = { chain, filter, keys, unauthenticated };
+    const chains = await inOrder(nativeSuite, await chooseChains(source, word));
+    const { fromSeq, toSeq } = options;
+    // Numbers are those of one chain.
+    if (fromSeq !== undefined || toSeq !== undefined) theOne(chains, word ?? "");
+    const uses = { suite: nativeSuite, ...keys, ...(unauthenticated ? { roots: [] } : {}) };
+    const ids = chains.map(({ id }) => id);
+    const refused = await reusedGrants(source, ids, uses);
+    const asked = { chains, refused, filter, keys, unauthenticated };
     const file = format === "raw" ? await theOnlySource(asked) : undefined;
     await print(ui, asked, format, file);
   } finally {
@@ -104,11 +113,16 @@ async function run(
 }
 
 interface Asked {
-  readonly chain: OpenedChain;
+  /** In the order in which they began. */
+  readonly chains: readonly OpenedChain[];
+  /** By id: chains of which no line is given, and why. */
+  readonly refused: ReadonlyMap<string, Finding>;
   readonly filter: LineFilter;
   readonly keys: TrustedKeys;
   readonly unauthenticated: boolean;
   readonly onAbsent?: (bytes: Absent) => void;
+  /** Called before the chain that has this id and place among `chains` is read. */
+  readonly onChain?: (id: string, at: number) => void;
 }
 
 function formatOf({ raw, json, records }: LinesOptions): LineFormat {
@@ -129,7 +143,7 @@ async function print(
   format: LineFormat,
   file: string | undefined,
 ): Promise<void> {
-  const writer = new LineWriter(ui, format, asked.chain.id);
+  const writer = new LineWriter(ui, format);
   let written = 0;
   const onBatch = async (batch: Iterable<FoundLine>): Promise<boolean> => {
     for (const line of batch) {
@@ -144,14 +158,20 @@ async function print(
     if (bytes.source === file) writer.absent(bytes);
   };
   const told = file === undefined ? {} : { onAbsent };
-  const leftOut = await read({ ...asked, ...told }, onBatch).finally(() => writer.flush());
+  const onChain = (id: string, at: number): void => {
+    writer.chain = id;
+    const { length } = asked.chains;
+    if (length > 1) ui.note(`sealtail: chain ${id} (${at + 1} of ${length})`);
+  };
+  const whole = { ...asked, ...told, onChain };
+  const leftOut = await read(whole, onBatch).finally(() => writer.flush());
   writer.end();
   writer.flush();
   if (ui.closed) return;
   const [first, ...others] = [...leftOut, ...writer.leftOut()];
   if (written === 0 && first === undefined) {
     if (format === "raw") throw await noneFits(asked);
-    ui.note("sealtail: no line of this chain fits");
+    ui.note(`sealtail: no line of ${namedText(asked.chains)} fits`);
   }
   if (first === undefined) return;
   for (const each of others) ui.warn(printable(each));
@@ -161,17 +181,38 @@ async function print(
   );
 }
 
-// Only all chains of the place together show it.
-async function refuseReused(source: OpenedSource, id: string, keys: TrustedKeys): Promise<void> {
-  const reused = await reusedGrant(source, id, { suite: nativeSuite, ...keys });
-  if (reused === undefined) return;
-  const why = `${reused.message} [${reused.code}]`;
-  throw new SealtailError("lines-left-out", `not all lines are here and vouched for: ${why}`);
+function namedText(chains: readonly OpenedChain[]): string {
+  return chains.length === 1 ? "this chain" : `these ${chains.length} chains`;
 }
 
 /** Hands out batches until `onBatch` has seen enough; returns what is left out, and why. */
 async function read(
-  { chain, keys, ...asked }: Asked,
+  { chains, refused, onChain, ...asked }: Asked,
+  onBatch: (batch: Iterable<FoundLine>) => Promise<boolean>,
+): Promise<readonly string[]> {
+  const all: string[] = [];
+  let enough = false;
+  const onEach = async (batch: Iterable<FoundLine>): Promise<boolean> => {
+    enough = !(await onBatch(batch));
+    return !enough;
+  };
+  for (const [at, chain] of chains.entries()) {
+    onChain?.(chain.id, at);
+    const reused = refused.get(chain.id);
+    const leftOut =
+      reused === undefined
+        ? await readChain(chain, asked, onEach)
+        : [`${reused.message} [${reused.code}]`];
+    const where = chains.length === 1 ? "" : `chain ${chain.id.slice(0, 16)}: `;
+    all.push(...leftOut.map((each) => where + each));
+    if (enough) return [];
+  }
+  return all;
+}
+
+async function readChain(
+  chain: OpenedChain,
+  { keys, ...asked }: Omit<Asked, "chains" | "refused" | "onChain">,
   onBatch: (batch: Iterable<FoundLine>) => Promise<boolean>,
 ): Promise<readonly string[]> {
   const failures: unknown[] = [];
@@ -204,8 +245,11 @@ async function theOnlySource(asked: Asked): Promise<string | undefined> {
 // An empty file would say that the source is there, and empty.
 async function noneFits(asked: Asked): Promise<SealtailError> {
   const sources = await sourcesOf({ ...asked, filter: { ...allLines, records: false } });
-  const hint = sources.size === 0 ? "the chain holds no lines" : `there are ${listed(sources)}`;
-  return new SealtailError("lines-none", "no line of this chain fits", { hint });
+  const hint =
+    sources.size === 0
+      ? `there is no line in ${namedText(asked.chains)}`
+      : `there are ${listed(sources)}`;
+  return new SealtailError("lines-none", `no line of ${namedText(asked.chains)} fits`, { hint });
 }
 
 function listed(sources: ReadonlyMap<string, SourceName>): string {

@@ -6,7 +6,7 @@ import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
 import { createDurably } from "../host/keys.ts";
 import { nativeSuite } from "../host/native-suite.ts";
-import { reusedGrant } from "../verify/grant-uses.ts";
+import { reusedGrants } from "../verify/grant-uses.ts";
 import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chains-source.ts";
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";
@@ -73,7 +73,8 @@ async function run(
   const source = await openSource(ui, place, options);
   try {
     const chain = await chooseChain(source, word);
-    const reused = await reusedGrant(source, chain.id, { suite: nativeSuite, roots, vaults });
+    const uses = await reusedGrants(source, [chain.id], { suite: nativeSuite, roots, vaults });
+    const reused = uses.get(chain.id);
     if (reused !== undefined) {
       const why = `${reused.message} (${reused.code})`;
       throw new SealtailError("proof-impossible", `couldn't prove the line: ${why}`);

@@ -23,7 +23,10 @@ function agentLines(status: Json, now: number): string[] {
     ["state", text(status["state"])],
     ["chain", text(status["chain"] ?? "none yet")],
     ["sealed", `${some(head["seq"], "envelope")} in ${some(head["block"], "block")}`],
-    [text(status["state"]).startsWith("needs-") ? "holding" : "reading", `${some(files.length, "file")}, ${some(behind, "byte")} behind`],
+    [
+      text(status["state"]).startsWith("needs-") ? "holding" : "reading",
+      `${some(files.length, "file")}, ${some(behind, "byte")} behind`,
+    ],
     ["buffer", `${bytesText(buffer["bytes"])} of ${bytesText(buffer["limit"])}`],
     ["vault", status["ship"] === null ? "not asked yet" : shipText(objectOf(status["ship"]), now)],
     ["gaps", `${count(gapCount)} declared since the start`],

@@ -3,7 +3,7 @@
 import type { Agent } from "../agent/agent.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Ui } from "./ui.ts";
-import type { UpData } from "./up-data.ts";
+import { type UpData, upVault } from "./up-data.ts";
 
 export interface Banner {
   readonly data: UpData;
@@ -30,7 +30,7 @@ export function showBanner(ui: Ui, banner: Banner): void {
     ["metrics", `${agentMetrics}/metrics (agent)  ${vaultMetrics}/metrics (vault)`],
     ["diagnostics", `${data.dir}/diagnostics.log`],
     ["verify", `${own} verify --data ${quoted(data.dir)}`],
-    ["read", `${own} lines --data ${quoted(data.dir)}`],
+    ["read", `${own} lines --data ${quoted(data.dir)} ${upVault}`],
     ["tamper", tamperHint(data)],
     ["", "then verify again: it names the block"],
     ["clean up", `stop with Ctrl-C, then rm -rf ${quoted(data.dir)}`],

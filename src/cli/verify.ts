@@ -12,7 +12,7 @@ import { type SourceReport, verifySource } from "../verify/all.ts";
 import { type Finding, verdictExitCodes } from "../verify/finding.ts";
 import type { ChainReport } from "../verify/report.ts";
 import {
-  chooseChain,
+  chooseChains,
   type OpenedSource,
   openSource,
   type SourceOptions,
@@ -72,7 +72,7 @@ export function register(program: Command, ui: Ui): void {
     .command("verify")
     .description("check chains: who wrote them, that nothing was changed, what is missing")
     .argument("[source]", "vault address, store directory or bundle file")
-    .argument("[chain]", "one chain; all of them if left out");
+    .argument("[chain]", "id, prefix of it, or subject; all chains if left out");
   addKeyOptions(command)
     .option("--ca <file>", "PEM file: who may have signed the vault's certificate")
     .option("--at <time>", "judge the age of chains at this time (a vault's: now)")
@@ -99,7 +99,7 @@ async function run(
   const source = told(ui, await openToJudge(ui, place, options));
   try {
     const at = asked ?? (source.live ? now : undefined);
-    const only = rest[0] === undefined ? undefined : await chosenId(source, rest[0]);
+    const only = rest[0] === undefined ? undefined : await chosenIds(source, rest[0]);
     const judged = await judge(ui, source, only, { keys, at, options });
     if (options.json === true) ui.print(reportJson(judged));
     else for (const line of reportLines(ui, judged)) ui.print(line);
@@ -110,9 +110,12 @@ async function run(
 }
 
 // Where the chains cannot be listed, the walk says so, and the verdict with it.
-async function chosenId(source: OpenedSource, word: string): Promise<string | undefined> {
+async function chosenIds(
+  source: OpenedSource,
+  word: string,
+): Promise<ReadonlySet<string> | undefined> {
   try {
-    return (await chooseChain(source, word)).id;
+    return new Set((await chooseChains(source, word)).map(({ id }) => id));
   } catch (error) {
     const listed = !(error instanceof SealtailError) || /^(chain|file)-/.test(error.code);
     if (listed) throw error;
@@ -134,7 +137,7 @@ interface Asked {
 async function judge(
   ui: Ui,
   source: OpenedSource,
-  only: string | undefined,
+  only: ReadonlySet<string> | undefined,
   { keys, at, options }: Asked,
 ): Promise<Judged> {
   const kept = new Kept();
@@ -142,7 +145,7 @@ async function judge(
   const report = await verifySource(source, {
     ...{ suite: nativeSuite, roots: keys.roots, vaults: keys.vaults, at },
     headersOnly: options.headersOnly === true,
-    ...{ keptPerCode: 0, ...(only === undefined ? {} : { only: new Set([only]) }) },
+    ...{ keptPerCode: 0, ...(only === undefined ? {} : { only }) },
     report: (each) => kept.add(each),
     onBlock: (id, length) => {
       const before = bytes;

@@ -1,4 +1,4 @@
-// Whether a chain is one beyond those that its grant allows, where only this chain is read.
+// Which chains are beyond those that their grants allow, where only these chains are read.
 //
 // - Of the other chains of the place only the grants are read, unless more have the same grant than
 //   it allows: then these are judged together, as all of the place would be.
@@ -21,29 +21,38 @@ interface Use {
   readonly maxChains: number;
 }
 
-/** GRANT_REUSED, if that is what a verifier of the whole place says of the chain `id`. */
-export async function reusedGrant(
+/** By chain id: GRANT_REUSED, where a verifier of the whole place says so of one of `ids`. */
+export async function reusedGrants(
   place: VerifiableSource,
-  id: string,
+  ids: readonly string[],
   options: UsesOptions,
-): Promise<Finding | undefined> {
+): Promise<ReadonlyMap<string, Finding>> {
+  const found = new Map<string, Finding>();
   // Uses are counted by the root key that signed the grant.
-  if (options.roots.length === 0) return undefined;
-  const uses: Use[] = [];
+  if (options.roots.length === 0) return found;
+  const uses = new Map<string, Use[]>();
   for (const chain of await place.chains()) {
     const use = await useOf(chain, options);
-    if (use !== undefined) uses.push(use);
+    if (use?.grant === undefined) continue;
+    const same = uses.get(use.grant) ?? [];
+    same.push(use);
+    uses.set(use.grant, same);
   }
-  const own = uses.find(({ chain }) => chain.id === id);
-  const same = uses.filter(({ grant }) => grant !== undefined && grant === own?.grant);
-  if (same.length <= Math.min(...same.map(({ maxChains }) => maxChains))) return undefined;
-  let found: Finding | undefined;
+  const asked = new Set(ids);
+  const judged = [...uses.values()]
+    .filter((same) => same.length > Math.min(...same.map(({ maxChains }) => maxChains)))
+    .filter((same) => same.some(({ chain }) => asked.has(chain.id)))
+    .flatMap((same) => same.map(({ chain }) => chain.id));
+  if (judged.length === 0) return found;
   await verifySource(place, {
     ...options,
-    only: new Set(same.map(({ chain }) => chain.id)),
+    only: new Set(judged),
     keptPerCode: 0,
     report: (finding) => {
-      if (finding.code === "GRANT_REUSED" && finding.chain === id) found = finding;
+      const { code, chain } = finding;
+      if (code === "GRANT_REUSED" && chain !== undefined && asked.has(chain)) {
+        found.set(chain, finding);
+      }
     },
   });
   return found;

@@ -29,14 +29,47 @@ export async function wantedRoots(
 ): Promise<WantedRoots> {
   const wanted = new Map<string, Set<number>>();
   for (const chain of chains) {
-    const named = await namedBy(suite, chain);
+    const named = (await openingOf(suite, chain))?.named;
     if (named === undefined) continue;
     wanted.set(named.chain, (wanted.get(named.chain) ?? new Set()).add(named.size));
   }
   return wanted;
 }
 
-async function namedBy(suite: Suite, chain: ChainSource): Promise<PredecessorRecord | undefined> {
+/**
+ * Chains in the order in which they began: by the times of their first blocks, and each behind the
+ * one that it names. Believes nothing: it is an order to read them in.
+ */
+export async function inOrder<T extends ChainSource>(
+  suite: Suite,
+  chains: readonly T[],
+): Promise<T[]> {
+  if (chains.length < 2) return [...chains];
+  const found: { chain: T; time: number; before: string | undefined }[] = [];
+  for (const chain of chains) {
+    const { time = 0, named } = (await openingOf(suite, chain)) ?? {};
+    found.push({ chain, time, before: named?.chain });
+  }
+  found.sort((a, b) => a.time - b.time || (a.chain.id < b.chain.id ? -1 : 1));
+  const left = new Map(found.map((each) => [each.chain.id, each]));
+  const ordered: T[] = [];
+  for (const { chain } of found) {
+    const line: T[] = [];
+    for (let at = left.get(chain.id); at !== undefined; at = left.get(at.before ?? "")) {
+      line.push(at.chain);
+      left.delete(at.chain.id);
+    }
+    ordered.push(...line.reverse());
+  }
+  return ordered;
+}
+
+interface Opening {
+  readonly time: number;
+  readonly named: PredecessorRecord | undefined;
+}
+
+async function openingOf(suite: Suite, chain: ChainSource): Promise<Opening | undefined> {
   try {
     const [object] = await ask("the list of blocks", chain.blocks);
     if (object === undefined) return undefined;
@@ -47,7 +80,7 @@ async function namedBy(suite: Suite, chain: ChainSource): Promise<PredecessorRec
       if (header.storedLength > limits.storedLength) return undefined;
       await reader.has(headLength + header.storedLength);
       const stored = reader.peek(headLength + header.storedLength).subarray(headLength);
-      return predecessorIn(openPayload(suite, header, stored));
+      return { time: header.time, named: predecessorIn(openPayload(suite, header, stored)) };
     } finally {
       await reader.close();
     }

@@ -14,7 +14,7 @@ function piece(offset: number, byte: number, length: number): Uint8Array {
 test("what is handed to the output stays as it is, however slowly that is taken", () => {
   const taken: Uint8Array[] = [];
   const ui = { write: (bytes: Uint8Array) => taken.push(bytes), warn: assert.fail };
-  const writer = new LineWriter(ui as unknown as Ui, "raw", "");
+  const writer = new LineWriter(ui as unknown as Ui, "raw");
   const held = new Uint8Array(envelopeHeadLength + 200_000);
   for (let turn = 0; turn < 3; turn += 1) {
     held.set(piece(turn * 200_000, turn, 200_000));
