@@ -8,6 +8,7 @@ import { createDurably, createKey, destroyKey, loadPublicHalf } from "../host/ke
 import { systemRandom } from "../host/random.ts";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.ts";
 import { pathOf } from "./paths.ts";
+import { publicKey } from "./trusted-keys.ts";
 import { type Ui, usage } from "./ui.ts";
 
 interface NewOptions extends PassphraseOptions {
@@ -38,8 +39,8 @@ export function register(program: Command, ui: Ui): void {
     .action((name: string, options: NewOptions) => newKey(ui, name, options));
   key
     .command("show")
-    .description("print the public line of a private key file; asks for no passphrase")
-    .argument("<file>", "private key file")
+    .description("print the public line of a key file; asks for no passphrase")
+    .argument("<file>", "private key file, or file with a public line")
     .addHelpText("after", "\nExample:\n  $ sealtail key show root.key")
     .action((file: string) => showKey(ui, file));
 }
@@ -67,7 +68,12 @@ async function newKey(ui: Ui, name: string, options: NewOptions): Promise<void> 
 }
 
 async function showKey(ui: Ui, file: string): Promise<void> {
-  ui.print(formatVerifierKey(await loadPublicHalf(systemFiles, pathOf(ui, file))));
+  const key = await loadPublicHalf(systemFiles, pathOf(ui, file)).catch(async (error) => {
+    if (!(error instanceof SealtailError) || error.code !== "key-file-invalid") throw error;
+    // The public line itself will do as well.
+    return await publicKey(ui, file).catch(() => Promise.reject(error));
+  });
+  ui.print(formatVerifierKey(key));
 }
 
 /** Throws file-exists: better before a passphrase was typed twice. */

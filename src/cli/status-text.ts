@@ -4,6 +4,9 @@
 
 import { printable } from "./ui.ts";
 
+/** Paths that are not followed; of more than these only the number is shown. */
+const refusedMax = 5;
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** The lines for people; `now` in Unix microseconds. */
@@ -31,7 +34,19 @@ function agentLines(status: Json, now: number): string[] {
     ["vault", status["ship"] === null ? "not asked yet" : shipText(objectOf(status["ship"]), now)],
     ["gaps", `${count(gapCount)} declared since the start`],
   ];
-  return [...columns(rows), ...fileLines(files)];
+  return [...columns([...rows, ...searchRows(objectOf(status["search"]))]), ...fileLines(files)];
+}
+
+/** What the patterns mean and nobody follows. */
+function searchRows(search: Json): string[][] {
+  const refused = listOf(search["refused"]);
+  const shown = refused.slice(0, refusedMax);
+  const more = refused.length - shown.length;
+  return [
+    ...(search["missing"] === undefined ? [] : [["unseen", text(search["missing"])]]),
+    ...shown.map(({ path, code }) => ["refused", `${text(path)} (${text(code)})`]),
+    ...(more > 0 ? [["", `and ${some(more, "more path")}`]] : []),
+  ];
 }
 
 function shipText(ship: Json, now: number): string {

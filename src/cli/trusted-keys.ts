@@ -113,7 +113,8 @@ function isKeyText(text: string): boolean {
   return /^[^/+\s]\S*\+[0-9a-f]{8}\+\S+$/.test(text);
 }
 
-async function publicKey(ui: Ui, text: string): Promise<VerifierKey> {
+/** The key that the text names: a file of either half, or the key itself. */
+export async function publicKey(ui: Ui, text: string): Promise<VerifierKey> {
   if (isKeyText(text)) return parse(text, "on the command line");
   if (/^sealtail\/1 key\s|\bseed [0-9a-f]/.test(text)) {
     const message = "what should be a public key is a private key's text";

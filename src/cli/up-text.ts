@@ -2,7 +2,7 @@
 
 import type { Agent } from "../agent/agent.ts";
 import type { Clock } from "../host/clock.ts";
-import type { Ui } from "./ui.ts";
+import { printable, type Ui } from "./ui.ts";
 import { type UpData, upVault } from "./up-data.ts";
 
 export interface Banner {
@@ -58,6 +58,20 @@ function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
+const whyRefused = {
+  "self-ingest": "it is an agent's or a vault's own data",
+  "link-untrusted": "a link leads there that belongs neither to root, nor to us, nor to its owner",
+} as const;
+
+/** Warns of what is meant and not followed, once each. */
+export function warnOfRefused(ui: Ui, agent: Agent, told: Set<string>): void {
+  for (const { path, code } of agent.gauge.tail()?.search().refused ?? []) {
+    if (told.has(path)) continue;
+    told.add(path);
+    ui.warn(printable(`not followed: ${path}: ${whyRefused[code]} [${code}]`));
+  }
+}
+
 const lookMs = 500;
 /** Where nobody watches a moving line, a new one is printed this often at most. */
 const printMs = 5000;
@@ -72,8 +86,10 @@ export async function showCounts(
   const moving = ui.terminal.stderr.isTTY === true;
   let shown = "";
   let printedAt = Number.NEGATIVE_INFINITY;
+  const told = new Set<string>();
   while (!signal.aborted) {
     await clock.sleep(lookMs, signal);
+    warnOfRefused(ui, agent, told);
     const text = countsOf(agent);
     if (moving) ui.progress(text);
     else if (text !== shown && clock.mono() - printedAt > printMs * 1000) {

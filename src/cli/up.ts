@@ -18,7 +18,7 @@ import { pathOf } from "./paths.ts";
 import { type Machine, onStopSignals, ownMachine, ownOutputs } from "./running.ts";
 import type { Ui } from "./ui.ts";
 import { UpData } from "./up-data.ts";
-import { showBanner, showCounts } from "./up-text.ts";
+import { showBanner, showCounts, warnOfRefused } from "./up-text.ts";
 import { verifyStore } from "./verify.ts";
 
 interface UpOptions {
@@ -123,6 +123,7 @@ async function runUntilStopped(
   const { unsent } = await running;
   writing.abort();
   await Promise.all(beside);
+  if (once) warnOfRefused(ui, agent, new Set());
   if (once && agent.gauge.tail()?.status().length === 0) ui.warn("there was no file to seal");
   if (unsent > 0)
     ui.note(

@@ -3,7 +3,7 @@
 import type { Suite } from "../core/digest.ts";
 import type { HeartbeatSource } from "../core/record.ts";
 import { shown } from "./byte-path.ts";
-import type { Discover } from "./discover.ts";
+import type { Discover, RefusalCode } from "./discover.ts";
 import type { Follow } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
 import type { Hints } from "./hints.ts";
@@ -21,7 +21,7 @@ export interface Search {
   /** Why not everything was seen. */
   readonly missing: string | undefined;
   /** What is not followed: links that may not lead us, and our own data. */
-  readonly refused: readonly { readonly path: string; readonly code: string }[];
+  readonly refused: readonly { readonly path: string; readonly code: RefusalCode }[];
 }
 
 export function searchOf(sweeper: Sweeper, discover: Discover, hints: Hints | undefined): Search {

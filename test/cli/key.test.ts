@@ -16,6 +16,8 @@ test("a key is made once, with its public line beside it and on stdout", async (
   assert.equal(statSync(dir.path("root.key")).mode & 0o777, 0o600);
   const shown = await dir.run(["key", "show", "root.key"]);
   assert.deepEqual([shown.code, shown.out], [0, made.out]);
+  const shownAgain = await dir.quick(["key", "show", "root.key.pub"]);
+  assert.deepEqual([shownAgain.code, shownAgain.out], [0, made.out]);
   const again = await dir.run(["key", "new", "other", "-o", "root.key", "--no-passphrase"]);
   assert.equal(again.code, 1);
   assert.equal(

@@ -12,6 +12,10 @@ const status = {
   buffer: { bytes: 1_258_291, limit: 2 * 1024 ** 3 },
   gaps: { truncated: { count: 2, bytes: 10, unknown: 0 }, skipped: { count: 0 } },
   ship: { state: "unreachable", code: "connection-refused", unreceiptedBlocks: 3 },
+  search: {
+    missing: "a directory cannot be listed: /var/log/x",
+    refused: [1, 2, 3, 4, 5, 6].map((n) => ({ path: `/srv/${n}`, code: "self-ingest" })),
+  },
   files: [
     { path: "/var/log/a.log", size: 100, offset: 100, state: "read" },
     { path: "/var/log/b\u001b[2J.log", size: 5000, offset: 100, state: "reading" },
@@ -47,6 +51,13 @@ test("what an agent is doing is told in a few lines, the file that lags most fir
   buffer   1.2 MiB of 2.0 GiB
   vault    unreachable (connection-refused), 3 blocks without a receipt
   gaps     2 declared since the start
+  unseen   a directory cannot be listed: /var/log/x
+  refused  /srv/1 (self-ingest)
+  refused  /srv/2 (self-ingest)
+  refused  /srv/3 (self-ingest)
+  refused  /srv/4 (self-ingest)
+  refused  /srv/5 (self-ingest)
+           and 1 more path
 
   reading  100 of 5,000  4.8 KiB behind  /var/log/b\\x1b[2J.log
   read     100 of 100                    /var/log/a.log

@@ -62,6 +62,15 @@ test("--once seals nothing where a file that was named cannot be read", {
   assert.deepEqual(readdirSync(dir.dir), ["app.log"]);
 });
 
+test("--once says what it does not follow, and why", async () => {
+  using dir = new CommandDir();
+  dir.write("app.log", "one\n");
+  await once(dir, "app.log");
+  const other = await dir.run(["up", "--once", "--data", "other", "data/store/chains/*/*.blocks"]);
+  assert.match(other.err, /warning: not followed: DIR\/.*chains.*own data \[self-ingest\]/);
+  assert.match(other.err, /there was no file to seal/);
+});
+
 test("--once says that a glob matched nothing", async () => {
   using dir = new CommandDir();
   const { code, err } = await once(dir, "*.log");
