@@ -10,13 +10,12 @@ import type { VerifiableSource } from "../src/core/chain-source.ts";
 import { pairVaultKeys } from "../src/core/checkpoint.ts";
 import { parseVerifierKey } from "../src/core/note.ts";
 import { systemFiles } from "../src/host/files.ts";
-import { nativeSuite as suite } from "../src/host/native-suite.ts";
 import { openBundle } from "../src/store/bundle.ts";
 import { readDirStore } from "../src/store/dir.ts";
 import { verifySource } from "../src/verify/all.ts";
 import type { Finding } from "../src/verify/finding.ts";
 import type { StoreFiles } from "./fakes/chain-store.ts";
-import { Rig } from "./vault/rig.ts";
+import { Rig, suite } from "./vault/rig.ts";
 import { packTar, unpackTar } from "./vectors/make/tar.ts";
 
 type Keys = { readonly roots: readonly string[]; readonly vaults: readonly string[] };

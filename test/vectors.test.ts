@@ -3,12 +3,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { findingClasses } from "../src/core/fault.ts";
 import { portableSuite } from "../src/core/portable-suite.ts";
-import { nativeSuite } from "../src/host/native-suite.ts";
+import { nativeSuite as bareSuite } from "../src/host/native-suite.ts";
 import { verdictOf, worse } from "../src/verify/finding.ts";
+import { remembering } from "./fakes/remembering.ts";
 import { folders } from "./vectors/make/all.ts";
 import type { Description, Vector } from "./vectors/make/story.ts";
 import { packTar, unpackTar } from "./vectors/make/tar.ts";
 import { type Found, run } from "./vectors/run.ts";
+
+const nativeSuite = remembering(bareSuite);
 
 interface Stored {
   readonly name: string;
@@ -72,7 +75,7 @@ describe("vectors", () => {
   });
 
   test("the portable suite finds the same", async () => {
-    const suite = await portableSuite();
+    const suite = remembering(await portableSuite());
     for (const { name, tar, description } of kept.map(stored)) {
       const found = await run(suite, unpackTar(tar), description);
       assert.deepEqual(found, wanted(description), name);

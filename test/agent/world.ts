@@ -29,7 +29,10 @@ import { verifyChain } from "../../src/verify/verify.ts";
 import { plainChain } from "../fakes/chain-store.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import { FakeFiles } from "../fakes/files.ts";
+import { remembering } from "../fakes/remembering.ts";
 import { VaultModel } from "../ship/vault-model.ts";
+
+const judges = remembering(suite);
 
 /** A vault of many chains. */
 export class Vaults implements Sink {
@@ -273,7 +276,7 @@ export class World {
         names.set(hex(sourceIdOf(suite, encodeRecord(record))), `${path}#${generation}`);
       };
       await verifyChain(plainChain(id, this.vault.grants.get(id), stored), {
-        suite,
+        suite: judges,
         roots: [this.root.key],
         vaults: [],
         report: (finding) => findings.push(finding),

@@ -45,10 +45,10 @@ export class CommandDir implements Disposable {
     words: readonly string[],
     env: Record<string, string> = {},
   ): ChildProcessByStdio<null, Readable, Readable> {
-    const { PATH = "", HOME = "" } = process.env;
+    const { PATH = "", HOME = "", NODE_COMPILE_CACHE = "" } = process.env;
     return spawn(process.execPath, [bin, ...words], {
       cwd: this.dir,
-      env: { PATH, HOME, ...env },
+      env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
   }

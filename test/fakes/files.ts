@@ -104,7 +104,7 @@ export class FakeFiles implements Files {
   #create(path: Path, perm: number): FileNode {
     const { dir, name } = this.#place(path);
     if (dir.names.has(name)) throw errno("EEXIST");
-    if (this.used() >= this.capacity) throw errno("ENOSPC");
+    if (this.#free() <= 0) throw errno("ENOSPC");
     const node = this.#make("file", perm);
     dir.change([{ name, node }]);
     return node;
@@ -224,8 +224,7 @@ export class FakeFiles implements Files {
 
   freeBytes(dir: Path): Promise<number> {
     return this.#do("freeBytes", dir, () => {
-      const free = Math.max(0, this.capacity - this.used());
-      return Math.min(free, Number.MAX_SAFE_INTEGER);
+      return Math.min(this.#free(), Number.MAX_SAFE_INTEGER);
     });
   }
 
@@ -248,7 +247,7 @@ export class FakeFiles implements Files {
   /** Writes what fits; throws ENOSPC if that is not all. */
   store(node: FileNode, bytes: Uint8Array, position: number): void {
     const growth = Math.max(0, position + bytes.length - node.bytes.size);
-    const missing = Math.max(0, growth - Math.max(0, this.capacity - this.used()));
+    const missing = Math.max(0, growth - this.#free());
     const fits = Math.max(0, bytes.length - missing);
     if (fits > 0) node.bytes.change(position, bytes.subarray(0, fits));
     this.touch(node);
@@ -266,6 +265,12 @@ export class FakeFiles implements Files {
   used(): number {
     for (const node of this.#pinned) if (node.opens === 0) this.#pinned.delete(node);
     return this.#pinned.values().reduce((sum, { bytes }) => sum + bytes.size, this.#below());
+  }
+
+  /** Counted only on a disk that can be full: most are not, and a count walks the whole tree. */
+  #free(): number {
+    if (this.capacity === Number.POSITIVE_INFINITY) return this.capacity;
+    return Math.max(0, this.capacity - this.used());
   }
 
   #below(dir: FileNode = this.#root): number {

@@ -5,13 +5,12 @@ import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { hex } from "../../src/core/bytes.ts";
 import { systemFiles } from "../../src/host/files.ts";
-import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { readDirStore } from "../../src/store/dir.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
 import { type ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
 import { type Item, lines, say } from "../fakes/chain-items.ts";
 import { TestVault } from "../fakes/signers.ts";
-import { chainOf, gist, problemOf, Rig, receiptOf, signersOf } from "./rig.ts";
+import { chainOf, gist, problemOf, Rig, receiptOf, signersOf, suite } from "./rig.ts";
 
 const heartbeat: Item = say({ type: "heartbeat", sources: [] });
 
@@ -40,7 +39,7 @@ test("a chain goes on after a restart, wherever its newest snapshot stands", asy
   chain.begin([say(record)]);
   let line = 0;
   const items = (): Item[] => [lines(id, `line ${line++}\n`)];
-  const stops = [1, 2, 5, 1023, 1024, 1025, 1027, 2047, 2048, 2051];
+  const stops = [1, 2, 5, 1023, 1024, 1025, 1027];
   let sent = 0;
   for (const stop of stops) {
     grow(chain, stop, items);
@@ -65,23 +64,22 @@ test("a chain goes on after a restart, wherever its newest snapshot stands", asy
   const names = await readdir(`${rig.store}/chains/${chain.name}`);
   assert.deepEqual(
     names.filter((name) => name.endsWith(".blocks")),
-    ["0000000000000000.blocks", "0000000000000400.blocks", "0000000000000800.blocks"],
+    ["0000000000000000.blocks", "0000000000000400.blocks"],
   );
   assert.deepEqual(await readdir(`${rig.store}/chains/${chain.name}/headers`), [
     "0000000000000000",
-    "0000000000000400",
   ]);
   await rig.close();
   assert.deepEqual(await verdictOf(rig, chain), ["VALID_WITH_FINDINGS", "DOWNTIME", "DOWNTIME"]);
 });
 
-test("a request of thousands of blocks crosses objects and ranges", async () => {
+test("a request of a thousand blocks crosses objects and ranges", async () => {
   await using rig = await Rig.start({
-    limits: { objects: { bytes: 100_000, ageMicros: 1e12 } },
+    limits: { objects: { bytes: 40_000, ageMicros: 1e12 } },
   });
   const chain = chainOf("big", { time: (Math.floor(Date.now() / 1000) - 5000) * 1_000_000 });
-  grow(chain, 2500, () => [heartbeat]);
-  assert.equal(receiptOf(await rig.post(chain)).size, 2500);
+  grow(chain, 1100, () => [heartbeat]);
+  assert.equal(receiptOf(await rig.post(chain)).size, 1100);
   assert.ok((await readdir(`${rig.store}/chains/${chain.name}`)).length > 15);
   await rig.close();
   assert.deepEqual(await verdictOf(rig, chain), ["VALID"]);

@@ -220,7 +220,7 @@ test("lines are found by seq, time and source, wherever in the chain they are", 
   const web = chain.source("/var/log/web.log");
   chain.begin([say(app.record), say(web.record)]);
   // Envelopes: 5 in the genesis, then two lines a block; snapshots where they must stand.
-  while (chain.length < 2100) {
+  while (chain.length < 1100) {
     const n = chain.length;
     const snapshot = n % 1024 === 0 ? [chain.snapshot()] : [];
     const pair = [lines(app.id, `app ${n}\n`), lines(web.id, `web ${n}\n`)];
@@ -231,7 +231,7 @@ test("lines are found by seq, time and source, wherever in the chain they are", 
   const texts = async (query: string): Promise<unknown[]> =>
     rowsOf(await rig.direct(`${base}?${query}`)).map(({ text }) => text);
   const seqOf = (n: number): number => chain.blocks[n]!.header.firstSeq;
-  for (const n of [1, 500, 1023, 1025, 2000, 2099]) {
+  for (const n of [1, 500, 1023, 1025, 1060, 1099]) {
     const query = `from-seq=${seqOf(n)}&to-seq=${seqOf(n) + 1}`;
     assert.deepEqual(await texts(query), [`app ${n}`, `web ${n}`]);
     const time = chain.blocks[n]!.header.time;
@@ -239,18 +239,18 @@ test("lines are found by seq, time and source, wherever in the chain they are", 
       `app ${n}`,
     ]);
   }
-  assert.deepEqual(await texts(`from-seq=${seqOf(2098)}&source=/var/*/web.log`), [
-    "web 2098",
-    "web 2099",
+  assert.deepEqual(await texts(`from-seq=${seqOf(1098)}&source=/var/*/web.log`), [
+    "web 1098",
+    "web 1099",
   ]);
-  assert.deepEqual(await texts(`from-seq=${seqOf(2098)}&source=id:${app.id}`), [
-    "app 2098",
-    "app 2099",
+  assert.deepEqual(await texts(`from-seq=${seqOf(1098)}&source=id:${app.id}`), [
+    "app 1098",
+    "app 1099",
   ]);
-  const iso = new Date(chain.blocks[2099]!.header.time / 1000).toISOString();
-  assert.deepEqual(await texts(`since=${iso}`), ["app 2099", "web 2099"]);
-  assert.deepEqual(await texts(`from-seq=${seqOf(2099) + 2}`), []);
-  assert.equal((await texts("source=/var/log/app.log")).length, 2099);
+  const iso = new Date(chain.blocks[1099]!.header.time / 1000).toISOString();
+  assert.deepEqual(await texts(`since=${iso}`), ["app 1099", "web 1099"]);
+  assert.deepEqual(await texts(`from-seq=${seqOf(1099) + 2}`), []);
+  assert.equal((await texts("source=/var/log/app.log")).length, 1099);
 });
 
 test("an envelope time that lies behind its block's is found all the same", async () => {

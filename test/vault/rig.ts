@@ -10,7 +10,7 @@ import { formatVerifierKey } from "../../src/core/note.ts";
 import { type Clock, systemClock } from "../../src/host/clock.ts";
 import { type Files, systemFiles } from "../../src/host/files.ts";
 import type { Peer } from "../../src/host/http-listener.ts";
-import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { nativeSuite } from "../../src/host/native-suite.ts";
 import { limitsByDefault, type VaultConfig } from "../../src/vault/config.ts";
 import type { VaultSigners } from "../../src/vault/signer.ts";
 import { type RunningVault, startVault, type VaultLimits } from "../../src/vault/vault.ts";
@@ -22,7 +22,11 @@ import {
   testVault,
 } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
+import { remembering } from "../fakes/remembering.ts";
 import type { TestVault } from "../fakes/signers.ts";
+
+/** Every vault of a file, and every life of it, is given this one. */
+export const suite: Suite = remembering(nativeSuite);
 
 /** A test vault's keys, as a vault signs with them. */
 export function signersOf({ receiptKey, timeKey }: TestVault): VaultSigners {

@@ -327,7 +327,7 @@ test("a living store verifies at any moment", async () => {
   assert.ok(looks > 1);
 });
 
-test("two thousand chains: the vault starts at once and knows them soon", async () => {
+test("three hundred chains: the vault starts at once and knows them soon", async () => {
   const files = new FakeFiles();
   await using rig = await Rig.start({ files });
   const chain = chainOf("model");
@@ -336,7 +336,7 @@ test("two thousand chains: the vault starts at once and knows them soon", async 
   await rig.close();
   const from = `${rig.store}/${chainPath(chain.name)}`;
   const names = ["grant", "receipt", "0000000000000000.blocks"];
-  for (let i = 0; i < 2000; i++) {
+  for (let i = 0; i < 300; i++) {
     const id = i.toString(16).padStart(64, "0");
     for (const name of names)
       files.put(`${rig.store}/${chainPath(id)}/${name}`, files.bytes(`${from}/${name}`));
@@ -348,7 +348,7 @@ test("two thousand chains: the vault starts at once and knows them soon", async 
   await rig.open();
   assert.ok(calls < 100, `${calls} calls to start`);
   await rig.vault.surveyed;
-  const page = (await rig.json("/v1/chains?limit=1000"))["chains"] as unknown[];
-  assert.equal(page.length, 1000);
+  const page = (await rig.json("/v1/chains?limit=200"))["chains"] as unknown[];
+  assert.equal(page.length, 200);
   assert.equal(gist(await rig.post(chain)), "200");
 });

@@ -6,6 +6,9 @@ import { type SourceOptions, type SourceReport, verifySource } from "../../src/v
 import type { Finding } from "../../src/verify/finding.ts";
 import { testRoot, testVault } from "../fakes/chain-builder.ts";
 import { memorySource, type StoreFiles } from "../fakes/chain-store.ts";
+import { remembering } from "../fakes/remembering.ts";
+
+const suite = remembering(nativeSuite);
 
 export interface Judged extends SourceReport {
   /** All of them, in the order in which they were made. */
@@ -19,7 +22,7 @@ export async function judge(
   const all: Finding[] = [];
   const source = place instanceof Map ? memorySource(place) : place;
   const report = await verifySource(source, {
-    suite: nativeSuite,
+    suite,
     roots: [testRoot.key],
     vaults: [testVault.keys],
     report: (finding) => all.push(finding),

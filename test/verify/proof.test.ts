@@ -18,12 +18,14 @@ import {
 import { encodeRecord } from "../../src/core/record.ts";
 import { verifyInclusion } from "../../src/core/tree.ts";
 import { noteSigner } from "../../src/host/keys.ts";
-import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { nativeSuite } from "../../src/host/native-suite.ts";
 import { type ProofReport, verifyProof } from "../../src/verify/proof-check.ts";
 import { testTime } from "../fakes/chain-builder.ts";
 import { SeededRandom } from "../fakes/random.ts";
+import { remembering } from "../fakes/remembering.ts";
 import { type ProofChain, proofChain } from "./proof-chain.ts";
 
+const suite = remembering(nativeSuite);
 const chain = proofChain([3, 40, 1, 16, 17, 5]);
 const total = chain.blocks.reduce((sum, { header }) => sum + header.count, 0);
 
