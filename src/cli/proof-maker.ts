@@ -6,6 +6,7 @@ import { SealtailError } from "../core/errors.ts";
 import type { LineProof } from "../core/proof.ts";
 import { nativeSuite as suite } from "../host/native-suite.ts";
 import { makeProof, type ProofRequest, Unprovable } from "../verify/proof-maker.ts";
+import type { ChainReport } from "../verify/report.ts";
 import { type VerifyOptions, verifyChain } from "../verify/verify.ts";
 import { readBlocks } from "./block-reader.ts";
 import type { OpenedChain } from "./chains-source.ts";
@@ -18,9 +19,9 @@ export async function proveLine(chain: OpenedChain, request: ProofRequest): Prom
     ...{ grant, receipt },
     blockOf: (seq: number) => locate(chain, seq),
     // Blocks that stand aside were passed over: those that are accepted follow each other.
-    heads: (visit: (head: Uint8Array) => void) => {
+    heads: async (visit: (head: Uint8Array) => void) => {
       let next = 0;
-      return walkHeads(chain, ({ blockNo }, _walk, head) => {
+      await walkHeads(chain, ({ blockNo }, _walk, head) => {
         if (blockNo !== next) return;
         next += 1;
         visit(head);
@@ -59,15 +60,17 @@ function hintFor(why: Unprovable["why"], kind: LineProof["kind"]): string | unde
 async function walkHeads(
   chain: OpenedChain,
   onAccepted: NonNullable<VerifyOptions["onAccepted"]>,
-): Promise<void> {
-  const quiet = { suite, roots: [], vaults: [], headersOnly: true, report: () => {} };
-  await readingAll(chain, (readable) => verifyChain(readable, { ...quiet, onAccepted }));
+): Promise<ChainReport> {
+  const quiet = { suite, roots: [], vaults: [], headersOnly: true, copies: true, report: () => {} };
+  return await readingAll(chain, (readable) => verifyChain(readable, { ...quiet, onAccepted }));
 }
 
 async function locate(chain: OpenedChain, seq: number): Promise<number | undefined> {
   let found: number | undefined;
-  await walkHeads(chain, ({ blockNo, firstSeq, count }) => {
+  const { genesis } = await walkHeads(chain, ({ blockNo, firstSeq, count }) => {
     if (firstSeq <= seq && seq < firstSeq + count) found ??= blockNo;
   });
-  return found;
+  // The proof would hold, of a line of another chain than the one that was asked for.
+  if (genesis === chain.id) return found;
+  throw new Unprovable("damaged", `what is stored here is chain ${genesis} (WRONG_CHAIN)`);
 }

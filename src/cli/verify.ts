@@ -144,7 +144,7 @@ async function judge(
   let bytes = 0;
   const report = await verifySource(source, {
     ...{ suite: nativeSuite, roots: keys.roots, vaults: keys.vaults, at },
-    headersOnly: options.headersOnly === true,
+    ...{ headersOnly: options.headersOnly === true, copies: true },
     ...{ keptPerCode: 0, ...(only === undefined ? {} : { only }) },
     report: (each) => kept.add(each),
     onBlock: (id, length) => {

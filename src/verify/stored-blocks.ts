@@ -29,37 +29,32 @@ export interface WalkSoFar extends HeadSense {
   readonly position: () => number;
 }
 
-/** Reads a chain; `headersOnly` prefers headers objects. Throws Unreadable. */
+/** What is taken of a chain: whole blocks, their heads, or copies of these wherever there are some. */
+export type Taken = "blocks" | "heads" | "copies";
+
+/** Reads a chain. Throws Unreadable. */
 export async function* storedBlocks(
   chain: StoredChain,
   walk: WalkSoFar,
-  headersOnly: boolean,
+  taken: Taken,
 ): AsyncGenerator<FoundBlock, void, undefined> {
-  const heads = new Heads(chain.headers, headersOnly ? "not-read" : "missing");
+  const heads = new Heads(chain.headers, taken === "blocks" ? "missing" : "not-read");
   for (const [index, object] of chain.blocks.entries()) {
     const next = chain.blocks[index + 1]?.firstBlock;
-    const to = headersOnly ? Number.POSITIVE_INFINITY : object.firstBlock;
+    const to = taken === "copies" ? Number.POSITIVE_INFINITY : object.firstBlock;
     yield* heads.between(walk.position, to);
-    if (headersOnly && next !== undefined && next <= walk.position()) continue;
-    yield* blocksOf(object, next, walk, headersOnly);
+    // Only what copies showed is passed over: names say nothing of what an object holds.
+    if (next !== undefined && next <= heads.shown) continue;
+    let number = object.firstBlock;
+    for await (const stored of splitBlocks(object, walk)) {
+      const named = stored.at === 0 ? object.firstBlock : undefined;
+      const payload = taken === "blocks" ? stored.payload : "not-read";
+      const found = { stored, payload, object: object.name, named, nextObject: next } as const;
+      if (number >= heads.shown) yield found;
+      number += 1;
+    }
   }
   yield* heads.between(walk.position, Number.POSITIVE_INFINITY);
-}
-
-async function* blocksOf(
-  object: StoredObject,
-  nextObject: number | undefined,
-  walk: WalkSoFar,
-  headersOnly: boolean,
-): AsyncGenerator<FoundBlock, void, undefined> {
-  const from = headersOnly ? walk.position() : 0;
-  let number = object.firstBlock;
-  for await (const stored of splitBlocks(object, walk)) {
-    const named = stored.at === 0 ? object.firstBlock : undefined;
-    const payload = headersOnly ? "not-read" : stored.payload;
-    if (number >= from) yield { stored, payload, object: object.name, named, nextObject };
-    number += 1;
-  }
 }
 
 // Headers objects are asked for in rising order, so each is passed once.
@@ -67,6 +62,8 @@ class Heads {
   readonly #objects: readonly StoredObject[];
   readonly #why: NoPayload;
   #index = 0;
+  /** Number behind the newest one that was handed out. */
+  shown = 0;
 
   constructor(objects: readonly StoredObject[], why: NoPayload) {
     this.#objects = objects;
@@ -99,8 +96,10 @@ class Heads {
         yield { ...found, stored: { ...stored, shape: "junk" } };
         return;
       }
-      if (number >= from && number < to) yield { ...found, stored };
       number += 1;
+      if (number <= from || number > to) continue;
+      this.shown = number;
+      yield { ...found, stored };
     }
   }
 }

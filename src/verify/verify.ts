@@ -31,8 +31,10 @@ export interface VerifyOptions {
   readonly vaults: readonly VaultKeys[];
   /** Unix microseconds at which the age of heads is judged; undefined: it is not. */
   readonly at?: number | undefined;
-  /** Reads no payloads; and where there are headers objects, nothing else. */
+  /** Reads no payloads. */
   readonly headersOnly?: boolean;
+  /** Takes the copies of heads where there are some, and does not look at these blocks. */
+  readonly copies?: boolean;
   /** Called with every finding, in the order in which they are made. */
   readonly report: (finding: Finding) => void;
   /** Called per stored block; for progress. */
@@ -149,7 +151,8 @@ class ChainVerification {
   }
 
   async *#blocks(receiptSize: number | undefined): AsyncGenerator<WalkedBlock, void, undefined> {
-    const { headersOnly = false, onBlock, onAccepted } = this.#options;
+    const { headersOnly = false, copies: asCopies = false, onBlock, onAccepted } = this.#options;
+    const heads = asCopies ? "copies" : "heads";
     const chain = this.#chain;
     const forks = await readForks(chain, (what) => this.#unchecked.add(what));
     const blocks = await ask("the list of blocks", chain.blocks);
@@ -166,7 +169,8 @@ class ChainVerification {
       isGenuine: (head: Uint8Array) => isGenuine(walk, head),
     };
     let begun = false;
-    for await (const found of storedBlocks({ blocks, headers }, soFar, headersOnly)) {
+    const taken = headersOnly ? heads : "blocks";
+    for await (const found of storedBlocks({ blocks, headers }, soFar, taken)) {
       if (!begun) {
         begun = true;
         walk = this.#begin(forks, found.stored.head, receiptSize);

@@ -87,7 +87,7 @@ export async function* vouchedLines(
       await blocks.return(undefined as never);
       return { leftOut: said.list, changed: notTheSame(blockNo) };
     }
-    if (blockNo >= vouched.to && firstSeq <= filter.toSeq) {
+    if (blockNo >= vouched.to) {
       said.add(`nobody vouches for block ${blockNo} and those behind it [UNAUTHENTICATED]`);
       await blocks.return(undefined as never);
       return { leftOut: said.list, changed: undefined };
@@ -142,13 +142,15 @@ async function vouchedFor(chain: ChainSource, options: VouchedLinesOptions): Pro
     const why = about === undefined ? "the grant counts for nothing" : text(about);
     return { to: 0, byKeys: false, refused: why };
   }
+  if (report.genesis !== chain.id) {
+    const why = `what is stored here is chain ${report.genesis}, not ${chain.id} [WRONG_CHAIN]`;
+    return { to: 0, byKeys: false, refused: why };
+  }
   const late = await beganOutsideDates(chain, options);
   if (late !== undefined) return { to: 0, byKeys: false, refused: text(late) };
   // What a living chain grows by between the two walks is vouched for like the rest.
   const all = report.vouchedTo >= report.length;
-  // Where heads were looked at in their copies, blocks may be damaged and still be healed.
-  const copies = (await chain.headers()).length > 0;
-  const byKeys = !copies && report.findings.REANCHORED === undefined;
+  const byKeys = report.findings.REANCHORED === undefined;
   return all ? { ...everything, byKeys } : { to: report.vouchedTo, byKeys, refused: undefined };
 }
 

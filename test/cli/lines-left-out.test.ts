@@ -1,7 +1,7 @@
 // What `lines` leaves out is said, wherever the reader stops.
 
 import assert from "node:assert/strict";
-import { unlinkSync } from "node:fs";
+import { readFileSync, renameSync, unlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { ChainSource } from "../../src/core/chain-source.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
@@ -11,7 +11,7 @@ import { vouchedLines } from "../../src/verify/vouched-lines.ts";
 import { ChainBuilder, testRoot, testTime, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { memorySource, type StoreOptions, storeChain } from "../fakes/chain-store.ts";
-import { NoteSigner } from "../fakes/signers.ts";
+import { NoteSigner, signer } from "../fakes/signers.ts";
 import { CommandDir } from "./command.ts";
 
 /** A genesis of three records, then lines with the numbers 4, 5 … in block 1 and on. */
@@ -172,4 +172,74 @@ test("of other chains whose grant is another nothing but the grants is read", as
   const name = chains[0]?.name as string;
   const found = await reusedGrants({ ...place, chains: watched }, [name], { suite, ...keys });
   assert.deepEqual([found.size, read.length], [0, 2]);
+});
+
+/** The same up to a block; from there on someone without the agent's keys wrote it. */
+function forgedFrom(first: number, blocks: number): ChainBuilder {
+  const chain = made(first);
+  const { id } = chain.source("/var/log/app.log");
+  while (chain.length < blocks) {
+    const { length } = chain;
+    const [own, next] = [signer(`thief ${length}`), signer(`thief ${length + 1}`)];
+    const header = () => ({ nextPub: next.publicKey });
+    const items = [lines(id, `forged ${length}\n`)];
+    chain.seal(length % 1024 === 0 ? [chain.snapshot(), ...items] : items, { signer: own, header });
+  }
+  return chain;
+}
+
+test("copies of heads vouch for no other block than the one that is stored", async () => {
+  const chain = forgedFrom(500, 1026);
+  const heads = Buffer.concat(made(1024).blocks.map(({ head }) => head));
+  using dir = new CommandDir();
+  dir.store(chain, { perObject: 1024, receipt: undefined });
+  dir.write(`data/store/chains/${chain.name}/headers/${"0".repeat(16)}`, heads);
+  const ran = await dir.quick(words);
+  assert.equal(ran.code, 1);
+  assert.doesNotMatch(ran.out, /forged/);
+  assert.match(ran.out, /line 499\n$/);
+  assert.match(ran.err, /nobody vouches for block 501 .*\[UNAUTHENTICATED\]/);
+  assert.doesNotMatch(ran.err, /source-changed/);
+});
+
+test("a damaged place is not said to have changed", async () => {
+  const chain = made(10);
+  const base = `data/store/chains/${chain.name}`;
+  const object = (first: number): string =>
+    `${base}/${first.toString(16).padStart(16, "0")}.blocks`;
+  const { firstSeq = 0 } = chain.blocks[4]?.header ?? {};
+  const damage: readonly ((dir: CommandDir) => void)[] = [
+    (dir) => renameSync(dir.path(object(8)), dir.path(object(2))),
+    (dir) => unlinkSync(dir.path(object(4))),
+    (dir) => {
+      const bytes = readFileSync(dir.path(object(4)));
+      bytes.writeUInt8(bytes.readUInt8(100) ^ 1, 100);
+      dir.write(object(4), bytes);
+    },
+  ];
+  for (const harm of damage) {
+    for (const range of [[], ["--to-seq", `${firstSeq}`], ["--from-seq", `${firstSeq + 4}`]]) {
+      using dir = new CommandDir();
+      dir.store(chain, { receipt: undefined });
+      harm(dir);
+      const ran = await dir.quick([...words, ...range]);
+      assert.equal(ran.code, 1);
+      assert.match(ran.err, /\[[A-Z_]+\].*lines-left-out/s);
+      assert.doesNotMatch(ran.err, /source-changed/);
+    }
+  }
+});
+
+test("of a chain that lies under another one's id no line is printed or proved", async () => {
+  using dir = new CommandDir();
+  const [one, two] = [made(4, "one"), made(4, "two")];
+  const files = storeChain(new Map(), two, { name: one.name });
+  for (const [name, bytes] of files) dir.write(`data/store/${name}`, bytes);
+  dir.keys();
+  for (const asked of [["lines"], ["prove", "4"], ["prove", "4", "--full"]]) {
+    const [command = "", ...rest] = asked;
+    const ran = await dir.quick([command, "--data", "data", one.name, ...rest]);
+    assert.deepEqual([ran.code, ran.out], [1, ""]);
+    assert.match(ran.err, new RegExp(`stored here is chain ${two.name}.*WRONG_CHAIN`));
+  }
 });

@@ -155,6 +155,19 @@ describe("a whole source", () => {
     assert.ok(chains[0]?.unchecked.includes("payloads: only headers were read"));
   });
 
+  test("read by headers only, or with copies of heads, objects are what they hold, not what they are called", async () => {
+    const chain = chainOf("a", 8);
+    const files = storeChain(new Map(), chain, { perObject: 2 });
+    const [, , , last = ""] = [...files.keys()].filter((name) => name.endsWith(".blocks"));
+    files.set(last.replace("6.blocks", "1.blocks"), files.get(last) as Uint8Array);
+    files.delete(last);
+    const whole = codes((await judge(files)).all);
+    assert.ok(whole.includes("BLOCK_ORDER 2"), whole.join());
+    for (const copies of [false, true]) {
+      assert.deepEqual(codes((await judge(files, { headersOnly: true, copies })).all), whole);
+    }
+  });
+
   test("headers only never takes the newest receipt for the first one", async () => {
     const chain = new ChainBuilder("a", { terms: { notAfter: testTime + 100 } });
     chain.begin();
