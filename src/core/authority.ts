@@ -6,7 +6,7 @@
 // - A grant that fails vouches for nothing, and then no receipt counts either.
 // - Everybody asks here: the walk, proofs, those who print lines, the agent and the vault.
 //
-// Spec: docs/spec/grant.md and docs/spec/receipt.md, "Judging".
+// Spec: docs/spec/verification.md, "Whose word counts"; grant.md and receipt.md, "Judging".
 
 import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "./checkpoint.ts";
 import type { Suite } from "./digest.ts";

@@ -129,6 +129,15 @@ test("every finding code is explained under its class", () => {
   }
 });
 
+test("whose word counts is said in the same words wherever it is applied", () => {
+  const rule = "**A statement counts only from the key that the statement above it names.**";
+  for (const name of ["verification", "grant", "receipt", "proof"]) {
+    const spec = everyPage.find(({ path }) => path === `docs/spec/${name}.md`);
+    assert.ok(spec?.text.includes(rule), name);
+  }
+  assert.ok(page("docs/threat-model.md").includes(rule));
+});
+
 test("the exit codes in the documents are those of the program", () => {
   const errors = page("docs/reference/errors.md");
   const streams = { stdin: new PassThrough(), stdout: new PassThrough() };
