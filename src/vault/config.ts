@@ -17,16 +17,6 @@ export interface VaultTlsConfig {
 export interface StoreConfig {
   readonly type: "dir";
   readonly path: string;
-  /** Whether complete files get the file system's immutable flag. */
-  readonly immutable: boolean;
-}
-
-export interface RetentionConfig {
-  /** A subject, or a glob over subjects. */
-  readonly subject: string;
-  /** How long payloads are kept. */
-  readonly keep: number;
-  readonly then: "delete";
 }
 
 export interface ExpectConfig {
@@ -65,13 +55,10 @@ export interface VaultConfig {
   readonly store: StoreConfig;
   /** C2SP verifier keys. */
   readonly trust: { readonly root_keys: readonly string[] };
-  readonly retention: readonly RetentionConfig[];
   readonly expect: readonly ExpectConfig[];
   readonly metrics: { readonly listen: string };
   readonly diagnostics: { readonly level: "error" | "warn" | "info" | "debug" };
 }
-
-const day = 86_400_000;
 
 export const vaultConfig: ConfigSchema<VaultConfig> = {
   title: "sealtail vault configuration",
@@ -114,7 +101,6 @@ export const vaultConfig: ConfigSchema<VaultConfig> = {
           "The public keys whose grants are accepted.",
         ),
       }),
-      retention: a.withDefault(a.list(retention(a), { min: 0, max: 256 }), []),
       expect: a.withDefault(a.list(expectation(a), { min: 0, max: 200 }), []),
       metrics: a.withDefault(
         a.object<VaultConfig["metrics"]>({
@@ -159,18 +145,6 @@ function store(a: ConfigWords): Field<StoreConfig> {
   return a.object<StoreConfig>({
     type: a.described(a.oneOf<string>(["dir"], ["s3"]) as Field<"dir">, "A directory."),
     path: a.described(a.path(), "Where the sealed blocks are kept."),
-    immutable: a.described(
-      a.withDefault(a.flag(), false),
-      "The immutable flag on complete files. Not in this version: must be false.",
-    ),
-  });
-}
-
-function retention(a: ConfigWords): Field<RetentionConfig> {
-  return a.object<RetentionConfig>({
-    subject: a.described(a.name(), "Whose chains: a subject or a glob."),
-    keep: a.described(a.duration({ min: day, max: 36_500 * day }), "How long payloads are kept."),
-    then: a.described(a.oneOf(["delete"]), "What becomes of them afterwards."),
   });
 }
 
@@ -197,10 +171,6 @@ function warnings(config: VaultConfig): ConfigAdvice[] {
       path: ["access", "open"],
       clause: "lets whoever reaches the vault read all chains",
     });
-  }
-  if (config.retention.length > 0) {
-    const clause = "is checked but not enforced by this version: nothing is deleted";
-    advice.push({ path: ["retention"], clause });
   }
   return advice;
 }

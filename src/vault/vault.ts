@@ -92,10 +92,6 @@ export interface RunningVault {
  */
 export async function startVault(config: VaultConfig, deps: VaultDeps): Promise<RunningVault> {
   assertListenAllowed(config.listen, config.access.open);
-  if (config.store.immutable) {
-    const text = "store.immutable is true, want false in this version";
-    throw new SealtailError("config-unsupported", text, { place: "store.immutable" });
-  }
   const signer = await openSigner(config, deps);
   const locks = await takeLocks(config, deps);
   const vault = new Vault(config, deps, signer, locks);

@@ -68,7 +68,6 @@ const shapes: readonly (readonly [end: RegExp, shape: Schema])[] = [
   [/^trust\./, list(verifierKey)],
   [/\.name$/, name],
   [/\.url$/, url],
-  [/^vault\.retention$/, list(strict({ subject: word, keep: word, then: word }, ["subject"]))],
   [/^vault\.expect$/, list(strict({ subject: word, chains: count }, ["subject", "chains"]))],
   [/\.service\.type$/, oneOf("ClusterIP", "NodePort", "LoadBalancer")],
   [/\.(?:port|outsideVaultPort)$/, { type: "integer", minimum: 1, maximum: 65_535 }],
