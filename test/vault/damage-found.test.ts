@@ -2,19 +2,24 @@
 
 import assert from "node:assert/strict";
 import { appendFile, chmod } from "node:fs/promises";
-import { test } from "node:test";
-import { nativeSuite } from "../../src/host/native-suite.ts";
+import { after, test } from "node:test";
 import { blocksPath } from "../../src/store/layout.ts";
 import { rescan, rescanEveryMs } from "../../src/vault/rescan.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { FakeFiles } from "../fakes/files.ts";
-import { chainOf, gist, Rig, receiptOf } from "./rig.ts";
+import { chainOf, gist, Rig, receiptOf, suite } from "./rig.ts";
 
 const heartbeat = say({ type: "heartbeat", sources: [] });
+
+const rigs: Rig[] = [];
+after(async () => {
+  for (const rig of rigs) await rig.close();
+});
 
 async function play(label: string) {
   const files = new FakeFiles();
   const rig = await Rig.start({ files });
+  rigs.push(rig);
   const chain = chainOf(label);
   const { id, record } = chain.source("/var/log/app.log");
   chain.begin([say(record)]);
@@ -46,7 +51,6 @@ test("an object that can't be read right now is no damage: it is tried again", a
   assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 0);
   files.hook = undefined;
   assert.equal(gist(await rig.post(chain, [next])), "200");
-  await rig.close();
 });
 
 test("memory that runs out while a chain is brought back is no damage: it is tried again", async (t) => {
@@ -56,7 +60,7 @@ test("memory that runs out while a chain is brought back is no damage: it is tri
   await rig.open();
   await rig.vault.surveyed;
   const next = chain.seal([heartbeat]);
-  const short = t.mock.method(nativeSuite, "sha256", () => {
+  const short = t.mock.method(suite, "sha256", () => {
     throw new RangeError("Array buffer allocation failed");
   });
   const answer = await rig.post(chain, [next]);
@@ -65,7 +69,6 @@ test("memory that runs out while a chain is brought back is no damage: it is tri
   assert.equal(gist(answer), "503 store-unavailable");
   assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 0);
   assert.equal(gist(await rig.post(chain, [next])), "200");
-  await rig.close();
 });
 
 test("what a reader of lines finds makes the chain damaged for everybody", async () => {
@@ -75,7 +78,6 @@ test("what a reader of lines finds makes the chain damaged for everybody", async
   assert.equal(gist(read), "503 chain-damaged");
   assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "503 chain-damaged");
   assert.equal(await state(), "damaged");
-  await rig.close();
 });
 
 test("what the background finds makes the chain damaged, and no receipt is signed any more", async () => {
@@ -88,7 +90,6 @@ test("what the background finds makes the chain damaged, and no receipt is signe
   assert.equal(await state(), "damaged");
   assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 1);
   assert.equal(gist(await rig.post(chain, chain.blocks.slice(0, 1))), "503 chain-damaged");
-  await rig.close();
 });
 
 test("every chain is looked at again once a minute, for a small share of the time", async () => {
