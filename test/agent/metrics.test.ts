@@ -34,6 +34,8 @@ test("more lines than one block may hold are counted once", async () => {
   });
   world.files.append("/logs/a.log", "line\n".repeat(1234));
   await world.start();
+  // What was read may wait to be sealed for longer than it takes to catch up.
+  await world.until(() => (world.agent?.gauge.lines.get("app") ?? 0) >= 1234);
   await world.caughtUp();
   assert.equal(await sample(world, 'source_lines_total{source="app"}'), 1234);
 });
