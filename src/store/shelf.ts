@@ -14,6 +14,7 @@ import {
   chainsFolder,
   type FolderItem,
   isChainId,
+  placeOf,
   unreadChain,
   unreadObject,
 } from "./layout.ts";
@@ -106,9 +107,6 @@ async function openKnown(shelf: Shelf, path: string): Promise<ShelfObject> {
   throw new SealtailError("file-missing", "couldn't find a stored object", { place: path });
 }
 
-/** Folders in a chain's own. */
-const folderNames = /\/(?:headers|forks)$/u;
-
 /** A directory that holds the layout. */
 export class DirShelf implements Shelf {
   readonly name: string;
@@ -160,8 +158,10 @@ export class DirShelf implements Shelf {
   }
 
   async open(path: string): Promise<ShelfObject | undefined> {
-    const folder = path.slice(0, path.lastIndexOf("/"));
-    if (folderNames.test(folder) && (await this.#isLinked(this.path(folder)))) return undefined;
+    const { chain, folder } = placeOf(path) ?? { chain: "", folder: "" };
+    if (folder !== "" && (await this.#isLinked(this.path(chainPath(chain, folder))))) {
+      return undefined;
+    }
     try {
       const file = await this.#files.open(this.path(path), "read-plain");
       const { size, kind } = await file.stat();

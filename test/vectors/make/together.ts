@@ -24,16 +24,22 @@ function pair(
   return [old, story.chain({ label: "next" }, [say({ ...record, ...change })])];
 }
 
+/** Stores only the second chain of a pair, and expects that. Returns the first. */
+function withoutPredecessor(story: Story): StoryChain {
+  const [old, next] = pair(story, {});
+  story.store(next);
+  story.chains[next.name] = "VALID_WITH_FINDINGS";
+  story.expect(
+    "INCOMPLETE",
+    ["CHAIN_REPLACED", 0, 4],
+    ["CHAIN_MISSING", undefined, undefined, { chain: old.name }],
+  );
+  return old;
+}
+
 export const together: Vectors = {
   "predecessor-missing": vector(page, "The chain that is named is not there.", (story) => {
-    const [old, next] = pair(story, {});
-    story.store(next);
-    story.chains[next.name] = "VALID_WITH_FINDINGS";
-    story.expect(
-      "INCOMPLETE",
-      ["CHAIN_REPLACED", 0, 4],
-      ["CHAIN_MISSING", undefined, undefined, { chain: old.name }],
-    );
+    withoutPredecessor(story);
   }),
   "predecessor-root": vector(page, "The chain that is named has another root.", (story) => {
     const [old, next] = pair(story, { root: "ab".repeat(32) });
@@ -99,14 +105,7 @@ export const together: Vectors = {
     page,
     "Of the chain that is named a grant is there, no block and no receipt.",
     (story) => {
-      const [old, next] = pair(story, {});
-      story.store(next);
-      story.chains[next.name] = "VALID_WITH_FINDINGS";
-      story.expect(
-        "INCOMPLETE",
-        ["CHAIN_REPLACED", 0, 4],
-        ["CHAIN_MISSING", undefined, undefined, { chain: old.name }],
-      );
+      const old = withoutPredecessor(story);
       story.store(old, { blocks: [], receipt: undefined });
     },
   ),
