@@ -43,7 +43,7 @@ export const errorTable = {
   },
   "bundle-invalid": {
     kind: "format",
-    means: "a file that should be a bundle is none, or was cut short",
+    means: "the file is not a bundle, or was cut short",
     remedy: "fetch the bundle again, or export it anew",
   },
   "certificate-expired": {
@@ -197,7 +197,7 @@ export const errorTable = {
   },
   "public-key-invalid": {
     kind: "usage",
-    means: "what should be a public key is none",
+    means: "the text or file is not a public key",
     remedy: "give a file that `sealtail key new` wrote, or the line in it: name+id+base64",
   },
   "seal-refused": {
