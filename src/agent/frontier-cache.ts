@@ -24,9 +24,11 @@ const isHash = (value: unknown): boolean =>
   typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 
 function isMark(value: Partial<FrontierMark> | null): value is FrontierMark {
-  const { offset, length, sha256, head } = value ?? {};
-  if (!isCount(offset, Number.MAX_SAFE_INTEGER) || !isCount(length, frontierBytes)) return false;
-  if (!isHash(sha256)) return false;
+  const { offset, length, sha256, head, outside, skipNuls } = value ?? {};
+  const most = Number.MAX_SAFE_INTEGER;
+  if (!isCount(offset, most) || !isCount(length, frontierBytes) || !isHash(sha256)) return false;
+  if (outside !== undefined && outside !== true) return false;
+  if (skipNuls !== undefined && !isCount(skipNuls, most)) return false;
   if (head === undefined) return true;
   return isCount(head?.fingerprint_len, fingerprintBytes) && isHash(head.fingerprint);
 }
@@ -94,7 +96,7 @@ export class FrontierCache {
     const mark = this.#marks.get(id);
     if (sealed !== undefined && sealed.offset === offset && sealed.bytes.length > 0) {
       const { length } = sealed.bytes;
-      return { offset, length, sha256: hex(suite.sha256(sealed.bytes)), head: mark?.head };
+      return { ...mark, offset, length, sha256: hex(suite.sha256(sealed.bytes)) };
     }
     return mark;
   }

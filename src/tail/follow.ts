@@ -76,6 +76,8 @@ export class Follow {
   emptied = false;
   /** Mono µs when we saw that no name is left on the disk. */
   unlinkedAt: number | undefined;
+  /** Its bytes were looked at since it left the pattern: what replaces them began outside of it. */
+  seenOutside = false;
   /** Its source is closed, and nothing more is read of it. */
   over = false;
   skipTo = 0;
@@ -128,6 +130,8 @@ export class Follow {
       this.position = offset;
       this.seen = offset;
       this.mark = mark?.offset === offset ? mark : undefined;
+      this.seenOutside = mark?.outside === true;
+      this.skipNuls = mark?.skipNuls ?? 0;
       this.doubt = true;
       this.wasDown = true;
     }
@@ -138,6 +142,10 @@ export class Follow {
   takeOver(other: Follow): void {
     const { located, alias, metInSweep, missedSweeps, unlinkedAt, blockedUntil, unreadable } =
       other;
+    if (this.ref !== undefined) {
+      this.seenOutside ||= other.seenOutside;
+      this.skipNuls = Math.max(this.skipNuls, other.skipNuls);
+    }
     Object.assign(this, { located, alias, metInSweep, missedSweeps, unlinkedAt });
     Object.assign(this, { blockedUntil, unreadable, handle: other.handle });
     other.handle = undefined;

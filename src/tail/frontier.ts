@@ -20,6 +20,10 @@ export interface FrontierMark {
   readonly sha256: string;
   /** Of the file's first bytes, if they are others than when the source was declared. */
   readonly head?: Fingerprint | undefined;
+  /** The file was read to its end, and seen unchanged, where no pattern means it. */
+  readonly outside?: true | undefined;
+  /** NULs up to here were there at the first start, and are skipped once they are data. */
+  readonly skipNuls?: number | undefined;
 }
 
 /** Reads exactly there; less where the file ends. */

@@ -43,14 +43,6 @@ export function withoutHoles(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(0, solidLength(hole < 0 ? bytes : bytes.subarray(0, hole)));
 }
 
-/**
- * Whether the bytes may be lines for people: no control characters but those that these have, and
- * NULs, which a writer leaves where it did not write.
- */
-export function isText(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte >= 0x20 || [0x00, 0x09, 0x0a, 0x0d, 0x1b].includes(byte));
-}
-
 /** A search for where the NULs at a file's end begin, from the end backwards. */
 export class NulSearch {
   /** Of the file when the search began. */

@@ -112,13 +112,16 @@ async function turnOn(
 
 /**
  * While nobody reads: whether the growth seen is still growth of what we know, or what is left
- * after a cut was written since, so that its loss would be known as a loss.
+ * after a cut was written since, so that its loss would be known as a loss; and whether a file that
+ * left the pattern still is what was read.
  */
 export async function confirm(follow: Follow): Promise<void> {
   const { handle, doubt, low } = follow;
   if (handle === undefined) return;
   if (doubt && low > 0 && low < follow.seen) await lookAtRest(follow, handle);
   if (follow.nuls?.stale && !follow.doubt) await lookAtNuls(follow, handle);
+  if (!follow.seenOutside && follow.leftPattern && follow.low >= follow.seen)
+    follow.seenOutside = await unchanged(follow, handle, new Uint8Array(0), 0);
   if (follow.doubt || follow.sure >= follow.seen) return;
   if (follow.nuls === undefined) await holdBack(follow, handle, follow.position);
   const { seen } = follow;

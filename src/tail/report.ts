@@ -110,11 +110,16 @@ export function frontiersOf(
   const marks = new Map<string, FrontierMark>();
   for (const { id, frontier } of awaited) if (frontier !== undefined) marks.set(id, frontier);
   for (const follow of follows) {
-    const { ref, frontier, position, print } = follow;
+    const { ref, frontier, position, print, skipNuls } = follow;
     // Of one that was not looked at since the start, what was known then still holds.
     const mark = frontier.length === 0 ? follow.mark : frontier.mark(suite, position);
     if (ref === undefined || mark === undefined) continue;
-    marks.set(ref.hex, print === ref.record ? mark : { ...mark, head: print });
+    marks.set(ref.hex, {
+      ...mark,
+      head: print === ref.record ? undefined : print,
+      outside: (follow.seenOutside && follow.caughtUp) || undefined,
+      skipNuls: skipNuls > position ? skipNuls : undefined,
+    });
   }
   return marks;
 }

@@ -89,10 +89,15 @@ export class Roster {
     return this.#byPath.get(path);
   }
 
-  /** Whether the file is followed, or to be resumed. */
-  knows(info: FileInfo): boolean {
+  /**
+   * Whether the file is read for itself, whatever it holds: followed where a pattern means it, or
+   * to be resumed.
+   */
+  reads(info: FileInfo): boolean {
     const key = nodeKey(info);
-    return this.#byNode.has(key) || this.#resume.has(`${key}:${birthOf(info)}`);
+    const follow = this.#byNode.get(key);
+    if (follow !== undefined) return !follow.leftPattern;
+    return this.#resume.has(`${key}:${birthOf(info)}`);
   }
 
   /** Sources to resume whose files were not met yet. */
@@ -164,6 +169,8 @@ export class Roster {
     if (this.#context.scope(shown(path))) follow.named = path;
     follow.located = true;
     follow.alias = undefined;
+    // Whether it still is what was read: what begins where no pattern means it is not ours.
+    if (follow.leftPattern) follow.doubt = true;
     follow.metInSweep = this.sweep;
     follow.missedSweeps = 0;
     this.#byPath.set(path, follow);

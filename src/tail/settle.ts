@@ -17,7 +17,7 @@ import type { Follow } from "./follow.ts";
 import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
 import { type Fingerprint, fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
-import { holeLeast, isText, NulSearch } from "./nuls.ts";
+import { holeLeast, NulSearch } from "./nuls.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
 
 const readHead = (file: OpenFile): Promise<Uint8Array> => readAt(file, 0, fingerprintBytes);
@@ -155,8 +155,9 @@ function rewritten(follow: Follow, head: Uint8Array, { change, bytes }: LookBack
 }
 
 /**
- * A file that left the pattern was written over. Just as long as what was read of it, it begins no
- * other generation; nor where noise took the place of text. Other lines may be its old writer's.
+ * Other bytes took the place of what was read of a file that left the pattern, and that was seen
+ * unchanged since. They began where no pattern means them, so they are no lines of ours: the
+ * source ends. A file that is just as long as before stays open: its old writer may add to it.
  */
 function overwritten(
   follow: Follow,
@@ -164,15 +165,16 @@ function overwritten(
   back: LookBack,
   evidence: Evidence,
 ): Statement[] {
-  const { position, seen, size, now, between } = evidence;
-  const read = follow.frontier.bytes;
-  const whole = size === position && now === position && seen === position && between === 0;
-  if (whole && position > 0) return rewritten(follow, head, back);
-  if (!isText(read) || isText(head)) return restart(follow, now, head, evidence);
+  const { position, size } = evidence;
+  const said = size >= position ? rewritten(follow, head, back) : [];
+  if (isAsLong(evidence)) return said;
   follow.over = true;
-  const said = size >= position && position > 0 ? rewritten(follow, head, back) : [];
   return [...said, ...closing(follow, lostBytes(evidence))];
 }
+
+/** Nothing but what was read of it was ever seen, and the file is just as long. */
+const isAsLong = ({ position, seen, size, now, between }: Evidence): boolean =>
+  seen === position && size === position && now === position && between === 0;
 
 /** How a generation ends that other bytes took the place of. */
 function closing(follow: Follow, lost: number | undefined): Statement[] {
@@ -263,8 +265,8 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const evidence = {
     position,
     seen: follow.seen,
-    // From a copy its old content was read to the end.
-    down: wasDown && !follow.copied,
+    // From a copy its old content was read to the end; and outside of the pattern it was quiet.
+    down: wasDown && !follow.copied && !follow.seenOutside,
     sure: follow.sure,
     size: Math.min(follow.low, after.size),
     now: after.size,
@@ -276,7 +278,11 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const verdict = judge(evidence);
   const cut = verdict === "restart" || verdict === "wait";
   if (cut && (await turnToCopy(follow, after.size))) return [];
+  const outside = follow.leftPattern;
+  const isOver = outside && position > 0 && (follow.seenOutside || isAsLong(evidence));
   follow.settled(after.size, verdict === "wait");
+  // A file that is empty may be a log whose first lines are still to come.
+  if (verdict !== "wait") follow.seenOutside = outside;
   switch (verdict) {
     case "wait":
       return [];
@@ -286,7 +292,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       if (back.frontier === "same") follow.sure = Math.max(position, info.size);
       return [];
     case "restart":
-      if (follow.leftPattern) return overwritten(follow, head, back, evidence);
+      if (isOver) return overwritten(follow, head, back, evidence);
       return restart(follow, after.size, head, evidence);
     case "cut-back":
       return cutBack(follow, after.size, head, evidence);

@@ -208,6 +208,7 @@ export class Sweeper {
         const info = await handle.stat().catch(() => undefined);
         if (info !== undefined) follow.observe(info);
         if (info !== undefined && info.nlink > 0 && follow.missedSweeps === 1) {
+          follow.doubt = true;
           follow.base.counts.rotated += 1;
         }
       }

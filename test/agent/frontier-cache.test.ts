@@ -69,11 +69,13 @@ for (const garbled of [
   })),
   ...["x", 7, null].map((fingerprint) => ({ head: { fingerprint_len: 3, fingerprint } })),
   ...[{ length: 513 }, { length: -1 }, { offset: "4" }, { sha256: 7 }],
+  ...[{ outside: false }, { outside: 1 }, { skipNuls: -1 }, { skipNuls: "9" }],
 ]) {
   test(`a mark with ${JSON.stringify(garbled)} is none`, async () => {
     const files = new FakeFiles();
     const mark = { offset: 4, length: 4, sha256: hash };
-    const good = { ...mark, head: { fingerprint_len: 3, fingerprint: hash } };
+    const head = { fingerprint_len: 3, fingerprint: hash };
+    const good = { ...mark, head, outside: true, skipNuls: 9 };
     const marks = { plain: mark, good, bad: { ...good, ...garbled } };
     files.put(path, JSON.stringify(marks));
     assert.deepEqual(await markIn(files, "plain", 4), mark);

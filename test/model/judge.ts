@@ -77,6 +77,9 @@ function complaintsOf(testimony: Testimony): string[] {
   return complaints;
 }
 
+const isClosing = ({ kind, to }: Sealed): boolean =>
+  kind === "end" || (kind === "gap" && to === undefined);
+
 /** When each byte of a piece was sealed: ticks, the latest; 0 for never. */
 type Marks = Map<Piece, Float64Array>;
 
@@ -308,7 +311,7 @@ class FileJudge {
     // A life that was killed takes with it what it alone knew.
     const rested = facts.rested.find((at) => at >= tick);
     if (rested === undefined || !this.#covered(tick, rested) || this.#isLeftOut) return;
-    if (!wanted && !this.#followed(facts, tick)) return;
+    if ((!wanted && !this.#followed(facts, tick)) || this.#endedOutside(tick)) return;
     const { runs, data } = this.#log.versions[version] as Version;
     for (const { from, to, piece } of runs) {
       const end = Math.min(to, size, data);
@@ -334,14 +337,27 @@ class FileJudge {
     return seen || this.#openAt(begun);
   }
 
+  /**
+   * Whether the file was changed where no pattern meant it, and its source was closed then: what
+   * came into it since, until a pattern means it again, is nobody's.
+   */
+  #endedOutside(seen: number): boolean {
+    const { unwanted, disturbed } = this.#log;
+    const outside = unwanted.find(({ from, to }) => from <= seen && seen < to);
+    const changed = disturbed.find((at) => outside !== undefined && at > outside.from);
+    if (outside === undefined || changed === undefined || changed > seen) return false;
+    const later = this.#readings.filter(({ tick }) => tick >= changed && tick < outside.to);
+    const opened = later.some(({ item }) => item.kind === "source");
+    return !opened && later.some(({ item }) => isClosing(item));
+  }
+
   /** Whether the chain had the file open at a tick. */
   #openAt(tick: number): boolean {
     let open = false;
     for (const { item, tick: at } of this.#readings) {
       if (at > tick) continue;
-      const closes = item.kind === "end" || (item.kind === "gap" && item.to === undefined);
       if (item.kind === "source" || item.kind === "span") open = true;
-      else if (closes) open = false;
+      else if (isClosing(item)) open = false;
     }
     return open;
   }
@@ -396,12 +412,18 @@ class FileJudge {
     return false;
   }
 
-  /** Whether a gap speaks of the byte: one that was cut off is spoken of afterwards. */
+  /**
+   * Whether a gap speaks of the byte: one that was cut off is spoken of afterwards. Once a file was
+   * changed where no pattern means it, nothing is read of it any more.
+   */
   #inGap(at: number, death: number, seen: number): boolean {
+    const { unwanted, disturbed } = this.#log;
     return this.#readings.some(({ item, tick }) => {
       if (item.kind !== "gap") return false;
       const covers = item.to === undefined || (item.offset <= at && at < item.to);
-      return covers && tick >= (item.cause === "truncated" ? death : seen);
+      const { from = forever } = unwanted.find((each) => each.from <= tick && tick < each.to) ?? {};
+      const left = item.to === undefined && disturbed.some((each) => from < each && each <= tick);
+      return covers && tick >= (item.cause === "truncated" && !left ? death : seen);
     });
   }
 }

@@ -5,6 +5,9 @@
 // - Ticks number everything that happens, finer than time: two changes may fall into one instant.
 // - Nothing here knows the agent's rules.
 
+/** What the configuration wants of the directories that are looked at. */
+const mayWant = /\.log$/;
+
 export interface Piece {
   /** Offset of its first byte. */
   readonly at: number;
@@ -53,6 +56,8 @@ export class LogFile {
   readonly trimmed: number[] = [];
   /** Times in which no name led to it where the agent looks. */
   readonly hidden: { from: number; to: number }[] = [];
+  /** Times in which none of its names was one that the configuration wants. */
+  readonly unwanted: { from: number; to: number }[] = [];
   readonly sightings: Sighting[] = [];
   /** Every path under which it could be found. */
   readonly names: Set<string> = new Set();
@@ -108,14 +113,11 @@ export class Ledger {
 
   /** `visible`: keys of files to which a name leads now, and the names. */
   look(visible: ReadonlyMap<string, readonly string[]>): void {
-    for (const [key, { hidden, names }] of this.logs) {
-      for (const name of visible.get(key) ?? []) names.add(name);
-      const last = hidden.at(-1);
-      const isHidden = last !== undefined && last.to === Number.POSITIVE_INFINITY;
-      if (visible.has(key) && isHidden) last.to = this.tick;
-      else if (!visible.has(key) && !isHidden) {
-        hidden.push({ from: this.tick, to: Number.POSITIVE_INFINITY });
-      }
+    for (const [key, { hidden, unwanted, names }] of this.logs) {
+      const now = visible.get(key) ?? [];
+      for (const name of now) names.add(name);
+      noteTimes(hidden, now.length === 0, this.tick);
+      noteTimes(unwanted, !now.some((name) => mayWant.test(name)), this.tick);
     }
   }
 
@@ -131,6 +133,14 @@ export class Ledger {
     this.tick += 1;
     log.sightings.push({ ...sighting, tick: this.tick, version });
   }
+}
+
+/** Goes on with the times in which something is so. */
+function noteTimes(times: { from: number; to: number }[], isSo: boolean, tick: number): void {
+  const last = times.at(-1);
+  const wasSo = last !== undefined && last.to === Number.POSITIVE_INFINITY;
+  if (wasSo && !isSo) last.to = tick;
+  else if (!wasSo && isSo) times.push({ from: tick, to: Number.POSITIVE_INFINITY });
 }
 
 /** The next version, if the content is another one; what is gone dies in its piece. */

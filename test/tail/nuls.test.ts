@@ -224,6 +224,27 @@ test("start_at: end skips what is there and not the room behind it", async () =>
   assert.deepEqual(reader.said(), ["source", "gap skipped"]);
 });
 
+test("NULs of before the first start are skipped, also where they become data after a restart", async () => {
+  for (const restarts of [false, true]) {
+    const files = new FakeFiles();
+    files.put("/log/app.log", `old\n${"\0".repeat(4096)}`);
+    const clock = new AutoClock();
+    const sources = [{ name: "app", include, exclude: [], startAt: "end" as const }];
+    const reader = await Reader.start({ files, clock, sources });
+    await reader.pullFor(3_000);
+    if (restarts) {
+      const frontiers = reader.tail.frontiers();
+      await reader.tail.close();
+      await reader.open({ resume: reader.resume(frontiers) });
+      await reader.pullFor(3_000);
+    }
+    files.append("/log/app.log", "new\n");
+    await reader.pullFor(8_000);
+    assert.deepEqual(reader.lines(), ["new"]);
+    assert.deepEqual(reader.said(), ["source", "gap skipped", "gap skipped"]);
+  }
+});
+
 test("sealed bytes that are changed in place beside held NULs are rewritten", async () => {
   const region = new Region();
   region.put(`${"a line before the others\n".repeat(80)}one\ntwo\n`);
