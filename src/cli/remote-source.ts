@@ -7,6 +7,7 @@
 // Reference: docs/reference/http.md, "The store as it is".
 
 import { headLength } from "../core/block.ts";
+import { concat } from "../core/bytes.ts";
 import type { StoredObject } from "../core/chain-source.ts";
 import { limits } from "../core/header.ts";
 import {
@@ -31,6 +32,9 @@ const namesMax = 2_000_000;
 /** No object of the layout is longer. */
 const objectBytesMax = blocksPerRange * (headLength + limits.storedLength);
 const unreadMax = 101;
+/** Pages of a list: at most so many answers, however few names each holds. */
+const pagesMax = 2_000;
+const sizeHeader = "sealtail-size";
 
 /** Opens a vault; `ca` is the path of a PEM file. Nothing is asked before it is needed. */
 export async function remoteSource(
@@ -54,8 +58,13 @@ function remoteChain(client: VaultClient, id: string): OpenedChain {
   const base = `/v1/store/chains/${id}`;
   const isObject = (name: string): boolean => placeOf(`${chainPath(id)}/${name}`) !== undefined;
   const list = (): Promise<Listed> => listOf(client, base, "objects", isObject);
-  const note = (name: string): Promise<Uint8Array | undefined> =>
-    client.bytes(`${base}/object?name=${name}&limit=${noteBytes}`, noteBytes);
+  const note = async (name: string): Promise<Uint8Array | undefined> => {
+    const found = await partOf(client, `${base}/object?name=${name}`, 0, noteBytes);
+    if (found === undefined) return undefined;
+    const pieces: Uint8Array[] = [];
+    for await (const piece of found) pieces.push(piece);
+    return concat(...pieces);
+  };
   const objects = async (numberOf: (name: string) => number | undefined) =>
     (await list()).names.flatMap((name) => {
       const first = numberOf(name);
@@ -90,7 +99,8 @@ async function listOf(
 ): Promise<Listed> {
   const names: string[] = [];
   let unread: readonly string[] | undefined;
-  for (let after = ""; ; ) {
+  let after = "";
+  for (let pages = 0; pages < pagesMax; pages += 1) {
     const answer = await client.json(
       after === "" ? path : `${path}?after=${encodeURIComponent(after)}`,
       listBytesMax,
@@ -114,6 +124,7 @@ async function listOf(
     }
     after = next as string;
   }
+  throw client.invalid(path, `its list comes in more than ${pagesMax} pages`);
 }
 
 function areTexts(value: unknown): value is readonly string[] {
@@ -135,11 +146,7 @@ function remoteObject(
   return {
     name: `${chainPath(id)}/${name}`,
     firstBlock,
-    size: async () => {
-      const size = Number(await client.header(path, "sealtail-size"));
-      if (Number.isSafeInteger(size) && size >= 0) return size;
-      throw client.invalid(path, "it does not say how long the object is");
-    },
+    size: async () => sizeIn(client, path, await client.header(path, sizeHeader)),
     open: ({ start, end } = { start: 0, end: Number.POSITIVE_INFINITY }) =>
       pagesOf(client, path, start, end),
   };
@@ -154,7 +161,9 @@ async function* pagesOf(
   for (let at = start; at < end; ) {
     const want = Math.min(pageBytes, end - at);
     let got = 0;
-    for await (const piece of client.pieces(`${path}&from=${at}&limit=${want}`, want)) {
+    const part = await partOf(client, path, at, want);
+    if (part === undefined) throw client.invalid(path, "an object that it lists is not there");
+    for await (const piece of part) {
       got += piece.length;
       yield piece;
     }
@@ -162,4 +171,25 @@ async function* pagesOf(
     at += got;
     if (at > objectBytesMax) throw client.invalid(path, "the object is longer than any may be");
   }
+}
+
+/**
+ * Up to `limit` bytes of an object from `start` on; undefined if there is no such object. All that
+ * it has there: what somebody on the way cut off, or answered instead, is no object.
+ */
+function partOf(
+  client: VaultClient,
+  path: string,
+  start: number,
+  limit: number,
+): Promise<AsyncIterable<Uint8Array> | undefined> {
+  const lengthBy = (value: unknown): number =>
+    Math.max(0, Math.min(limit, sizeIn(client, path, value) - start));
+  return client.pieces(`${path}&from=${start}&limit=${limit}`, limit, [sizeHeader, lengthBy]);
+}
+
+function sizeIn(client: VaultClient, path: string, value: unknown): number {
+  const size = typeof value === "string" ? Number(value) : Number.NaN;
+  if (Number.isSafeInteger(size) && size >= 0) return size;
+  throw client.invalid(path, "it does not say how long the object is");
 }

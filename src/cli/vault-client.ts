@@ -103,11 +103,18 @@ export class VaultClient {
     return typeof value === "string" ? value : undefined;
   }
 
-  /** The answer in pieces; 404 is vault-refused. */
-  async *pieces(path: string, limit: number): AsyncGenerator<Uint8Array, void, undefined> {
+  /**
+   * The answer in pieces, of which there must be as many bytes as `lengthBy` says by the value of
+   * the header `name`; undefined for 404.
+   */
+  async pieces(
+    path: string,
+    limit: number,
+    [name, lengthBy]: readonly [name: string, lengthBy: (value: unknown) => number],
+  ): Promise<AsyncGenerator<Uint8Array, void, undefined> | undefined> {
     const answer = await this.#ask(path);
-    if (answer === undefined) throw this.#refused(path, "404 not found");
-    yield* this.#body(answer, path, limit);
+    if (answer === undefined) return undefined;
+    return this.#body(answer, path, limit, () => lengthBy(answer.response.headers[name]));
   }
 
   /** Sends `body` and returns the answer; 404 is vault-refused. Sent again only to a busy vault. */
@@ -181,14 +188,18 @@ export class VaultClient {
     { response, done }: Answer,
     path: string,
     limit: number,
+    lengthOf?: () => number,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let length = 0;
     try {
+      const want = lengthOf?.();
       for await (const piece of response as AsyncIterable<Buffer>) {
         length += piece.length;
         if (length > limit) throw this.invalid(path, `it is longer than ${limit} bytes`);
         yield piece;
       }
+      if (want === undefined || length === want) return;
+      throw this.invalid(path, `it is ${length} bytes, want ${want}`);
     } catch (cause) {
       if (cause instanceof SealtailError) throw cause;
       throw this.#broken(path, cause);

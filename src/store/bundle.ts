@@ -28,7 +28,7 @@ import {
   unreadChain,
   unreadObject,
 } from "./layout.ts";
-import { readAll, type Shelf, type ShelfObject } from "./shelf.ts";
+import { noFile, readAll, type Shelf, type ShelfObject } from "./shelf.ts";
 import type { ChainReader, ReadableStore } from "./store.ts";
 import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock } from "./tar.ts";
 
@@ -42,6 +42,9 @@ export const bundleChainsMax = 50_000;
 const unreadMax = 10_000;
 
 const endBytes = 2 * tarBlock;
+
+/** Zeros that may follow the end: tools fill a bundle up to whole records. */
+const fillMax = 1_048_576;
 
 /** The bytes of a bundle of `chains`. Throws store-cut-short where an object shrank meanwhile. */
 export async function* writeBundle(
@@ -131,7 +134,10 @@ async function readIndex(path: string, file: OpenFile, size: number): Promise<In
       throw invalid(path, `it ends at byte ${at} without its end mark: it was cut short`);
     }
     const header = headerAt(path, block, at);
-    if (header === undefined) return index;
+    if (header === undefined) {
+      await refuseMore(path, file, at, size);
+      return index;
+    }
     const start = at + tarBlock;
     at = start + header.size + paddingOf(header.size);
     if (at > size) throw invalid(path, `an object at byte ${start} is cut short`);
@@ -140,6 +146,14 @@ async function readIndex(path: string, file: OpenFile, size: number): Promise<In
       throw invalid(path, `it holds more than ${bundleObjectsMax} objects`);
     add(index, path, header, start);
   }
+}
+
+// Some tools go on behind a block of zeros, and others do not.
+async function refuseMore(path: string, file: OpenFile, at: number, size: number): Promise<void> {
+  const rest = new Uint8Array(Math.min(size - at, fillMax + 1));
+  const filled = rest.length <= fillMax && (await readAll(file, rest, at)) === rest.length;
+  if (filled && rest.every((byte) => byte === 0)) return;
+  throw invalid(path, `something follows its end mark at byte ${at}`);
 }
 
 function headerAt(path: string, block: Uint8Array, at: number): TarHeader | undefined {
@@ -176,6 +190,7 @@ function objectsOf({ chains }: Index, path: string, chain: string): Map<string, 
 function addOther(index: Index, path: string, { path: name, kind }: TarHeader): void {
   const parts = name.split("/");
   if (parts[0] !== chainsFolder) return;
+  if (parts.length === 1 && kind === "file") throw invalid(path, "it holds a file named chains");
   for (let length = 2; length <= Math.min(parts.length, 4); length += 1) {
     const isFile = kind === "file" && length === parts.length;
     addItem(index, path, parts.slice(1, length), isFile ? "file" : "dir");
@@ -190,7 +205,10 @@ function addItem(index: Index, path: string, parts: string[], kind: FolderItem["
   if (rest.length === 0 && kind === "dir" && isChainId(chain)) objectsOf(index, path, chain);
   const why = rest.length === 0 ? unreadChain(item) : unreadObject(chain, folder ?? "", item);
   if (why === undefined) return;
-  index.unread.set(parts.join("/"), { chain: rest.length === 0 ? undefined : chain, why });
+  index.unread.set([chainsFolder, ...parts].join("/"), {
+    chain: rest.length === 0 ? undefined : chain,
+    why,
+  });
   if (index.unread.size <= unreadMax) return;
   throw invalid(path, `it holds more than ${unreadMax} names in the place of others`);
 }
@@ -248,6 +266,7 @@ class BundleShelf implements Shelf {
     const place = placeOf(path);
     if (place === undefined) return undefined;
     const found = this.#index.chains.get(place.chain)?.get(`${place.folder}/${place.name}`);
+    if (found === undefined && this.#index.unread.has(path)) throw noFile(path);
     if (found === undefined) return undefined;
     return {
       size: found.size,

@@ -182,7 +182,8 @@ export class DirShelf implements Shelf {
   }
 }
 
-function noFile(path: string): SealtailError {
+/** What has an object's name and is none. */
+export function noFile(path: string): SealtailError {
   return new SealtailError("store-damaged", "a stored object is no file", { place: path });
 }
 

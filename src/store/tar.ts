@@ -24,6 +24,7 @@ const field = {
   prefix: [345, 155],
 } as const;
 
+/** Version included. */
 const magic = "ustar\x0000";
 
 export interface TarHeader {
@@ -64,7 +65,7 @@ export function decodeTarHeader(block: Uint8Array): TarHeader | undefined {
   if (octal(block, field.checksum) !== checksum(block)) {
     throw new Fault("MALFORMED", "tar header has a wrong checksum");
   }
-  if (text(block, [257, 5]) !== "ustar" || block[262] !== 0) {
+  if (latin1(block, field.magic) !== magic) {
     throw new Fault("UNSUPPORTED", "tar is not of the form ustar");
   }
   const type = String.fromCharCode(block[field.type[0]] as number);
@@ -75,7 +76,9 @@ export function decodeTarHeader(block: Uint8Array): TarHeader | undefined {
   const name = text(block, field.name);
   const path = prefix === "" ? name : `${prefix}/${name}`;
   const size = octal(block, field.size);
-  if (type === "5") return { path: path.replace(/\/+$/, ""), kind: "folder", size: 0 };
+  // Some tools pass over so many bytes behind it, others over none.
+  if (type === "5" && size !== 0) throw new Fault("MALFORMED", "tar holds a folder with a size");
+  if (type === "5") return { path: path.replace(/\/+$/, ""), kind: "folder", size };
   return { path, kind: "file", size };
 }
 
@@ -93,14 +96,17 @@ function put(header: Uint8Array, at: number, value: string): void {
   header.set(utf8(value), at);
 }
 
-function text(block: Uint8Array, [at, length]: readonly [number, number]): string {
-  const bytes = block.subarray(at, at + length);
-  const end = bytes.indexOf(0);
-  return String.fromCharCode(...(end < 0 ? bytes : bytes.subarray(0, end)));
+function latin1(block: Uint8Array, [at, length]: readonly [number, number]): string {
+  return String.fromCharCode(...block.subarray(at, at + length));
+}
+
+function text(block: Uint8Array, where: readonly [number, number]): string {
+  const [whole = ""] = latin1(block, where).split("\0", 1);
+  return whole;
 }
 
 function octal(block: Uint8Array, where: readonly [number, number]): number {
-  const digits = /^ *([0-7]{1,12})[ \0]*$/.exec(text(block, where))?.[1];
+  const digits = /^ *([0-7]{1,12})[ \0]*$/.exec(latin1(block, where))?.[1];
   if (digits === undefined) throw new Fault("MALFORMED", "tar header holds no octal number");
   return Number.parseInt(digits, 8);
 }

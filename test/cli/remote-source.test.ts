@@ -225,7 +225,7 @@ const hostile: readonly (readonly [what: string, answer: Answer])[] = [
 const listing = (chains: string) => `{"chains":${chains},"unread":[]}`;
 const sameList = listing(`["${"a".repeat(64)}"],"next":"${"a".repeat(64)}"`);
 
-function ended(response: ServerResponse, body = ""): boolean {
+function ended(response: ServerResponse, body: string | Uint8Array = ""): boolean {
   response.end(body);
   return true;
 }
@@ -274,6 +274,7 @@ const lies: readonly (readonly [what: string, path: RegExp, body: string | Uint8
   ["objects out of order", /[0-9a-f]{64}$/, names(`["${hex16(9)}.blocks","${hex16(0)}.blocks"]`)],
   ["an object that is not there", /[0-9a-f]{64}$/, names(`["${hex16(9)}.blocks"]`)],
   ["more bytes than were asked for", /object$/, new Uint8Array(9_000_000)],
+  ["a page of something else", /object$/, "<html>sign in</html>"],
 ];
 
 for (const [what, path, body] of lies) {
@@ -290,6 +291,37 @@ for (const [what, path, body] of lies) {
     await source.close();
   });
 }
+
+test("an object of which a part is missing on the way is no shorter object", async () => {
+  await using vault = new FakeVault([chainOf(20)]);
+  const { files } = vault;
+  const source = await remoteSource(await vault.start(), undefined, quick);
+  for (const cut of [".blocks", "receipt", "grant"]) {
+    vault.instead = (path, response, query) => {
+      const name = path.replace(/^\/v1\/store\/(.*)\/object$/, `$1/${query.get("name")}`);
+      const bytes = files.get(name);
+      if (bytes === undefined || !name.endsWith(cut)) return false;
+      response.setHeader("sealtail-size", bytes.length);
+      return ended(response, bytes.subarray(0, -1));
+    };
+    assert.equal((await verified(source)).verdict, "INDETERMINATE", cut);
+  }
+  await source.close();
+});
+
+test("a list that goes on for ever, one name a page, is given up", async () => {
+  await using vault = new FakeVault([]);
+  let names = 0;
+  vault.instead = (_, response) => {
+    names += 1;
+    const id = names.toString(16).padStart(64, "0");
+    return ended(response, JSON.stringify({ chains: [id], unread: [], next: id }));
+  };
+  const source = await remoteSource(await vault.start(), undefined, quick);
+  assert.equal((await verified(source)).verdict, "INDETERMINATE");
+  assert.ok(names < 5000);
+  await source.close();
+});
 
 test("why a vault refuses is said, and nothing listening is told from that", async () => {
   using dir = new CommandDir();

@@ -137,6 +137,8 @@ function bent(at: number, bytes: Uint8Array | string): Uint8Array {
 }
 
 const end = new Uint8Array(1024);
+/** Some tools pass over 512 bytes behind it, others over none. */
+const folderOfSize = bent(124, `00000001000${"\0".repeat(21)}5`);
 const hostile: readonly (readonly [name: string, bytes: Uint8Array, why: RegExp])[] = [
   ["empty file", new Uint8Array(0), /cut short/],
   ["bundle without its end", file(grantPath(chainId), grant), /end mark/],
@@ -156,6 +158,13 @@ const hostile: readonly (readonly [name: string, bytes: Uint8Array, why: RegExp]
   ["GNU long name", concat(bent(156, "L"), end), /type/],
   ["sparse file", concat(bent(156, "S"), end), /type/],
   ["GNU magic", concat(bent(257, "ustar  \0"), end), /ustar/],
+  ["version of ustar that is another", concat(bent(257, "ustar\u000099"), end), /ustar/],
+  ["size with something behind its end", concat(bent(124, "0000000\u0000001\u0000"), end), /octal/],
+  ["folder with a size", concat(folderOfSize, new Uint8Array(512), end), /folder with a size/],
+  ["file in the place of all chains", concat(file("chains", grant), end), /file named chains/],
+  ["bundle behind a bundle", concat(end, file(grantPath(chainId), grant), end), /follows its end/],
+  ["bundle and a byte", concat(file(grantPath(chainId), grant), end, Uint8Array.of(1)), /follows/],
+  ["bundle filled up for ever", concat(end, new Uint8Array(1_100_000)), /follows its end/],
   ["old tar", concat(bent(257, new Uint8Array(8)), end), /ustar/],
   [
     "binary size",

@@ -49,6 +49,11 @@ async function withFolder(path: string): Promise<void> {
   await writeFile(path, "");
 }
 
+async function folderInstead(path: string): Promise<void> {
+  await rm(path);
+  await mkdir(path);
+}
+
 async function saysSo(dir: string, text: string): Promise<void> {
   const { verdict, unchecked } = await judged(dir);
   assert.deepEqual(
@@ -160,6 +165,8 @@ describe("a bundle", () => {
           await writeFile(join(path, "x"), "x");
         },
       ],
+      [`${base}/grant`, folderInstead],
+      [`${base}/receipt`, folderInstead],
       [`${base}/headers`, (path) => writeFile(path, "")],
       [
         `${base}/forks/${"0".repeat(16)}-${"a".repeat(64)}`,
