@@ -113,7 +113,7 @@ export class Agent {
     const sink = this.#sink;
     const asks = sink instanceof VaultSink;
     this.#reads =
-      options.reads ?? (asks ? new HttpVaultReads(sink, this.#asking.signal) : undefined);
+      options.reads ?? (asks ? new HttpVaultReads(sink, clock, this.#asking.signal) : undefined);
     this.#roots = config.trust.root_keys?.map((text) => parseVerifierKey(suite, text));
     this.#metrics = new AgentMetrics(this.gauge, version, () => this.#session, config);
     this.#context = {

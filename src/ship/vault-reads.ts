@@ -1,6 +1,7 @@
 // Reads what a vault shows of its chains, for an agent that has none of its own any more.
 //
-// - Everything is bounded: bytes, waits, redirects (none). Nothing that is read is believed here.
+// - Everything is bounded: bytes, waits, redirects (none), and how slowly an answer may come.
+//   Nothing that is read is believed here.
 // - Fails with vault-unreachable, vault-refused or vault-answer-invalid: then the vault could not
 //   be asked.
 
@@ -9,6 +10,7 @@ import { headLength } from "../core/block.ts";
 import { maxReceiptLength } from "../core/checkpoint.ts";
 import { type ErrorCode, SealtailError } from "../core/errors.ts";
 import { maxGrantLength } from "../core/grant.ts";
+import type { Clock } from "../host/clock.ts";
 import type { Connection } from "./vault-sink.ts";
 
 /** A chain in a vault's list. */
@@ -31,14 +33,19 @@ export interface VaultReads {
 /** Chains of one subject that are looked at, in pages of a thousand. */
 const pagesMax = 100;
 const listBytesMax = 4 * 1024 * 1024;
+/** An answer may be slower than this for so long. */
+const bytesPerSecondMin = 1024;
+const slowSecondsMax = 30;
 
 export class HttpVaultReads implements VaultReads {
   readonly #connection: Connection;
+  readonly #clock: Pick<Clock, "mono">;
   readonly #signal: AbortSignal;
 
   /** `signal` ends whatever is under way. */
-  constructor(connection: Connection, signal: AbortSignal) {
+  constructor(connection: Connection, clock: Pick<Clock, "mono">, signal: AbortSignal) {
     this.#connection = connection;
+    this.#clock = clock;
     this.#signal = signal;
   }
 
@@ -71,8 +78,19 @@ export class HttpVaultReads implements VaultReads {
 
   async *blocks(chain: string, from: number, count: number): AsyncGenerator<Uint8Array> {
     const { body } = await this.#get(`/v1/chains/${chain}/blocks?from=${from}&limit=${count}`);
+    yield* this.#pieces(body);
+  }
+
+  async *#pieces(body: Dispatcher.ResponseData["body"]): AsyncGenerator<Uint8Array> {
+    const began = this.#clock.mono();
+    let length = 0;
     try {
-      for await (const piece of body) yield piece as Uint8Array;
+      for await (const piece of body as AsyncIterable<Uint8Array>) {
+        length += piece.length;
+        const seconds = (this.#clock.mono() - began) / 1_000_000 - slowSecondsMax;
+        if (length < seconds * bytesPerSecondMin) throw new RangeError("the answer trickles");
+        yield piece;
+      }
     } catch (cause) {
       throw failure("vault-unreachable", "the connection broke", cause);
     }
@@ -83,14 +101,10 @@ export class HttpVaultReads implements VaultReads {
     const { statusCode, body } = await this.#get(path);
     const pieces: Uint8Array[] = [];
     let length = 0;
-    try {
-      for await (const piece of body) {
-        length += (piece as Uint8Array).length;
-        if (length > limit) break;
-        pieces.push(piece as Uint8Array);
-      }
-    } catch (cause) {
-      throw failure("vault-unreachable", "the connection broke", cause);
+    for await (const piece of this.#pieces(body)) {
+      length += piece.length;
+      if (length > limit) break;
+      pieces.push(piece);
     }
     if (length > limit) throw failure("vault-answer-invalid", `answer is above ${limit} bytes`);
     return statusCode === 404 ? undefined : Buffer.concat(pieces);

@@ -39,7 +39,7 @@ const timerMs = 2;
 /**
  * The pieces of a request's body; none where there is no body. Stops reading when it is left. Only
  * the time counts that we wait for the client, none in which it waits for us.
- * Throws Problem too-slow.
+ * Throws Problem too-slow, or bad-request for a body that was cut off.
  */
 export async function* piecesOfBody(
   body: ReadableStream<Uint8Array> | null,
@@ -66,7 +66,10 @@ export async function* piecesOfBody(
   };
   const read = async (): ReturnType<typeof reader.read> => {
     since = clock.mono();
-    const next = await reader.read();
+    // Whoever hung up is told nothing; it is no fault of ours, and nobody's to log.
+    const next = await reader.read().catch(() => {
+      throw new Problem("bad-request", "the body was cut off");
+    });
     waited += (clock.mono() - since) / 1000;
     since = undefined;
     return next;

@@ -149,7 +149,7 @@ export class World {
     one.agent = await Agent.start({
       ...{ config, files, diag, suite, clock, random, version: "0", host: "h", env: {} },
       sink: new Road(this.vault, clock, () => this.chance()),
-      reads: new HttpVaultReads(new Window(this.vault, clock), new AbortController().signal),
+      reads: new HttpVaultReads(new Window(this.vault, clock), clock, new AbortController().signal),
       lock: async () => ({ release: () => {}, [Symbol.dispose]: () => {} }),
       listens: false,
       hints: "none",

@@ -1,6 +1,7 @@
 // What an agent reads of a vault's chains, over a real socket and a real vault.
 
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import { systemClock } from "../../src/host/clock.ts";
 import { systemFiles } from "../../src/host/files.ts";
@@ -10,6 +11,7 @@ import { VaultSink } from "../../src/ship/vault-sink.ts";
 import { believe, Unbelievable } from "../../src/succession/vault-chain.ts";
 import { ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import { Rig } from "../vault/rig.ts";
 
@@ -20,7 +22,7 @@ function readsOf(url: string): { sink: VaultSink; reads: HttpVaultReads } {
     ...{ env: {}, files: systemFiles, clock: systemClock, diag: new RecordingDiag() },
     ...{ url, userAgent: "test" },
   });
-  return { sink, reads: new HttpVaultReads(sink, new AbortController().signal) };
+  return { sink, reads: new HttpVaultReads(sink, systemClock, new AbortController().signal) };
 }
 
 test("a chain of a real vault is found by its subject, checked and believed", async () => {
@@ -65,4 +67,20 @@ test("a vault that cannot be asked is told from one that has nothing", async () 
   } finally {
     await sink.close();
   }
+});
+
+test("a vault whose answers trickle counts as one that cannot be asked", async () => {
+  const clock = new FakeClock();
+  const trickle = Readable.from(
+    (async function* () {
+      for (;;) {
+        await clock.advance(9_000);
+        yield new Uint8Array(1);
+      }
+    })(),
+  );
+  const connection = { get: async () => ({ statusCode: 200, body: trickle }) as never };
+  const reads = new HttpVaultReads(connection, clock, new AbortController().signal);
+  const failed = { code: "vault-unreachable" };
+  await assert.rejects(reads.heads("0".repeat(64), 0, 1024), failed);
 });

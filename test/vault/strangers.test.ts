@@ -177,6 +177,14 @@ describe("slow bodies", () => {
     }
   });
 
+  test("a body that is cut off is its sender's fault, not ours", async () => {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.error(new Error("aborted")),
+    });
+    const reading = all(piecesOfBody(body, new FakeClock()));
+    await assert.rejects(reading, { code: "bad-request", status: 400 });
+  });
+
   test("one that waits for us is not slow, however long that takes", async () => {
     const clock = new FakeClock();
     const body = new ReadableStream<Uint8Array>({
