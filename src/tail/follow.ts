@@ -9,7 +9,7 @@ import type { BytePath } from "./byte-path.ts";
 import type { ReadableCopy } from "./copies.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
-import { declareSource, type Fingerprint } from "./identity.ts";
+import { declareSource, type Fingerprint, fingerprintOf } from "./identity.ts";
 import type { SourceRef } from "./item.ts";
 import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
 import { retryUs } from "./pace.ts";
@@ -286,6 +286,14 @@ export class Follow {
     this.size = Math.max(this.size, size);
     this.unread.grew(size, clock.now());
     this.appeared.grew(size, clock.mono());
+  }
+
+  /** First bytes that were seen and not read yet: what takes their place is told from them. */
+  sawHead(head: Uint8Array): void {
+    const solid = withoutHoles(head);
+    if (this.print === undefined && solid.length > 0) {
+      this.print = fingerprintOf(this.base.suite, solid);
+    }
   }
 
   assure(size: number): void {

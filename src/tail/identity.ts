@@ -47,8 +47,7 @@ export function declareSource(
     ino: String(ino),
     birth: String(birthNs > 0n ? birthNs : 0n),
     generation,
-    fingerprint: hex(suite.sha256(head)),
-    fingerprint_len: head.length,
+    ...fingerprintOf(suite, head),
   };
   return refOf(suite, record);
 }
@@ -59,6 +58,10 @@ export function refOf(suite: Suite, record: SourceRecord): SourceRef {
 }
 
 export type Fingerprint = Pick<SourceRecord, "fingerprint" | "fingerprint_len">;
+
+export function fingerprintOf(suite: Suite, head: Uint8Array): Fingerprint {
+  return { fingerprint: hex(suite.sha256(head)), fingerprint_len: head.length };
+}
 
 export type Sameness = "same" | "changed" | "unknown";
 

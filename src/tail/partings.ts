@@ -12,6 +12,7 @@ import type { ResumeOptions, Statement } from "./item.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Roster } from "./roster.ts";
 import type { Schedule } from "./schedule.ts";
+import { settle } from "./settle.ts";
 import type { TailCounts } from "./stats.ts";
 
 export interface PartingsContext {
@@ -97,10 +98,17 @@ export class Partings {
       if (follow.pending === 0 || (!known && follow.ref !== undefined)) continue;
       if (follow.ref === undefined && !mayDeclare()) continue;
       if (follow.unlinkedAt !== undefined) this.bury(follow);
-      else if (follow.ref === undefined) this.owed.push([await declareUnread(follow)]);
+      else if (follow.ref === undefined) this.owed.push(await this.#declare(follow));
     }
     const { owed } = this;
     this.owed = [];
     return owed;
+  }
+
+  // Where bytes that were seen may be gone, that is said first: a later start sees what is there.
+  async #declare(follow: Follow): Promise<Statement[]> {
+    const { handle } = follow;
+    const settled = follow.doubt && handle !== undefined ? await settle(follow, handle) : [];
+    return settled.length > 0 ? settled : [await declareUnread(follow)];
   }
 }

@@ -127,8 +127,12 @@ export async function confirm(follow: Follow): Promise<void> {
   const { seen } = follow;
   const head = new Uint8Array(follow.position === 0 ? fingerprintBytes : 0);
   const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
-  if (await unchanged(follow, handle, head, got)) follow.assure(seen);
-  else follow.doubt = true;
+  if (!(await unchanged(follow, handle, head, got))) {
+    follow.doubt = true;
+    return;
+  }
+  follow.assure(seen);
+  follow.sawHead(head.subarray(0, got));
 }
 
 /** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */
@@ -153,9 +157,8 @@ async function unchanged(
   got: number,
 ): Promise<boolean> {
   if (follow.position === 0) {
-    if (follow.ref === undefined || got === 0) return true;
+    if (follow.print === undefined || got === 0) return true;
     const { suite } = follow.base;
-    if (follow.print === undefined) return true;
     return sameHead(suite, follow.print, room.subarray(0, got)) !== "changed";
   }
   const { length } = follow.frontier;

@@ -8,14 +8,19 @@
 // - A new generation is declared in the same statements, unless the file is empty so far: then
 //   its old generation was closed by a gap, and the next one is declared with its first bytes.
 
-import { hex } from "../core/bytes.ts";
 import type { GapCause } from "../core/record.ts";
 import { wallTimeOf } from "../host/clock.ts";
 import type { OpenFile } from "../host/files.ts";
 import { type Copy, isReadable } from "./copies.ts";
 import type { Follow } from "./follow.ts";
 import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
-import { type Fingerprint, fingerprintBytes, type Sameness, sameHead } from "./identity.ts";
+import {
+  type Fingerprint,
+  fingerprintBytes,
+  fingerprintOf,
+  type Sameness,
+  sameHead,
+} from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
 import { holeLeast, NulSearch } from "./nuls.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
@@ -303,6 +308,5 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
 
 function fingerprintNow(follow: Follow, head: Uint8Array): Fingerprint {
   const length = Math.min(head.length, follow.print?.fingerprint_len ?? 0);
-  const fingerprint = hex(follow.base.suite.sha256(head.subarray(0, length)));
-  return { fingerprint, fingerprint_len: length };
+  return fingerprintOf(follow.base.suite, head.subarray(0, length));
 }

@@ -212,6 +212,33 @@ test("unread bytes that were seen, cut and overwritten by more are a gap", async
   assert.deepEqual(reader.lines(), ["one", "much longer than before"]);
 });
 
+test("bytes that were seen and never read, overwritten by as many or more, are a gap", async () => {
+  for (const next of ["other-1\n", "other-1\nother-2\n"]) {
+    const { files, reader } = await reading(() => undefined);
+    files.put(log, "first-1\n");
+    await reader.tail.wait(5_000);
+    await reader.tail.wait(1_000);
+    files.put(log, next);
+    await reader.tail.wait(3_000);
+    await reader.pullFor(3_000);
+    assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+    assert.deepEqual(reader.lines(), next.trim().split("\n"));
+  }
+});
+
+test("before a stop, unread bytes that were seen and cut off are a gap", async () => {
+  const { files, reader } = await reading(() => undefined);
+  files.put(log, "first-1\nfirst-2\n");
+  await reader.tail.wait(5_000);
+  files.put(log, "next\n");
+  await reader.tail.wait(3_000);
+  const said = (await reader.tail.farewell(true)).flat();
+  assert.deepEqual(
+    said.map((each) => each.type),
+    ["source", "gap", "source"],
+  );
+});
+
 test("a hole of NULs left by a writer that did not append is read as what it is", async () => {
   const { files, reader } = await reading((f) => f.put(log, "one\ntwo\n"));
   const file = await files.open(log, "write");
