@@ -552,11 +552,14 @@ function acknowledgementExample(): string {
 
 /** As if block 2 were the newest. */
 function checkedExample(): string {
+  const object = concat(...[genesis, block1, block2].flatMap(({ head, stored }) => [head, stored]));
   const tree = new Frontier(suite);
   for (const { hash } of [genesis, block1, block2]) tree.append(hash);
   const text = headNoteText("vault.example", {
     ...{ chain: hex(chain.id), size: 3, head: block2.head, stopped: false, base: 0 },
+    ...{ grant: hex(grantHash), sure: true },
     print: { settled: hex(filled(0x0a, 32)), rest: hex(filled(0x0b, 32)) },
+    content: { bytes: object.length, digest: hex(suite.sha256(object)) },
     ...{ runs: [runId], tree: tree.hashes() },
     sources: [{ record: source, offset: utf8(text1).length + utf8(text2).length }],
   });

@@ -33,6 +33,7 @@ import type {
   ChainWriter,
   ForkProof,
   KeptFork,
+  KnownEnd,
   OpenChain,
   OpenOptions,
   ReadableStore,
@@ -72,6 +73,9 @@ class ReadableDir implements ReadableStore {
   }
 }
 
+/** So many of them are kept. */
+const writersMax = 1024;
+
 export interface DirStoreOptions {
   readonly files: Files;
   readonly suite: Suite;
@@ -92,7 +96,7 @@ export async function openDirStore(options: DirStoreOptions): Promise<Store> {
 
 class DirStore extends ReadableDir implements Store {
   readonly #options: DirStoreOptions;
-  /** Ends of chains that this process wrote last, and without a failure: no need to look again. */
+  /** Of chains that this process wrote last, and without a failure: no need to search the end. */
   readonly #writers = new Map<string, DirChain>();
 
   constructor(options: DirStoreOptions, shelf: DirShelf) {
@@ -101,32 +105,51 @@ class DirStore extends ReadableDir implements Store {
   }
 
   async open(chain: string, options: OpenOptions = {}): Promise<OpenChain | undefined> {
-    const { durable = 0, known } = options;
+    return await this.#open(chain, options, true);
+  }
+
+  async #open(
+    chain: string,
+    { durable = 0, known }: OpenOptions,
+    settled: boolean,
+  ): Promise<OpenChain | undefined> {
     const usual = { cutBytes: 0, headersWritten: 0, damage: undefined };
     const own = this.#writers.get(chain);
     if (own !== undefined && (await own.untouched())) return { writer: own, report: usual };
     this.#writers.delete(chain);
     if ((await this.reader(chain).grant()) === undefined) return undefined;
     const { files, suite, asideDir } = this.#options;
-    if (known !== undefined && isSame(await this.print(chain, known.base), known.print)) {
-      const end = { size: known.size, tail: await tailAt(files, this.shelf, chain, known.base) };
-      // A complete object behind the base is of an end that nobody noted.
-      if (known.base === known.size || end.tail !== undefined) {
-        const writer = this.#writer(chain, end);
-        await writer.takePrint();
-        this.#writers.set(chain, writer);
-        return { writer, report: usual };
-      }
-    }
+    const noted = known && (await this.#noted(chain, known));
+    if (noted !== undefined) return { writer: this.#keep(chain, noted), report: usual };
     const recovery = { files, suite, shelf: this.shelf, asideDir };
     const found = await findEnd(recovery, chain, durable);
     const { cutBytes, damage } = found;
     const writer = this.#writer(chain, found);
     const missing = damage === undefined ? await missingHeaders(this.shelf, chain, found.size) : [];
     for (const range of missing) await writer.writeHeaders(range);
-    if (damage === undefined) this.#writers.set(chain, writer);
-    await writer.takePrint();
+    await writer.takePrint(settled);
+    if (damage === undefined) this.#keep(chain, writer);
     return { writer, report: { cutBytes, headersWritten: missing.length, damage } };
+  }
+
+  /** A writer that goes on where `known` ends; undefined where anything is not as it was. */
+  async #noted(chain: string, known: KnownEnd): Promise<DirChain | undefined> {
+    const { size, base, print, content } = known;
+    const tail =
+      base === size ? undefined : await tailAt(this.#options.files, this.shelf, chain, base);
+    // A complete object behind the base is of an end that nobody noted.
+    if (base < size && tail?.bytes !== content.bytes) return undefined;
+    const writer = this.#writer(chain, { size, tail });
+    await writer.takePrint(false);
+    const same = isSame(writer.print, print) && writer.content.digest === content.digest;
+    return same ? writer : undefined;
+  }
+
+  #keep(chain: string, writer: DirChain): DirChain {
+    const [oldest] = this.#writers.keys();
+    if (oldest !== undefined && this.#writers.size >= writersMax) this.#writers.delete(oldest);
+    this.#writers.set(chain, writer);
+    return writer;
   }
 
   async print(chain: string, base: number): Promise<ChainPrint> {
@@ -141,7 +164,8 @@ class DirStore extends ReadableDir implements Store {
     // Also when it was there: whoever made it may have died before its name was durable.
     await files.syncDir(this.shelf.path(chainsFolder));
     await writeFileDurably(files, this.shelf.path(grantPath(chain)), grant, modes.complete);
-    const opened = await this.open(chain);
+    // The grant is new: whoever goes on from here judges it by its hash.
+    const opened = await this.#open(chain, {}, false);
     if (opened === undefined) throw new RangeError(`grant of chain ${chain} did not stay`);
     return opened.writer;
   }

@@ -41,6 +41,14 @@ export interface ObjectNumbers {
   readonly headers: readonly number[];
 }
 
+/** What was seen of one object. */
+export interface PrintRow {
+  readonly path: string;
+  /** Settled in every print whose base is this or more. */
+  readonly end: number;
+  readonly info: FileInfo | undefined;
+}
+
 /** Lists the objects of a chain. */
 export async function numbersOf(
   { files, shelf }: Pick<PrintPlace, "files" | "shelf">,
@@ -53,34 +61,58 @@ export async function numbersOf(
   return { blocks, headers: names.flatMap((name) => headersNumber(name) ?? []) };
 }
 
-/** The print of those objects of a chain. */
-export async function printOf(
-  { files, suite, shelf }: PrintPlace,
+/** What was seen of those objects of a chain, in this order. */
+export async function rowsOf(
+  { files, shelf }: Pick<PrintPlace, "files" | "shelf">,
   chain: string,
-  base: number,
   { blocks, headers }: ObjectNumbers,
-): Promise<ChainPrint> {
+): Promise<PrintRow[]> {
   const objects = [
-    { path: grantPath(chain), settled: true },
-    ...blocks.map((first) => ({ path: blocksPath(chain, first), settled: first < base })),
+    { path: grantPath(chain), end: 0 },
+    ...blocks.map((first) => ({ path: blocksPath(chain, first), end: first + 1 })),
     ...headers.map((first) => ({
       path: headersPath(chain, first),
-      settled: first + blocksPerRange <= base,
+      end: first + blocksPerRange,
     })),
   ];
   const infos = await files.glance(objects.map(({ path }) => shelf.path(path)));
-  const rows = objects.map((object, at) => ({ ...object, info: infos[at] }));
+  return objects.map((object, at) => ({ ...object, info: infos[at] }));
+}
+
+/** The print that they make; `base` parts what is settled from the rest. */
+export function printOfRows(suite: Suite, rows: readonly PrintRow[], base: number): ChainPrint {
   const part = (settled: boolean): string =>
     hashOf(
       suite,
-      rows.filter((row) => row.settled === settled),
+      rows.filter(({ end }) => end <= base === settled),
     );
   return { settled: part(true), rest: part(false) };
+}
+
+/** The print of those objects of a chain. */
+export async function printOf(
+  place: PrintPlace,
+  chain: string,
+  base: number,
+  numbers: ObjectNumbers,
+): Promise<ChainPrint> {
+  return printOfRows(place.suite, await rowsOf(place, chain, numbers), base);
 }
 
 /** The `rest` of a chain's print where `path` is the only object in it; none: there is none. */
 export function restOf(suite: Suite, path?: string, info?: FileInfo): string {
   return hashOf(suite, path === undefined ? [] : [{ path, info }]);
+}
+
+/**
+ * How long after it was seen, in milliseconds, a file may still be changed without a trace in its
+ * times: they go by ticks of the kernel's clock, and in some file systems by seconds. 0: every
+ * change shows. `now` in Unix microseconds.
+ */
+export function tracelessMs({ ctimeNs }: Pick<FileInfo, "ctimeNs">, now: number): number {
+  const tick = ctimeNs % 1_000_000_000n === 0n ? 2000 : 20;
+  // A time that is still to come, or long past, is not given again.
+  return Math.abs(now / 1000 - Number(ctimeNs / 1000n) / 1000) < tick ? tick : 0;
 }
 
 /** One print. */

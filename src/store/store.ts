@@ -81,7 +81,19 @@ export interface ChainWriter {
   readonly base: number;
   /** What stood for the stored objects after this writer's last write; below `base` is settled. */
   readonly print: ChainPrint;
-  /** Whether that still stands for them: nobody else changed, added or took away any. */
+  /** What the object that grows holds. */
+  readonly content: Content;
+  /**
+   * What was not read again since this writer changed it: somebody may have changed it in the same
+   * moment, and the print would not show it. Of `more`, also complete objects.
+   */
+  readonly unsure: "nothing" | "what grows" | "more";
+  /** Reads complete objects that are unsure. Throws store-touched where one is not as it was. */
+  settle(): Promise<void>;
+  /**
+   * Whether that still stands for them: nobody else changed, added or took away any. What is unsure
+   * is read, if that was not done for a minute.
+   */
   untouched(): Promise<boolean>;
   /**
    * The same at the price of a few looks: without a search for objects that were put beside, and of
@@ -90,17 +102,24 @@ export interface ChainWriter {
   seemsUntouched(): Promise<boolean>;
 }
 
+/** Bytes of an object, and their SHA-256 in hex. */
+export interface Content {
+  readonly bytes: number;
+  readonly digest: string;
+}
+
 /** What stood for a chain's objects once, with `size` blocks in them. */
 export interface KnownEnd {
   readonly size: number;
   readonly base: number;
   readonly print: ChainPrint;
+  readonly content: Content;
 }
 
 export interface OpenOptions {
   /** Blocks that were durable once, whatever the kept receipt says: not one of them is cut off. */
   readonly durable?: number;
-  /** Nothing is read where this print still stands for what is there. */
+  /** Only what grows is read where this still stands for what is there. */
   readonly known?: KnownEnd | undefined;
 }
 

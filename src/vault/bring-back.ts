@@ -8,12 +8,14 @@
 //   back.
 
 import { believed, judgeGrant } from "../core/authority.ts";
+import { hex } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { type Grant, parseGrant } from "../core/grant.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import type { VerifierKey } from "../core/note.ts";
 import type { Diag } from "../host/diag.ts";
+import { isSame } from "../store/print.ts";
 import type { ChainReader, ChainWriter, Store } from "../store/store.ts";
 import type { Finding } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
@@ -60,8 +62,9 @@ export interface ChainHead {
   receiptFloor: number;
   /** The head that was judged as the next one, while the block before it was `after`. */
   judged: { readonly judged: HeadJudgement; readonly after: Uint8Array | undefined } | undefined;
-  /** Blocks that the note in the state directory covers. */
+  /** Blocks that the note in the state directory covers, and whether it says that all is sure. */
   noted: number;
+  notedSure: boolean;
 }
 
 export interface BringBackOptions {
@@ -138,12 +141,11 @@ export class BringBack {
     return head;
   }
 
-  /** Whether somebody changed objects of a chain that is not open; also where there is no note. */
-  async isTouched(chain: string): Promise<boolean> {
+  /** Whether a chain that is not open need not be looked at more closely. */
+  async stands(chain: string): Promise<boolean> {
     const noted = await this.#noted(chain);
-    if (noted === undefined) return true;
-    const { settled, rest } = await this.#options.store.print(chain, noted.base);
-    return settled !== noted.print.settled || rest !== noted.print.rest;
+    if (noted === undefined || !noted.sure) return false;
+    return isSame(await this.#options.store.print(chain, noted.base), noted.print);
   }
 
   /** Writes down what a head has come to. What can't be written is checked again, later. */
@@ -152,10 +154,16 @@ export class BringBack {
     const { walk, writer, newest, allRuns, chain } = head;
     if (newest === undefined || walk.thread.blockNo !== writer.size) return;
     try {
-      const checked = checkedChain(walk, newest, allRuns, writer);
+      await writer.settle();
+      const sure = writer.unsure === "nothing";
+      if (writer.unsure === "more" || (head.noted === writer.size && head.notedSure === sure))
+        return;
+      const { size, base, print, content } = writer;
+      const end = { grant: hex(head.grant.hash), sure, size, base, print, content };
+      const checked = checkedChain(walk, newest, allRuns, end);
       const text = headNoteText(keys.receipt.name, checked);
       await notes.keepChecked(chain, formatHeadNote(text, signers.receipt.signNote(text)));
-      head.noted = writer.size;
+      [head.noted, head.notedSure] = [size, sure];
     } catch (error) {
       diag.warn("couldn't note what was checked of a chain", { chain, error: error as Error });
     }
@@ -182,9 +190,9 @@ export class BringBack {
   ): Promise<ChainHead> {
     const { suite } = this.#options;
     const { id: chain } = reader;
-    const holds = noted && (await this.#holds(chain, writer, noted));
-    // The grant is settled: where the note holds, it is the one that was judged.
     const stored = await reader.grant();
+    const isJudged = stored !== undefined && hex(suite.sha256(stored)) === noted?.grant;
+    const holds = noted && isJudged ? await this.#holds(chain, writer, noted) : undefined;
     const grant =
       holds === undefined || stored === undefined
         ? this.#grant(stored, floor)
@@ -202,7 +210,8 @@ export class BringBack {
     const allRuns = holds === undefined || noted?.runs !== undefined;
     const { walk } = found;
     const head = this.#head({ chain, grant, walk, writer, findings, allRuns });
-    head.noted = holds === "whole" ? (noted?.size ?? 0) : 0;
+    if (holds === "whole" && noted !== undefined)
+      [head.noted, head.notedSure] = [noted.size, noted.sure];
     head.receipt = floor.receipt;
     head.receiptFloor = floor.time;
     moveTo(suite, head, found.head, rootOf(walk));
@@ -215,10 +224,11 @@ export class BringBack {
     writer: ChainWriter,
     noted: CheckedChain,
   ): Promise<"whole" | "grown" | undefined> {
-    const { base, print } = noted;
+    const { base, print, content } = noted;
     const now = writer.base === base ? writer.print : await this.#options.store.print(chain, base);
     if (now.settled !== print.settled) return undefined;
-    return now.rest === print.rest && writer.size === noted.size ? "whole" : "grown";
+    const same = now.rest === print.rest && writer.content.digest === content.digest;
+    return same && writer.size === noted.size ? "whole" : "grown";
   }
 
   // Who began a chain was judged then, and our receipt says so; the root may be trusted no more.
@@ -252,7 +262,8 @@ export class BringBack {
   ): ChainHead {
     const reader = this.#options.store.reader(parts.chain);
     const nothing = { judged: undefined, stored: undefined, newest: undefined, receipt: undefined };
-    return { ...parts, ...nothing, reader, receiptFloor: 0, noted: 0 };
+    const note = { noted: 0, notedSure: false };
+    return { ...parts, ...nothing, ...note, reader, receiptFloor: 0 };
   }
 }
 
@@ -281,6 +292,9 @@ const noWriter: ChainWriter = {
   size: 0,
   base: 0,
   print: { settled: "", rest: "" },
+  content: { bytes: 0, digest: "" },
+  unsure: "nothing",
+  settle: async () => undefined,
   untouched: async () => true,
   seemsUntouched: async () => true,
   append() {

@@ -32,6 +32,10 @@ import type { ChainWalk, WalkOptions } from "../verify/walk.ts";
 export interface CheckedChain extends KnownEnd {
   /** In hex. */
   readonly chain: string;
+  /** Hash of the grant's note, in hex. */
+  readonly grant: string;
+  /** Whether nothing of it need be read again. */
+  readonly sure: boolean;
   /** header ‖ signature of the newest block. */
   readonly head: Uint8Array;
   /** Whether that block ended its run. */
@@ -45,8 +49,8 @@ export interface CheckedChain extends KnownEnd {
 
 const title = "sealtail/1 checked";
 const keys = [
-  ...(["vault", "chain", "size", "head", "stopped", "base"] as const),
-  ...(["settled", "rest", "runs", "tree", "sources"] as const),
+  ...(["vault", "chain", "grant", "size", "head", "stopped", "base"] as const),
+  ...(["settled", "rest", "bytes", "content", "sure", "runs", "tree", "sources"] as const),
 ];
 const maxRuns = 256;
 /** Sources as a snapshot may list them, in base64, and all that stands around them. */
@@ -57,14 +61,15 @@ export function checkedChain(
   walk: ChainWalk,
   head: Uint8Array,
   allRuns: boolean,
-  end: KnownEnd,
+  end: Pick<CheckedChain, "grant" | "sure" | keyof KnownEnd>,
 ): CheckedChain {
   const { thread, sources, runs } = walk;
   if (thread.frontier === undefined || sources.loose || thread.blockNo !== end.size) {
     throw new RangeError("walk does not know what a note says");
   }
   return {
-    ...{ chain: walk.chainId, size: end.size, base: end.base, print: end.print, head },
+    ...{ chain: walk.chainId, grant: end.grant, size: end.size, head },
+    ...{ base: end.base, print: end.print, content: end.content, sure: end.sure },
     stopped: thread.stopped === true,
     runs: allRuns && runs.size <= maxRuns ? runs.known : undefined,
     tree: thread.frontier.hashes(),
@@ -74,12 +79,14 @@ export function checkedChain(
 
 /** The text that the vault signs. */
 export function headNoteText(vault: string, checked: CheckedChain): string {
-  const { chain, size, head, stopped, base, print, runs, tree, sources } = checked;
+  const { chain, grant, size, head, stopped, base, print, content, sure } = checked;
+  const { runs, tree, sources } = checked;
   const listed = sources.map(({ record, offset }): JsonObject => ({ record, offset }));
   const values: Record<(typeof keys)[number], string> = {
-    ...{ vault, chain, size: String(size), head: base64(head) },
+    ...{ vault, chain, grant, size: String(size), head: base64(head) },
     ...{ stopped: stopped ? "yes" : "no", base: String(base) },
     ...{ settled: print.settled, rest: print.rest },
+    ...{ bytes: String(content.bytes), content: content.digest, sure: sure ? "yes" : "no" },
     runs: runs === undefined ? "-" : base64(concat(...runs)),
     tree: base64(concat(...tree)),
     sources: base64(encodeJson({ sources: listed })),
@@ -122,11 +129,14 @@ function parse(text: string): CheckedChain {
   const sources = decodeJson(fromBase64(value("sources")))["sources"];
   return {
     chain: value("chain"),
+    grant: value("grant"),
     size: fromDecimal(value("size")),
     head: fromBase64(value("head")),
     stopped: value("stopped") === "yes",
     base: fromDecimal(value("base")),
     print: { settled: value("settled"), rest: value("rest") },
+    content: { bytes: fromDecimal(value("bytes")), digest: value("content") },
+    sure: value("sure") === "yes",
     runs: runs === "-" ? undefined : pieces(fromBase64(runs), 16),
     tree: pieces(fromBase64(value("tree")), 32),
     sources: positionsIn(sources),

@@ -20,13 +20,12 @@ import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./b
 import { damageOf, OtherKeys } from "./damage.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
-import { readAgain } from "./stored-check.ts";
 import { Turnstile } from "./turnstile.ts";
 
 export interface HeadsOptions {
   readonly suite: Suite;
   readonly store: Store;
-  readonly notes: Pick<OwnNotes, "receipt" | "checked">;
+  readonly notes: Pick<OwnNotes, "receipt" | "checked" | "dropChecked">;
   readonly bringBack: BringBack;
   readonly clock: Pick<Clock, "sleep">;
   readonly diag: Diag;
@@ -55,14 +54,13 @@ interface Slot {
 /** What a look again needs to know of a chain. */
 export interface Looked {
   readonly chain: string;
-  readonly size: number;
   readonly damage: string | undefined;
 }
 
 interface Damaged {
   readonly problem: Problem;
-  /** What stood for the objects, the receipts included, when they failed. */
-  readonly standing: string;
+  /** What stood for the objects, the receipts included, when they failed; undefined: not yet. */
+  readonly standing: string | undefined;
 }
 
 export class Heads {
@@ -70,8 +68,6 @@ export class Heads {
   /** The least recently used chain first. */
   readonly #slots = new Map<string, Slot>();
   readonly #damaged = new Map<string, Damaged>();
-  /** How many blocks a chain had when what it grew by was last read again. */
-  readonly #readAgain = new Map<string, number>();
   /** Heads that are noted and then forgotten. */
   readonly #leaving = new Set<Promise<void>>();
   #bytes = 0;
@@ -112,9 +108,8 @@ export class Heads {
         await this.#ready(chain, slot, look);
         const done = await work(slot.head);
         const { head } = slot;
-        if (head !== undefined && head.writer.size - head.noted >= notedEvery) {
-          await this.#options.bringBack.note(head);
-        }
+        if (head !== undefined && head.writer.size - head.noted >= notedEvery)
+          await this.#note(slot);
         return done;
       });
     } finally {
@@ -134,30 +129,15 @@ export class Heads {
 
   /**
    * Looks whether somebody changed a chain's objects, and if so, or where it is said to be damaged,
-   * checks them; what it grew by is read again. Throws what says nothing about the objects.
+   * checks them; what may have been changed unseen is read. Throws what says nothing about them.
    */
-  async rescan({ chain, size, damage }: Looked): Promise<void> {
+  async rescan({ chain, damage }: Looked): Promise<void> {
     const open = this.#slots.has(chain);
-    const grown = this.#readAgain.get(chain) !== size;
     try {
-      if (open || damage !== undefined || (await this.#options.bringBack.isTouched(chain)))
+      if (open || damage !== undefined || !(await this.#options.bringBack.stands(chain)))
         await this.assertWhole(chain);
-      if (grown) await this.use(chain, (head) => this.#readGrown(head));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-    }
-  }
-
-  // Whoever wrote in the moment of a write of ours left no other trace than what there is to read.
-  async #readGrown(head: ChainHead | undefined): Promise<void> {
-    if (head?.newest === undefined) return;
-    const { chain, reader, writer, newest } = head;
-    try {
-      const from = Math.min(this.#readAgain.get(chain) ?? writer.base, writer.size - 1);
-      await readAgain(this.#options.suite, reader, from, newest);
-      this.#readAgain.set(chain, writer.size);
-    } catch (error) {
-      throw (await this.condemn(chain, error)) ?? error;
     }
   }
 
@@ -190,6 +170,8 @@ export class Heads {
     const code = error instanceof OtherKeys ? "vault-keys-changed" : "chain-damaged";
     const problem = new Problem(code, why, { retryAfter: 60 });
     this.drop(chain);
+    this.#damaged.set(chain, { problem, standing: undefined });
+    await this.#dropNote(chain);
     this.#damaged.set(chain, { problem, standing: await this.#standing(chain) });
     this.#options.diag.error("stored chain can't be used", { chain, why, code });
     this.#options.onDamage(chain, why);
@@ -205,6 +187,7 @@ export class Heads {
   /** The head is there and its objects are untouched, or there is none. Throws Problem. */
   async #ready(chain: string, slot: Slot, look: "closely" | "quickly"): Promise<void> {
     const known = this.#damaged.get(chain);
+    if (known !== undefined && known.standing === undefined) throw known.problem;
     if (known !== undefined && (await this.#standing(chain)) === known.standing)
       throw known.problem;
     const last = slot.head?.stored;
@@ -307,7 +290,20 @@ export class Heads {
   }
 
   async #note({ head }: Slot): Promise<void> {
-    if (head === undefined || head.noted === head.writer.size) return;
+    if (head === undefined) return;
     await this.#options.bringBack.note(head);
+    // A reader may have found damage meanwhile.
+    if (this.#damaged.has(head.chain)) await this.#dropNote(head.chain);
+  }
+
+  // What it covers failed though nobody seems to have touched it: it counts no more, also not after
+  // a restart.
+  async #dropNote(chain: string): Promise<void> {
+    const { notes, diag } = this.#options;
+    try {
+      await notes.dropChecked(chain);
+    } catch (error) {
+      diag.warn("couldn't drop the note about a damaged chain", { chain, error: error as Error });
+    }
   }
 }

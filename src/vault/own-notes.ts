@@ -4,13 +4,14 @@
 // - Nothing here is believed unless the vault's own keys signed it. Without its note a chain is
 //   read again as a whole. Without its receipt, a store that was set back as a whole, together with
 //   its own copy of the receipt, is not noticed here: agents notice it at their next request.
-// - Written without a sync: after a power cut some of it may be older, or gone.
+// - Written without a sync: after a power cut some of it may be older, or gone. Only that a note
+//   counts no more is durable.
 //
 // A place beside the chains, for vaults that share a store, would be another OwnNotes.
 
 import { maxReceiptLength } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
-import { readWhole, replaceFile } from "../host/durable.ts";
+import { readWhole, replaceFile, unlinkIfPresent } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { isChainId } from "../store/layout.ts";
 import { headNoteBytesMax } from "./head-note.ts";
@@ -20,6 +21,8 @@ export interface OwnNotes {
   keepReceipt(chain: string, receipt: Uint8Array): Promise<void>;
   checked(chain: string): Promise<Uint8Array | undefined>;
   keepChecked(chain: string, note: Uint8Array): Promise<void>;
+  /** The chain must be checked as a whole, also after a power cut. */
+  dropChecked(chain: string): Promise<void>;
   /** Chains of which something was written down. */
   chains(): Promise<string[]>;
 }
@@ -48,6 +51,12 @@ export class StateDirNotes implements OwnNotes {
 
   keepChecked(chain: string, note: Uint8Array): Promise<void> {
     return this.#write(chain, "checked", note);
+  }
+
+  async dropChecked(chain: string): Promise<void> {
+    const folder = `${this.#dir}/${chain}`;
+    await unlinkIfPresent(this.#files, `${folder}/checked`);
+    if ((await this.#files.stat(folder)) !== undefined) await this.#files.syncDir(folder);
   }
 
   async chains(): Promise<string[]> {

@@ -109,29 +109,6 @@ export async function checkBehind(
   return judged.end(walk, size);
 }
 
-/**
- * Reads the objects again that hold block `from` and what follows, up to the newest block, whose
- * head is `newest`: they are what was judged as it came in. Throws Damage.
- */
-export async function readAgain(
-  suite: Suite,
-  reader: ChainReader,
-  from: number,
-  newest: Uint8Array,
-): Promise<void> {
-  const firsts = (await reader.blocks()).map(({ firstBlock }) => firstBlock);
-  const base = firsts.findLast((first) => first <= from) ?? from;
-  let last: StoredBlock | undefined;
-  for await (const block of storedBlocks(reader, base, decodeHeader(newest).blockNo + 1)) {
-    const linked =
-      last === undefined || equalBytes(blockHash(suite, last.head), block.header.prevHash);
-    if (!linked) throw notNoted(block);
-    checkPayload(suite, block);
-    last = block;
-  }
-  if (last !== undefined && !equalBytes(last.head, newest)) throw notNoted(last);
-}
-
 /** Takes blocks into a walk; what it refuses is damage. */
 class Judged {
   readonly options: WalkOptions;

@@ -19,7 +19,10 @@ import { ChainBuilder, testVault } from "../fakes/chain-builder.ts";
 import { type Item, lines, say } from "../fakes/chain-items.ts";
 import { seededNumbers } from "../fakes/random.ts";
 
-const end = { base: 0, print: { settled: "aa".repeat(32), rest: "bb".repeat(32) } };
+const end = {
+  ...{ base: 0, print: { settled: "aa".repeat(32), rest: "bb".repeat(32) } },
+  ...{ content: { bytes: 7, digest: "cc".repeat(32) }, grant: "dd".repeat(32), sure: true },
+};
 const key = testVault.keys.receipt;
 
 function textOf(walk: ChainWalk, head: Uint8Array): string {

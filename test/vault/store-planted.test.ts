@@ -6,21 +6,17 @@ import {
   copyFileSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { headLength } from "../../src/core/block.ts";
 import { concat } from "../../src/core/bytes.ts";
 import { systemClock } from "../../src/host/clock.ts";
-import { type Files, systemFiles } from "../../src/host/files.ts";
 import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
@@ -69,41 +65,6 @@ const hurried = {
   sleep: (ms: number, signal?: AbortSignal) =>
     systemClock.sleep(ms === rescanEveryMs ? 20 : ms, signal),
 };
-
-test("who writes in the moment of a write of the vault's own is found by the next look", async () => {
-  let strike = false;
-  const files: Files = {
-    ...systemFiles,
-    open: async (path, mode, bits) => {
-      const file = await systemFiles.open(path, mode, bits);
-      if (!strike || mode !== "write") return file;
-      const { stat, datasync, writev, close, read } = file;
-      const writes = async (...args: Parameters<typeof writev>): Promise<void> => {
-        await writev.apply(file, args);
-        strike = false;
-        const bytes = readFileSync(String(path));
-        bytes[headLength + 2]! ^= 1;
-        writeFileSync(String(path), bytes);
-      };
-      const own = { stat, datasync, close, read, truncate: file.truncate };
-      const bound = Object.entries(own).map(([name, call]) => [name, call.bind(file)]);
-      return { ...file, ...Object.fromEntries(bound), writev: writes };
-    },
-  };
-  const dir = await mkdtemp(join(tmpdir(), "vault-test-"));
-  await using rig = await Rig.start({ clock: hurried, files, dir });
-  const chain = await play(rig, "struck");
-  strike = true;
-  const heartbeat = say({ type: "heartbeat", sources: [] });
-  assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "200");
-  assert.equal(strike, false);
-  while ((await rig.json(`/v1/chains/${chain.name}`))["state"] !== "damaged") {
-    await systemClock.sleep(10);
-  }
-  assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "503 chain-damaged");
-  await rig.close();
-  await rm(dir, { recursive: true });
-});
 
 test("a chain that was away at the start is damaged no longer than it is away", async () => {
   await using rig = await Rig.start({ clock: hurried });
