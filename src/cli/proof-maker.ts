@@ -18,6 +18,8 @@ export async function proveLine(chain: OpenedChain, request: ProofRequest): Prom
   const provable = {
     ...{ grant, receipt },
     blockOf: (seq: number) => locate(chain, seq),
+    // Nobody else waits for one.
+    turn: async () => undefined,
     // Blocks that stand aside were passed over: those that are accepted follow each other.
     heads: async (visit: (head: Uint8Array) => void) => {
       let next = 0;

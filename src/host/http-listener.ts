@@ -30,6 +30,8 @@ export interface Peer {
   readonly secure: boolean;
   /** Says that whoever is at the other end is wanted: when connections run out, others go first. */
   readonly know?: () => void;
+  /** Whether that was said. */
+  readonly known?: () => boolean;
 }
 
 export type FetchHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
@@ -278,7 +280,8 @@ function peerOf({ socket }: IncomingMessage, connections: Connections): Peer {
   const address = addressOf(socket);
   const secure = (socket as Partial<TLSSocket>).encrypted === true;
   const know = (): void => connections.know(socket);
-  return { address, loopback: isLoopback(address), secure, know };
+  const known = (): boolean => connections.of(socket)?.known === true;
+  return { address, loopback: isLoopback(address), secure, know, known };
 }
 
 async function startListening(

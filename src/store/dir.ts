@@ -6,6 +6,7 @@
 // Format: docs/spec/store.md.
 
 import { maxAcknowledgementLength } from "../core/acknowledgement.ts";
+import { equalBytes } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
@@ -20,7 +21,6 @@ import {
   chainsFolder,
   forkOf,
   forkPath,
-  forksMax,
   grantPath,
   isAcknowledgementName,
   isChainId,
@@ -186,10 +186,10 @@ class DirStore extends ReadableDir implements Store {
   async writeFork(chain: string, fork: ForkProof): Promise<boolean> {
     const { files } = this.#options;
     const path = forkPath(chain, fork.block, fork.hash);
-    const there = await this.shelf.names(chain, "forks");
-    const kept = there.filter((name) => forkOf(name) !== undefined);
-    if (kept.length >= forksMax || kept.some((name) => path.endsWith(`/${name}`))) return false;
     await makeFolder(files, this.shelf, chain, "forks");
+    // Somebody may have put something else under its name.
+    const there = await readSmall(this.shelf, path, fork.proof.length);
+    if (there !== undefined && equalBytes(there, fork.proof)) return false;
     await writeFileDurably(files, this.shelf.path(path), fork.proof, modes.complete);
     return true;
   }

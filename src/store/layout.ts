@@ -9,9 +9,6 @@
 /** Blocks of one `headers/` object, and the multiple that no `.blocks` object crosses. */
 export const blocksPerRange = 1024;
 
-/** Fork proofs kept per chain: more of them prove nothing more. */
-export const forksMax = 16;
-
 export const chainsFolder = "chains";
 export const acknowledgementsFolder = "acknowledgements";
 
@@ -118,6 +115,9 @@ export function unreadObject(
   const path = `${chainPath(chain, folder)}/${name}`;
   const want = wantedKind(chain, folder, name);
   if (want !== undefined) return kind === want ? undefined : `${path} is ${kindText[kind]}`;
+  // Whoever died while it wrote a proof leaves one with this ending.
+  const isProof = folder !== "forks" || forkOf(name.replace(/\.tmp$/, "")) !== undefined;
+  if (!isProof) return `${path} is not named as a fork's proof is`;
   const nearly = wantedKind(chain, folder, name.toLowerCase()) !== undefined;
   return nearly ? `${path} is not in lower case` : undefined;
 }

@@ -148,7 +148,9 @@ export class DirShelf implements Shelf {
 
   // Names that are no text are none of ours in any letters.
   async #items(folder: string): Promise<FolderItem[]> {
-    const found = (await this.#files.list(this.path(folder))) ?? [];
+    const path = this.path(folder);
+    if (folder !== chainsFolder && (await this.#isLinked(path))) return [];
+    const found = (await this.#files.list(path)) ?? [];
     return found.flatMap(({ name, kind }) => (typeof name === "string" ? [{ name, kind }] : []));
   }
 

@@ -164,8 +164,8 @@ export interface Store extends ReadableStore {
    */
   writeReceipt(chain: string, receipt: Uint8Array): Promise<void>;
   /**
-   * Keeps the proof of a fork. Durable. False if it is there already, or if the chain has forksMax
-   * of them. One at a time per chain; appends may go on meanwhile.
+   * Keeps the proof of a fork. Durable. False if it is there already. One at a time per chain;
+   * appends may go on meanwhile.
    */
   writeFork(chain: string, fork: ForkProof): Promise<boolean>;
   /** The fork proofs that lie in a chain's folder; nobody has judged them. */

@@ -1,11 +1,11 @@
-// What the writer of a chain knows of the content of an object that it wrote, so that it can tell by
-// reading whether that is still there.
+// What the writer of a chain knows of the content of an object that it wrote, so that it can tell
+// by reading whether that is still there.
 //
 // - What stands for an object without reading it (print.ts) does not tell the vault's own write
 //   from another one in the same moment. Reading does.
 // - An object is sure once it was read when nobody could change it any more without a trace.
-// - Reading costs as much as an object is long. While one grows, all of it is read at most at half a
-//   mebibyte a second once it is long, and what was just written each time.
+// - Reading costs as much as an object is long. While one grows, all of it is read at most at half
+//   a mebibyte a second once it is long, and what was just written each time.
 
 import type { Files, OpenFile } from "../host/files.ts";
 import { RunningHash } from "../host/running-hash.ts";

@@ -172,6 +172,7 @@ function postBlocks(intake: Intake, clock: Sleeper): Endpoint {
       const { receipt, grew } = await intake.post({
         chain: given.text("chain") as string,
         address: peer.address,
+        known: peer.known?.() === true,
         grant: given.text("sealtail-grant"),
         length: lengthOf(request.headers.get("content-length")),
         body: piecesOfBody(request.body, clock),

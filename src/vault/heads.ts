@@ -168,7 +168,7 @@ export class Heads {
     const why = damageOf(error);
     if (why === undefined) return undefined;
     const code = error instanceof OtherKeys ? "vault-keys-changed" : "chain-damaged";
-    const problem = new Problem(code, why, { retryAfter: 60 });
+    const problem = new Problem(code, why, { retryAfter: 5 });
     this.drop(chain);
     this.#damaged.set(chain, { problem, standing: undefined });
     await this.#dropNote(chain);

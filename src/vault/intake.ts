@@ -32,6 +32,7 @@ import type { Catalog } from "./catalog.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
 import type { Heads } from "./heads.ts";
 import { Shared } from "./join.ts";
+import { keepFork } from "./kept-forks.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
@@ -39,6 +40,7 @@ import { Problem, storeProblem } from "./problem.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import type { Held, Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
+import { RestedTurnstiles } from "./turnstile.ts";
 import type { Watch } from "./watch.ts";
 
 export interface IntakeOptions {
@@ -63,6 +65,8 @@ export interface Submission {
   readonly chain: string;
   /** Where it comes from. */
   readonly address: string;
+  /** Whether whoever sends it has sent blocks of a chain's own before. */
+  readonly known: boolean;
   /** The header Sealtail-Grant. */
   readonly grant: string | undefined;
   /** What the request says of its body's length. */
@@ -85,6 +89,7 @@ export class Intake {
   // However many requests a chain gets from strangers, they take two of its turns.
   readonly #opening = new Shared<ChainHead | undefined>();
   readonly #confirming = new Shared<SignedReceipt>();
+  readonly #strangers: RestedTurnstiles;
   #unsafe = false;
   #closing = false;
   #underWay = 0;
@@ -92,6 +97,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#strangers = new RestedTurnstiles(options.clock);
   }
 
   /** Whether the store's state is unknown: nothing is taken in any more. */
@@ -99,7 +105,7 @@ export class Intake {
     return this.#unsafe;
   }
 
-  /** Takes nothing in from now on; returns when all that is under way has ended. */
+  /** Takes nothing in any more; returns when all that is under way has ended. */
   async close(): Promise<void> {
     this.#closing = true;
     if (this.#underWay > 0) await this.#idle.promise;
@@ -125,9 +131,10 @@ export class Intake {
     }
   }
 
-  async #post({ chain, grant }: Submission, reader: BodyReader, held: Held): Promise<Taken> {
+  async #post(submission: Submission, reader: BodyReader, held: Held): Promise<Taken> {
     const { heads, policy, clock } = this.#options;
-    const known = await this.#headOf(chain);
+    const { chain, grant } = submission;
+    const known = await this.#headOf(submission);
     let founding: Founding | undefined;
     if (known === undefined) {
       founding = judgeFounding(policy, grant, clock.now());
@@ -148,12 +155,15 @@ export class Intake {
   }
 
   /** The chain's head, to judge heads by: read only, and without a turn of the chain's own. */
-  async #headOf(chain: string): Promise<ChainHead | undefined> {
+  async #headOf({ chain, address, known }: Submission): Promise<ChainHead | undefined> {
     const { heads, catalog } = this.#options;
     if (catalog.get(chain) === undefined) return undefined;
     const open = heads.peek(chain);
     if (open !== undefined) return open;
-    return await this.#opening.once(chain, () => heads.use(chain, async (head) => head));
+    const bring = (): Promise<ChainHead | undefined> =>
+      this.#opening.once(chain, () => heads.use(chain, async (head) => head));
+    // A chain's id is all that it takes, so no stranger gets it for many at once.
+    return await (known ? bring() : this.#strangers.pass(address, bring));
   }
 
   /** A receipt over what is stored, for whoever sent only that. */
@@ -321,12 +331,12 @@ export class Intake {
 
   async #refuse(chain: string, result: Admission, problem: Problem): Promise<void> {
     const { fork } = result;
-    const { diag, store, catalog, observer, watch } = this.#options;
+    const { diag, suite, store, catalog, observer, watch } = this.#options;
     const { finding = problem.code, block } = problem.extra;
     diag.warn("block refused", { chain, block, finding });
     if (fork === undefined) return;
     observer.fork();
-    const kept = await store.writeFork(chain, fork);
+    const kept = await keepFork(suite, store, chain, fork);
     const entry = catalog.get(chain);
     if (kept && entry !== undefined) entry.forks += 1;
     if (kept) watch.forked(chain, fork.block);
@@ -371,11 +381,8 @@ export class Intake {
       return new Problem("busy", "the vault could not judge the blocks", { retryAfter: 5 });
     }
     observer.storeFailed(error.code);
-    if (error.kind === "unsafe") {
-      this.fail(error);
-    } else {
-      diag.error("couldn't store blocks", { chain, error });
-    }
+    if (error.kind === "unsafe") this.fail(error);
+    else diag.error("couldn't store blocks", { chain, error });
     return storeProblem(error);
   }
 

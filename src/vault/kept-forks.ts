@@ -1,13 +1,30 @@
 // Which of a chain's kept fork proofs prove a fork: whoever can write into the store may have put
 // one there, and an operator must not be told of a fork that nobody made.
+//
+// - What proves nothing takes no room from what does.
 
 import { headLength } from "../core/block.ts";
 import { fromHex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { parseGrant } from "../core/grant.ts";
 import { decodeHeader } from "../core/header.ts";
-import type { ChainReader, KeptFork, Store } from "../store/store.ts";
+import type { ChainReader, ForkProof, KeptFork, Store } from "../store/store.ts";
 import { judgeForks, readForks } from "../verify/forks.ts";
+
+/** Fork proofs kept per chain: more of them prove nothing more. */
+export const forksMax = 16;
+
+/** Keeps the proof of a fork. False if it is kept already, or if there are enough. */
+export async function keepFork(
+  suite: Suite,
+  store: Pick<Store, "forksKept" | "writeFork" | "reader">,
+  chain: string,
+  fork: ForkProof,
+): Promise<boolean> {
+  const crowded = (await store.forksKept(chain)).length >= forksMax;
+  const { proven } = crowded ? await keptForks(suite, store, store.reader(chain)) : { proven: [] };
+  return proven.length < forksMax && (await store.writeFork(chain, fork));
+}
 
 /** `not`: the objects that prove nothing. */
 export async function keptForks(

@@ -10,6 +10,7 @@ import type { Suite } from "../core/digest.ts";
 import { formatProof } from "../core/proof.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
+import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
 import { makeProof, Unprovable } from "../verify/proof-maker.ts";
 import { Damage } from "./damage.ts";
@@ -35,6 +36,7 @@ export async function proveLine(
     },
     heads: (visit: (head: Uint8Array) => void) => visitHeads(chain, size, visit),
     blocks: (from: number, to: number) => rested(wholeBlocks(chain.wholeBlocks(from, to)), clock),
+    turn: nextTurn,
   };
   const keys = { roots: undefined, vaults: [vaultKeys] };
   try {

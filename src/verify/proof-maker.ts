@@ -14,7 +14,7 @@ import { equalBytes, hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { decodeEnvelope, firstPrev } from "../core/envelope.ts";
-import { proveEnvelope } from "../core/envelope-proof.ts";
+import { type ProvedEnvelope, proveEnvelope } from "../core/envelope-proof.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { encodeJson, type JsonObject } from "../core/json.ts";
@@ -37,6 +37,8 @@ export interface ProvableChain {
   readonly heads: (visit: (head: Uint8Array) => void) => Promise<void>;
   /** The blocks [from, to) in order, as far as they can be made out. */
   readonly blocks: (from: number, to: number) => AsyncIterable<WholeBlock>;
+  /** Awaited about once in a millisecond of work. */
+  readonly turn: () => Promise<void>;
 }
 
 export interface ProofRequest {
@@ -76,6 +78,8 @@ export async function makeProof(
 
 /** Blocks between two snapshots at most. */
 const snapshotPeriod = 1024;
+/** Records that are looked at in about a millisecond. */
+const recordsATurn = 256;
 
 interface Heads {
   /** Of blocks 0 … b for a full proof; else block 0, b - 1 and b as far as they are three. */
@@ -174,7 +178,7 @@ class Maker {
     index: number,
     { own, before }: Heads,
     grant: Uint8Array,
-  ): Promise<ReturnType<typeof proveEnvelope>> {
+  ): Promise<ProvedEnvelope> {
     const suite = this.#suite;
     const header = decodeHeader(own);
     for await (const block of this.#chain.blocks(index, index + 1)) {
@@ -188,7 +192,12 @@ class Maker {
       if (seq < header.firstSeq || seq >= header.firstSeq + header.count) {
         throw new Unprovable("damaged", `block ${index} does not hold envelope ${seq}`);
       }
-      return proveEnvelope(suite, header, raw, prev, seq);
+      const steps = proveEnvelope(suite, header, raw, prev, seq);
+      for (;;) {
+        const step = steps.next();
+        if (step.done === true) return step.value;
+        await this.#chain.turn();
+      }
     }
     throw new Unprovable("damaged", `the payload of block ${index} is not there`);
   }
@@ -197,8 +206,12 @@ class Maker {
   // block. Its id is a hash of the record, so that any copy of it will do.
   async #sourceRecord(index: number, id: string): Promise<Uint8Array> {
     const from = index - (index % snapshotPeriod);
+    let looked = 0;
     for await (const { header, payload } of this.#chain.blocks(from, index + 1)) {
       for (const record of this.#recordsOf(header, payload)) {
+        looked += 1;
+        if (looked % recordsATurn === 0) await this.#chain.turn();
+        if (record === undefined) continue;
         const bytes = encodeJson(record);
         if (hex(sourceIdOf(this.#suite, bytes)) === id) return bytes;
       }
@@ -206,13 +219,14 @@ class Maker {
     throw new Unprovable("damaged", "the record of its source is not there");
   }
 
-  *#recordsOf(header: Header, payload: Uint8Array): Generator<JsonObject> {
+  /** Undefined for each that is about no source. */
+  *#recordsOf(header: Header, payload: Uint8Array): Generator<JsonObject | undefined> {
     try {
       const raw = openPayload(this.#suite, header, payload);
       for (const item of payloadItems(raw)) {
         if (item.kind !== "record") continue;
         const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
-        if (type === "source") yield value;
+        yield type === "source" ? value : undefined;
         const list = type === "snapshot" ? value["sources"] : value["positions"];
         for (const { record } of positionsIn(list)) yield record;
       }

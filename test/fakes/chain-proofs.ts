@@ -16,7 +16,10 @@ type Proved = Pick<ShortProof, "grant" | "envelope" | "group" | "path" | "source
 function provedLine(chain: ChainBuilder, seq: number): Proved {
   const index = chain.blocks.findLastIndex(({ header }) => header.firstSeq <= seq);
   const { header } = chain.blocks[index] as BuiltBlock;
-  const opened = proveEnvelope(suite, header, rawOf(chain, index), hashBefore(chain, index), seq);
+  const steps = proveEnvelope(suite, header, rawOf(chain, index), hashBefore(chain, index), seq);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  const opened = step.value;
   const { source: id } = decodeEnvelope(opened.envelope);
   const record = id === undefined ? undefined : chain.sources.get(id)?.record;
   const source = record === undefined ? undefined : encodeRecord(record);

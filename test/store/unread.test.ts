@@ -108,6 +108,16 @@ describe("a directory store", () => {
     }
   });
 
+  test("says what lies among the proofs of forks under another name", async () => {
+    const hash = "f".repeat(64);
+    for (const name of ["notes", `0-${hash}`, `${"0".repeat(15)}1-${hash}.old`, hash]) {
+      const dir = await stored();
+      const path = `chains/${b.name}/forks/${name}`;
+      await withFolder(join(dir, path));
+      await saysSo(dir, `${path} is not named as a fork's proof is`);
+    }
+  });
+
   test("does not read a grant, a receipt, or a folder's objects through a link", async () => {
     const [hash, zeros] = ["f".repeat(64), "0".repeat(16)];
     for (const name of ["grant", "receipt", "headers", "forks"]) {
@@ -130,6 +140,8 @@ describe("a directory store", () => {
     await writeFile(join(dir, "chains", "README"), "");
     await mkdir(join(dir, "chains", b.name, "notes"));
     await writeFile(join(dir, "chains", b.name, "receipt.tmp"), "");
+    const proof = `${"0".repeat(16)}-${"a".repeat(64)}`;
+    await withFolder(join(dir, "chains", b.name, "forks", `${proof}.tmp`));
     const { verdict, unchecked } = await judged(dir);
     assert.equal(verdict, "VALID");
     assert.deepEqual(
@@ -179,6 +191,7 @@ describe("a bundle", () => {
       [`${base}/00000000000000FF.blocks`, (path) => writeFile(path, "")],
       [`${base}/Headers/${"0".repeat(16)}`, withFolder],
       [`${base}/forks/${"0".repeat(16)}-${"A".repeat(64)}`, withFolder],
+      [`${base}/forks/notes`, withFolder],
     ];
     for (const [name, make] of cases) {
       const dir = await stored();

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { headLength } from "../../src/core/block.ts";
-import { concat } from "../../src/core/bytes.ts";
+import { concat, hex } from "../../src/core/bytes.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
@@ -57,6 +57,29 @@ test("a planted fork proof is no fork to anybody's alarm", async () => {
   const { forks, open } = await rig.json(`/v1/chains/${chain.name}`);
   assert.deepEqual([forks, open], [0, []]);
   assert.equal(rig.diag.lines.filter(({ phrase }) => phrase.includes("fork proof")).length, 2);
+});
+
+test("junk among the proofs of forks hides no fork", async () => {
+  await using rig = await Rig.start();
+  const chain = await play(rig, "crowded", 5);
+  const twin = chain.twin([chain.snapshot()]);
+  chain.seal([say({ type: "heartbeat", sources: [] })]);
+  assert.equal(gist(await rig.post(chain, chain.blocks.slice(-1))), "200");
+  mkdirSync(join(folderOf(rig, chain), "forks"));
+  const hashes = ["0123456789abcdef", "f"].join("");
+  for (const [at, digit] of [...hashes].entries()) {
+    const name = `${"0".repeat(15)}${at % 5}-${digit.repeat(64)}`;
+    writeFileSync(join(folderOf(rig, chain), "forks", name), "");
+  }
+  // Under the very name that the proof is to have.
+  const own = `${"0".repeat(15)}5-${hex(twin.hash)}`;
+  writeFileSync(join(folderOf(rig, chain), "forks", own), "");
+  assert.equal(gist(await rig.post(chain, [twin])), "409 fork FORK");
+  assert.equal(await rig.metric("sealtail_vault_open_forks"), 1);
+  await rig.restart();
+  await rig.vault.surveyed;
+  assert.equal(await rig.metric("sealtail_vault_open_forks"), 1);
+  assert.equal((await rig.json(`/v1/chains/${chain.name}`))["forks"], 1);
 });
 
 /** A minute passes in a moment. */

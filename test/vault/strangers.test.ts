@@ -136,6 +136,28 @@ test("many requests with a chain's stored heads do not keep its agent waiting", 
   for (const answer of await Promise.all(crowd)) assert.equal(gist(answer), "200");
 });
 
+test("who knows no more than chains' ids gets them brought back one after the other", async () => {
+  await using rig = await Rig.start({ limits: { headBytes: 1 } });
+  const chains: ChainBuilder[] = [];
+  for (let n = 0; n < 30; n++) {
+    const [chain] = await grown(rig, `quiet-${n}`);
+    chains.push(chain);
+  }
+  const [own, next] = await grown(rig, "own");
+  await rig.restart();
+  const crowd = chains.map(({ name, blocks }) =>
+    rig.direct(
+      `/v1/chains/${name}/blocks`,
+      { method: "POST", body: blocks[0]!.bytes as Uint8Array<ArrayBuffer> },
+      { address: "192.0.2.1" },
+    ),
+  );
+  assert.equal(gist(await rig.post(own, [next])), "200");
+  const done = (await rig.metric("sealtail_vault_heads_replayed_total")) ?? 0;
+  assert.ok(done < 20, `${done} heads were brought back first`);
+  for (const answer of await Promise.all(crowd)) assert.equal(gist(answer), "200");
+});
+
 test("a stranger's block of a new run does not make the vault read the whole chain", async () => {
   await using rig = await Rig.start();
   const chain = chainOf("runs");

@@ -26,6 +26,7 @@ const last = honest.seq - 1;
 function place(chain: ChainBuilder, says: Partial<ProvableChain> = {}): ProvableChain {
   return {
     ...{ grant: chain.grant, receipt: utf8(chain.receipt()) },
+    turn: async () => undefined,
     blockOf: async (seq) => {
       const index = chain.blocks.findIndex(({ header }) => header.firstSeq + header.count > seq);
       return index === -1 ? undefined : index;
@@ -51,6 +52,25 @@ async function why(chain: ProvableChain, kind: "short" | "full", seq = last): Pr
     return caught.why;
   }
 }
+
+test("others get their turn while a long block is proved, and one of many records", async () => {
+  const chain = new ChainBuilder("long");
+  const { id, record } = chain.source("/var/log/app.log");
+  const heartbeats = Array.from({ length: 5000 }, () => say({ type: "heartbeat", sources: [] }));
+  chain.begin([...heartbeats, say(record)]);
+  chain.seal([lines(id, "\n".repeat(20_000))]);
+  for (const [seq, least] of [
+    [chain.seq - 1, 30],
+    [10, 4],
+  ] as const) {
+    let turns = 0;
+    const turn = async (): Promise<void> => {
+      turns += 1;
+    };
+    await makeProof(suite, place(chain, { turn }), { kind: "short", seq, keys });
+    assert.ok(turns >= least, `${turns} turns`);
+  }
+});
 
 test("what is made holds, of both kinds, for every envelope", async () => {
   for (let seq = 0; seq <= last; seq += 1) {
