@@ -18,6 +18,7 @@ import { nextTurn } from "../host/turn.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
 import type { ChainHead } from "./bring-back.ts";
+import { Damage } from "./damage.ts";
 import { Problem, type ProblemDetail } from "./problem.ts";
 import { runsBelow } from "./snapshots.ts";
 
@@ -191,6 +192,10 @@ async function judgeOld(bench: Bench, bytes: Uint8Array, header: Header): Promis
   if (equalBytes(ours, bytes)) return { kind: "known" };
   const key =
     blockNo === 0 ? head.grant.key : decodeHeader(await headOf(bench, blockNo - 1)).nextPub;
+  // Somebody may have edited either: nobody is told of a fork, or refused, for that.
+  if (!isSignedBy(suite, key, ours)) {
+    throw new Damage(`head of stored block ${blockNo} is not signed by the key before it`);
+  }
   if (!isSignedBy(suite, key, bytes)) return badSignature(head, blockNo);
   const hash = hex(blockHash(suite, bytes));
   return { kind: "fork", fork: { block: blockNo, hash, proof: concat(ours, bytes) } };

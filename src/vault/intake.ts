@@ -29,6 +29,7 @@ import { type Admission, admit, headDetail, isStored, judgeEarly } from "./admit
 import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
 import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
+import { Damage } from "./damage.ts";
 import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
 import type { Heads } from "./heads.ts";
 import { Shared } from "./join.ts";
@@ -122,7 +123,8 @@ export class Intake {
     try {
       return await this.#post(submission, reader, held);
     } catch (error) {
-      throw this.#explain(chain, error);
+      const damage = error instanceof Damage && (await this.#options.heads.condemn(chain, error));
+      throw this.#explain(chain, damage || error);
     } finally {
       held.giveBack();
       this.#underWay -= 1;
@@ -172,7 +174,6 @@ export class Intake {
       this.#options.heads.use(chain, async (head) => {
         begun();
         this.assertOpen();
-        if (head === undefined) throw gone();
         return this.#sign(head);
       }),
     );
@@ -306,17 +307,16 @@ export class Intake {
     failpoint("store-after-head");
     const now = clock.now();
     catalog.grew(chain, newest.header, now, stopped);
-    const [first] = accepted as [WholeBlock];
-    const [from, to] = [first.header.blockNo, newest.header.blockNo + 1];
-    watch.stored(chain, { from, to, findings, stopped });
+    const to = newest.header.blockNo + 1;
+    watch.stored(chain, { from: to - accepted.length, to, findings, stopped });
     for (const kind of kindsIn(findings)) observer.found(kind);
     for (const { header } of accepted) observer.lag(Math.max(0, now - header.time) / 1e6);
   }
 
   /** The newest receipt if it covers all that is stored, else a new one, which will be kept. */
-  #sign(head: ChainHead): SignedReceipt {
-    const { stored } = head;
-    if (stored === undefined) throw gone();
+  #sign(head: ChainHead | undefined): SignedReceipt {
+    const stored = head?.stored;
+    if (head === undefined || stored === undefined) throw gone();
     const { signer, observer, heads, keeper } = this.#options;
     // Somebody who read may have found it damaged meanwhile.
     const damage = heads.damage(head.chain);

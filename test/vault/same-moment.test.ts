@@ -87,7 +87,7 @@ class Watched {
   /** Edits an object such that its size and times go on as they were. */
   async editUnseen(path: string, at: number): Promise<void> {
     const { mtimeNs, ctimeNs } = (await systemFiles.stat(path)) as FileInfo;
-    this.frozen.set(path, { mtimeNs, ctimeNs });
+    if (!this.frozen.has(path)) this.frozen.set(path, { mtimeNs, ctimeNs });
     flip(path, at);
   }
 }
@@ -261,4 +261,15 @@ test("damage that a reader found is known after a restart, though size and times
   const read = await rig.direct(`/v1/chains/${chain.name}/lines`);
   assert.equal(gist(read), "503 chain-damaged");
   await assertDamaged(place);
+});
+
+test("a head that was edited unseen makes no fork of the block that its agent sends again", async () => {
+  await using place = await play();
+  const { rig, chain, watched, objects } = place;
+  await systemClock.sleep(30);
+  for (const at of [150, 250]) await watched.editUnseen(objects()[0] as string, at);
+  for (const blocks of [chain.blocks.slice(0, 1), chain.blocks.slice(1, 2)]) {
+    assert.equal(gist(await rig.post(chain, blocks)), "503 chain-damaged");
+  }
+  assert.equal(await rig.metric("sealtail_vault_chain_forks_total"), 0);
 });
