@@ -171,6 +171,8 @@ test("the pages' commands for monitoring, rolling back and recovering work", { s
   for (const heading of ["At a terminal", "What stays open", "Check from outside"]) {
     await machine.must(commandsIn("monitor.md", heading));
   }
+  await machine.must("systemctl stop sealtail-agent && rm -r /var/lib/sealtail/chains");
+  await machine.must("systemctl start sealtail-agent");
   await machine.must(commandsIn("recover.md", "An agent lost its state, or got an old copy of it"));
   await machine.until(caughtUp);
   assert.equal(await machine.must("ls /var/lib/sealtail-store/chains | wc -l"), "2");
