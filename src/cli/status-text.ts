@@ -28,7 +28,7 @@ function agentLines(status: Json, now: number): string[] {
     ["sealed", `${some(head["seq"], "envelope")} in ${some(head["block"], "block")}`],
     [
       text(status["state"]).startsWith("needs-") ? "holding" : "reading",
-      `${some(files.length, "file")}, ${some(behind, "byte")} behind`,
+      `${some(files.length, "file")}, ${some(behind, "byte")} unread`,
     ],
     ["buffer", `${bytesText(buffer["bytes"])} of ${bytesText(buffer["limit"])}`],
     ["vault", status["ship"] === null ? "not asked yet" : shipText(objectOf(status["ship"]), now)],
@@ -68,7 +68,7 @@ function fileLines(files: readonly Json[]): string[] {
   const rows = sorted.slice(0, most).map((file) => {
     const lag = lagOf(file);
     const place = `${count(file["offset"])} of ${count(file["size"])}`;
-    const behind = lag > 0 ? `${bytesText(lag)} behind` : "";
+    const behind = lag > 0 ? `${bytesText(lag)} unread` : "";
     return [text(file["state"]), place, behind, text(file["path"])];
   });
   const rest = files.length > most ? [`  and ${some(files.length - most, "more file")}`] : [];

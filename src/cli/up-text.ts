@@ -112,7 +112,7 @@ function countsOf(agent: Agent): string {
   const parts = [
     `${gauge.headSeq.toLocaleString("en-US")} envelopes sealed`,
     `${receipted.toLocaleString("en-US")} of ${gauge.headBlock.toLocaleString("en-US")} blocks receipted`,
-    `${behind.toLocaleString("en-US")} bytes behind`,
+    `${behind.toLocaleString("en-US")} bytes unread`,
   ];
   if (gauge.state !== "running") parts.push(gauge.state);
   if (ship !== undefined && ship.state !== "ok") parts.push(`sink ${ship.state} (${ship.code})`);

@@ -47,7 +47,7 @@ test("what an agent is doing is told in a few lines, the file that lags most fir
   state    running
   chain    ${"ab".repeat(32)}
   sealed   88,231 envelopes in 1,204 blocks
-  reading  2 files, 4,900 bytes behind
+  reading  2 files, 4,900 bytes unread
   buffer   1.2 MiB of 2.0 GiB
   vault    unreachable (connection-refused), 3 blocks without a receipt
   gaps     2 declared since the start
@@ -59,7 +59,7 @@ test("what an agent is doing is told in a few lines, the file that lags most fir
   refused  /srv/5 (self-ingest)
            and 1 more path
 
-  reading  100 of 5,000  4.8 KiB behind  /var/log/b\\x1b[2J.log
+  reading  100 of 5,000  4.8 KiB unread  /var/log/b\\x1b[2J.log
   read     100 of 100                    /var/log/a.log
 `,
   );
