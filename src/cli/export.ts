@@ -9,7 +9,7 @@ import { parentOf } from "../host/file-error.ts";
 import { systemFiles } from "../host/files.ts";
 import { writeBundle } from "../store/bundle.ts";
 import {
-  chooseChain,
+  chooseChains,
   type OpenedChain,
   openSource,
   type SourceOptions,
@@ -34,7 +34,9 @@ Examples:
 export function register(program: Command, ui: Ui): void {
   const command = program
     .command("export")
-    .description("write a chain into a bundle file, for offline auditors")
+    .description(
+      "write a chain, or all chains of a subject, into a bundle file, for offline auditors",
+    )
     .argument("[source]", "vault address, store directory or bundle file")
     .argument("[chain]", "id, prefix of it, or subject")
     .option("--data <dir>", "directory that `sealtail up` made: stands for SOURCE")
@@ -57,12 +59,12 @@ async function run(
   await refuseExisting(path);
   const source = await openSource(ui, place, options);
   try {
-    const chain = await chooseChain(source, word);
-    await refuseUnread(chain);
-    const bytes = await writeChain(ui, chain, path);
-    ui.note(
-      `wrote chain ${chain.id} to ${path}: ${bytes.toLocaleString("en-US")} bytes, copied and not judged`,
-    );
+    const chains = await chooseChains(source, word);
+    for (const chain of chains) await refuseUnread(chain);
+    const bytes = (await writeChains(ui, chains, path)).toLocaleString("en-US");
+    const [{ id }, ...others] = chains as [OpenedChain, ...OpenedChain[]];
+    const what = others.length === 0 ? `chain ${id}` : `${chains.length} chains`;
+    ui.note(`wrote ${what} to ${path}: ${bytes} bytes, copied and not judged`);
   } finally {
     await source.close();
   }
@@ -77,11 +79,11 @@ async function refuseUnread(chain: OpenedChain): Promise<void> {
   throw new SealtailError("store-damaged", message);
 }
 
-async function writeChain(ui: Ui, chain: OpenedChain, path: string): Promise<number> {
+async function writeChains(ui: Ui, chains: readonly OpenedChain[], path: string): Promise<number> {
   const file = await systemFiles.open(path, "create", 0o644);
   let at = 0;
   try {
-    for await (const piece of writeBundle([chain])) {
+    for await (const piece of writeBundle(chains)) {
       await file.write(piece, at);
       if (Math.floor(at / 4e6) !== Math.floor((at + piece.length) / 4e6)) {
         ui.progress(`${Math.floor(at / 1e6)} MB written`);

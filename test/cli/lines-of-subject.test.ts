@@ -5,7 +5,7 @@ import test from "node:test";
 import { ChainBuilder, testTime } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { NoteSigner } from "../fakes/signers.ts";
-import { CommandDir } from "./command.ts";
+import { CommandDir, keyWords } from "./command.ts";
 
 /** A chain, and the one that goes on for it, whose clock was set back in between. */
 function succession(): { old: ChainBuilder; next: ChainBuilder; app: string } {
@@ -67,6 +67,19 @@ test("what one chain of a subject leaves out is said with the chain, and the oth
   const { code, out, err } = await dir.quick(["lines", "--data", "data", "payments", "--raw"]);
   assert.deepEqual([code, out], [1, "one\ntwo\nthree\n"]);
   assert.match(err, new RegExp(`chain ${stranger.name.slice(0, 16)}: .* \\[UNKNOWN_ROOT\\]`));
+});
+
+test("a bundle of a subject holds all its chains, so that none is missing in it", async () => {
+  using dir = new CommandDir();
+  const { old, next } = succession();
+  for (const chain of [next, old]) dir.store(chain);
+  const all = await dir.quick(["export", "--data", "data", "payments", "-o", "all.tar"]);
+  assert.match(all.err, /^wrote 2 chains to DIR\/all\.tar: /);
+  const whole = await dir.quick(["verify", "all.tar", ...keyWords]);
+  assert.match(whole.out, /^VALID_WITH_FINDINGS\n2 chains, /);
+  await dir.quick(["export", "--data", "data", next.name, "-o", "one.tar"]);
+  const part = await dir.quick(["verify", "one.tar", ...keyWords]);
+  assert.match(part.out, /^INCOMPLETE\n[\s\S]*CHAIN_MISSING/);
 });
 
 test("a line's number, and a proof of it, need one chain", async () => {
