@@ -3,7 +3,7 @@
 // - Writes and cuts since the last sync are kept in order; a crash drops them all, or (seeded)
 //   keeps some of them, in any order and by page, as a real disk may.
 
-export interface Change {
+interface Change {
   readonly position: number;
   /** Undefined: the file was cut (or stretched with zeros) to `position`. */
   readonly bytes: Uint8Array | undefined;
@@ -11,29 +11,49 @@ export interface Change {
 
 const page = 512;
 
-function applied(content: Uint8Array, change: Change): Uint8Array {
-  const { position, bytes } = change;
-  const size = bytes === undefined ? position : Math.max(content.length, position + bytes.length);
-  const out = size === content.length ? content : new Uint8Array(size);
-  if (out !== content) out.set(content.subarray(0, size));
-  if (bytes !== undefined) out.set(bytes, position);
-  return out;
-}
+/** Bytes that grow by doubling, so that appending stays cheap. */
+class Content {
+  #room: Uint8Array;
+  #size: number;
 
-export class VolatileBytes {
-  // Grows by doubling, so that appending stays cheap; #size is the length that counts.
-  #room: Uint8Array = new Uint8Array(256);
-  #size = 0;
-  #durable: Uint8Array = new Uint8Array(0);
-  #changes: Change[] = [];
+  constructor(bytes: Uint8Array) {
+    this.#room = bytes;
+    this.#size = bytes.length;
+  }
 
   get size(): number {
     return this.#size;
   }
 
+  get bytes(): Uint8Array {
+    return this.#room.subarray(0, this.#size);
+  }
+
+  apply({ position, bytes }: Change): void {
+    const size = bytes === undefined ? position : Math.max(this.#size, position + bytes.length);
+    if (size > this.#room.length) {
+      const room = new Uint8Array(Math.max(256, size, this.#room.length * 2));
+      room.set(this.bytes);
+      this.#room = room;
+    }
+    if (size < this.#size) this.#room.fill(0, size, this.#size);
+    this.#size = size;
+    if (bytes !== undefined) this.#room.set(bytes, position);
+  }
+}
+
+export class VolatileBytes {
+  #content = new Content(new Uint8Array(0));
+  #durable: Uint8Array = new Uint8Array(0);
+  #changes: Change[] = [];
+
+  get size(): number {
+    return this.#content.size;
+  }
+
   /** A view of what reads see now. */
   get content(): Uint8Array {
-    return this.#room.subarray(0, this.#size);
+    return this.#content.bytes;
   }
 
   get durable(): Uint8Array {
@@ -41,17 +61,9 @@ export class VolatileBytes {
   }
 
   change(position: number, bytes: Uint8Array | undefined): void {
-    const kept = bytes?.slice();
-    this.#changes.push({ position, bytes: kept });
-    const size = kept === undefined ? position : Math.max(this.#size, position + kept.length);
-    if (size > this.#room.length) {
-      const room = new Uint8Array(Math.max(size, this.#room.length * 2));
-      room.set(this.content);
-      this.#room = room;
-    }
-    if (size < this.#size) this.#room.fill(0, size, this.#size);
-    this.#size = size;
-    if (kept !== undefined) this.#room.set(kept, position);
+    const change = { position, bytes: bytes?.slice() };
+    this.#changes.push(change);
+    this.#content.apply(change);
   }
 
   sync(): void {
@@ -62,38 +74,40 @@ export class VolatileBytes {
 
   /** Goes back to what is durable, with those unsynced changes that `chance` lets through. */
   crash(chance: (() => number) | undefined): void {
-    let left: Uint8Array = this.#durable.slice();
+    const left = new Content(this.#durable.slice());
     if (chance !== undefined) {
-      for (const change of this.#changes) left = survive(left, change, chance);
+      for (const change of this.#changes) survive(left, change, chance);
     }
-    this.#room = left.length === 0 ? new Uint8Array(256) : left.slice();
-    this.#size = left.length;
-    this.#durable = left;
+    this.#content = left;
+    this.#durable = left.bytes.slice();
     this.#changes = [];
   }
 }
 
 /** All, none, or some pages of one change; the size may be there without the content (zeros). */
-function survive(content: Uint8Array, change: Change, chance: () => number): Uint8Array {
+function survive(content: Content, change: Change, chance: () => number): void {
   const fate = chance();
-  if (fate < 0.3) return content;
-  if (fate < 0.6 || change.bytes === undefined) return applied(content, change);
+  if (fate < 0.3) return;
+  if (fate < 0.6 || change.bytes === undefined) {
+    content.apply(change);
+    return;
+  }
   const { position, bytes } = change;
   if (fate < 0.75) {
     // A prefix: the classic torn write.
     const length = Math.floor(chance() * bytes.length);
-    return applied(content, { position, bytes: bytes.subarray(0, length) });
+    content.apply({ position, bytes: bytes.subarray(0, length) });
+    return;
   }
-  let out: Uint8Array = content;
   if (chance() < 0.5) {
-    const size = Math.max(content.length, position + bytes.length);
-    out = applied(content, { position: size, bytes: undefined });
+    const size = Math.max(content.size, position + bytes.length);
+    content.apply({ position: size, bytes: undefined });
   }
   for (let at = 0; at < bytes.length; ) {
     const next = Math.min(bytes.length, at + page - ((position + at) % page));
-    const part = { position: position + at, bytes: bytes.subarray(at, next) };
-    if (chance() < 0.5) out = applied(out, part);
+    if (chance() < 0.5) {
+      content.apply({ position: position + at, bytes: bytes.subarray(at, next) });
+    }
     at = next;
   }
-  return out;
 }
