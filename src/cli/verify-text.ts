@@ -1,12 +1,13 @@
 // What `sealtail verify` prints: for people, the verdict first; as JSON, one document.
 
+import type { SourceReport } from "../verify/all.ts";
 import type { Finding, Verdict } from "../verify/finding.ts";
 import { verdictExitCodes } from "../verify/finding.ts";
 import type { ChainReport } from "../verify/report.ts";
 import { isoTime } from "./times.ts";
 import { trustedLines } from "./trusted-keys.ts";
 import { type Colour, printable, type Ui } from "./ui.ts";
-import type { Judged, JudgedChain } from "./verify.ts";
+import type { Judged } from "./verify.ts";
 
 const colours: Readonly<Record<Verdict, Colour>> = {
   VALID: "green",
@@ -20,8 +21,9 @@ const colours: Readonly<Record<Verdict, Colour>> = {
 const sameCodeMax = 20;
 
 export function* reportLines(ui: Ui, judged: Judged): Generator<string> {
-  const { report, at, trusted, headersOnly, chains, findings } = judged;
-  const { verdict, source, blocks, envelopes } = report;
+  const { report, at, trusted, headersOnly } = judged;
+  const { verdict, source, chains, blocks, envelopes } = report;
+  const findingsOf = findingsByChain(report);
   yield ui.paint(colours[verdict], verdict);
   const parts = [count(chains.length, "chain"), count(blocks, "block")];
   yield `${[...parts, count(envelopes, "envelope")].join(", ")} in ${printable(source)}`;
@@ -29,23 +31,31 @@ export function* reportLines(ui: Ui, judged: Judged): Generator<string> {
   if (at !== undefined) yield `age judged at ${isoTime(at)}`;
   if (headersOnly) yield "only headers were read: what the payloads hold is not known";
   if (chains.length === 0 && report.unchecked.length === 0) yield "there is no chain to verify";
-  yield* allFindings(ui, findings);
+  yield* allFindings(ui, findingsOf(undefined));
   yield* uncheckedLines(report.unchecked, "");
   for (const chain of chains) {
     yield "";
-    yield* chainLines(ui, chain);
+    yield* chainLines(ui, chain, findingsOf(chain.chain));
   }
 }
 
-function* chainLines(
-  ui: Ui,
-  { report, findings, authenticatedBlocks }: JudgedChain,
-): Generator<string> {
+/** A chain's findings, in the order of its blocks; without a chain: those of none that is there. */
+function findingsByChain({ chains, findings }: SourceReport): (chain?: string) => Finding[] {
+  const ids = new Set(chains.map(({ chain }) => chain));
+  const byChain = Map.groupBy(findings, ({ chain }) =>
+    chain !== undefined && ids.has(chain) ? chain : undefined,
+  );
+  const last = Number.MAX_VALUE;
+  return (chain) =>
+    (byChain.get(chain) ?? []).sort((a, b) => (a.block ?? last) - (b.block ?? last));
+}
+
+function* chainLines(ui: Ui, report: ChainReport, findings: readonly Finding[]): Generator<string> {
   const { chain, verdict } = report;
   const subject = report.subject === undefined ? "" : ` ${printable(report.subject)}`;
   yield `chain ${chain}${subject}: ${ui.paint(colours[verdict], verdict)}`;
   yield* allFindings(ui, findings);
-  yield* summaryLines(report, authenticatedBlocks);
+  yield* summaryLines(report);
   yield* uncheckedLines(report.unchecked, "  ");
 }
 
@@ -89,8 +99,9 @@ function levelOf(finding: Finding): Verdict {
   return finding.class === "cannot-judge" ? "INDETERMINATE" : "INVALID";
 }
 
-function* summaryLines(report: ChainReport, authenticated: number): Generator<string> {
-  const { blocks, receiptedBlocks, receiptSize, receiptTime, findings } = report;
+function* summaryLines(report: ChainReport): Generator<string> {
+  const { blocks, vouchedTo: authenticated, findings } = report;
+  const { receiptedBlocks, receiptSize, receiptTime } = report;
   const span =
     report.firstTime === undefined || report.lastTime === undefined
       ? ""
@@ -126,17 +137,18 @@ function count(number: number, noun: string): string {
 }
 
 /** Everything, for programs. Fields are only added. */
-export function reportJson({ report, at, trusted, headersOnly, chains, findings }: Judged): string {
-  const { verdict, source, blocks, envelopes, counts, unchecked } = report;
+export function reportJson({ report, at, trusted, headersOnly }: Judged): string {
+  const { verdict, source, chains, blocks, envelopes, counts, unchecked } = report;
+  const findingsOf = findingsByChain(report);
   const document = {
     ...{ verdict, exitCode: verdictExitCodes[verdict], source, headersOnly },
     trusted: trusted.named,
     ...(at === undefined ? {} : { at }),
-    ...{ blocks, envelopes, counts, unchecked, findings },
+    ...{ blocks, envelopes, counts, unchecked, findings: findingsOf(undefined) },
     chains: chains.map((each) => ({
-      ...summary(each.report),
-      authenticatedBlocks: each.authenticatedBlocks,
-      findings: each.findings,
+      ...summary(each),
+      authenticatedBlocks: each.vouchedTo,
+      findings: findingsOf(each.chain),
     })),
   };
   return JSON.stringify(document, undefined, 2);

@@ -5,12 +5,10 @@
 
 import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
-import type { FindingCode } from "../core/fault.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import { type SourceReport, verifySource } from "../verify/all.ts";
-import { type Finding, verdictExitCodes } from "../verify/finding.ts";
-import type { ChainReport } from "../verify/report.ts";
+import { verdictExitCodes } from "../verify/finding.ts";
 import {
   chooseChains,
   type OpenedSource,
@@ -31,16 +29,6 @@ interface VerifyCommandOptions extends KeyOptions, SourceOptions {
   readonly at?: string;
 }
 
-/** Findings of one code that are kept for each chain; all are counted. */
-const keptPerCode = 1000;
-
-export interface JudgedChain {
-  readonly report: ChainReport;
-  /** Blocks from the first on that keys or a receipt vouch for, under a grant that is trusted. */
-  readonly authenticatedBlocks: number;
-  readonly findings: readonly Finding[];
-}
-
 export interface Judged {
   readonly report: SourceReport;
   /** Unix microseconds at which the age of heads was judged. */
@@ -48,9 +36,6 @@ export interface Judged {
   readonly trusted: TrustedKeys;
   /** Payloads were not read. */
   readonly headersOnly: boolean;
-  readonly chains: readonly JudgedChain[];
-  /** Findings that belong to no chain that is there. */
-  readonly findings: readonly Finding[];
 }
 
 const examples = `
@@ -140,13 +125,11 @@ async function judge(
   only: ReadonlySet<string> | undefined,
   { keys, at, options }: Asked,
 ): Promise<Judged> {
-  const kept = new Kept();
   let bytes = 0;
   const report = await verifySource(source, {
     ...{ suite: nativeSuite, roots: keys.roots, vaults: keys.vaults, at },
     ...{ headersOnly: options.headersOnly === true, copies: true },
-    ...{ keptPerCode: 0, ...(only === undefined ? {} : { only }) },
-    report: (each) => kept.add(each),
+    ...(only === undefined ? {} : { only }),
     onBlock: (id, length) => {
       const before = bytes;
       bytes += length;
@@ -154,41 +137,7 @@ async function judge(
       ui.progress(`chain ${id.slice(0, 16)}: ${Math.floor(bytes / 1e6)} MB read`);
     },
   });
-  const chains = report.chains.map((each) => ({
-    report: each,
-    authenticatedBlocks: each.vouchedTo,
-    findings: kept.of(each.chain),
-  }));
-  const ids = new Set(report.chains.map(({ chain }) => chain));
-  const headersOnly = options.headersOnly === true;
-  return { report, at, trusted: keys, headersOnly, chains, findings: kept.ofOthers(ids) };
-}
-
-// The first findings of each code and chain: a hostile source can't fill memory.
-class Kept {
-  readonly #byChain = new Map<string | undefined, Map<FindingCode, Finding[]>>();
-
-  add(finding: Finding): void {
-    const byCode = this.#byChain.get(finding.chain) ?? new Map<FindingCode, Finding[]>();
-    this.#byChain.set(finding.chain, byCode);
-    const same = byCode.get(finding.code) ?? [];
-    byCode.set(finding.code, same);
-    if (same.length < keptPerCode) same.push(finding);
-  }
-
-  of(chain: string | undefined): Finding[] {
-    return [...(this.#byChain.get(chain)?.values() ?? [])].flat().sort(byPlace);
-  }
-
-  ofOthers(chains: ReadonlySet<string>): Finding[] {
-    const others = [...this.#byChain.keys()].filter((id) => id === undefined || !chains.has(id));
-    return others.flatMap((id) => this.of(id));
-  }
-}
-
-function byPlace(a: Finding, b: Finding): number {
-  const [none, left, right] = [Number.POSITIVE_INFINITY, a.block, b.block];
-  return (left ?? none) === (right ?? none) ? 0 : (left ?? none) - (right ?? none);
+  return { report, at, trusted: keys, headersOnly: options.headersOnly === true };
 }
 
 /** The same source; whoever watches is told why something of it cannot be read. */

@@ -2,7 +2,7 @@
 //
 // - A bad chain changes nothing about another one; the worst verdict is the whole's.
 // - What is left of a chain that never began is none of the place's: it is named, and that is all.
-// - Findings are all counted, and the first of each code kept: a hostile source can't fill memory.
+// - Findings are all counted, and the first of each code kept: a hostile chain can't fill memory.
 //
 // Spec: docs/spec/verification.md.
 
@@ -19,7 +19,7 @@ export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" 
   readonly report?: (finding: Finding) => void;
   /** Ids of the chains to verify; without it, all. */
   readonly only?: ReadonlySet<string>;
-  /** Findings of one code that are kept; 100 unless told otherwise. */
+  /** Findings of one code that are kept of a chain; 1,000 unless told otherwise. */
   readonly keptPerCode?: number;
   /** Called when a chain was walked, before chains are judged against each other. */
   readonly onChain?: (report: ChainReport) => void;
@@ -32,7 +32,7 @@ export interface SourceReport {
   readonly source: string;
   readonly verdict: Verdict;
   readonly chains: readonly ChainReport[];
-  /** The first findings of each code. */
+  /** The first findings of each code and chain, in the order in which they were made. */
   readonly findings: readonly Finding[];
   readonly counts: Readonly<Partial<Record<FindingCode, number>>>;
   readonly blocks: number;
@@ -46,7 +46,7 @@ export async function verifySource(
   source: VerifiableSource,
   options: SourceOptions,
 ): Promise<SourceReport> {
-  const found = new FoundList(options.keptPerCode ?? 100);
+  const found = new FoundList(options.keptPerCode ?? 1000);
   const unchecked = new Set<string>();
   const report = (each: Finding): void => {
     found.add(each);

@@ -1,4 +1,5 @@
-// Keeps findings for whoever shows them: all are counted, the first few of each code are kept.
+// Keeps findings for whoever shows them: all are counted, the first few of each code are kept for
+// each chain.
 
 import type { FindingCode } from "../core/fault.ts";
 import type { Finding } from "./finding.ts";
@@ -6,6 +7,7 @@ import type { Finding } from "./finding.ts";
 export class FoundList {
   readonly kept: Finding[] = [];
   readonly counts: Map<FindingCode, number> = new Map();
+  readonly #same = new Map<string, number>();
   readonly #perCode: number;
 
   constructor(perCode: number) {
@@ -13,8 +15,10 @@ export class FoundList {
   }
 
   add(finding: Finding): void {
-    const before = this.counts.get(finding.code) ?? 0;
-    this.counts.set(finding.code, before + 1);
+    const { code, chain } = finding;
+    this.counts.set(code, (this.counts.get(code) ?? 0) + 1);
+    const before = this.#same.get(`${code} ${chain}`) ?? 0;
+    this.#same.set(`${code} ${chain}`, before + 1);
     if (before < this.#perCode) this.kept.push(finding);
   }
 }
