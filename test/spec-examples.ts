@@ -5,7 +5,7 @@
 
 import { formatAcknowledgement } from "../src/core/acknowledgement.ts";
 import { base64, concat, equalBytes, fromHex, hex, utf8 } from "../src/core/bytes.ts";
-import { checkpointText, textHash, type VaultKeys } from "../src/core/checkpoint.ts";
+import { checkpointText, type VaultKeys } from "../src/core/checkpoint.ts";
 import { deriveEnvelopes } from "../src/core/derive.ts";
 import { envelopeHeadLength, field, firstPrev, saltsOf } from "../src/core/envelope.ts";
 import { EnvelopePathBuilder, groupHash } from "../src/core/envelope-tree.ts";
@@ -183,7 +183,7 @@ class ExampleChain {
     for (const item of items) {
       if (!("record" in item) || item.record.type !== "receipt") continue;
       const { note } = item.record;
-      this.#receipt = { hash: textHash(suite, note), size: Number(note.split("\n")[1]) };
+      this.#receipt = { hash: suite.sha256(utf8(note)), size: Number(note.split("\n")[1]) };
     }
     const before = this.blocks.at(-1);
     const header: Header = {

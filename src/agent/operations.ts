@@ -53,7 +53,7 @@ function needsSomebody({ state, code }: ShipStatus): boolean {
 }
 
 /** Per-file detail and the state of shipping, as JSON for `sealtail status`. */
-export function statusOf(gauge: Gauge, session: Session | undefined): object {
+function statusOf(gauge: Gauge, session: Session | undefined): object {
   return {
     program: "agent",
     state: gauge.state,

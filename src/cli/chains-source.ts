@@ -154,7 +154,7 @@ async function bySubject(chains: readonly OpenedChain[], word: string): Promise<
 }
 
 /** The subject of a chain's grant, if it has one that can be read. Nobody vouches for it. */
-export async function subjectOf(chain: OpenedChain): Promise<string | undefined> {
+async function subjectOf(chain: OpenedChain): Promise<string | undefined> {
   try {
     const grant = await chain.grant();
     return grant && parseGrant(nativeSuite, grant).subject;

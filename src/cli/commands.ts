@@ -12,7 +12,7 @@ interface CommandFile {
 }
 
 /** The first word after `sealtail`, and the file that knows it. */
-export const commands: readonly (readonly [name: string, load: () => Promise<CommandFile>])[] = [
+const commands: readonly (readonly [name: string, load: () => Promise<CommandFile>])[] = [
   ["up", () => import("./up.ts")],
   ["agent", () => import("./agent.ts")],
   ["vault", () => import("./vault.ts")],

@@ -47,7 +47,7 @@ type Part = Readonly<Record<string, unknown>>;
 const user = 65_532;
 /** Where the pod's annotation with the agent's configuration appears as a file. */
 export const configAnnotation = "sealtail.dev/agent.yaml";
-export const containerName = "sealtail-agent";
+const containerName = "sealtail-agent";
 const port = 9464;
 /** How long a classic sidecar goes on reading before its stop begins. */
 const classicPause = 10;

@@ -3,7 +3,7 @@
 // - Everything lies under one directory; keys are made on first use, unencrypted, and said to be.
 // - The two halves talk HTTP over loopback and trust each other no more than two machines would.
 
-import { relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { Agent } from "../agent/agent.ts";
 import type { AgentConfig } from "../agent/config.ts";
@@ -218,10 +218,4 @@ function ownRefuse(data: UpData): string[] {
 
 function isTaken(error: unknown): boolean {
   return error instanceof SealtailError && error.code === "port-in-use";
-}
-
-/** A path as it is shortest from where the user stands. */
-export function shortPath(ui: Ui, path: string): string {
-  const short = relative(ui.terminal.cwd, path);
-  return short !== "" && !short.startsWith("..") ? `./${short}` : path;
 }

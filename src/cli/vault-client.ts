@@ -23,7 +23,7 @@ export interface ClientLimits {
   readonly waitMsMax: number;
 }
 
-export const clientLimits: ClientLimits = {
+const clientLimits: ClientLimits = {
   idleMs: 30_000,
   answerMs: 300_000,
   tries: 4,

@@ -14,7 +14,6 @@ import {
   fromDecimal,
   hex,
   readU64,
-  utf8,
   writeU64,
 } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
@@ -137,9 +136,4 @@ export function pairVaultKeys(keys: readonly VerifierKey[]): VaultKeys[] {
     );
   }
   return pairs;
-}
-
-/** H of a receipt's or grant's whole text, as headers carry it. */
-export function textHash(suite: Suite, text: string): Uint8Array {
-  return suite.sha256(utf8(text));
 }

@@ -79,13 +79,6 @@ export class GroupTree {
   }
 }
 
-/** The root over the given envelope hashes. */
-export function envelopeRoot(suite: Suite, hashes: Iterable<Uint8Array>): Uint8Array {
-  const tree = new GroupTree(suite);
-  for (const hash of hashes) tree.add(hash);
-  return tree.root();
-}
-
 /** Ties one envelope to a block's envelope_root. */
 export interface EnvelopePath {
   /** All hashes of the envelope's group, in order. */

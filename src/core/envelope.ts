@@ -5,7 +5,7 @@
 //
 // Spec: docs/spec/envelope.md.
 
-import { concat, fromHex, hex, readU32, readU64, utf8 } from "./bytes.ts";
+import { concat, hex, readU32, readU64, utf8 } from "./bytes.ts";
 import { domain, type Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
 
@@ -110,9 +110,4 @@ function checkLine(line: Uint8Array, ended: boolean): void {
   if (length > maxStretch) {
     throw new Fault("LIMIT_EXCEEDED", `line takes ${length} bytes, at most 262,144`, field.length);
   }
-}
-
-/** The 16 bytes of a source id in hex. */
-export function sourceIdBytes(id: string): Uint8Array {
-  return fromHex(id, sourceIdLength);
 }

@@ -132,7 +132,7 @@ function besides(later: Issue, issue: Issue): boolean {
 }
 
 /** The known key that differs by a slip or two, if any. */
-export function nearest(key: string, known: readonly string[]): string | undefined {
+function nearest(key: string, known: readonly string[]): string | undefined {
   const far = Math.max(2, Math.floor(key.length / 3));
   const plain = (text: string): string => text.toLowerCase().replaceAll("-", "_");
   return known

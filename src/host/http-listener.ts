@@ -52,7 +52,7 @@ export interface HttpLimits extends ConnectionLimits {
   readonly headerBytesMax: number;
 }
 
-export const httpLimits: HttpLimits = {
+const httpLimits: HttpLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 120_000,
   keepAliveTimeoutMs: 65_000,
@@ -166,15 +166,6 @@ export class HttpListener {
   /** When the certificate in use ends, in Unix microseconds; undefined without TLS. */
   get certificateNotAfter(): number | undefined {
     return this.#notAfter;
-  }
-
-  /** Takes up a renewed certificate for new connections. When it throws, the old one stays. */
-  async reloadTls(): Promise<void> {
-    const { tls, clock } = this.#options;
-    if (tls === undefined || !("setSecureContext" in this.#server)) return;
-    const { cert, key, notAfter } = await readTlsFiles(tls, clock.now());
-    this.#server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
-    this.#notAfter = notAfter;
   }
 
   /** Returns when every connection is gone, at the latest after `deadlineMs`. Closing twice is fine. */

@@ -62,7 +62,7 @@ function answer(
 }
 
 /** Whether the request names whom it has reached. */
-export function isForUs(request: IncomingMessage, listen: string): boolean {
+function isForUs(request: IncomingMessage, listen: string): boolean {
   const bound = parseListenAddress(listen)?.host ?? "";
   const reached = (request.socket.localAddress ?? "").replace(/^::ffff:/, "");
   const everywhere = bound === "0.0.0.0" || bound === "::";

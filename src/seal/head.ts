@@ -6,12 +6,6 @@ import type { Suite } from "../core/digest.ts";
 import type { Header } from "../core/header.ts";
 import { Frontier } from "../core/tree.ts";
 
-/** What is fixed for the life of a chain. */
-export interface ChainIdentity {
-  readonly grantHash: Uint8Array;
-  readonly maxSilenceMs: number;
-}
-
 /** What a block about to be signed continues. Changes with every signed block. */
 export interface ChainHead {
   /** Number of the next block. */

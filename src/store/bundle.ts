@@ -33,7 +33,7 @@ import type { ChainReader, ReadableStore } from "./store.ts";
 import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock } from "./tar.ts";
 
 /** Objects in a bundle; more than any store of this layout needs for years. */
-export const bundleObjectsMax = 2_000_000;
+const bundleObjectsMax = 2_000_000;
 
 /** Chains in a bundle: what is said of each is kept until all of them were judged. */
 export const bundleChainsMax = 50_000;

@@ -13,10 +13,10 @@ export const activeUs: number = 10_000 * msUs;
 /** A look costs 20 to 40 µs: one every 5 ms takes a good half of one percent of a core. */
 export const lookEveryUs: number = 5 * msUs;
 /** Where hints come from every directory, sweeps only make up for hints that got lost. */
-export const hintedLookEveryUs: number = 10 * msUs;
+const hintedLookEveryUs: number = 10 * msUs;
 /** Files that change are looked at more often, a thousand of them once a second. */
 export const activeLookEveryUs: number = msUs;
-export const nameEveryUs = 400;
+const nameEveryUs = 400;
 /** Hints are gathered for so long, so that a busy writer does not wake us for every line. */
 export const hintDelayUs: number = 20 * msUs;
 export const hintsMax = 1_000;

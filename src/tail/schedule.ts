@@ -6,7 +6,7 @@ import type { Follow } from "./follow.ts";
 import type { TailItem } from "./item.ts";
 
 /** Bytes of a turn while others wait. Not less: a stretch this long without LF is cut. */
-export const shareBytes = 262_144;
+const shareBytes = 262_144;
 
 export class Schedule {
   readonly #queue = new Set<Follow>();

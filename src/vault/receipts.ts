@@ -23,7 +23,7 @@ export interface ReceiptKeeperOptions {
 }
 
 /** Between two rounds. A round writes what came in since the last one. */
-export const keepEveryMs = 1000;
+const keepEveryMs = 1000;
 const writesAtOnce = 8;
 
 export class ReceiptKeeper {

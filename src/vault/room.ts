@@ -19,7 +19,7 @@ export interface RoomLimits {
 
 const MiB = 1024 * 1024;
 
-export const roomLimits: RoomLimits = {
+const roomLimits: RoomLimits = {
   bytes: 128 * MiB,
   chainBytes: 32 * MiB,
   addressShare: 75,

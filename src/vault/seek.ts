@@ -10,7 +10,7 @@ import type { ChainReader } from "../store/store.ts";
 import { Damage } from "./damage.ts";
 
 /** The first of `size` blocks whose header passes; `size` if none does. Once one passes, all do. */
-export async function firstBlock(
+async function firstBlock(
   chain: ChainReader,
   size: number,
   passes: (header: Header) => boolean,

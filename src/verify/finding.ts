@@ -28,7 +28,7 @@ export interface Finding {
 export type Verdict = "VALID" | "VALID_WITH_FINDINGS" | "INCOMPLETE" | "INVALID" | "INDETERMINATE";
 
 /** From the best to the worst. */
-export const verdicts: readonly Verdict[] = [
+const verdicts: readonly Verdict[] = [
   "VALID",
   "VALID_WITH_FINDINGS",
   "INCOMPLETE",

@@ -14,9 +14,9 @@ import { type RecentBlocks, remembered } from "./recent.ts";
 import type { RunState } from "./thread.ts";
 
 /** A clock may stand this far from another one before it is a finding, in seconds. */
-export const toleratedSkew = 300;
+const toleratedSkew = 300;
 /** How long after it was read a line may be sealed, and a block receipted, in seconds. */
-export const toleratedDelay: number = 7 * 86_400;
+const toleratedDelay: number = 7 * 86_400;
 const toleratedStep = 5;
 
 /** When the items of a payload were read, in Unix microseconds. */

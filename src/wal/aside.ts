@@ -35,7 +35,7 @@ export interface AsideOptions {
 const tornKept = 8;
 
 /** Where broken bytes are kept: beside the log's own directory. */
-export function asideDir(dir: string): string {
+function asideDir(dir: string): string {
   return joinPath(parentOf(dir), "aside") as string;
 }
 

@@ -242,19 +242,6 @@ describe("TLS", async () => {
     assert.equal(listener.certificateNotAfter, Math.floor((now + day) / 1000) * 1_000_000);
   });
 
-  test("a renewed certificate is taken up without a restart, a bad one is not", async () => {
-    await put();
-    await using listener = await attempt();
-    await writeFile(tls.cert, "nothing");
-    await assert.rejects(listener.reloadTls(), { code: "tls-file-invalid" });
-    assert.equal((await ask(listener.url, { ca: good.cert })).body, "sealed");
-    const renewed = makeCertificate(new Date(now - day), new Date(now + 2 * day));
-    await put(renewed);
-    await listener.reloadTls();
-    assert.equal((await ask(listener.url, { ca: renewed.cert })).body, "sealed");
-    await assert.rejects(ask(listener.url, { ca: good.cert }));
-  });
-
   test("a certificate past its last day or before its first is refused", async () => {
     for (const [from, to] of [
       [-2, -1],
