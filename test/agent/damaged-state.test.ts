@@ -6,8 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { findingClasses } from "../../src/core/fault.ts";
-import type { Finding } from "../../src/verify/finding.ts";
+import { worse } from "../fakes/findings.ts";
 import { SeededRandom } from "../fakes/random.ts";
 import { World } from "./world.ts";
 
@@ -272,9 +271,6 @@ async function empty(world: World, dir: string): Promise<void> {
   }
 }
 
-const worse = (findings: readonly Finding[]): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
-
 async function judge(row: Row, { world, chain, written }: Played): Promise<void> {
   const said = world.diag.lines.map(({ phrase }) => phrase).join("\n");
   assert.equal(world.vault.chains.size, row.chains ?? (row.lost === undefined ? 1 : 2), said);
@@ -342,9 +338,7 @@ describe("after a succession, an agent that starts with", { concurrency: 8 }, ()
     test(name, async () => {
       await using world = await World.make({ maxChains: 9 });
       world.files.append("/logs/a.log", "one\n");
-      await world.start();
-      await world.caughtUp();
-      await world.stop();
+      await world.live();
       await world.files.unlink(`${world.dir}/chains/0000/keys`);
       world.files.append("/logs/a.log", "two\n");
       await world.start();

@@ -14,18 +14,8 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { findingClasses } from "../../src/core/fault.ts";
-import { Rig, type Sealed } from "../crash/rig.ts";
-
-const worse = ({ findings }: Sealed): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
-const codes = ({ findings }: Sealed): string[] =>
-  [...new Set(findings.map(({ code }) => code))].sort();
-const textOf = ({ bytes }: Sealed, name: string): string =>
-  [...bytes]
-    .filter(([key]) => key.startsWith(`${name}#`))
-    .flatMap(([, parts]) => parts.map((part) => Buffer.from(part).toString()))
-    .join("");
+import { Rig, type Sealed, textOf } from "../crash/rig.ts";
+import { codesOf, worse } from "../fakes/findings.ts";
 
 async function settled(rig: Rig): Promise<Sealed> {
   await rig.caughtUp();
@@ -45,13 +35,13 @@ test("SIGTERM reads, seals, ships and states everything; the next start goes on"
   assert.equal(await rig.stop(rig.vault, "SIGTERM"), 0);
   const first = await rig.verify();
   assert.equal(textOf(first, "a.log"), "one\ntwo\npartial\nlast without end");
-  assert.deepEqual(codes(first), []);
+  assert.deepEqual(codesOf(first.findings), []);
   rig.append("a.log", " now ended\n");
   await rig.startVault();
   await rig.startAgent();
   const second = await settled(rig);
   assert.equal(textOf(second, "a.log"), rig.log("a.log").toString());
-  assert.deepEqual(codes(second), ["DOWNTIME"]);
+  assert.deepEqual(codesOf(second.findings), ["DOWNTIME"]);
 });
 
 test("rename rotation, late writes and a new file of the same name lose nothing", async () => {
@@ -66,7 +56,7 @@ test("rename rotation, late writes and a new file of the same name lose nothing"
   await pause(300);
   rig.append("a.log.1", "very late\n");
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(textOf(sealed, "a.log"), "before\nlate\nvery late\nnew file\n");
 });
 
@@ -80,7 +70,7 @@ test("copytruncate starts a new generation and declares only what may be lost", 
   truncateSync(join(rig.logs, "a.log"), 0);
   rig.append("a.log", "second\n");
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(textOf(sealed, "a.log"), "first life\nsecond\n");
 });
 
@@ -96,7 +86,7 @@ test("any bytes come back: CRLF, NUL, invalid UTF-8, empty lines, a 1 MB line, n
   rig.append("a.log", bytes);
   await rig.startAgent();
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   const got = [...sealed.bytes].flatMap(([, parts]) => parts.map((part) => Buffer.from(part)));
   assert.ok(Buffer.concat(got).equals(bytes));
 });
@@ -114,7 +104,7 @@ test("a vault that is away is waited for, and gets everything once it is back", 
   }
   await rig.startVault();
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(textOf(sealed, "a.log"), rig.log("a.log").toString());
 });
 
@@ -137,8 +127,8 @@ test("a state directory restored from yesterday is noticed; a linked chain goes 
   await pause(1500);
   const sealed = await settled(rig);
   assert.equal(sealed.reports.length, 2);
-  assert.ok(codes(sealed).includes("CHAIN_REPLACED"), codes(sealed).join());
-  assert.deepEqual(worse(sealed), []);
+  assert.ok(codesOf(sealed.findings).includes("CHAIN_REPLACED"), codesOf(sealed.findings).join());
+  assert.deepEqual(worse(sealed.findings), []);
   assert.ok(textOf(sealed, "a.log").includes("three\n"));
 });
 
@@ -185,7 +175,7 @@ test("a torn end of the buffer is cut and kept aside, and the chain goes on", as
   rig.append("a.log", "two\n");
   await rig.startAgent();
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(textOf(sealed, "a.log"), "one\ntwo\n");
   assert.ok(readdirSync(join(rig.stateDir, "chains/0000")).includes("aside"));
 });
@@ -210,6 +200,6 @@ test("a chain that the vault never took gives way to one with another grant, and
   await pause(1000);
   const sealed = await settled(rig);
   assert.equal(sealed.reports.length, 1);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(textOf(sealed, "a.log"), "one\ntwo\n");
 });

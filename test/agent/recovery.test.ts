@@ -5,15 +5,11 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AgentEnd } from "../../src/agent/agent.ts";
-import { findingClasses } from "../../src/core/fault.ts";
 import { setFailpointHook } from "../../src/host/failpoint.ts";
 import { showPath } from "../../src/host/file-error.ts";
-import type { Finding } from "../../src/verify/finding.ts";
+import { worse } from "../fakes/findings.ts";
 import type { VaultModel } from "../ship/vault-model.ts";
 import { World } from "./world.ts";
-
-const worse = (findings: readonly Finding[]): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
 
 /** The agent dies at a failpoint, as far as one can within a process. */
 async function dieAt(world: World, name: string): Promise<void> {
@@ -41,14 +37,10 @@ test("a grant's key that outlived the first receipt is destroyed at the next sta
 test("the key of a grant that is kept for later is not destroyed", async () => {
   await using world = await World.make();
   world.files.append("/logs/a.log", "one\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   await world.newGrant();
   world.files.append("/logs/a.log", "two\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   assert.ok(await world.files.stat("/keys/grant.key"));
 });
 
@@ -100,9 +92,7 @@ test("a receipt that finds the disk full is asked for again", async () => {
   world.files.hook = (call, path) => {
     if (call === "create" && String(path).includes("/receipt") && full-- > 0) throw errno("ENOSPC");
   };
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   const { findings } = await world.verify();
   assert.deepEqual(worse(findings), []);
 });
@@ -110,9 +100,7 @@ test("a receipt that finds the disk full is asked for again", async () => {
 test("a full disk does not keep the agent from starting, nor from stopping in time", async () => {
   await using world = await World.make();
   world.files.append("/logs/a.log", "one\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   world.files.capacity = 0;
   world.files.append("/logs/a.log", "two\n");
   await world.start();
@@ -122,9 +110,7 @@ test("a full disk does not keep the agent from starting, nor from stopping in ti
   await assert.rejects(world.running as Promise<unknown>, { code: "disk-full" });
   assert.ok(Date.now() - before < 6000);
   world.files.capacity = Number.POSITIVE_INFINITY;
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   const { bytes, findings } = await world.verify();
   assert.deepEqual(worse(findings), []);
   assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
@@ -142,9 +128,7 @@ test("a file that was edited in place is not sealed anew after each restart", as
   await world.until(async () => (await world.verify()).records.includes("rewritten"));
   await world.stop();
   for (let restart = 0; restart < 2; restart += 1) {
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
   }
   const { bytes, records } = await world.verify();
   assert.deepEqual([...bytes.keys()], ["/logs/a.log#0"]);
@@ -154,14 +138,10 @@ test("a file that was edited in place is not sealed anew after each restart", as
 test("an agent that learns it was rolled back signs nothing more for that chain", async () => {
   await using world = await World.make({ maxChains: 3 });
   world.files.append("/logs/a.log", "one\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   const saved = await copyOf(world);
   world.files.append("/logs/a.log", "two\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   await restore(world, saved);
   world.files.append("/logs/a.log", "three\n");
   await world.start();
@@ -196,15 +176,11 @@ async function deadChain(world: World): Promise<string> {
 test("another grant beside a chain whose receipt was lost does not end that chain", async () => {
   await using world = await World.make();
   world.files.append("/logs/a.log", "one\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   await world.files.unlink(`${world.dir}/chains/0000/receipt`);
   await world.newGrant();
   world.files.append("/logs/a.log", "two\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   assert.equal(world.vault.chains.size, 1);
   assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\n");
 });
@@ -323,9 +299,7 @@ test("power cuts at any time lose nothing and double nothing", async () => {
       await syncLogs(world);
       await world.cutPower(seed * 10 + life);
     }
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { findings, bytes } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), written);
@@ -398,9 +372,7 @@ test("lines that a narrower grant leaves out are said, counted and signed for", 
 test("after a succession the old chain's keys are gone", async () => {
   await using world = await World.make({ maxChains: 3 });
   world.files.append("/logs/a.log", "a\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   await world.files.unlink(`${world.dir}/chains/0000/grant`);
   await world.start();
   await world.until(() => world.vault.chains.size === 2);
@@ -411,9 +383,7 @@ test("after a succession the old chain's keys are gone", async () => {
 test("an agent that waits for a grant goes on waiting when it is given a bad one", async () => {
   await using world = await World.make();
   world.files.append("/logs/a.log", "a\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   await world.files.unlink(`${world.dir}/chains/0000/keys`);
   await world.start();
   await world.until(() => world.agent?.gauge.state === "needs-grant");

@@ -8,22 +8,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { pairVaultKeys } from "../../src/core/checkpoint.ts";
-import { findingClasses } from "../../src/core/fault.ts";
 import { systemFiles } from "../../src/host/files.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { readDirStore } from "../../src/store/dir.ts";
 import { verifySource } from "../../src/verify/all.ts";
-import { Rig, type Sealed } from "../crash/rig.ts";
+import { Rig, textOf } from "../crash/rig.ts";
+import { worse } from "../fakes/findings.ts";
 import { Gate, type Manner, reads } from "./gate.ts";
-
-const worse = ({ findings }: Sealed): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
-
-const textOf = ({ bytes }: Sealed, name: string): string =>
-  [...bytes]
-    .filter(([key]) => key.startsWith(`${name}#`))
-    .flatMap(([, parts]) => parts.map((part) => Buffer.from(part).toString()))
-    .join("");
 
 interface Ordeal {
   readonly name: string;
@@ -186,7 +177,7 @@ test("a real agent outlives the worst sinks in a row, and a good vault has all o
   assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
   assert.equal(await rig.stop(rig.vault, "SIGTERM"), 0);
   const sealed = await rig.verify();
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(sealed.reports.length, 1);
   assert.equal(textOf(sealed, "a.log"), rig.log("a.log").toString());
   // What is wrong was said, but not every time: a few lines a minute.
@@ -233,7 +224,7 @@ test("a vault restored from a backup gets again what the agent still holds", asy
   assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
   assert.equal(await rig.stop(rig.vault, "SIGTERM"), 0);
   const sealed = await rig.verify();
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(sealed.reports.length, 1);
   assert.equal(textOf(sealed, "a.log"), "one\ntwo\nthree\n");
 });

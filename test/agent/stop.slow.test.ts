@@ -8,20 +8,8 @@ import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { findingClasses } from "../../src/core/fault.ts";
-import { Rig, type Sealed } from "../crash/rig.ts";
-
-const worse = ({ findings }: Sealed): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
-const codes = ({ findings }: Sealed): string[] =>
-  [...new Set(findings.map(({ code }) => code))].sort();
-
-/** All generations and renames of one path, in the order in which they were declared. */
-const textOf = ({ bytes }: Sealed, name: string): string =>
-  [...bytes]
-    .filter(([key]) => key.startsWith(`${name}#`))
-    .flatMap(([, parts]) => parts.map((part) => Buffer.from(part).toString()))
-    .join("");
+import { Rig, type Sealed, textOf } from "../crash/rig.ts";
+import { codesOf, worse } from "../fakes/findings.ts";
 
 const deadline = 2000;
 
@@ -73,7 +61,7 @@ test("SIGTERM under load, with a writer that goes on: in time, and nothing lost 
   goes = false;
   await writer;
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.ok(textOf(sealed, "a.log") === rig.log("a.log").toString());
 });
 
@@ -92,7 +80,7 @@ for (const [name, signal] of [
     if (signal === "SIGSTOP") rig.vault?.kill("SIGCONT");
     else await rig.startVault();
     const sealed = await settled(rig);
-    assert.deepEqual(worse(sealed), []);
+    assert.deepEqual(worse(sealed.findings), []);
     assert.equal(textOf(sealed, "a.log"), "begin\nmeanwhile\npartial\n");
   });
 }
@@ -117,7 +105,7 @@ test("SIGINT is a stop like SIGTERM, SIGHUP none, and a second signal does not w
   assertInTime(await timedStop(rig));
   rig.vault?.kill("SIGCONT");
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(textOf(sealed, "a.log"), "begin\nafter SIGHUP\nunsent\n");
 });
 
@@ -142,7 +130,7 @@ test("SIGTERM while a file is rotated, and again while we are down, out of the p
   // Back within what is searched: beside the pattern, under a name that it does not match.
   renameSync(join(old, "a.1"), at("a.log.2"));
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   const all = `${rig.log("a.log.2")}${rig.log("a.log.1")}${rig.log("a.log")}`;
   assert.equal(textOf(sealed, "a.log"), all);
 });
@@ -155,8 +143,8 @@ test("a file rotated, compressed and removed while we are down leaves a gap that
   execFileSync("gzip", [join(rig.logs, "a.log.1")]);
   rig.append("a.log", "after\n");
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
-  assert.ok(codes(sealed).includes("GAP_DECLARED"), codes(sealed).join());
+  assert.deepEqual(worse(sealed.findings), []);
+  assert.ok(codesOf(sealed.findings).includes("GAP_DECLARED"), codesOf(sealed.findings).join());
   assert.equal(textOf(sealed, "a.log"), "begin\nafter\n");
 });
 
@@ -174,7 +162,7 @@ test("a machine whose clock was set back a day, or ahead, is no reason to refuse
   rig.append("a.log", "right again\n");
   const sealed = await settled(rig);
   assert.equal(sealed.reports.length, 1);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   assert.equal(textOf(sealed, "a.log"), rig.log("a.log").toString());
 });
 
@@ -190,7 +178,7 @@ test("SIGTERM while a grant is waited for ends at once, and the files are still 
   assertInTime(await timedStop(rig));
   await rig.grant({});
   const sealed = await settled(rig);
-  assert.deepEqual(worse(sealed), []);
+  assert.deepEqual(worse(sealed.findings), []);
   const parts = textOf(sealed, "a.log").split("\n").sort();
   assert.deepEqual(parts, ["", "begin", "waits"]);
 });

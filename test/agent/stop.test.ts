@@ -5,13 +5,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AgentConfig } from "../../src/agent/config.ts";
-import { findingClasses } from "../../src/core/fault.ts";
-import type { Finding } from "../../src/verify/finding.ts";
+import { worse } from "../fakes/findings.ts";
 import { SeededRandom } from "../fakes/random.ts";
 import { World } from "./world.ts";
-
-const worse = (findings: readonly Finding[]): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
 
 const dayMicros = 86_400_000_000;
 const random = new SeededRandom(7);
@@ -60,9 +56,7 @@ suite("stopping", { concurrency: true }, () => {
     world.files.hook = undefined;
     assert.ok((await took) < 3000, `${await took} ms`);
     world.vault.silent = false;
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { findings, bytes } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), `one\n${text}`);
@@ -76,9 +70,7 @@ suite("stopping", { concurrency: true }, () => {
     await pause(300);
     assert.ok((await timed(world.stop())) < 2000);
     world.files.hook = undefined;
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { findings, bytes } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), "one\n");
@@ -121,9 +113,7 @@ suite("stopping", { concurrency: true }, () => {
     world.vault.away = false;
     // Half of what lies in the buffer is more than the whole buffer may hold now.
     world.config = { ...world.config, buffer: { max_bytes: 512 * 1024 } };
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { findings, bytes } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), `one\n${text}`);
@@ -139,9 +129,7 @@ suite("stopping", { concurrency: true }, () => {
     assert.ok((await timed(stopped)) < 1000);
     assert.ok((await stopped).unsent > 0);
     world.vault.silent = false;
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { findings, bytes } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
@@ -157,14 +145,10 @@ suite("stopping", { concurrency: true }, () => {
       await world.stop();
       world.clockStep = days * dayMicros;
       world.files.append("/logs/a.log", "two\n");
-      await world.start();
-      await world.caughtUp();
-      await world.stop();
+      await world.live();
       world.clockStep = 0;
       world.files.append("/logs/a.log", "three\n");
-      await world.start();
-      await world.caughtUp();
-      await world.stop();
+      await world.live();
       const { findings, bytes } = await world.verify();
       assert.equal(world.vault.chains.size, 1);
       assert.deepEqual(worse(findings), []);
@@ -184,9 +168,7 @@ suite("stopping", { concurrency: true }, () => {
       ...world.config,
       sources: [{ ...source, name: "other", include: ["/logs/b.log"] }],
     };
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { findings, bytes, records } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), "one\n");
@@ -205,9 +187,7 @@ suite("stopping", { concurrency: true }, () => {
       const [source] = world.config.sources;
       assert.ok(source);
       world.config = { ...world.config, sources: [{ ...source, ...change }] };
-      await world.start();
-      await world.caughtUp();
-      await world.stop();
+      await world.live();
       const { findings, bytes, gaps } = await world.verify();
       assert.deepEqual(worse(findings), []);
       assert.equal(bytes.get("/logs/b.log#0"), "b\n");

@@ -5,13 +5,9 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { findingClasses } from "../../src/core/fault.ts";
 import type { Answer, Submission } from "../../src/ship/sink.ts";
-import type { Finding } from "../../src/verify/finding.ts";
+import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
-
-const worse = (findings: readonly Finding[]): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
 
 /** Lines that no compression makes small. */
 function noise(lines: number, bytes = 75_000): string[] {
@@ -52,9 +48,7 @@ suite("succession:", { concurrency: 4 }, () => {
     test(`a chain without a receipt, ${file}, ${third ? "replaced by" : "kept beside"} another grant`, async () => {
       await using world = await World.make();
       world.files.append("/logs/a.log", "one\n");
-      await world.start();
-      await world.caughtUp();
-      await world.stop();
+      await world.live();
       await replaceKeys(world);
       await world.newGrant();
       world.vault.away = true;
@@ -66,9 +60,7 @@ suite("succession:", { concurrency: 4 }, () => {
       if (third) await world.newGrant();
       world.vault.away = false;
       world.files.append("/logs/b.log", "other\n");
-      await world.start();
-      await world.caughtUp();
-      await world.stop();
+      await world.live();
       const { findings, bytes, reasons } = await world.verify();
       assert.deepEqual(worse(findings), []);
       assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
@@ -108,9 +100,7 @@ suite("succession:", { concurrency: 4 }, () => {
     await world.newGrant();
     world.vault.away = false;
     world.files.append("/logs/b.log", "other\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { bytes, findings } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.ok(bytes.get("/logs/gone.log#0") === written);
@@ -130,9 +120,7 @@ suite("succession:", { concurrency: 4 }, () => {
     await world.stop();
     await world.newGrant();
     heal();
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { bytes, findings, reasons } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), "one\n");
@@ -188,9 +176,7 @@ suite("succession:", { concurrency: 4 }, () => {
     test(`files held while a grant is waited for are read, with one ${grant}`, async () => {
       await using world = await World.make({ globs });
       world.files.append("/logs/a.log", "one\n");
-      await world.start();
-      await world.caughtUp();
-      await world.stop();
+      await world.live();
       await replaceKeys(world);
       await world.start();
       await world.until(() => world.agent?.gauge.state === "needs-grant");
@@ -214,9 +200,7 @@ suite("succession:", { concurrency: 4 }, () => {
   test("files held outside the grant that comes are let go, counted and signed for", async () => {
     await using world = await World.make();
     world.files.append("/logs/a.log", "one\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     await replaceKeys(world);
     await world.start();
     await world.until(() => world.agent?.gauge.state === "needs-grant");
@@ -252,9 +236,7 @@ suite("succession:", { concurrency: 4 }, () => {
     await world.newGrant();
     world.vault.away = false;
     world.files.append("/logs/b.log", "last\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { bytes, findings } = await world.verify();
     assert.deepEqual(worse(findings), []);
     // The receipted line not again, the others once.
@@ -266,22 +248,16 @@ suite("succession:", { concurrency: 4 }, () => {
     await using world = await World.make();
     world.files.append("/logs/a.log", "a\n");
     world.files.append("/logs/b.log", "b\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     await replaceKeys(world);
     await world.newGrant({ globs: ["/logs/a.log"] });
     world.files.append("/logs/a.log", "again\n");
     world.files.append("/logs/b.log", "meanwhile\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     await replaceKeys(world, "0001");
     await world.newGrant();
     world.files.append("/logs/b.log", "last\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { bytes, findings, gaps } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.deepEqual(gaps, []);
@@ -335,9 +311,7 @@ suite("succession:", { concurrency: 4 }, () => {
     // Deleted while nobody is there: it was declared, so it is missed.
     await world.files.unlink("/logs/stays.log");
     world.vault.away = false;
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const { gaps, findings } = await world.verify();
     assert.deepEqual(worse(findings), []);
     const missing = gaps.map(({ key }) => key).sort();

@@ -25,9 +25,7 @@ const messageIn = (world: World): string => Buffer.from(world.files.bytes(path))
 test("a stop that shipped everything says so, and names the chain", async () => {
   await using world = await podWorld();
   world.files.append("/logs/a.log", "one\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   const { chain, headBlock, headSeq } = world.agent?.gauge ?? {};
   const place = `chain ${chain}, next block ${headBlock}, seq ${headSeq}`;
   assert.equal(messageIn(world), `stopped; nothing left unsent; ${place}\n`);

@@ -5,15 +5,11 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AgentConfig } from "../../src/agent/config.ts";
-import { findingClasses } from "../../src/core/fault.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
-import type { Finding } from "../../src/verify/finding.ts";
+import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
-
-const worse = (findings: readonly Finding[]): string[] =>
-  findings.filter(({ code }) => findingClasses[code] !== "finding").map(({ code }) => code);
 
 type Options = Parameters<typeof World.make>[0];
 const volatile = (config: AgentConfig): AgentConfig => ({
@@ -26,17 +22,9 @@ async function lived(options: Options = {}): Promise<World> {
   const world = await World.make(options);
   world.asks = true;
   world.files.append("/logs/a.log", "one\n");
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
+  await world.live();
   await world.loseState();
   return world;
-}
-
-async function liveOn(world: World): Promise<void> {
-  await world.start();
-  await world.caughtUp();
-  await world.stop();
 }
 
 const said = (world: World): unknown[] => world.diag.lines.map(({ fields }) => fields["code"]);
@@ -47,7 +35,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     // Between the pods: a line that is still there, and one whose file is gone.
     world.files.append("/logs/a.log", "two\n");
     await world.newGrant();
-    await liveOn(world);
+    await world.live();
     const { bytes, findings, reasons, gaps } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
@@ -62,7 +50,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     await world.files.unlink("/logs/a.log");
     world.files.append("/logs/b.log", "other\n");
     await world.newGrant();
-    await liveOn(world);
+    await world.live();
     const { findings, gaps } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.deepEqual(gaps, [{ key: "/logs/a.log#0", from: 4, to: undefined }]);
@@ -72,7 +60,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     await using world = await lived({ maxChains: 9 });
     for (const line of ["two\n", "three\n"]) {
       world.files.append("/logs/a.log", line);
-      await liveOn(world);
+      await world.live();
       await world.loseState();
     }
     const { bytes, findings, reasons } = await world.verify();
@@ -90,7 +78,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
       world.host = "another";
       for (const id of world.vault.chains.keys()) world.vault.states.set(id, state);
       if (maxChains === 1) await world.newGrant();
-      await liveOn(world);
+      await world.live();
       assert.deepEqual((await world.verify()).reasons, [], state);
     }
   });
@@ -99,7 +87,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     await using world = await lived();
     world.host = "another";
     await world.newGrant();
-    await liveOn(world);
+    await world.live();
     const { reasons, bytes, findings } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.deepEqual(reasons, ["the state directory was lost"]);
@@ -122,7 +110,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     await world.stop();
     await world.loseState();
     world.files.append("/logs/a.log", "last\n");
-    await liveOn(world);
+    await world.live();
     const { bytes, findings } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), `${"x\n".repeat(1100)}last\n`);
@@ -138,7 +126,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     });
     world.files.append("/logs/a.log", "two\n");
     world.files.append("/logs/b.log", "new\n");
-    await liveOn(world);
+    await world.live();
     const { bytes, findings } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), "two\n");
@@ -253,15 +241,13 @@ suite("an agent without state", { concurrency: 4 }, () => {
     await using world = await World.make({ maxChains: 9 });
     world.asks = true;
     world.files.append("/logs/a.log", "one\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     const wal = `${world.dir}/chains/0000/wal`;
     for (const { name } of (await world.files.list(wal)) ?? []) {
       await world.files.unlink(`${wal}/${String(name)}`);
     }
     world.files.append("/logs/a.log", "two\n");
-    await liveOn(world);
+    await world.live();
     const { bytes, findings, reasons } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.deepEqual(reasons, ["the buffer was deleted"]);
@@ -272,15 +258,13 @@ suite("an agent without state", { concurrency: 4 }, () => {
     await using world = await World.make({ maxChains: 9 });
     world.asks = true;
     world.files.append("/logs/a.log", "one\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     await world.files.unlink(`${world.dir}/chains/0000/keys`);
     world.files.append("/logs/a.log", "two\n");
-    await liveOn(world);
+    await world.live();
     world.files.node(`${world.dir}/chains`)?.change([{ name: "0001", node: undefined }]);
     world.files.append("/logs/a.log", "three\n");
-    await liveOn(world);
+    await world.live();
     const { bytes, findings, reasons } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(reasons.length, 2);

@@ -216,6 +216,13 @@ export class World {
     return (await this.running) as AgentEnd;
   }
 
+  /** A life in which all that was written is sealed and receipted. */
+  async live(): Promise<AgentEnd> {
+    await this.start();
+    await this.caughtUp();
+    return await this.stop();
+  }
+
   /** The state directory vanishes, as a pod's does. */
   async loseState(): Promise<void> {
     const empty = async (dir: string): Promise<void> => {

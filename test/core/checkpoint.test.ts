@@ -8,22 +8,12 @@ import {
   pairVaultKeys,
   parseCheckpoint,
 } from "../../src/core/checkpoint.ts";
-import { Fault } from "../../src/core/fault.ts";
 import { formatNote, verifierKey } from "../../src/core/note.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { faultOf } from "../fakes/findings.ts";
 import { fixedBytes, TestVault } from "../fakes/signers.ts";
 
 const vault = new TestVault();
-
-function codeOf(read: () => unknown): string | undefined {
-  try {
-    read();
-    return undefined;
-  } catch (caught) {
-    assert.ok(caught instanceof Fault, String(caught));
-    return caught.code;
-  }
-}
 
 describe("receipts", () => {
   const chain = fixedBytes("chain");
@@ -50,7 +40,7 @@ describe("receipts", () => {
     for (let end = 0; end < bytes.length; end++) {
       const cut = bytes.subarray(0, end);
       assert.notEqual(
-        codeOf(() => openReceipt(suite, cut, [vault.keys])),
+        faultOf(() => openReceipt(suite, cut, [vault.keys])),
         undefined,
         `${end}`,
       );
@@ -72,7 +62,7 @@ describe("receipts", () => {
     const other = new TestVault(vault.name, "rolled over");
     assert.equal(openReceipt(suite, bytes, [other.keys, vault.keys])?.size, 5);
     assert.equal(
-      codeOf(() => openReceipt(suite, bytes, [other.keys])),
+      faultOf(() => openReceipt(suite, bytes, [other.keys])),
       "RECEIPT_BAD_SIGNATURE",
     );
   });
@@ -89,7 +79,7 @@ describe("receipts", () => {
     ];
     for (const [form, code] of forms) {
       assert.equal(
-        codeOf(() => parseCheckpoint(utf8(form))),
+        faultOf(() => parseCheckpoint(utf8(form))),
         code,
         form,
       );
@@ -100,21 +90,21 @@ describe("receipts", () => {
     const { receipt, time } = vault.keys;
     assert.deepEqual(pairVaultKeys([time, receipt]), [{ receipt, time }]);
     assert.equal(
-      codeOf(() => pairVaultKeys([receipt])),
+      faultOf(() => pairVaultKeys([receipt])),
       "BAD_KEY",
     );
     assert.equal(
-      codeOf(() => pairVaultKeys([time])),
+      faultOf(() => pairVaultKeys([time])),
       "BAD_KEY",
     );
     const same = verifierKey(suite, time.name, 4, receipt.publicKey);
     assert.equal(
-      codeOf(() => pairVaultKeys([receipt, same])),
+      faultOf(() => pairVaultKeys([receipt, same])),
       "BAD_KEY",
     );
     const other = new TestVault("other").keys;
     assert.equal(
-      codeOf(() => pairVaultKeys([receipt, other.time])),
+      faultOf(() => pairVaultKeys([receipt, other.time])),
       "BAD_KEY",
     );
   });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { utf8 } from "../../src/core/bytes.ts";
-import { Fault } from "../../src/core/fault.ts";
 import {
   checkGrantRoot,
   formatGrant,
@@ -13,21 +12,12 @@ import {
 } from "../../src/core/grant.ts";
 import { formatNote } from "../../src/core/note.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { faultOf } from "../fakes/findings.ts";
 import { NoteSigner, signer, TestVault } from "../fakes/signers.ts";
 
 const root = new NoteSigner("root.example");
 const vault = new TestVault();
 const name = fc.stringMatching(/^[!-*,-~]{1,40}$/);
-
-function codeOf(read: () => unknown): string | undefined {
-  try {
-    read();
-    return undefined;
-  } catch (caught) {
-    assert.ok(caught instanceof Fault, String(caught));
-    return caught.code;
-  }
-}
 
 describe("grants", () => {
   const terms: fc.Arbitrary<GrantTerms> = fc.record({
@@ -53,7 +43,7 @@ describe("grants", () => {
         const grant = parseGrant(suite, bytes);
         assert.equal(checkGrantRoot(suite, grant, [vault.receiptKey.key, root.key]), root.key);
         assert.equal(
-          codeOf(() => checkGrantRoot(suite, grant, [])),
+          faultOf(() => checkGrantRoot(suite, grant, [])),
           "UNKNOWN_ROOT",
         );
         assert.ok(note.text.startsWith("sealtail/1 grant\n"));
@@ -71,14 +61,14 @@ describe("grants", () => {
       const gone = lines.filter((_, index) => index !== at);
       const doubled = [...lines.slice(0, at), lines[at], ...lines.slice(at)];
       for (const bent of [gone, doubled]) {
-        const code = codeOf(() => parseGrant(suite, signed(`${bent.join("\n")}\n`)));
+        const code = faultOf(() => parseGrant(suite, signed(`${bent.join("\n")}\n`)));
         assert.equal(code, "NON_CANONICAL");
       }
     }
     const whole = signed(text);
     for (let end = 0; end < whole.length; end++) {
       assert.notEqual(
-        codeOf(() => parseGrant(suite, whole.subarray(0, end))),
+        faultOf(() => parseGrant(suite, whole.subarray(0, end))),
         undefined,
       );
     }

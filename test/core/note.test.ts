@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { utf8 } from "../../src/core/bytes.ts";
-import { Fault } from "../../src/core/fault.ts";
 import {
   checkSignature,
   formatNote,
@@ -12,21 +11,12 @@ import {
   parseVerifierKey,
 } from "../../src/core/note.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { faultOf } from "../fakes/findings.ts";
 import { NoteSigner, TestVault } from "../fakes/signers.ts";
 
 const root = new NoteSigner("root.example");
 const vault = new TestVault();
 const name = fc.stringMatching(/^[!-*,-~]{1,40}$/);
-
-function codeOf(read: () => unknown): string | undefined {
-  try {
-    read();
-    return undefined;
-  } catch (caught) {
-    assert.ok(caught instanceof Fault, String(caught));
-    return caught.code;
-  }
-}
 
 describe("notes", () => {
   const text = fc
@@ -62,7 +52,7 @@ describe("notes", () => {
     ]);
     const bytes = utf8(whole);
     for (let end = 0; end < bytes.length; end++) {
-      const code = codeOf(() => parseNote(bytes.subarray(0, end), 4096));
+      const code = faultOf(() => parseNote(bytes.subarray(0, end), 4096));
       const endsLine = bytes[end - 1] === 0x0a && whole.slice(0, end).includes("—");
       if (!endsLine) assert.notEqual(code, undefined, `${end}`);
     }
@@ -89,17 +79,17 @@ describe("notes", () => {
     ];
     for (const [form, code] of forms) {
       assert.equal(
-        codeOf(() => parseNote(utf8(form), 100_000)),
+        faultOf(() => parseNote(utf8(form), 100_000)),
         code,
         JSON.stringify(form),
       );
     }
     assert.equal(
-      codeOf(() => parseNote(new Uint8Array(11), 10)),
+      faultOf(() => parseNote(new Uint8Array(11), 10)),
       "LIMIT_EXCEEDED",
     );
     assert.equal(
-      codeOf(() => parseNote(Uint8Array.of(0xff, 0x0a), 10)),
+      faultOf(() => parseNote(Uint8Array.of(0xff, 0x0a), 10)),
       "NON_CANONICAL",
     );
   });
@@ -129,12 +119,12 @@ describe("keys in text", () => {
       const other = text[at] === "A" ? "B" : "A";
       const bent = `${text.slice(0, at)}${other}${text.slice(at + 1)}`;
       assert.notEqual(
-        codeOf(() => parseVerifierKey(suite, bent)),
+        faultOf(() => parseVerifierKey(suite, bent)),
         undefined,
         bent,
       );
       assert.notEqual(
-        codeOf(() => parseVerifierKey(suite, text.slice(0, at))),
+        faultOf(() => parseVerifierKey(suite, text.slice(0, at))),
         undefined,
       );
     }

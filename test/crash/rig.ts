@@ -352,3 +352,11 @@ export function collectNames(bytes: Uint8Array, names: Map<string, string>): voi
   if (type === "source") note(value);
   for (const { record } of positionsIn(value["positions"])) note(record);
 }
+
+/** All generations and renames of one path, in the order in which they were declared. */
+export function textOf({ bytes }: Sealed, name: string): string {
+  return [...bytes]
+    .filter(([key]) => key.startsWith(`${name}#`))
+    .flatMap(([, parts]) => parts.map((part) => Buffer.from(part).toString()))
+    .join("");
+}

@@ -7,13 +7,11 @@ import { limits as formatLimits } from "../../src/core/header.ts";
 import { signer } from "../../src/host/keys.ts";
 import { signingSeed } from "../../src/seal/key-state.ts";
 import { cutBytes } from "../../src/tail/read.ts";
+import { codesOf } from "../fakes/findings.ts";
 import { seededNumbers } from "../fakes/random.ts";
 import { addLines, begin, limits, newWorld, reopen, sourceRecord, verifyWal } from "./harness.ts";
 
 const app = sourceRecord("app.log");
-const codes = (findings: readonly { code: string }[]): string[] =>
-  [...new Set(findings.map(({ code }) => code))].sort();
-
 test("a snapshot of 10,000 sources leaves room for the longest line", async () => {
   const world = newWorld();
   const first = await begin(world);
@@ -27,7 +25,7 @@ test("a snapshot of 10,000 sources leaves room for the longest line", async () =
   await addLines(second.sealer, sourceRecord("file-77.log"), 0, text);
   await second.sealer.flush();
   const { findings, lines } = await verifyWal(world, second.wal);
-  assert.deepEqual(codes(findings), ["RESTART_UNCLEAN", "TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["RESTART_UNCLEAN", "TAIL_UNCONFIRMED"]);
   assert.equal(Buffer.from(lines).toString(), text);
 });
 
@@ -45,7 +43,7 @@ test("a span that goes on behind a large snapshot still fits", async () => {
   }
   await sealer.flush();
   const { findings, lines } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["TAIL_UNCONFIRMED"]);
   assert.equal(lines.length, at);
 });
 
@@ -63,7 +61,7 @@ test("lines of any length and few a block come back as they were", async () => {
     await addLines(sealer, app, 0, text);
     await sealer.flush();
     const { findings, lines } = await verifyWal(world, wal);
-    assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
+    assert.deepEqual(codesOf(findings), ["TAIL_UNCONFIRMED"]);
     assert.equal(Buffer.from(lines).toString(), text);
   }
 });
@@ -80,7 +78,7 @@ test("a block never holds more envelopes than the format allows", async () => {
   await sealer.addRecords([sourceRecord("b"), sourceRecord("c"), sourceRecord("d")]);
   await sealer.flush();
   const { findings } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["CLOCK_STEP_DECLARED", "TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["CLOCK_STEP_DECLARED", "TAIL_UNCONFIRMED"]);
 });
 
 test("the last block is final also where every record closes a block", async () => {
@@ -89,7 +87,7 @@ test("the last block is final also where every record closes a block", async () 
   await sealer.finish([{ type: "stop", reason: "retired" }], "final");
   assert.equal(world.sealed.at(-1)?.header.kind, "final");
   const { findings } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["TAIL_UNCONFIRMED"]);
 });
 
 const slotsWith = (bytes: Uint8Array): number[] =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { codesOf } from "../fakes/findings.ts";
 import {
   addLines,
   begin,
@@ -13,9 +14,6 @@ import {
 
 const app = sourceRecord("app.log");
 
-const codes = (findings: readonly { code: string }[]): string[] =>
-  [...new Set(findings.map(({ code }) => code))].sort();
-
 test("what is sealed verifies and gives the same bytes back", async () => {
   const world = newWorld();
   const { sealer, wal } = await begin(world);
@@ -26,7 +24,7 @@ test("what is sealed verifies and gives the same bytes back", async () => {
   await addLines(sealer, app, 0, text);
   await sealer.flush();
   const { report, findings, lines } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["TAIL_UNCONFIRMED"]);
   assert.equal(report.verdict, "VALID_WITH_FINDINGS");
   assert.equal(Buffer.from(lines).toString(), text);
   assert.ok(report.blocks > 2);
@@ -46,7 +44,7 @@ test("a run goes on where the one before was stopped", async () => {
   await addLines(second.sealer, app, 8, "three\n");
   await second.sealer.flush();
   const { findings, lines } = await verifyWal(world, second.wal);
-  assert.deepEqual(codes(findings), ["DOWNTIME", "TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["DOWNTIME", "TAIL_UNCONFIRMED"]);
   assert.equal(Buffer.from(lines).toString(), "one\ntwo\nthree\n");
 });
 
@@ -57,7 +55,7 @@ test("max_lines of one signs every line on its own", async () => {
   await addLines(sealer, app, 0, "a\nb\nc\n");
   await sealer.flush();
   const { report, findings } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["TAIL_UNCONFIRMED"]);
   assert.equal(report.blocks, 5);
 });
 
@@ -69,7 +67,7 @@ test("a chain crosses snapshot blocks and segment ends and still verifies", asyn
   await addLines(sealer, app, 0, text);
   await sealer.flush();
   const { report, findings, lines } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["TAIL_UNCONFIRMED"]);
   assert.equal(Buffer.from(lines).toString(), text);
   assert.ok(report.blocks > 1100);
   await wal.close();
@@ -83,7 +81,7 @@ test("a step of the wall clock is stated", async () => {
   await sealer.addRecords([{ type: "heartbeat", sources: [] }]);
   await sealer.flush();
   const { findings } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["CLOCK_STEP_DECLARED", "TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["CLOCK_STEP_DECLARED", "TAIL_UNCONFIRMED"]);
 });
 
 test("a step of the wall clock just before a stop is stated before it", async () => {
@@ -96,7 +94,7 @@ test("a step of the wall clock just before a stop is stated before it", async ()
   assert.ok(typeof again === "object");
   await again.sealer.flush();
   const { findings } = await verifyWal(world, again.wal);
-  assert.deepEqual(codes(findings), ["CLOCK_STEP_DECLARED", "DOWNTIME", "TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["CLOCK_STEP_DECLARED", "DOWNTIME", "TAIL_UNCONFIRMED"]);
 });
 
 test("a final block ends the chain for good", async () => {
@@ -104,7 +102,7 @@ test("a final block ends the chain for good", async () => {
   const { sealer, wal } = await begin(world);
   await sealer.finish([{ type: "stop", reason: "retired" }], "final");
   const { findings } = await verifyWal(world, wal);
-  assert.deepEqual(codes(findings), ["TAIL_UNCONFIRMED"]);
+  assert.deepEqual(codesOf(findings), ["TAIL_UNCONFIRMED"]);
   await wal.close();
   assert.equal(await reopen(world), "lost");
 });
