@@ -12,7 +12,7 @@ import type { ChainReader, ForkProof, KeptFork, Store } from "../store/store.ts"
 import { judgeForks, readForks } from "../verify/forks.ts";
 
 /** Fork proofs kept per chain: more of them prove nothing more. */
-export const forksMax = 16;
+const forksMax = 16;
 
 /** Keeps the proof of a fork. False if it is kept already, or if there are enough. */
 export async function keepFork(
