@@ -46,10 +46,7 @@ test("SIGTERM reads, seals, ships and states everything; the next start goes on"
 
 test("rename rotation, late writes and a new file of the same name lose nothing", async () => {
   await using rig = await Rig.make();
-  await rig.startVault();
-  rig.append("a.log", "before\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "before\n");
   renameSync(join(rig.logs, "a.log"), join(rig.logs, "a.log.1"));
   rig.append("a.log.1", "late\n");
   rig.append("a.log", "new file\n");
@@ -62,10 +59,7 @@ test("rename rotation, late writes and a new file of the same name lose nothing"
 
 test("copytruncate starts a new generation and declares only what may be lost", async () => {
   await using rig = await Rig.make();
-  await rig.startVault();
-  rig.append("a.log", "first life\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "first life\n");
   copyFileSync(join(rig.logs, "a.log"), join(rig.logs, "a.log.copy"));
   truncateSync(join(rig.logs, "a.log"), 0);
   rig.append("a.log", "second\n");
@@ -93,10 +87,7 @@ test("any bytes come back: CRLF, NUL, invalid UTF-8, empty lines, a 1 MB line, n
 
 test("a vault that is away is waited for, and gets everything once it is back", async () => {
   await using rig = await Rig.make();
-  await rig.startVault();
-  rig.append("a.log", "one\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "one\n");
   await rig.stop(rig.vault, "SIGKILL");
   for (let i = 0; i < 20; i++) {
     rig.append("a.log", `meanwhile ${i}\n`);
@@ -110,10 +101,7 @@ test("a vault that is away is waited for, and gets everything once it is back", 
 
 test("a state directory restored from yesterday is noticed; a linked chain goes on", async () => {
   await using rig = await Rig.make({ maxChains: 3 });
-  await rig.startVault();
-  rig.append("a.log", "one\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "one\n");
   await rig.stop(rig.agent, "SIGTERM");
   cpSync(rig.stateDir, `${rig.stateDir}.backup`, { recursive: true });
   rig.append("a.log", "two\n");
@@ -134,10 +122,7 @@ test("a state directory restored from yesterday is noticed; a linked chain goes 
 
 test("a deleted buffer ends the chain; without a grant the agent waits, files held open", async () => {
   await using rig = await Rig.make();
-  await rig.startVault();
-  rig.append("a.log", "one\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "one\n");
   await rig.stop(rig.agent, "SIGTERM");
   assert.equal(existsSync(join(rig.dir, "grant.key")), false);
   const wal = join(rig.stateDir, "chains/0000/wal");
@@ -164,10 +149,7 @@ test("one process per state directory", async () => {
 
 test("a torn end of the buffer is cut and kept aside, and the chain goes on", async () => {
   await using rig = await Rig.make();
-  await rig.startVault();
-  rig.append("a.log", "one\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "one\n");
   await rig.stop(rig.agent, "SIGKILL");
   const wal = join(rig.stateDir, "chains/0000/wal");
   const newest = join(wal, readdirSync(wal).sort().at(-1) ?? "");

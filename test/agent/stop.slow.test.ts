@@ -16,10 +16,7 @@ const deadline = 2000;
 async function begun(deadlineMs = deadline): Promise<Rig> {
   const agentYaml = `seal: { max_age: 50ms }\ndrain: { deadline: ${deadlineMs}ms }`;
   const rig = await Rig.make({ agentYaml });
-  await rig.startVault();
-  rig.append("a.log", "begin\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "begin\n");
   return rig;
 }
 

@@ -93,10 +93,7 @@ test("a copy that starts while the first agent is ahead signs nothing, and waits
 
 test("a vault restored from yesterday is noticed, and gets again what the agent still holds", async () => {
   await using rig = await Rig.make({ bin: builtBin() });
-  await rig.startVault();
-  rig.append("app.log", "one\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("app.log", "one\n");
   await rig.stop(rig.vault, "SIGTERM");
   cpSync(rig.storeDir, `${rig.storeDir}-yesterday`, { recursive: true });
   await rig.startVault();

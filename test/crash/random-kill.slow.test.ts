@@ -12,7 +12,7 @@ import { Rig } from "./rig.ts";
 import { seed } from "./seed.ts";
 import { assertWhole } from "./whole.ts";
 
-const kills = Number(process.env["SEALTAIL_KILLS"] ?? 500);
+const kills = Number(process.env["SEALTAIL_KILLS"] ?? 300);
 /** They share the machine, and the kills. */
 const rigs = 2;
 /** A life ends within that many times what a start takes: half of them before they are up. */

@@ -196,6 +196,14 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     return readFileSync(join(this.logs, name));
   }
 
+  /** Starts both, and waits until a first piece of a log is sealed and receipted. */
+  async begin(name: string, text: string): Promise<void> {
+    await this.startVault();
+    this.append(name, text);
+    await this.startAgent();
+    await this.caughtUp();
+  }
+
   async startVault(env: Record<string, string> = {}, under: readonly string[] = []): Promise<void> {
     if (this.vaultUrl !== "") {
       // The same address again, so that a running agent finds it.

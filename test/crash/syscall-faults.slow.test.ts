@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { builtBin } from "./built.ts";
 import { Rig } from "./rig.ts";
@@ -219,27 +219,30 @@ async function traced(path: string): Promise<string> {
   throw new Error("the call was never made");
 }
 
-for (const row of rows) {
-  test(row.what, { skip: lacking ?? false }, async () => {
-    await using rig = await Rig.make({ bin: builtBin(), maxChains: row.chains ?? 1 });
-    const trace = join(rig.dir, "trace");
-    await play(rig, row, trace);
-    if (row.says !== undefined) await heard(rig, row.says);
-    await rig.stop(row.who === "agent" ? rig.agent : rig.vault, "SIGKILL");
-    const [before = "", ...after] = (await traced(trace)).split("(INJECTED)");
-    if (row.calls === sync) assertNeverAgain(before, after.join());
-    if (row.who === "agent") await rig.startAgent();
-    else await rig.startVault();
-    await rig.caughtUp();
-    assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
-    assert.equal(await rig.stop(rig.vault, "SIGTERM"), 0);
-    if (row.chains === 2) await assertContinued(rig);
-    else {
-      await assertWhole(rig, ["app.log"]);
-      assertByCommand(rig, "app.log");
-    }
-  });
-}
+// Each has an agent, a vault and files of its own, and most of the time waits for them.
+describe("a system call", { concurrency: 3 }, () => {
+  for (const row of rows) {
+    test(row.what, { skip: lacking ?? false }, async () => {
+      await using rig = await Rig.make({ bin: builtBin(), maxChains: row.chains ?? 1 });
+      const trace = join(rig.dir, "trace");
+      await play(rig, row, trace);
+      if (row.says !== undefined) await heard(rig, row.says);
+      await rig.stop(row.who === "agent" ? rig.agent : rig.vault, "SIGKILL");
+      const [before = "", ...after] = (await traced(trace)).split("(INJECTED)");
+      if (row.calls === sync) assertNeverAgain(before, after.join());
+      if (row.who === "agent") await rig.startAgent();
+      else await rig.startVault();
+      await rig.caughtUp();
+      assert.equal(await rig.stop(rig.agent, "SIGTERM"), 0);
+      assert.equal(await rig.stop(rig.vault, "SIGTERM"), 0);
+      if (row.chains === 2) await assertContinued(rig);
+      else {
+        await assertWhole(rig, ["app.log"]);
+        assertByCommand(rig, "app.log");
+      }
+    });
+  }
+});
 
 /**
  * What the kernel said of the data is unknown after a failed sync. What another part had handed to

@@ -38,10 +38,7 @@ test("a buffer that fills its disk stops reading, not heartbeats, and goes on on
   await using site = await Site.make();
   const { rig } = site;
   using _ = Disk.tmpfs(rig.stateDir, "size=48m");
-  await rig.startVault();
-  rig.append("a.log", "first\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "first\n");
   await rig.stop(rig.vault, "SIGTERM");
   for (let i = 0; i < 8; i++) rig.append("a.log", noise(8 * MiB));
   await site.untilState("disk-full");
@@ -70,10 +67,7 @@ test("a disk that others fill to the last byte leaves the reserve: heartbeats an
   await using site = await Site.make();
   const { rig } = site;
   using disk = Disk.tmpfs(rig.stateDir, "size=48m");
-  await rig.startVault();
-  rig.append("a.log", "first\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "first\n");
   disk.fill();
   await site.untilState("disk-full");
   assert.ok(site.diagnostics("disk-full").length > 0);
@@ -100,10 +94,7 @@ test("a disk so full that not even the reserve helps is waited out, alive, with 
   await using site = await Site.make({ agentYaml: "seal: { max_age: 50ms }" });
   const { rig } = site;
   using disk = Disk.tmpfs(rig.stateDir, "size=48m");
-  await rig.startVault();
-  rig.append("a.log", "first\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "first\n");
   for (let i = 0; i < 12; i++) rig.append("a.log", noise(8 * MiB));
   await site.until("reading", async () => (await site.seen()).head.block > 10);
   // Whatever the agent gives back is taken again at once.
@@ -139,10 +130,7 @@ test("without inodes the newest segment grows on, and nothing waits", async (t) 
   await using site = await Site.make();
   const { rig } = site;
   using disk = Disk.tmpfs(rig.stateDir, "size=200m,nr_inodes=40");
-  await rig.startVault();
-  rig.append("a.log", "first\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "first\n");
   await rig.stop(rig.vault, "SIGTERM");
   disk.fillInodes();
   for (let i = 0; i < 8; i++) rig.append("a.log", noise(8 * MiB));
@@ -163,10 +151,7 @@ test("a vault whose disk is full says so, takes nothing, and takes everything on
   await using site = await Site.make();
   const { rig } = site;
   using disk = Disk.tmpfs(rig.storeDir, "size=24m");
-  await rig.startVault();
-  rig.append("a.log", "first\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "first\n");
   disk.fill();
   for (let i = 0; i < 4; i++) rig.append("a.log", noise(MiB));
   const said = (text: string): boolean => rig.said.includes(text);
@@ -190,10 +175,7 @@ test("a buffer on a broken disk ends the agent at once, and the next start goes 
   await using site = await Site.make();
   const { rig } = site;
   using disk = Disk.ext4(rig.stateDir, 64);
-  await rig.startVault();
-  rig.append("a.log", "first\n");
-  await rig.startAgent();
-  await rig.caughtUp();
+  await rig.begin("a.log", "first\n");
   disk.breakDown();
   rig.append("a.log", "second\n");
   assert.ok(await rig.ended(rig.agent, 10_000));
@@ -227,10 +209,7 @@ for (const [what, injected, code, exit] of [
     if (!has(t, "strace")) return;
     await using site = await Site.make();
     const { rig } = site;
-    await rig.startVault();
-    rig.append("a.log", "first\n");
-    await rig.startAgent();
-    await rig.caughtUp();
+    await rig.begin("a.log", "first\n");
     const keys = join(rig.stateDir, "chains/0000/keys");
     const strace = await inject(rig.agent?.pid as number, injected, keys);
     rig.append("a.log", "second\n");
