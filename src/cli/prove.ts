@@ -6,7 +6,7 @@ import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
 import { createDurably } from "../host/keys.ts";
 import { nativeSuite } from "../host/native-suite.ts";
-import { reusedGrants } from "../verify/grant-uses.ts";
+import { beganOutsideDates, reusedGrants } from "../verify/grant-uses.ts";
 import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chains-source.ts";
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";
@@ -73,10 +73,11 @@ async function run(
   const source = await openSource(ui, place, options);
   try {
     const chain = await chooseChain(source, word);
-    const uses = await reusedGrants(source, [chain.id], { suite: nativeSuite, roots, vaults });
-    const reused = uses.get(chain.id);
-    if (reused !== undefined) {
-      const why = `${reused.message} (${reused.code})`;
+    const by = { suite: nativeSuite, roots, vaults };
+    const reused = (await reusedGrants(source, [chain.id], by)).get(chain.id);
+    const refused = reused ?? (await beganOutsideDates(chain, by));
+    if (refused !== undefined) {
+      const why = `${refused.message} (${refused.code})`;
       throw new SealtailError("proof-impossible", `couldn't prove the line: ${why}`);
     }
     const proof = formatProof(await proveLine(chain, { kind, seq: Number(text), keys }));

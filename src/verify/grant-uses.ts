@@ -1,17 +1,20 @@
-// Which chains are beyond those that their grants allow, where only these chains are read.
+// Which chains are beyond those that their grants allow, or began outside of their dates, where only
+// these chains are read.
 //
 // - Of the other chains of the place only the grants are read, unless more have the same grant than
 //   it allows: then these are judged together, as all of the place would be.
 // - What a place does not show, or can't be read there, is no use that is known of.
 //
-// Spec: docs/spec/grant.md, "Judging a chain's grant", step 8.
+// Spec: docs/spec/grant.md, "Judging a chain's grant", steps 6 and 8.
 
 import { judgeGrant } from "../core/authority.ts";
 import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { type SourceOptions, verifySource } from "./all.ts";
+import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
 import { grantIdentity } from "./report.ts";
 import { ask, Unreadable } from "./unreadable.ts";
+import { walkChain } from "./verify.ts";
 
 export type UsesOptions = Pick<SourceOptions, "suite" | "roots" | "vaults">;
 
@@ -56,6 +59,29 @@ export async function reusedGrants(
     },
   });
   return found;
+}
+
+/**
+ * GRANT_NOT_YET_VALID or GRANT_EXPIRED, where a verifier says so of this chain. Its first receipt
+ * that counts tells, and mostly stands in one of its first payloads: no more is read than up to it.
+ */
+export async function beganOutsideDates(
+  chain: ChainSource,
+  options: UsesOptions,
+): Promise<Finding | undefined> {
+  if (options.vaults.length === 0) return undefined;
+  const found: Finding[] = [];
+  const report = (finding: Finding): void => {
+    if (/^GRANT_(NOT_YET_VALID|EXPIRED)$/.test(finding.code)) found.push(finding);
+  };
+  const blocks = walkChain(chain, { ...options, report });
+  for (let next = await blocks.next(); next.done !== true; next = await blocks.next()) {
+    const { walk } = next.value;
+    if (walk.tally.firstReceiptTime === undefined) continue;
+    judgeDates(walk);
+    await blocks.return(undefined as never);
+  }
+  return found[0];
 }
 
 async function useOf(chain: ChainSource, options: UsesOptions): Promise<Use | undefined> {

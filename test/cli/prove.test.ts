@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { ChainBuilder } from "../fakes/chain-builder.ts";
+import { ChainBuilder, testTime } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { CommandDir, keyWords } from "./command.ts";
 
@@ -146,6 +146,30 @@ test("what receipts do not cover, or nobody vouches for, is not proved", async (
   dir.store(chain, { blocks });
   const broken = await dir.quick(["prove", "--data", "data", "payments", "50"]);
   assert.deepEqual([broken.code, broken.out], [1, ""]);
+});
+
+test("no line is proved of a chain that began outside of its grant's dates, as verify has it", async () => {
+  const dates = [
+    ["GRANT_NOT_YET_VALID", { notBefore: testTime + 5000, notAfter: testTime + 9000 }],
+    ["GRANT_EXPIRED", { notBefore: testTime - 9000, notAfter: testTime - 5000 }],
+  ] as const;
+  for (const [code, terms] of dates) {
+    for (const recorded of [true, false]) {
+      using dir = new CommandDir();
+      const chain = new ChainBuilder("payments", { terms });
+      chain.begin();
+      const { id, record } = chain.source("/var/log/app.log");
+      chain.seal([say(record), lines(id, "one\n")]);
+      if (recorded) chain.seal([say({ type: "receipt", note: chain.receipt(2) })]);
+      dir.store(chain);
+      assert.match((await dir.quick(["verify", "--data", "data"])).out, new RegExp(code));
+      for (const kind of [[], ["--full"]]) {
+        const made = await dir.quick(["prove", "--data", "data", "payments", "4", ...kind]);
+        assert.deepEqual([made.code, made.out], [1, ""]);
+        assert.match(made.err, new RegExp(`${code}.*proof-impossible`));
+      }
+    }
+  }
 });
 
 test("a proof needs keys of root and vault", async () => {
