@@ -141,6 +141,16 @@ export class BringBack {
     return head;
   }
 
+  /** The newest receipt of this vault's over a chain, of all copies; undefined where none is one. */
+  async receipt(chain: string): Promise<SignedReceipt | undefined> {
+    try {
+      return (await this.#floor(this.#options.store.reader(chain), undefined)).receipt;
+    } catch (error) {
+      if (error instanceof Damage) return undefined;
+      throw error;
+    }
+  }
+
   /** Whether a chain that is not open need not be looked at more closely. */
   async stands(chain: string): Promise<boolean> {
     const noted = await this.#noted(chain);

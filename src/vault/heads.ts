@@ -20,6 +20,7 @@ import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./b
 import { damageOf, OtherKeys } from "./damage.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
+import type { SignedReceipt } from "./signer.ts";
 import { Turnstile } from "./turnstile.ts";
 
 export interface HeadsOptions {
@@ -80,6 +81,11 @@ export class Heads {
   get counts(): { open: number; replays: number; wholeChecks: number } {
     const { replays, wholeChecks } = this.#options.bringBack;
     return { open: this.#slots.size, replays, wholeChecks };
+  }
+
+  /** The newest receipt that the vault gave over a chain, as far as it knows. */
+  async receiptOf(chain: string): Promise<SignedReceipt | undefined> {
+    return this.peek(chain)?.receipt ?? (await this.#options.bringBack.receipt(chain));
   }
 
   /** The head of a chain if it is open; for reading only. */

@@ -103,7 +103,7 @@ export class Reads {
 
   readonly receipt = async ({ given }: ApiRequest): Promise<Response> => {
     const reader = await this.#reader(given.text("chain"));
-    return note(await this.#newestReceipt(reader));
+    return note((await this.newestReceipt(reader.id)) ?? (await reader.receipt()));
   };
 
   readonly forks = async ({ given }: ApiRequest): Promise<Response> => {
@@ -139,7 +139,7 @@ export class Reads {
     const seq = given.integer("seq") as number;
     await this.#proving.pass(() => this.#options.heads.assertWhole(reader.id));
     // The one that the chain was checked against: the store may hold anything under that name.
-    const receipt = this.newestReceipt(reader.id);
+    const receipt = await this.newestReceipt(reader.id);
     if (receipt === undefined) throw new Problem("not-found", "the chain has no receipt yet");
     try {
       const proof = await this.#proving.pass(() =>
@@ -198,14 +198,9 @@ export class Reads {
     return this.#options.store.reader((await this.#entry(chain)).chain);
   }
 
-  /** The newest receipt that was signed since the start. */
-  newestReceipt(chain: string): Uint8Array | undefined {
-    const { keeper, heads } = this.#options;
-    return (heads.peek(chain)?.receipt ?? keeper.newest(chain))?.bytes;
-  }
-
-  async #newestReceipt(reader: ChainReader): Promise<Uint8Array | undefined> {
-    return this.newestReceipt(reader.id) ?? (await reader.receipt());
+  /** The newest receipt that the vault gave: what lies in the store may be any other. */
+  async newestReceipt(chain: string): Promise<Uint8Array | undefined> {
+    return (await this.#options.heads.receiptOf(chain))?.bytes;
   }
 
   /** How many blocks may be handed out: those that are durable. */

@@ -17,7 +17,7 @@ import { json, raw } from "./reads.ts";
 export interface StoreReadsOptions {
   readonly store: ReadableStore;
   /** A receipt that may be newer than the stored one. */
-  readonly newestReceipt: (chain: string) => Uint8Array | undefined;
+  readonly newestReceipt: (chain: string) => Promise<Uint8Array | undefined>;
 }
 
 const namesMax = 10_000;
@@ -51,8 +51,9 @@ export class StoreReads {
   readonly object = async ({ given }: ApiRequest): Promise<Response> => {
     const chain = this.#chain(given.text("chain") as string);
     const name = `${chainPath(chain.id)}/${given.text("name") ?? ""}`;
-    const held = name === receiptPath(chain.id) && this.#options.newestReceipt(chain.id);
-    const object = held instanceof Uint8Array ? inMemory(held) : await chain.object(name);
+    const asked = name === receiptPath(chain.id);
+    const held = asked ? await this.#options.newestReceipt(chain.id) : undefined;
+    const object = held === undefined ? await chain.object(name) : inMemory(held);
     if (object === undefined) throw new Problem("not-found", "there is no such object");
     const start = given.integer("from") ?? 0;
     const limit = given.integer("limit") ?? maxSafe;

@@ -21,6 +21,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { headLength } from "../../src/core/block.ts";
 import { concat, hex } from "../../src/core/bytes.ts";
+import { parseCheckpoint } from "../../src/core/checkpoint.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { type Item, lines, say } from "../fakes/chain-items.ts";
 import { NoteSigner, signer } from "../fakes/signers.ts";
@@ -276,7 +277,12 @@ test("a store of yesterday under today's state directory is damage, never anothe
   rmSync(folder, { recursive: true });
   cpSync(backup, folder, { recursive: true });
   await rig.open();
+  const inStore = `/v1/store/chains/${chain.name}/object?name=receipt`;
   for (const blocks of [[branch], chain.blocks.slice(6)]) {
+    // Who asks from afar sees what the vault gave, and so what the store lacks.
+    for (const path of [`/v1/chains/${chain.name}/receipt`, inStore]) {
+      assert.equal(parseCheckpoint((await rig.direct(path)).bytes).size, 7);
+    }
     const answer = await rig.post(chain, blocks);
     assert.equal(gist(answer), "503 chain-damaged");
     assert.match(String(problemOf(answer)["detail"]), /7 blocks, and only 6/);
