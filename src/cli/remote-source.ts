@@ -6,17 +6,15 @@
 //
 // Reference: docs/reference/http.md, "The store as it is".
 
-import { headLength } from "../core/block.ts";
 import { concat } from "../core/bytes.ts";
 import type { StoredObject } from "../core/chain-source.ts";
-import { limits } from "../core/header.ts";
 import {
   blocksNumber,
-  blocksPerRange,
   chainPath,
   forkOf,
   headersNumber,
   isChainId,
+  objectBytesMax,
   placeOf,
 } from "../store/layout.ts";
 import type { OpenedChain, OpenedSource } from "./chains-source.ts";
@@ -29,8 +27,6 @@ const noteBytes = 16_385;
 const listBytesMax = 16 * 1_048_576;
 /** Names in a list: chains of a store, objects of a chain. */
 const namesMax = 2_000_000;
-/** No object of the layout is longer. */
-const objectBytesMax = blocksPerRange * (headLength + limits.storedLength);
 const unreadMax = 101;
 /** Pages of a list: at most so many answers, however few names each holds. */
 const pagesMax = 2_000;

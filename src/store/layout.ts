@@ -6,8 +6,14 @@
 //
 // Spec: docs/spec/store.md.
 
+import { headLength } from "../core/block.ts";
+import { limits } from "../core/header.ts";
+
 /** Blocks of one `headers/` object, and the multiple that no `.blocks` object crosses. */
 export const blocksPerRange = 1024;
+
+/** No object is longer: a file that is, may take for ever to read, and need not be on a disk at all. */
+export const objectBytesMax: number = blocksPerRange * (headLength + limits.storedLength);
 
 export const chainsFolder = "chains";
 export const acknowledgementsFolder = "acknowledgements";

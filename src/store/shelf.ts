@@ -14,6 +14,7 @@ import {
   chainsFolder,
   type FolderItem,
   isChainId,
+  objectBytesMax,
   placeOf,
   unreadChain,
   unreadObject,
@@ -170,6 +171,11 @@ export class DirShelf implements Shelf {
       if (kind !== "file") {
         await file.close();
         throw noFile(path);
+      }
+      if (size > objectBytesMax) {
+        await file.close();
+        const text = "a stored object is longer than any may be";
+        throw new SealtailError("store-damaged", text, { place: path });
       }
       return {
         size,

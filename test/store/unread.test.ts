@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -133,6 +133,16 @@ describe("a directory store", () => {
       const named = unchecked.filter((each) => each.includes(`${b.name}/${name} is a link`));
       assert.deepEqual([named.length, verdict, counts], [1, "INDETERMINATE", {}], name);
     }
+  });
+
+  test("says that an object is longer than any may be, and does not read for ever", async () => {
+    const dir = await stored();
+    const name = `chains/${b.name}/00000000000000ff.blocks`;
+    await writeFile(join(dir, name), "");
+    await truncate(join(dir, name), 2 ** 42);
+    const { verdict, unchecked, counts } = await judged(dir);
+    const named = unchecked.filter((each) => each.includes("chains/"));
+    assert.deepEqual([named.length, verdict, counts.MALFORMED], [1, "INDETERMINATE", undefined]);
   });
 
   test("passes over what means nothing", async () => {
