@@ -141,7 +141,8 @@ export function theOne(chains: readonly OpenedChain[], word: string): OpenedChai
 
 function onlyChain(chains: readonly OpenedChain[]): OpenedChain {
   const [only, ...others] = chains;
-  if (only !== undefined && others.length === 0) return only;
+  if (only === undefined) throw new SealtailError("chain-unknown", "there is no chain here");
+  if (others.length === 0) return only;
   const message = `there is no CHAIN, and ${chains.length} to choose from`;
   const ids = chains.slice(0, 8).map(({ id }) => id.slice(0, 16));
   throw usage("argument-missing", message, `give one of ${ids.join(", ")}`);

@@ -1,7 +1,7 @@
 // What `lines` leaves out is said, wherever the reader stops.
 
 import assert from "node:assert/strict";
-import { readFileSync, renameSync, unlinkSync } from "node:fs";
+import { readFileSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { ChainSource } from "../../src/core/chain-source.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
@@ -242,4 +242,16 @@ test("of a chain that lies under another one's id no line is printed or proved",
     assert.deepEqual([ran.code, ran.out], [1, ""]);
     assert.match(ran.err, new RegExp(`stored here is chain ${two.name}.*WRONG_CHAIN`));
   }
+});
+
+test("of a place whose only chain can't be read it is said that there is none, and who names it", async () => {
+  using dir = new CommandDir();
+  const chain = made(3);
+  dir.store(chain);
+  const folder = `data/store/chains/${chain.name}`;
+  renameSync(dir.path(folder), dir.path("elsewhere"));
+  symlinkSync(dir.path("elsewhere"), dir.path(folder));
+  const ran = await dir.quick(["lines", "--data", "data"]);
+  assert.deepEqual([ran.code, ran.out], [1, ""]);
+  assert.match(ran.err, /there is no chain here \[chain-unknown\]\n.*verify SOURCE/);
 });
