@@ -170,16 +170,23 @@ export class VaultClient {
     const options = { method, agent: this.#agent, timeout: idleMs, signal: ending.signal };
     const headers = { accept: "*/*", "accept-encoding": "identity" };
     const send = target.startsWith("https:") ? https.request : http.request;
+    let stale = false;
     try {
       const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
         const request = send(target, { ...options, headers }, resolve);
         request.on("timeout", () => request.destroy(new Error(`nothing came for ${idleMs} ms`)));
-        request.on("error", reject);
+        request.on("error", (cause) => {
+          stale = request.reusedSocket && /^(ECONNRESET|EPIPE)$/.test(errnoOf(cause) ?? "");
+          reject(cause);
+        });
         request.end(body);
       });
       return { response, done };
     } catch (cause) {
       done.abort();
+      // An idle connection was closed while we were busy: that says nothing of the vault. Each
+      // time there is one less of them.
+      if (stale && body === undefined) return await this.#request(path, body, method);
       throw this.#broken(path, cause);
     }
   }

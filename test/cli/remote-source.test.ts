@@ -323,6 +323,21 @@ test("a list that goes on for ever, one name a page, is given up", async () => {
   await source.close();
 });
 
+test("a connection that was closed while it was idle is no failure of the vault", async () => {
+  const built = chainOf(20);
+  await using vault = new FakeVault([built]);
+  const used = new WeakSet<object>();
+  vault.instead = (_, response) => {
+    const socket = response.socket as object;
+    if (used.has(socket)) response.destroy();
+    used.add(socket);
+    return response.destroyed;
+  };
+  const source = await remoteSource(await vault.start(), undefined, quick);
+  assert.equal((await verified(source)).verdict, "VALID");
+  await source.close();
+});
+
 test("why a vault refuses is said, and nothing listening is told from that", async () => {
   using dir = new CommandDir();
   dir.keys();
