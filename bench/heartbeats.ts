@@ -4,12 +4,15 @@
 //   the posting of ready-made blocks included.
 // - Each row is one vault with chains of one length that take turns. With room for one head every
 //   request brings one back. Rows of one run compare; times of two machines do not.
+// - Then one vault has as many chains as it is said to bear, each of which sends a heartbeat every
+//   30 s, evenly spread. Its share of a processor is measured while they do.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { concat } from "../src/core/bytes.ts";
 import { systemClock } from "../src/host/clock.ts";
+import { nativeSuite as suite } from "../src/host/native-suite.ts";
 import type { ChainBuilder } from "../test/fakes/chain-builder.ts";
 import { say } from "../test/fakes/chain-items.ts";
 import { chainOf, gist, Rig } from "../test/vault/rig.ts";
@@ -34,6 +37,7 @@ export async function heartbeats({ dir, options, command }: Bench): Promise<stri
   const long = options.blocks;
   const rows: Row[] = [
     { name: "head in memory", chains: 50, blocks: 1, forgotten: false },
+    { name: "head in memory, 500 blocks behind it", chains: 20, blocks: 500, forgotten: false },
     { name: "forgotten, chain of 1 block", chains: 50, blocks: 1, forgotten: true },
     { name: "forgotten, 990 blocks after its snapshot", chains: 2, blocks: 990, forgotten: true },
     { name: `forgotten, chain of ${long} blocks`, chains: 2, blocks: long, forgotten: true },
@@ -42,6 +46,7 @@ export async function heartbeats({ dir, options, command }: Bench): Promise<stri
   for (const row of rows)
     found.push({ row, ms: await measured(join(dir, String(found.length)), row) });
   const base = found[0]?.ms ?? Number.NaN;
+  const lived = await live(join(dir, "live"), options.chains, options.seconds);
   return [
     ...originLines(command),
     "",
@@ -59,6 +64,55 @@ export async function heartbeats({ dir, options, command }: Bench): Promise<stri
         ((ms * 10_000) / 300).toFixed(0),
       ]),
     ]),
+    "",
+    ...lived,
+  ];
+}
+
+/** Between two heartbeats of a chain. */
+const periodMs = 30_000;
+const fillsAtOnce = 8;
+
+/** What so many living chains take of a processor. */
+async function live(dir: string, count: number, seconds: number): Promise<string[]> {
+  mkdirSync(dir);
+  await using rig = await Rig.start({ dir, clock: systemClock, suite });
+  const chains = Array.from({ length: count }, (_, n) => begun(`live-${n}`, 1));
+  const left = chains.values();
+  const filler = async (): Promise<void> => {
+    for (const chain of left) await fill(rig, chain);
+  };
+  await Promise.all(Array.from({ length: fillsAtOnce }, filler));
+  const posts = Math.floor((count * seconds * 1000) / periodMs);
+  const ready = Array.from({ length: posts }, (_, n) => {
+    const chain = chains[n % count] as ChainBuilder;
+    return { chain, block: sealed(chain) };
+  });
+  await sleep(settleMs);
+  const [cpu, started] = [process.cpuUsage(), performance.now()];
+  const underWay: Promise<number>[] = [];
+  for (const [at, { chain, block }] of ready.entries()) {
+    const due = started + (at * periodMs) / count - performance.now();
+    if (due > 0) await sleep(due);
+    const sent = performance.now();
+    const answered = rig.post(chain, [block]).then((answer) => {
+      if (answer.status !== 200) throw new Error(`heartbeat was answered ${gist(answer)}`);
+      return performance.now() - sent;
+    });
+    answered.catch(() => undefined);
+    underWay.push(answered);
+  }
+  const took = (await Promise.all(underWay)).sort((a, b) => a - b);
+  const { user, system } = process.cpuUsage(cpu);
+  const wall = performance.now() - started;
+  const share = (user + system) / 10 / wall;
+  const part = (fraction: number): string =>
+    (took[Math.floor((took.length - 1) * fraction)] ?? 0).toFixed(0);
+  const open = await rig.metric("sealtail_vault_heads_open");
+  return [
+    `${count} chains, a heartbeat every 30 s each, for ${(wall / 1000).toFixed(0)} s: ` +
+      `${share.toFixed(0)} % of a core, ${((user + system) / 1000 / posts).toFixed(2)} ms each; ` +
+      `answered after ${part(0.5)} ms (p50), ${part(0.99)} ms (p99); ${open} heads in memory.`,
   ];
 }
 
@@ -66,7 +120,7 @@ export async function heartbeats({ dir, options, command }: Bench): Promise<stri
 async function measured(dir: string, row: Row): Promise<number> {
   mkdirSync(dir);
   const limits = row.forgotten ? { limits: { headBytes: 1 } } : {};
-  await using rig = await Rig.start({ dir, clock: systemClock, ...limits });
+  await using rig = await Rig.start({ dir, clock: systemClock, suite, ...limits });
   const chains = Array.from({ length: row.chains }, (_, n) => begun(`quiet-${n}`, row.blocks));
   for (const chain of chains) await fill(rig, chain);
   const rounds = Math.max(20, Math.floor(1000 / row.chains));

@@ -4,11 +4,13 @@
 export const defaults = {
   /** comparison: lines of the log. */
   lines: 5_000_000,
+  /** heartbeats: how many chains live at once. */
+  chains: 10_000,
   /** steady, latency, agents: lines a second, all together. */
   rate: 20_000,
   /** steady: how long. */
   minutes: 10,
-  /** latency and agents: how long each load lasts. */
+  /** latency, agents, heartbeats of many chains: how long each load lasts. */
   seconds: 60,
   /** recovery: the buffer's size when the agent is killed. */
   "wal-mib": 2048,
