@@ -122,6 +122,9 @@ function* summaryLines(report: ChainReport): Generator<string> {
   yield report.headersOnly
     ? "  gaps           not known"
     : `  gaps           ${declared} declared, ${undeclared} undeclared${part}`;
+  const { restarts = 0 } = report;
+  const unseen = "what was written to it after the last look at it, and cut off, is not known";
+  if (restarts > 0) yield `  begun anew     ${count(restarts, "time")} a file${part}: ${unseen}`;
   if (report.age === undefined) return;
   const ended = report.final ? ", and the chain is final" : "";
   yield `  age            newest block is ${Math.round(report.age)} s old${ended}`;

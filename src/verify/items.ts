@@ -37,6 +37,8 @@ export class ItemJudge {
   receiptSize: number;
   stopped: boolean;
   clockStepped = false;
+  /** Files that began anew: nobody can know what came and went unseen before that. */
+  restarts = 0;
   #earliest = Number.POSITIVE_INFINITY;
   #latest = 0;
 
@@ -184,6 +186,9 @@ export class ItemJudge {
         return;
       case "config":
         return this.#configRecord(value["config"] as JsonObject, seq);
+      case "end":
+        if (value["cause"] === "restarted") this.restarts += 1;
+        return;
       case "gap":
         return this.#fault(declaredGap(value), seq);
       case "rewritten":

@@ -60,6 +60,8 @@ export interface PayloadOutcome {
   readonly receiptSize: number;
   /** A clock record explains a step of the block's time. */
   readonly clockStepped: boolean;
+  /** Files that began anew, as far as it could be read. */
+  readonly restarts: number;
   /** Undefined where it could not be read. */
   readonly times: ItemTimes | undefined;
 }
@@ -76,6 +78,7 @@ export function unread(context: PayloadContext, header: Header): PayloadOutcome 
     receiptHash: header.blockNo === 0 ? new Uint8Array(32) : header.receiptHash,
     receiptSize: header.receiptSize,
     clockStepped: true,
+    restarts: 0,
     times: undefined,
   };
 }
@@ -140,6 +143,7 @@ function outcome(
     // Behind a lost block the newest receipt is not known: the header speaks for both.
     receiptSize: items.receiptHash === undefined ? header.receiptSize : items.receiptSize,
     clockStepped: items.clockStepped,
+    restarts: items.restarts,
     times: items.times,
   };
 }

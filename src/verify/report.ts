@@ -53,6 +53,11 @@ export interface ChainReport {
   readonly allRead: boolean;
   /** Undefined where it is not known: payloads were not read. */
   readonly openSources: number | undefined;
+  /**
+   * How often a file was cut or replaced after it was read as far as it was seen: what was added
+   * and cut off between two looks is in no gap. Undefined where no payload was read.
+   */
+  readonly restarts: number | undefined;
   /** No payload was asked for: nothing is known of what they hold. */
   readonly headersOnly: boolean;
   /** The chain is over: nothing comes behind its newest block. */
@@ -119,6 +124,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     receiptTime: tally.lastReceiptTime,
     allRead: tally.allRead && !facts.headersOnly,
     openSources: facts.headersOnly || walk.sources.loose ? undefined : [...walk.sources].length,
+    restarts: facts.headersOnly ? undefined : tally.restarts,
     headersOnly: facts.headersOnly,
     final: walk.thread.final,
     age: facts.at === undefined || headTime === undefined ? undefined : (facts.at - headTime) / 1e6,

@@ -8,6 +8,8 @@ import { type Verdict, verdictOf, worse } from "./finding.ts";
 export class Tally {
   blocks = 0;
   envelopes = 0;
+  /** Files that were cut or replaced, of which nobody can know what came and went unseen. */
+  restarts = 0;
   /** Unix microseconds of the first and the newest block. */
   firstTime: number | undefined;
   lastTime: number | undefined;

@@ -285,6 +285,7 @@ export class ChainWalk {
     const root = thread.frontier?.root();
     recent.add(blockNo, { leaf: hash, root, key, time: header.time });
     this.tally.block(header, outcome.count);
+    this.tally.restarts += outcome.restarts;
     this.#noteRoot();
   }
 

@@ -74,6 +74,30 @@ test("the report as JSON says the same to programs", async () => {
   assert.equal(typeof finding.byte, "number");
 });
 
+test("a file that began anew is counted, for what came and went unseen is in no gap", async () => {
+  using dir = new CommandDir();
+  const chain = new ChainBuilder("payments");
+  chain.begin();
+  for (let generation = 0; generation < 3; generation += 1) {
+    const { id, record } = chain.source("/var/log/app.log", generation);
+    const size = 4;
+    const end = { type: "end", source: id, size, cause: "restarted" } as const;
+    chain.seal([say(record), lines(id, "one\n"), ...(generation < 2 ? [say(end)] : [])]);
+  }
+  dir.store(chain);
+  const { code, out } = await dir.quick(["verify", "--data", "data"]);
+  assert.equal(code, 0);
+  const said = out.split("\n").filter((line) => /gaps|anew/.test(line));
+  assert.deepEqual(said, [
+    "  gaps           0 declared, 0 undeclared",
+    "  begun anew     2 times a file: what was written to it after the last look at it, and cut off, is not known",
+  ]);
+  const json = await dir.quick(["verify", "--data", "data", "--json"]);
+  assert.equal(JSON.parse(json.out).chains[0].restarts, 2);
+  const heads = await dir.quick(["verify", "--data", "data", "--headers-only", "--json"]);
+  assert.equal(JSON.parse(heads.out).chains[0].restarts, undefined);
+});
+
 test("the exit code says how bad it is, the worst chain deciding", async () => {
   using dir = new CommandDir();
   const good = new ChainBuilder("good");
