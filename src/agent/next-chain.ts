@@ -23,7 +23,7 @@ import { readGrant, readOwnGrant, type UsableGrant } from "./grant-files.ts";
 import type { OldChains, OpenedChain } from "./old-chains.ts";
 import type { ChainDir } from "./state-dir.ts";
 import type { KnownFiles, Tailing } from "./tailing.ts";
-import { fetchChain, findPredecessor, type Lookup } from "./vault-predecessor.ts";
+import { ChainsSeen, fetchChain, findPredecessor, type Lookup } from "./vault-predecessor.ts";
 
 export interface NextChainContext {
   readonly context: ChainContext;
@@ -192,17 +192,24 @@ async function askPredecessor(
   short: boolean,
 ): Promise<OldChain | undefined | "stopped"> {
   const { context, tailing, reads, vaults, roots } = parts;
-  const { suite, diag, host, config, stopping } = context;
+  const { suite, clock, diag, host, config, stopping } = context;
   const { base } = older;
   // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
   const empty = base !== undefined && base.wal.next === base.wal.first && !base.unsent;
   const cut = base !== undefined && (short || !older.reachesReceipt(base));
   const lost = base === undefined || empty || cut;
   if (reads === undefined || !lost) return undefined;
-  const lookup = { suite, diag, reads, keys: { roots, vaults }, host, grant };
+  const own = base?.chain;
+  const seen = new ChainsSeen(clock);
+  const lookup = { suite, diag, reads, keys: { roots, vaults }, host, grant, own, seen };
   for (let said = false; ; said = true) {
     try {
-      return await tailing.during(findLost(lookup, base));
+      const found = await tailing.during(findLost(lookup, base));
+      if (found !== "wait") return found;
+      if (!said) {
+        const fields = { code: "predecessor-lives" };
+        diag.warn("a chain of this subject and host may live, waiting until that is known", fields);
+      }
     } catch (error) {
       if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
       const waits = config.sink.when_silent === "wait";
@@ -211,9 +218,9 @@ async function askPredecessor(
         diag.warn("the vault cannot be asked for an older chain, one begins alone", fields);
       else if (!said) diag.error("the vault cannot be asked for an older chain, waiting", fields);
       if (!waits) return undefined;
-      if (stopping.aborted) return "stopped";
-      parts.gauge.state = "needs-vault";
     }
+    if (stopping.aborted) return "stopped";
+    parts.gauge.state = "needs-vault";
     await tailing.use((tail) => tail.wait(lookMs, stopping));
     if (stopping.aborted) return "stopped";
   }
@@ -223,13 +230,13 @@ async function askPredecessor(
 async function findLost(
   lookup: Lookup,
   base: OpenedChain | undefined,
-): Promise<OldChain | undefined> {
+): Promise<OldChain | undefined | "wait"> {
   const known = base?.chain;
   // What still has blocks is the newest: they go once a newer chain holds them.
   if (base !== undefined && known !== undefined && base.wal.next > base.wal.first)
     return await fetchChain(lookup, known, base.reason);
   const found = await findPredecessor(lookup, whyLost(base));
-  if (base === undefined || known === undefined) return found;
+  if (base === undefined || known === undefined || found === "wait") return found;
   const newer = found !== undefined && found.held?.chain !== known;
   return newer ? found : await fetchChain(lookup, known, base.reason);
 }

@@ -2,9 +2,10 @@
 // the pod, or lost the folder of its newest chain.
 //
 // - Which chain it is: one of our subject, genuine, that no other chain of the subject goes on for;
-//   and that nobody else is at: its newest run was on this host, or both its grant and ours are for
-//   one chain only and it does not live any more. Of several the newest.
-// - So where many share a grant, nobody takes over the chain of another who is alive.
+//   and that does not live any more: its newest run was on this host, or both its grant and ours
+//   are for one chain only. Of several the newest.
+// - So nobody takes over the chain of another who is alive. One of our own host may be what we lost
+//   a moment ago: then no block comes any more. That is waited for.
 
 import type { TrustedKeys } from "../core/authority.ts";
 import { concat, equalBytes } from "../core/bytes.ts";
@@ -14,6 +15,7 @@ import { Fault } from "../core/fault.ts";
 import { type Grant, parseGrant } from "../core/grant.ts";
 import { decodeHeader } from "../core/header.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
+import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
 import type { OldChain } from "../succession/old-chain.ts";
@@ -33,34 +35,94 @@ export interface Lookup {
   readonly host: string;
   /** The grant that the next chain begins with. */
   readonly grant: Pick<Grant, "subject" | "audience" | "maxChains">;
+  /** The chain that is known to be our own. */
+  readonly own: string | undefined;
+  readonly seen: ChainsSeen;
+}
+
+/** What the vault's last word on a chain may be while its agent lives. */
+const living: readonly string[] = ["active", "unknown"];
+/** What we sent before our state was lost has come by then, in µs. */
+const flightUs = 4_000_000;
+/** A chain of which no block comes for so long does not live, whatever it promised. */
+const silentUs = 120_000_000;
+
+/** What looks at the vault's chains found out, from the first look on. */
+export class ChainsSeen {
+  readonly #clock: Clock;
+  readonly #watched = new Map<string, { readonly since: number; size: number }>();
+  readonly #others = new Set<string>();
+  /** Those that were told of. */
+  readonly told: Set<string> = new Set();
+  readonly #hosts = new Map<string, unknown>();
+  readonly #predecessors = new Map<string, string | undefined>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether a chain of our host is another agent's, which lives, or is gone. */
+  fateOf({ id, state, size }: ListedChain): "gone" | "lives" | "wait" {
+    if (this.#others.has(id)) return "lives";
+    if (!living.includes(state)) return "gone";
+    const now = this.#clock.mono();
+    const watched = this.#watched.get(id) ?? { since: now, size };
+    this.#watched.set(id, watched);
+    const age = now - watched.since;
+    // A vault that was just started does not know a chain's size at once.
+    if (age < flightUs || watched.size === 0) watched.size = size;
+    else if (size > watched.size) this.#others.add(id);
+    if (this.#others.has(id)) return "lives";
+    return age < silentUs ? "wait" : "gone";
+  }
+
+  /** The host of its newest run. */
+  async hostOf(lookup: Lookup, id: string): Promise<unknown> {
+    if (!this.#hosts.has(id)) this.#hosts.set(id, await newestHost(lookup, id));
+    return this.#hosts.get(id);
+  }
+
+  /** The chain that it names as the one before. */
+  async predecessorOf(lookup: Lookup, id: string): Promise<string | undefined> {
+    if (!this.#predecessors.has(id)) {
+      const raw = await rawOf(lookup, id, 0);
+      const named = raw && openingRecord(raw, "predecessor");
+      this.#predecessors.set(id, named && String(named["chain"]));
+    }
+    return this.#predecessors.get(id);
+  }
 }
 
 /** Chains of the subject that are looked at, the newest first. */
 const looksMax = 64;
 
 /**
- * The chain that the vault shows as ours; undefined if there is none, or none that can be believed.
- * Throws SealtailError where the vault cannot be asked.
+ * The chain that the vault shows as ours; undefined if there is none, or none that can be believed;
+ * wait: it cannot be known yet. Throws SealtailError where the vault cannot be asked.
  */
 export async function findPredecessor(
   lookup: Lookup,
   reason: string,
-): Promise<OldChain | undefined> {
-  const { reads, grant } = lookup;
+): Promise<OldChain | undefined | "wait"> {
+  const { reads, grant, seen } = lookup;
   const listed = await reads.chainsOf(grant.subject);
   const newest = listed.sort((a, b) => b.seenAt - a.seenAt).slice(0, looksMax);
   const succeeded = new Set<string>();
   for (const { id } of newest) {
-    const raw = await rawOf(lookup, id, 0);
-    const named = raw && openingRecord(raw, "predecessor");
-    if (named !== undefined) succeeded.add(String(named["chain"]));
+    const named = await seen.predecessorOf(lookup, id);
+    if (named !== undefined) succeeded.add(named);
   }
+  let waits = false;
   for (const chain of newest) {
-    if (succeeded.has(chain.id) || !(await isOurs(lookup, chain))) continue;
+    if (succeeded.has(chain.id)) continue;
+    const whose = await whoseIs(lookup, chain);
+    waits ||= whose === "unknown";
+    // Of several the newest: what is not known yet comes first. All are watched from now on.
+    if (whose !== "ours" || waits) continue;
     const found = await fetchChain(lookup, chain.id, reason);
     if (found !== undefined) return found;
   }
-  return undefined;
+  return waits ? "wait" : undefined;
 }
 
 /** Where the vault's newest receipt leaves a chain; undefined, aloud, if it cannot be believed. */
@@ -107,22 +169,34 @@ function shown(reads: VaultReads, id: string): ShownChain {
   };
 }
 
-async function isOurs(lookup: Lookup, { id, state }: ListedChain): Promise<boolean> {
-  const { suite, reads, host, grant } = lookup;
-  if (state === "damaged") return false;
+async function whoseIs(lookup: Lookup, chain: ListedChain): Promise<"ours" | "not" | "unknown"> {
+  const { suite, reads, host, grant, own, seen } = lookup;
+  const { id, state } = chain;
+  if (state === "damaged") return "not";
   try {
     const note = await reads.grant(id);
     const theirs = note && parseGrant(suite, note);
-    if (theirs?.audience !== grant.audience) return false;
-    const theirHost = await newestHost(lookup, id);
-    if (theirHost === host) return true;
-    const alone = theirs.maxChains === 1 && grant.maxChains === 1 && state !== "active";
+    if (theirs?.audience !== grant.audience) return "not";
+    const theirHost = await seen.hostOf(lookup, id);
+    if (id === own) return "ours";
+    if (theirHost === host) return ofOurHost(lookup, chain);
+    const alone = theirs.maxChains === 1 && grant.maxChains === 1 && !living.includes(state);
     if (!alone && theirHost === undefined) refuse(lookup, id, "it does not show whose it is");
-    return alone;
+    return alone ? "ours" : "not";
   } catch (error) {
-    if (error instanceof Fault) return false;
+    if (error instanceof Fault) return "not";
     throw error;
   }
+}
+
+function ofOurHost({ seen, diag }: Lookup, chain: ListedChain): "ours" | "not" | "unknown" {
+  const fate = seen.fateOf(chain);
+  if (fate !== "lives") return fate === "gone" ? "ours" : "unknown";
+  if (seen.told.has(chain.id)) return "not";
+  seen.told.add(chain.id);
+  const fields = { code: "predecessor-lives", chain: chain.id };
+  diag.warn("another agent on this host seals under this subject, its chain is left alone", fields);
+  return "not";
 }
 
 /** The host of the newest run: the vault's word, which only chooses between genuine chains. */

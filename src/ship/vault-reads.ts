@@ -20,6 +20,8 @@ export interface ListedChain {
   readonly state: string;
   /** When its newest block came, Unix microseconds. */
   readonly seenAt: number;
+  /** Blocks that it has; 0 while its state is unknown. */
+  readonly size: number;
 }
 
 export interface VaultReads {
@@ -132,12 +134,13 @@ function parseList(body: Uint8Array | undefined): {
 } {
   try {
     const found = JSON.parse(new TextDecoder().decode(body)) as {
-      chains: { chain: unknown; state: unknown; seen_at: unknown }[];
+      chains: { chain: unknown; state: unknown; seen_at: unknown; size: unknown }[];
       next?: unknown;
     };
     const chains = found.chains
-      .map(({ chain, state, seen_at }) => ({
-        ...{ id: String(chain), state: String(state), seenAt: Number(seen_at) || 0 },
+      .map(({ chain, state, seen_at, size }) => ({
+        ...{ id: String(chain), state: String(state) },
+        ...{ seenAt: Number(seen_at) || 0, size: Number(size) || 0 },
       }))
       .filter(({ id }) => isId(id));
     return { chains, next: isId(found.next) ? found.next : undefined };

@@ -5,9 +5,11 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AgentConfig } from "../../src/agent/config.ts";
+import { ChainsSeen } from "../../src/agent/vault-predecessor.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
 
@@ -80,6 +82,73 @@ suite("an agent without state", { concurrency: 4 }, () => {
       if (maxChains === 1) await world.newGrant();
       await world.live();
       assert.deepEqual((await world.verify()).reasons, [], state);
+    }
+  });
+
+  test("takes no chain of another agent on its host, to which blocks still come", async () => {
+    await using world = await lived({ maxChains: 9 });
+    const [other] = world.vault.chains.keys();
+    world.vault.states.set(other as string, "active");
+    const honest = world.vault.reads.chainsOf;
+    let more = 0;
+    world.vault.reads.chainsOf = async (subject) =>
+      (await honest(subject)).map((each) => ({ ...each, size: each.size + more++ }));
+    world.files.append("/logs/a.log", "two\n");
+    await world.start();
+    await world.until(() => world.vault.chains.size === 2, 20_000);
+    await world.caughtUp();
+    await world.stop();
+    assert.ok(said(world).includes("predecessor-lives"));
+    const { bytes, reasons, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\none\ntwo\n");
+  });
+
+  test("waits, files held, until its own chain of a moment ago is silent, and goes on for it", async () => {
+    await using world = await lived({ maxChains: 9 });
+    const [own] = world.vault.chains.keys();
+    world.vault.states.set(own as string, "active");
+    world.files.append("/logs/a.log", "two\n");
+    world.files.append("/logs/gone.log", "held\n");
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-vault");
+    await pause(300);
+    await world.files.unlink("/logs/gone.log");
+    assert.equal(world.vault.chains.size, 1);
+    world.vault.states.set(own as string, "silent");
+    await world.until(() => world.vault.chains.size === 2);
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, reasons, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, ["the state directory was lost"]);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+    assert.equal(bytes.get("/logs/gone.log#0"), "held\n");
+  });
+
+  test("judges whether a chain lives by the blocks that come, for two minutes at most", async () => {
+    const clock = new FakeClock();
+    const seen = new ChainsSeen(clock);
+    const looks: readonly (readonly [string, string, number, number, string])[] = [
+      ["a", "silent", 1, 0, "gone"],
+      ["b", "stopped", 1, 0, "gone"],
+      // What was on its way when its agent died.
+      ["c", "active", 1, 0, "wait"],
+      ["c", "active", 2, 2, "wait"],
+      ["c", "active", 2, 9, "wait"],
+      ["c", "silent", 2, 60, "gone"],
+      ["d", "active", 1, 0, "wait"],
+      ["d", "active", 3, 30, "lives"],
+      ["d", "silent", 3, 60, "lives"],
+      ["e", "unknown", 0, 0, "wait"],
+      ["e", "active", 9, 60, "wait"],
+      ["e", "active", 9, 59, "wait"],
+      ["e", "active", 9, 2, "gone"],
+    ];
+    for (const [id, state, size, seconds, fate] of looks) {
+      await clock.advance(seconds * 1000);
+      assert.equal(seen.fateOf({ id, state, size, seenAt: 0 }), fate, `${id} ${state} ${seconds}`);
     }
   });
 

@@ -72,7 +72,9 @@ export class Vaults implements Sink {
       const all = [...this.chains].filter(([, { stored }]) => stored.length > 0);
       return all
         .filter(([id]) => parseGrant(suite, this.grants.get(id) as Uint8Array).subject === subject)
-        .map(([id], seenAt) => ({ id, state: this.states.get(id) ?? "stopped", seenAt }));
+        .map(([id, { stored }], seenAt) => ({
+          ...{ id, state: this.states.get(id) ?? "stopped", seenAt, size: stored.length },
+        }));
     },
     grant: async (id) => this.grants.get(id),
     receipt: async (id) => this.chains.get(id)?.receipt(id),
