@@ -3,7 +3,8 @@
 // - A copy is believed only if it holds the source's first bytes and the bytes before the position
 //   as they were sealed, and goes on behind them.
 // - It is looked for beside the file and one directory below, under names that begin alike. One
-//   that a pattern means, under whatever name, is read for itself, and nothing is taken from it.
+//   that a pattern means, or that we follow under another name, is read for itself, and nothing is
+//   taken from it; but for a rotated one that the copy was made over, which is read no more.
 // - It is opened as a log is: only where its path leads by links that are followed (links.ts).
 // - One that is compressed already is not read; how much is missing shows in its size.
 
@@ -13,7 +14,7 @@ import type { DirItem, FileInfo, Files, OpenFile } from "../host/files.ts";
 import { type BytePath, directoryOf, joinNames, pathFromHost, pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 import { isSealedBefore, readAt } from "./frontier.ts";
-import { fingerprintBytes, nodeKey, sameHead } from "./identity.ts";
+import { fingerprintBytes, sameHead } from "./identity.ts";
 
 export interface Copy {
   /** Undefined: it is compressed by now, and only its size is known. */
@@ -84,13 +85,18 @@ export class Copies {
   readonly #files: Files;
   readonly #suite: Suite;
   readonly #ways: Ways;
-  readonly #isRead: (info: FileInfo) => boolean;
+  readonly #who: (info: FileInfo) => Follow | "awaited" | undefined;
 
-  constructor(files: Files, suite: Suite, ways: Ways, isRead: (info: FileInfo) => boolean) {
+  constructor(
+    files: Files,
+    suite: Suite,
+    ways: Ways,
+    who: (info: FileInfo) => Follow | "awaited" | undefined,
+  ) {
     this.#files = files;
     this.#suite = suite;
     this.#ways = ways;
-    this.#isRead = isRead;
+    this.#who = who;
   }
 
   /** A copy that holds what is missing of the file's old content. The caller closes it. */
@@ -160,12 +166,18 @@ export class Copies {
     return dated.slice(0, candidatesMax).map(({ path }) => path);
   }
 
+  /** Whether what the file holds is read for itself. */
+  async #isRead(who: Follow | "awaited" | undefined, file: OpenFile): Promise<boolean> {
+    if (who === undefined || who === "awaited") return who === "awaited";
+    return !who.leftPattern || (await isSealedBefore(this.#suite, who, file)) !== "changed";
+  }
+
   /** What the file is, if it is a copy. */
   async #copied(follow: Follow, file: OpenFile): Promise<FileInfo | undefined> {
     const { position, print } = follow;
     const info = await file.stat();
     if (info.size < position || print === undefined) return undefined;
-    if (this.#isRead(info) || nodeKey(info) === nodeKey(follow.info)) return undefined;
+    if (await this.#isRead(this.#who(info), file)) return undefined;
     const head = new Uint8Array(fingerprintBytes);
     const got = await file.read(head, 0, head.length, 0);
     if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;

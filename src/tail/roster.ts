@@ -89,15 +89,11 @@ export class Roster {
     return this.#byPath.get(path);
   }
 
-  /**
-   * Whether the file is read for itself, whatever it holds: followed where a pattern means it, or
-   * to be resumed.
-   */
-  reads(info: FileInfo): boolean {
+  /** Who follows the file; or it is to be resumed. */
+  who(info: FileInfo): Follow | "awaited" | undefined {
     const key = nodeKey(info);
-    const follow = this.#byNode.get(key);
-    if (follow !== undefined) return !follow.leftPattern;
-    return this.#resume.has(`${key}:${birthOf(info)}`);
+    const awaited = this.#resume.has(`${key}:${birthOf(info)}`);
+    return this.#byNode.get(key) ?? (awaited ? "awaited" : undefined);
   }
 
   /** Sources to resume whose files were not met yet. */
@@ -171,6 +167,7 @@ export class Roster {
     follow.alias = undefined;
     // Whether it still is what was read: what begins where no pattern means it is not ours.
     if (follow.leftPattern) follow.doubt = true;
+    else follow.seenOutside = false;
     follow.metInSweep = this.sweep;
     follow.missedSweeps = 0;
     this.#byPath.set(path, follow);

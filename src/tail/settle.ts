@@ -267,11 +267,13 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   follow.observe(after);
   // Cut while we looked: what was read here and what is there now do not belong together.
   if (after.size < info.size) return [];
+  const outside = follow.leftPattern;
+  const begunOutside = outside && follow.seenOutside;
   const evidence = {
     position,
     seen: follow.seen,
-    // From a copy its old content was read to the end; and outside of the pattern it was quiet.
-    down: wasDown && !follow.copied && !follow.seenOutside,
+    // From a copy its old content was read to the end; outside of the pattern it had been before.
+    down: wasDown && !follow.copied && !begunOutside,
     sure: follow.sure,
     size: Math.min(follow.low, after.size),
     now: after.size,
@@ -283,8 +285,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const verdict = judge(evidence);
   const cut = verdict === "restart" || verdict === "wait";
   if (cut && (await turnToCopy(follow, after.size))) return [];
-  const outside = follow.leftPattern;
-  const isOver = outside && position > 0 && (follow.seenOutside || isAsLong(evidence));
+  const isOver = position > 0 && (begunOutside || (outside && isAsLong(evidence)));
   follow.settled(after.size, verdict === "wait");
   // A file that is empty may be a log whose first lines are still to come.
   if (verdict !== "wait") follow.seenOutside = outside;

@@ -68,7 +68,7 @@ export class Tail {
     for (const { name } of sources) this.#counts.set(name, newCounts());
     this.#discover = new Discover(files, diag, sources, options.refuse);
     const wants = (path: BytePath): boolean => this.#discover.wants(path);
-    const copies = new Copies(files, suite, this.#discover, (info) => this.#roster.reads(info));
+    const copies = new Copies(files, suite, this.#discover, (info) => this.#roster.who(info));
     const findCopy = copies.find.bind(copies);
     const shared = { clock, suite, partialAgeUs, mayDeclare, wants, findCopy };
     const bases = new Map<string, FollowBase>();

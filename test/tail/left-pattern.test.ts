@@ -232,3 +232,32 @@ test("a new file with the number of one that was rotated, overwritten and delete
   await reader.pullFor(7_000);
   assert.equal(reader.lines().filter((line) => line === "unrelated").length, 1);
 });
+
+test("a rotated file that is put back and cut while the agent is down is a log again", async () => {
+  const { files, reader } = await rotatedAway();
+  await rename(files, reader);
+  const frontiers = reader.tail.frontiers();
+  await reader.tail.close();
+  await files.rename(rotated, "/log/other.log");
+  files.cut("/log/other.log", 0);
+  files.append("/log/other.log", "begun in the pattern\n");
+  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.pullFor(7_000);
+  assert.deepEqual(reader.said(), ["source", "source", "gap truncated", "source"]);
+  assert.ok(reader.lines().includes("begun in the pattern"));
+});
+
+test("a rotated file that begins as its log does is no copy of it", async () => {
+  const { files, reader } = await rotatedAway();
+  await files.rename(log, rotated);
+  files.put(log, text.slice(0, 22));
+  await reader.pullFor(7_000);
+  files.cut(log, 0);
+  files.append(log, "after\n");
+  await reader.pullFor(7_000);
+  assert.deepEqual(reader.lines(), [
+    ...text.trim().split("\n"),
+    ...Array(2).fill("first line"),
+    "after",
+  ]);
+});
