@@ -25,7 +25,7 @@ import { refuseExisting } from "./key.ts";
 import { askPassphrase, type PassphraseOptions } from "./passphrase.ts";
 import { pathOf } from "./paths.ts";
 import { isoTime, timeOf } from "./times.ts";
-import { printable, type Ui, usage } from "./ui.ts";
+import { printable, type Ui, usage, wholeNumber } from "./ui.ts";
 
 interface NewOptions extends PassphraseOptions {
   readonly root: string;
@@ -132,7 +132,7 @@ function termsOf(options: NewOptions): Omit<GrantTerms, "key"> {
         ? Math.floor(now / 1e6) - earlier
         : Math.floor(timeOf(notBefore, "--not-before", now, 1) / 1e6),
     notAfter: Math.floor(timeOf(notAfter, "--not-after", now, 1) / 1e6),
-    maxChains: wholeNumber("--max-chains", options.maxChains, 65_535),
+    maxChains: wholeNumber("--max-chains", options.maxChains, 1, 65_535),
     maxSilenceMs: silence(options.maxSilence),
   };
   if (terms.notAfter <= terms.notBefore) {
@@ -145,12 +145,6 @@ function named(option: string, text: string): string {
   if (isName(text)) return text;
   const want = "1 to 200 printable ASCII characters without space and +";
   throw usage("argument-invalid", `${option} is not a name: want ${want}`);
-}
-
-function wholeNumber(option: string, text: string, most: number): number {
-  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= most) return value;
-  throw usage("argument-invalid", `${option} is ${text}, want 1 to ${most}`);
 }
 
 function silence(text: string): number {

@@ -21,7 +21,7 @@ import {
   sidecarVolumes,
 } from "./k8s-parts.ts";
 import { trustedKeys } from "./trusted-keys.ts";
-import { type Ui, usage } from "./ui.ts";
+import { type Ui, usage, wholeNumber } from "./ui.ts";
 
 interface SnippetOptions {
   readonly image: string;
@@ -129,12 +129,6 @@ async function termsOf(ui: Ui, options: SnippetOptions): Promise<SidecarTerms> {
 function modeOf(text: string): SidecarMode {
   if (text === "native" || text === "classic") return text;
   throw usage("argument-invalid", `--mode is ${text}, want native or classic`);
-}
-
-function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
-  if (value >= least && value <= most) return value;
-  throw usage("argument-invalid", `${option} is ${text}, want ${least} to ${most}`);
 }
 
 /** Puts a value where a dotted key says. */

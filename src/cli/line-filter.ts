@@ -3,7 +3,7 @@
 import { envelopeHeadLength } from "../core/envelope.ts";
 import { type LineFilter, sourceRule } from "../verify/line-filter.ts";
 import { timeOf } from "./times.ts";
-import { usage } from "./ui.ts";
+import { usage, wholeNumber } from "./ui.ts";
 
 export interface FilterOptions {
   readonly fromSeq?: string;
@@ -41,9 +41,4 @@ function holds(preimage: Uint8Array, text: Buffer): boolean {
   const { buffer, byteOffset, length } = preimage;
   const line = Buffer.from(buffer, byteOffset + envelopeHeadLength, length - envelopeHeadLength);
   return line.includes(text);
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (/^(0|[1-9][0-9]{0,14})$/.test(text)) return Number(text);
-  throw usage("argument-invalid", `${option} is ${text}, want a whole number`);
 }

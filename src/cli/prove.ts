@@ -1,6 +1,7 @@
 // `sealtail prove`: writes the proof of one line, which anyone can check offline.
 
 import type { Command } from "commander";
+import { trusting } from "../core/authority.ts";
 import { SealtailError } from "../core/errors.ts";
 import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
@@ -11,7 +12,7 @@ import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chai
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";
 import { addKeyOptions, type KeyOptions, trustedKeys, trustedLines } from "./trusted-keys.ts";
-import { type Ui, usage } from "./ui.ts";
+import { type Ui, usage, wholeNumber } from "./ui.ts";
 
 interface ProveOptions extends KeyOptions, SourceOptions {
   readonly data?: string;
@@ -61,13 +62,11 @@ async function run(
   if (word === undefined || text === undefined) {
     throw usage("argument-missing", `there is no ${word === undefined ? "CHAIN" : "SEQ"}`);
   }
-  if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) {
-    throw usage("argument-invalid", `SEQ is ${text}, want a whole number`);
-  }
+  const seq = wholeNumber("SEQ", text);
   const trusted = await trustedKeys(ui, options);
   const { roots, vaults } = trusted;
   for (const text of trustedLines(trusted)) ui.note(`sealtail: ${text}`);
-  const keys = { roots: orNone(roots), vaults: orNone(vaults) };
+  const keys = trusting(roots, vaults);
   if (keys.roots === undefined) ui.note("sealtail: no root key was given: nobody judged the grant");
   const kind = options.full === true ? "full" : "short";
   const source = await openSource(ui, place, options);
@@ -80,14 +79,10 @@ async function run(
       const why = `${refused.message} (${refused.code})`;
       throw new SealtailError("proof-impossible", `couldn't prove the line: ${why}`);
     }
-    const proof = formatProof(await proveLine(chain, { kind, seq: Number(text), keys }));
+    const proof = formatProof(await proveLine(chain, { kind, seq, keys }));
     if (options.output === undefined) return ui.write(proof);
     await createDurably(systemFiles, pathOf(ui, options.output), Buffer.from(proof), 0o644);
   } finally {
     await source.close();
   }
-}
-
-function orNone<T>(keys: readonly T[]): readonly T[] | undefined {
-  return keys.length === 0 ? undefined : keys;
 }

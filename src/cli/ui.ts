@@ -180,6 +180,14 @@ export function printable(text: string): string {
   });
 }
 
+/** The number that a word is; without `most`: any that a chain counts. */
+export function wholeNumber(what: string, text: string, least = 0, most?: number): number {
+  const value = /^(0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : -1;
+  if (value >= least && value <= (most ?? value)) return value;
+  const range = most === undefined ? "a whole number" : `${least} to ${most}`;
+  throw usage("argument-invalid", `${what} is ${text}, want ${range}`);
+}
+
 /** A usage error. */
 export function usage(
   code: "argument-invalid" | "argument-missing",

@@ -3,7 +3,7 @@
 // - The verdict says whose word it takes: that of a vault, or nobody's but the grant's.
 
 import type { Command } from "commander";
-import type { TrustedKeys } from "../core/authority.ts";
+import { type TrustedKeys, trusting } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
@@ -68,7 +68,7 @@ async function run(ui: Ui, file: string, options: ProofOptions): Promise<void> {
   if (bytes === undefined) {
     throw new SealtailError("file-missing", "couldn't find the proof", { place: path });
   }
-  const keys = { roots, vaults: vaults.length === 0 ? undefined : vaults };
+  const keys = trusting(roots, vaults);
   const judged = judge(bytes, keys);
   ui.exitCode = verdictExitCodes[judged.verdict];
   if (options.raw === true) printRaw(ui, judged, trusted);

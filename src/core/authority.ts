@@ -22,6 +22,14 @@ export interface TrustedKeys {
   readonly vaults: readonly VaultKeys[] | undefined;
 }
 
+/** Keys as they were given: where there are none, nobody judges by them. */
+export function trusting(roots: readonly VerifierKey[], vaults: readonly VaultKeys[]): TrustedKeys {
+  return {
+    roots: roots.length === 0 ? undefined : roots,
+    vaults: vaults.length === 0 ? undefined : vaults,
+  };
+}
+
 /**
  * trusted: a given root key signed it, and it holds. unjudged: no root key was given, nothing else
  * is wrong with it. refused: it vouches for nothing.

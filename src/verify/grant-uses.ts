@@ -7,7 +7,7 @@
 //
 // Spec: docs/spec/grant.md, "Judging a chain's grant", steps 6 and 8.
 
-import { judgeGrant } from "../core/authority.ts";
+import { judgeGrant, trusting } from "../core/authority.ts";
 import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { type SourceOptions, verifySource } from "./all.ts";
 import { judgeDates } from "./ending.ts";
@@ -88,7 +88,7 @@ async function useOf(chain: ChainSource, options: UsesOptions): Promise<Use | un
   const { suite, roots, vaults } = options;
   try {
     const bytes = await ask("the grant", chain.grant);
-    const keys = { roots, vaults: vaults.length === 0 ? undefined : vaults };
+    const keys = trusting(roots, vaults);
     const authority = judgeGrant(suite, keys, bytes);
     const maxChains = authority.grant?.maxChains ?? 1;
     return { chain, grant: grantIdentity(authority), maxChains };

@@ -5,7 +5,7 @@
 //
 // Spec: docs/spec/verification.md.
 
-import { type Authority, judgeGrant, nobody } from "../core/authority.ts";
+import { type Authority, judgeGrant, nobody, trusting } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
@@ -108,7 +108,7 @@ class ChainVerification {
     const receipt = await ask("the newest receipt", this.#chain.receipt);
     const bytes = await ask("the grant", this.#chain.grant);
     if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
-    const keys = { roots: orNone(roots), vaults: orNone(vaults) };
+    const keys = trusting(roots, vaults);
     this.#authority = judgeGrant(suite, keys, bytes);
     yield* this.#blocks(claimedSize(receipt));
     const walk = this.#walk;
@@ -231,10 +231,6 @@ function hasTraces({ length, tally }: ChainWalk): boolean {
 }
 
 const unknownRoot: Fault = new Fault("UNKNOWN_ROOT", "no root key was given to judge the grant by");
-
-function orNone<T>(keys: readonly T[]): readonly T[] | undefined {
-  return keys.length === 0 ? undefined : keys;
-}
 
 // The newest receipt may lie so far back that the walk has forgotten that root.
 function claimedSize(receipt: Uint8Array | undefined): number | undefined {
