@@ -6,13 +6,7 @@
 // - Written in pages: a stream that waits for its reader holds each write in several hundred bytes.
 
 import { readU64 } from "../core/bytes.ts";
-import {
-  decodeEnvelope,
-  type Envelope,
-  endedByLf,
-  envelopeHeadLength,
-  field,
-} from "../core/envelope.ts";
+import { endedByLf, envelopeHeadLength, field } from "../core/envelope.ts";
 import type { Absent } from "../verify/absent.ts";
 import { lineJson } from "../verify/line-json.ts";
 import type { FoundLine } from "../verify/lines.ts";
@@ -40,6 +34,7 @@ export class LineWriter {
   #open: { source: string; offset: number } | undefined;
   #page: Buffer = Buffer.allocUnsafe(pageBytes);
   #length = 0;
+  #handedOn = false;
   /** Lines that were read together have one time. */
   #time = { micros: -1, text: "" };
   /** Raw: the first byte of the source that was written, the next one, and the end of all so far. */
@@ -56,10 +51,13 @@ export class LineWriter {
     this.#format = format;
   }
 
-  write(line: FoundLine): void {
-    if (this.#format === "raw") return this.#raw(line.envelope);
-    if (this.#format === "json") this.#put(`${lineJson(this.chain, line)}\n`);
-    else this.#text(line, decodeEnvelope(line.envelope));
+  /** Whether a page was handed on: then the stream should be waited for. */
+  write(line: FoundLine): boolean {
+    this.#handedOn = false;
+    if (this.#format === "raw") this.#raw(line.envelope);
+    else if (this.#format === "json") this.#put(`${lineJson(this.chain, line)}\n`);
+    else this.#text(line);
+    return this.#handedOn;
   }
 
   /** Raw: bytes of the file that the chain says it does not hold. */
@@ -88,17 +86,22 @@ export class LineWriter {
   /** Hands on what was gathered. */
   flush(): void {
     if (this.#length === 0) return;
-    this.#ui.write(this.#page.subarray(0, this.#length));
+    this.#handOn(this.#page.subarray(0, this.#length));
     // The stream keeps what it was given.
     this.#page = Buffer.allocUnsafe(pageBytes);
     this.#length = 0;
+  }
+
+  #handOn(bytes: Uint8Array): void {
+    this.#ui.write(bytes);
+    this.#handedOn = true;
   }
 
   #put(result: string | Uint8Array): void {
     const bytes = typeof result === "string" ? Buffer.from(result) : result;
     if (this.#length + bytes.length > pageBytes) this.flush();
     // The stream keeps it, and the line's bytes do not last.
-    if (bytes.length > pageBytes) return this.#ui.write(Uint8Array.from(bytes));
+    if (bytes.length > pageBytes) return this.#handOn(Uint8Array.from(bytes));
     this.#page.set(bytes, this.#length);
     this.#length += bytes.length;
   }
@@ -109,21 +112,26 @@ export class LineWriter {
     this.#open = undefined;
   }
 
-  #text({ source }: FoundLine, envelope: Envelope): void {
-    const { seq, time, offset, bytes } = envelope;
+  // Derived just now, so its parts are where they belong.
+  #text({ source, envelope }: FoundLine): void {
+    const offset = readU64(envelope, field.offset);
+    const bytes = envelope.subarray(envelopeHeadLength);
     const continues = this.#open?.source === source?.id && this.#open?.offset === offset;
     if (!continues || source === undefined) {
       this.end();
       const where = source === undefined ? "-" : source.path || `id:${source.id}`;
+      const time = readU64(envelope, field.time);
       if (this.#time.micros !== time) this.#time = { micros: time, text: isoTime(time) };
+      const seq = readU64(envelope, field.seq);
       this.#put(`${seq}  ${this.#time.text}  ${printable(where)}  `);
     }
-    this.#put(printable(Buffer.from(bytes).toString("utf8")).replaceAll("\n", "\\n"));
+    const { buffer, byteOffset, length } = bytes;
+    const text = Buffer.from(buffer, byteOffset, length).toString("utf8");
+    this.#put(printable(text).replaceAll("\n", "\\n"));
     this.#open = { source: source?.id ?? "", offset: offset + bytes.length };
-    if (envelope.endedByLf || source === undefined) this.end();
+    if (envelope[field.flags] === endedByLf || source === undefined) this.end();
   }
 
-  // Derived just now, so its parts are where they belong.
   #raw(envelope: Uint8Array): void {
     const offset = readU64(envelope, field.offset);
     const lineEnds = envelope[field.flags] === endedByLf;

@@ -11,7 +11,13 @@ import { reusedGrants } from "../verify/grant-uses.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
 import { inOrder } from "../verify/predecessors.ts";
-import { vouchedLines } from "../verify/vouched-lines.ts";
+import {
+  type VouchedChain,
+  type VouchedLinesOptions,
+  type VouchOptions,
+  vouchedLines,
+  vouchFor,
+} from "../verify/vouched-lines.ts";
 import {
   chooseChains,
   type OpenedChain,
@@ -22,13 +28,7 @@ import {
 } from "./chains-source.ts";
 import { type FilterOptions, filterOf } from "./line-filter.ts";
 import { type LineFormat, LineWriter } from "./line-writer.ts";
-import {
-  addKeyOptions,
-  type KeyOptions,
-  type TrustedKeys,
-  trustedKeys,
-  trustedLines,
-} from "./trusted-keys.ts";
+import { addKeyOptions, type KeyOptions, trustedKeys, trustedLines } from "./trusted-keys.ts";
 import { printable, type Ui, usage } from "./ui.ts";
 import { watchedChain } from "./watched-chain.ts";
 
@@ -104,7 +104,8 @@ async function run(
     const uses = { suite: nativeSuite, ...keys, ...(unauthenticated ? { roots: [] } : {}) };
     const ids = chains.map(({ id }) => id);
     const refused = await reusedGrants(source, ids, uses);
-    const asked = { chains, refused, filter, keys, unauthenticated };
+    const vouch = { suite: nativeSuite, ...keys, unauthenticated };
+    const asked = { chains: chains.map((chain) => new Chain(chain, vouch)), refused, filter };
     const file = format === "raw" ? await theOnlySource(asked) : undefined;
     await print(ui, asked, format, file);
   } finally {
@@ -112,14 +113,39 @@ async function run(
   }
 }
 
+/** A chain that is looked at once, however often its lines are read. */
+class Chain {
+  readonly id: string;
+  readonly #place: OpenedChain;
+  readonly #failures: unknown[] = [];
+  readonly #options: VouchOptions;
+  #vouched: VouchedChain | undefined;
+
+  constructor(chain: OpenedChain, options: VouchOptions) {
+    this.id = chain.id;
+    this.#place = watchedChain(chain, (error) => this.#failures.push(error));
+    this.#options = options;
+  }
+
+  /** Throws what the place threw. */
+  async *lines(options: VouchedLinesOptions): ReturnType<typeof vouchedLines> {
+    this.#vouched ??= await vouchFor(this.#place, this.#options);
+    const lines = vouchedLines(this.#vouched, options);
+    for (;;) {
+      const next = await lines.next();
+      if (this.#failures.length > 0) throw this.#failures[0];
+      if (next.done === true) return next.value;
+      yield next.value;
+    }
+  }
+}
+
 interface Asked {
   /** In the order in which they began. */
-  readonly chains: readonly OpenedChain[];
+  readonly chains: readonly Chain[];
   /** By id: chains of which no line is given, and why. */
   readonly refused: ReadonlyMap<string, Finding>;
   readonly filter: LineFilter;
-  readonly keys: TrustedKeys;
-  readonly unauthenticated: boolean;
   readonly onAbsent?: (bytes: Absent) => void;
   /** Called before the chain that has this id and place among `chains` is read. */
   readonly onChain?: (id: string, at: number) => void;
@@ -145,10 +171,12 @@ async function print(
 ): Promise<void> {
   const writer = new LineWriter(ui, format);
   let written = 0;
-  const onBatch = async (batch: Iterable<FoundLine>): Promise<boolean> => {
-    for (const line of batch) {
+  const onLines = async (lines: Iterable<FoundLine>): Promise<boolean> => {
+    for (const line of lines) {
       written += 1;
-      writer.write(line);
+      if (!writer.write(line)) continue;
+      await ui.drained();
+      if (ui.closed) return false;
     }
     writer.flush();
     await ui.drained();
@@ -164,7 +192,7 @@ async function print(
     if (length > 1) ui.note(`sealtail: chain ${id} (${at + 1} of ${length})`);
   };
   const whole = { ...asked, ...told, onChain };
-  const leftOut = await read(whole, onBatch).finally(() => writer.flush());
+  const leftOut = await read(whole, onLines).finally(() => writer.flush());
   writer.end();
   writer.flush();
   if (ui.closed) return;
@@ -181,19 +209,19 @@ async function print(
   );
 }
 
-function namedText(chains: readonly OpenedChain[]): string {
+function namedText(chains: readonly Chain[]): string {
   return chains.length === 1 ? "this chain" : `these ${chains.length} chains`;
 }
 
-/** Hands out batches until `onBatch` has seen enough; returns what is left out, and why. */
+/** Hands out blocks' lines until `onLines` has seen enough; returns what is left out, and why. */
 async function read(
   { chains, refused, onChain, ...asked }: Asked,
-  onBatch: (batch: Iterable<FoundLine>) => Promise<boolean>,
+  onLines: (lines: Iterable<FoundLine>) => Promise<boolean>,
 ): Promise<readonly string[]> {
   const all: string[] = [];
   let enough = false;
-  const onEach = async (batch: Iterable<FoundLine>): Promise<boolean> => {
-    enough = !(await onBatch(batch));
+  const onEach = async (lines: Iterable<FoundLine>): Promise<boolean> => {
+    enough = !(await onLines(lines));
     return !enough;
   };
   for (const [at, chain] of chains.entries()) {
@@ -211,21 +239,18 @@ async function read(
 }
 
 async function readChain(
-  chain: OpenedChain,
-  { keys, ...asked }: Omit<Asked, "chains" | "refused" | "onChain">,
-  onBatch: (batch: Iterable<FoundLine>) => Promise<boolean>,
+  chain: Chain,
+  options: VouchedLinesOptions,
+  onLines: (lines: Iterable<FoundLine>) => Promise<boolean>,
 ): Promise<readonly string[]> {
-  const failures: unknown[] = [];
-  const watched = watchedChain(chain, (error) => failures.push(error));
-  const lines = vouchedLines(watched, { suite: nativeSuite, ...keys, ...asked });
+  const lines = chain.lines(options);
   for (let next = await lines.next(); ; next = await lines.next()) {
-    if (failures.length > 0) throw failures[0];
     if (next.done === true) {
       const { changed, leftOut } = next.value;
       if (changed !== undefined) throw new SealtailError("source-changed", changed);
       return leftOut;
     }
-    if (await onBatch(next.value)) continue;
+    if (await onLines(next.value)) continue;
     await lines.return(undefined as never);
     return [];
   }
@@ -261,8 +286,8 @@ function listed(sources: ReadonlyMap<string, SourceName>): string {
 /** The sources of the lines that are asked for; enough of them to say that there are too many. */
 async function sourcesOf(asked: Asked): Promise<ReadonlyMap<string, SourceName>> {
   const sources = new Map<string, SourceName>();
-  await read(asked, async (batch) => {
-    for (const { source } of batch) if (source !== undefined) sources.set(source.id, source);
+  await read(asked, async (lines) => {
+    for (const { source } of lines) if (source !== undefined) sources.set(source.id, source);
     return sources.size <= sourcesMax;
   });
   return sources;

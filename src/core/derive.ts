@@ -46,10 +46,19 @@ export interface DeriveInput {
   readonly count: number;
   /** Called after an item's envelopes were derived. */
   readonly onItem?: (item: PayloadItem, firstSeq: number, count: number) => void;
-  /** Gives the salts in order, some at a time; all at once unless told. */
-  readonly salts?: (count: number) => Uint8Array;
+  /** Takes the hashes of all envelopes, in memory of its own, so that no reader hashes again. */
+  readonly keepHashes?: Uint8Array;
   /** Called per envelope; both views are overwritten by the next envelope. For readers only. */
   readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
+}
+
+/** How a payload is read whose envelopes were derived before, or are taken as they come. */
+export interface ReadInput extends Omit<DeriveInput, "keepHashes"> {
+  readonly onEnvelope: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
+  /** Gives the salts in order, some at a time; all at once unless told. */
+  readonly salts?: (count: number) => Uint8Array;
+  /** What `keepHashes` took: with it nothing is hashed. */
+  readonly hashes?: Uint8Array | undefined;
 }
 
 export interface Derived {
@@ -77,7 +86,7 @@ export function endOfLines(raw: Uint8Array, start: number, end: number, lines: n
 
 /** Derives all envelopes of a payload. Throws MALFORMED, LIMIT_EXCEEDED or COUNT_MISMATCH. */
 export function deriveEnvelopes(suite: Suite, input: DeriveInput): Derived {
-  const steps = new Derivation(suite, input).run();
+  const steps = derivation(suite, input);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -86,7 +95,7 @@ export function deriveEnvelopes(suite: Suite, input: DeriveInput): Derived {
 
 /** The same, step by step: 1,024 envelopes are derived, at most, whenever the next is asked for. */
 export function derivation(suite: Suite, input: DeriveInput): Generator<void, Derived, undefined> {
-  return new Derivation(suite, input).run();
+  return new Derivation(suite, input, stepEnvelopes).run();
 }
 
 /** The same, but `turn` is awaited after every 1,024 envelopes: a block takes milliseconds. */
@@ -95,12 +104,17 @@ export async function deriveInTurns(
   input: DeriveInput,
   turn: () => Promise<void>,
 ): Promise<Derived> {
-  const steps = new Derivation(suite, input).run();
+  const steps = derivation(suite, input);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
     await turn();
   }
+}
+
+/** Tells of one envelope whenever the next step is asked for. Throws the same. */
+export function readEnvelopes(suite: Suite, input: ReadInput): Generator<void, unknown, undefined> {
+  return new Derivation(suite, input, 1).run();
 }
 
 // Finds where envelopes end. The next LF is remembered, so that the whole payload is searched
@@ -132,7 +146,8 @@ class Cutter {
 
 class Derivation {
   readonly #suite: Suite;
-  readonly #input: DeriveInput;
+  readonly #input: DeriveInput & Partial<ReadInput>;
+  readonly #step: number;
   /** What the payload is a part of, and where it begins there. */
   readonly #buffer: ArrayBufferLike;
   readonly #bufferAt: number;
@@ -142,20 +157,28 @@ class Derivation {
   #saltWords: Uint32Array;
   #saltsFrom = 0;
   #saltsTo: number;
+  /** Hashes that are kept, and those that are known, as words. */
+  readonly #kept: Uint32Array | undefined;
+  readonly #known: Uint32Array | undefined;
   #preimage: Preimage = preimageOf(usualPreimage);
-  /** Of the envelope that a reader is told of: its preimage still holds the one before. */
+  /** Of the newest envelope: its preimage still holds the one before. */
   readonly #hash = new Uint8Array(hashLength);
+  readonly #hashWords = new Uint32Array(this.#hash.buffer);
   /** The first n bytes of the preimage, by n. */
   readonly #views = new Array<Uint8Array | undefined>(usualPreimage + 1);
   #done = 0;
 
-  constructor(suite: Suite, input: DeriveInput) {
-    const { raw, count, prev, firstSeq } = input;
+  /** `step`: envelopes between two turns of others. */
+  constructor(suite: Suite, input: DeriveInput & Partial<ReadInput>, step: number) {
+    const { raw, count, prev, firstSeq, keepHashes, hashes } = input;
     addNumbers(firstSeq, count);
     this.#suite = suite;
     this.#input = input;
+    this.#step = step;
     this.#buffer = raw.buffer;
     this.#bufferAt = raw.byteOffset;
+    this.#kept = keepHashes && new Uint32Array(keepHashes.buffer);
+    this.#known = hashes && new Uint32Array(hashes.buffer);
     this.#cutter = new Cutter(raw);
     this.#tree = new GroupTree(suite);
     const all = input.salts === undefined;
@@ -164,7 +187,7 @@ class Derivation {
     const { bytes } = this.#preimage;
     bytes[field.domain] = domain.envelope;
     bytes[field.version] = 1;
-    bytes.set(prev, field.prev);
+    this.#hash.set(prev);
   }
 
   /** Yields so that others can get their turn. */
@@ -181,8 +204,7 @@ class Derivation {
     if (this.#done !== count) {
       throw new Fault("COUNT_MISMATCH", `payload holds ${this.#done} envelopes, want ${count}`);
     }
-    const lastHash = this.#preimage.bytes.slice(field.prev, field.prev + hashLength);
-    return { lastHash, envelopeRoot: this.#tree.root(), firstTime };
+    return { lastHash: this.#hash.slice(), envelopeRoot: this.#tree.root(), firstTime };
   }
 
   *#span(span: SpanItem): Generator<void, void, undefined> {
@@ -199,7 +221,7 @@ class Derivation {
       head.bytes[field.flags] = cutter.lf ? endedByLf : 0;
       this.#envelope(at, cutter.end, span);
       at = next;
-      if (this.#done % stepEnvelopes === 0) yield;
+      if (this.#done % this.#step === 0) yield;
     }
   }
 
@@ -211,11 +233,12 @@ class Derivation {
     setU64(view, field.time, item.time);
     bytes.fill(0, field.source, field.salt);
     this.#envelope(item.start, item.end, item);
-    return this.#done % stepEnvelopes === 0;
+    return this.#done % this.#step === 0;
   }
 
   #envelope(start: number, end: number, item: PayloadItem): void {
     const { count, firstSeq, onEnvelope } = this.#input;
+    const [kept, known] = [this.#kept, this.#known];
     const index = this.#done++;
     if (index >= count) {
       throw new Fault("COUNT_MISMATCH", `payload holds more than ${count} envelopes`, item.start);
@@ -232,16 +255,16 @@ class Derivation {
     words[saltWord + 1] = saltWords[salt + 1] as number;
     words[saltWord + 2] = saltWords[salt + 2] as number;
     words[saltWord + 3] = saltWords[salt + 3] as number;
+    copyHash(this.#hashWords, 0, words, prevWord);
     view.setUint32(field.length, length);
     bytes.set(new Uint8Array(this.#buffer, this.#bufferAt + start, length), envelopeHeadLength);
     const preimage = this.#viewOf(total);
-    if (onEnvelope === undefined) this.#suite.sha256Into(preimage, total, bytes, field.prev);
-    else {
+    if (known === undefined) {
       this.#suite.sha256Into(preimage, total, this.#hash, 0);
-      onEnvelope(preimage, this.#hash, item);
-      bytes.set(this.#hash, field.prev);
-    }
-    this.#tree.addWords(words, prevWord);
+      this.#tree.addWords(this.#hashWords, 0);
+    } else copyHash(known, hashWords * index, this.#hashWords, 0);
+    if (kept !== undefined) copyHash(this.#hashWords, 0, kept, hashWords * index);
+    onEnvelope?.(preimage, this.#hash, item);
   }
 
   #moreSalts(index: number): void {
@@ -276,6 +299,11 @@ interface Preimage {
   readonly view: DataView;
 }
 
+function copyHash(from: Uint32Array, at: number, to: Uint32Array, toAt: number): void {
+  for (let word = 0; word < hashWords; word += 1) to[toAt + word] = from[at + word] as number;
+}
+
+const hashWords = hashLength / 4;
 const prevWord = field.prev / 4;
 const saltWord = field.salt / 4;
 

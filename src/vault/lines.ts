@@ -3,8 +3,7 @@
 // - What is handed out is judged once more as it is read: signatures, links, payload hashes and
 //   records, from the nearest snapshot that the vault keeps. Still it proves nothing to a stranger.
 //   Whoever needs proof takes the blocks, or the proof of a line.
-// - A block and 1,024 of its envelopes are held, at most; they are read as fast as they are taken,
-//   and no faster.
+// - One block is held; its envelopes are read as fast as they are taken, and no faster.
 //
 // Reference: docs/reference/http.md, "Lines".
 
@@ -13,7 +12,6 @@ import { utf8 } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { parseGrant } from "../core/grant.ts";
-import { decodeHeader, type Header } from "../core/header.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
@@ -21,6 +19,7 @@ import { isRefusal } from "../verify/finding.ts";
 import type { LineFilter } from "../verify/line-filter.ts";
 import { lineJson } from "../verify/line-json.ts";
 import { LineReader, type ShownBlock } from "../verify/lines.ts";
+import type { JudgedPayload } from "../verify/payload.ts";
 import { resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
@@ -48,20 +47,18 @@ export async function* readLines(
   const from = filter.fromSeq === 0 ? 0 : await blockOfSeq(chain, size, filter.fromSeq);
   if (from >= size) return;
   const { block: first, before } = await newestSnapshot(chain, from + 1);
-  const reader = new LineReader(suite, filter, before && decodeHeader(before));
+  const reader = new LineReader(suite, filter);
   let [rows, length, left]: [string[], number, number] = [[], 0, limit];
   for await (const block of judgedBlocks(options, first, before)) {
-    for (const batch of reader.read(block)) {
-      for (const line of batch) {
-        if (left === 0) break;
-        left -= 1;
-        const row = `${lineJson(chain.id, line)}\n`;
-        rows.push(row);
-        length += row.length;
-        if (length < chunkBytes) continue;
-        yield utf8(rows.join(""));
-        [rows, length] = [[], 0];
-      }
+    for (const line of reader.read(block)) {
+      if (left === 0) break;
+      left -= 1;
+      const row = `${lineJson(chain.id, line)}\n`;
+      rows.push(row);
+      length += row.length;
+      if (length < chunkBytes) continue;
+      yield utf8(rows.join(""));
+      [rows, length] = [[], 0];
     }
     if (block.header.codec === "zstd") suite.discard(block.raw);
     const { firstSeq, count } = block.header;
@@ -76,7 +73,7 @@ async function* judgedBlocks(
   from: number,
   before: Uint8Array | undefined,
 ): AsyncGenerator<ShownBlock, void, undefined> {
-  let raw: Uint8Array | undefined;
+  const held: { payload: JudgedPayload | undefined } = { payload: undefined };
   let refused: string | undefined;
   const options: WalkOptions = {
     ...{ suite, chain: chain.id, itemsOnly: true },
@@ -85,17 +82,17 @@ async function* judgedBlocks(
       // Other keys of the vault say nothing about what the agent sealed.
       if (isRefusal(code) && code !== "RECEIPT_BAD_SIGNATURE") refused ??= code;
     },
-    onItem: (_item, payload) => {
-      raw = payload;
+    onPayload: (payload) => {
+      held.payload = payload;
     },
   };
   const walk = before === undefined ? new ChainWalk(options) : resumeWalk(options, before);
   for await (const { head, payload } of wholeBlocks(chain.wholeBlocks(from, size))) {
-    raw = undefined;
-    const header: Header | undefined = walk.block(head, payload);
-    if (header === undefined || raw === undefined || refused !== undefined) {
+    held.payload = undefined;
+    const header = walk.block(head, payload);
+    if (header === undefined || held.payload === undefined || refused !== undefined) {
       throw new Damage(`stored block fails as it is read: ${refused ?? "it can't be used"}`);
     }
-    yield { header, raw };
+    yield { header, ...(held.payload as JudgedPayload) };
   }
 }

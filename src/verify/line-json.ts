@@ -4,24 +4,31 @@
 //
 // Reference: docs/reference/http.md, "Lines".
 
-import { base64, hex } from "../core/bytes.ts";
-import { decodeEnvelope } from "../core/envelope.ts";
+import { base64, hex, readU64 } from "../core/bytes.ts";
+import { endedByLf, envelopeHeadLength, field } from "../core/envelope.ts";
 import type { FoundLine } from "./lines.ts";
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Without a line end. */
+/** Without a line end. The envelope was derived: its parts are where they belong. */
 export function lineJson(chain: string, { block, envelope, hash, source }: FoundLine): string {
-  const { kind, seq, time, offset, endedByLf, prev, salt, bytes } = decodeEnvelope(envelope);
-  const from =
-    source === undefined
-      ? {}
-      : { source: source.id, name: source.name, path: source.path, offset, lf: endedByLf };
-  const hashes = hash === undefined ? {} : { hash: hex(hash), prev: hex(prev) };
-  return JSON.stringify({
-    ...{ chain, block, seq, kind, time, ...from },
-    ...{ ...hashes, salt: hex(salt), ...content(bytes) },
-  });
+  const part = (from: number, to?: number): Uint8Array => envelope.subarray(from, to);
+  const row: Record<string, unknown> = { chain, block, seq: readU64(envelope, field.seq) };
+  row["kind"] = source === undefined ? "record" : "line";
+  row["time"] = readU64(envelope, field.time);
+  if (source !== undefined) {
+    row["source"] = source.id;
+    row["name"] = source.name;
+    row["path"] = source.path;
+    row["offset"] = readU64(envelope, field.offset);
+    row["lf"] = envelope[field.flags] === endedByLf;
+  }
+  if (hash !== undefined) {
+    row["hash"] = hex(hash);
+    row["prev"] = hex(part(field.prev, field.seq));
+  }
+  row["salt"] = hex(part(field.salt, field.length));
+  return JSON.stringify(Object.assign(row, content(part(envelopeHeadLength))));
 }
 
 /** The bytes as text where they are UTF-8, else as base64: never anything in between. */

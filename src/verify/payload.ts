@@ -10,6 +10,7 @@ import { openPayload } from "../core/block.ts";
 import { equalBytes, maxInteger } from "../core/bytes.ts";
 import { countLines, type Derived, type DeriveInput, deriveEnvelopes } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
+import { hashLength } from "../core/envelope.ts";
 import { Fault } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
 import { type Header, limits } from "../core/header.ts";
@@ -42,8 +43,17 @@ export interface PayloadContext {
   readonly onPredecessor: (record: PredecessorRecord, seq: number) => void;
   /** For readers: every item with its first seq, after it was judged. */
   readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
-  /** For readers. Behind a lost block `prev` is not known, and so neither are these hashes. */
-  readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
+  /** For readers: the payload, after it was judged and is known to hold what its header says. */
+  readonly onPayload?: (payload: JudgedPayload) => void;
+}
+
+/** What there is of a payload after it was judged. */
+export interface JudgedPayload {
+  readonly raw: Uint8Array;
+  /** Hash of the envelope before the first; undefined behind a lost block: no hash is known then. */
+  readonly prev: Uint8Array | undefined;
+  /** Of its envelopes, as core/derive.ts keeps them; undefined where only items were judged. */
+  readonly hashes: Uint8Array | undefined;
 }
 
 /** What a judged payload tells the walk. */
@@ -95,7 +105,8 @@ export function judgePayload(
   let count: number;
   try {
     raw = openPayload(context.suite, header, stored);
-    if (context.itemsOnly) return applied(new ItemJudge(context, header, raw, run), header, raw);
+    if (context.itemsOnly)
+      return told(context, header, applied(context, header, raw, run), { raw });
     stated = deriveAsStated(context, header, raw);
     count = stated === undefined ? countEnvelopes(raw) : header.count;
   } catch (caught) {
@@ -110,19 +121,39 @@ export function judgePayload(
     if (count > limits.count || seqs > maxInteger) return unread(context, header);
   }
   const items = new ItemJudge(context, header, raw, run);
-  const derived = stated?.derived ?? deriveJudging(context, header, raw, count, items);
+  const first = stated ?? deriveJudging(context, header, raw, count, items);
   if (stated !== undefined) judgeItems(items, header, raw, stated.held);
-  const { found, linked } = link(context, header, raw, count, derived);
-  judgeDerived(context, header, found, linked && count === header.count);
-  const same = !linked || equalBytes(found.lastHash, header.lastHash);
-  const judged = outcome(items, header, count, same ? [] : [found.lastHash]);
+  const { input, derived, linked } = link(context, header, first);
+  judgeDerived(context, header, derived, linked && count === header.count);
+  const same = !linked || equalBytes(derived.lastHash, header.lastHash);
+  const judged = outcome(items, header, count, same ? [] : [derived.lastHash]);
+  return told(context, header, judged, input);
+}
+
+/** Tells readers of the payload, or gives its memory back where there are none. */
+function told(
+  { suite, thread, onItem, onPayload }: PayloadContext,
+  header: Header,
+  judged: PayloadOutcome,
+  { raw, prev = thread.lastHashes[0], keepHashes }: Partial<DeriveInput> & { raw: Uint8Array },
+): PayloadOutcome {
+  const isKnown = thread.lastHashes.length > 0;
+  if (judged.count === header.count) {
+    onPayload?.({ raw, prev: isKnown ? prev : undefined, hashes: keepHashes });
+  }
   // Readers may have kept parts of it; and what is not compressed is the stored payload itself.
-  const kept = context.onItem !== undefined || context.onEnvelope !== undefined;
-  if (!kept && header.codec === "zstd") context.suite.discard(raw);
+  const kept = onItem !== undefined || onPayload !== undefined;
+  if (!kept && header.codec === "zstd") suite.discard(raw);
   return judged;
 }
 
-function applied(items: ItemJudge, header: Header, raw: Uint8Array): PayloadOutcome {
+function applied(
+  context: PayloadContext,
+  header: Header,
+  raw: Uint8Array,
+  run: RunPlace,
+): PayloadOutcome {
+  const items = new ItemJudge(context, header, raw, run);
   for (const item of payloadItems(raw)) items.judge(item, header.firstSeq, 0);
   return outcome(items, header, header.count, []);
 }
@@ -157,27 +188,31 @@ function countEnvelopes(raw: Uint8Array): number {
   return count;
 }
 
-interface Stated {
+interface Attempt {
+  readonly input: DeriveInput;
   readonly derived: Derived;
+}
+
+interface Stated extends Attempt {
   /** How many envelopes each item holds. */
   readonly held: readonly number[];
 }
 
 // Nearly every payload holds what its header says: then its lines are not counted beforehand.
-// Undefined where it does not, and for readers: they hear of items between the envelopes.
+// Undefined where it does not.
 function deriveAsStated(
   context: PayloadContext,
   header: Header,
   raw: Uint8Array,
 ): Stated | undefined {
-  if (context.onEnvelope !== undefined) return undefined;
   const held: number[] = [];
+  const input = inputOf(context, header, raw, header.count);
   try {
     const derived = deriveEnvelopes(context.suite, {
-      ...inputOf(context, header, raw, header.count),
+      ...input,
       onItem: (_item, _seq, envelopes) => held.push(envelopes),
     });
-    return { derived, held };
+    return { input, derived, held };
   } catch (caught) {
     if (caught instanceof Fault && caught.code === "COUNT_MISMATCH") return undefined;
     throw caught;
@@ -204,43 +239,41 @@ function deriveJudging(
   raw: Uint8Array,
   count: number,
   items: ItemJudge,
-): Derived {
-  const { onEnvelope } = context;
-  return deriveEnvelopes(context.suite, {
-    ...inputOf(context, header, raw, count),
-    ...(onEnvelope === undefined ? {} : { onEnvelope }),
-    onItem: (item, seq, held) => items.judge(item, seq, held),
-  });
+): Attempt {
+  const input = inputOf(context, header, raw, count);
+  const onItem: DeriveInput["onItem"] = (item, seq, held) => items.judge(item, seq, held);
+  return { input, derived: deriveEnvelopes(context.suite, { ...input, onItem }) };
 }
 
 function inputOf(
-  { thread }: PayloadContext,
+  { thread, onPayload }: PayloadContext,
   { firstSeq }: Header,
   raw: Uint8Array,
   count: number,
 ): DeriveInput {
-  return { raw, prev: thread.lastHashes[0] ?? new Uint8Array(32), firstSeq, count };
+  const prev = thread.lastHashes[0] ?? new Uint8Array(32);
+  const kept = onPayload === undefined ? {} : { keepHashes: new Uint8Array(hashLength * count) };
+  return { raw, prev, firstSeq, count, ...kept };
 }
 
 // Without the hash of the envelope before, items can be judged but no links.
 function link(
   context: PayloadContext,
   header: Header,
-  raw: Uint8Array,
-  count: number,
-  derived: Derived,
-): { found: Derived; linked: boolean } {
+  attempt: Attempt,
+): Attempt & { linked: boolean } {
+  const { raw, count } = attempt.input;
   const [first, ...others] = context.thread.lastHashes;
   if (first === undefined) {
     context.unchecked("links of the first envelopes behind a lost block");
-    return { found: derived, linked: false };
+    return { ...attempt, linked: false };
   }
-  for (const prev of equalBytes(derived.lastHash, header.lastHash) ? [] : others) {
+  for (const prev of equalBytes(attempt.derived.lastHash, header.lastHash) ? [] : others) {
     const input = { ...inputOf(context, header, raw, count), prev };
-    const other = deriveEnvelopes(context.suite, input);
-    if (equalBytes(other.lastHash, header.lastHash)) return { found: other, linked: true };
+    const derived = deriveEnvelopes(context.suite, input);
+    if (equalBytes(derived.lastHash, header.lastHash)) return { input, derived, linked: true };
   }
-  return { found: derived, linked: true };
+  return { ...attempt, linked: true };
 }
 
 function judgeDerived(

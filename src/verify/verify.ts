@@ -18,6 +18,7 @@ import { judgeAge, judgeDates, judgeReceipt } from "./ending.ts";
 import type { Finding } from "./finding.ts";
 import { readForks } from "./forks.ts";
 import { HeadCopies } from "./head-copies.ts";
+import type { JudgedPayload } from "./payload.ts";
 import { type ChainReport, chainReport } from "./report.ts";
 import { type FoundBlock, storedBlocks } from "./stored-blocks.ts";
 import { ask, Unreadable } from "./unreadable.ts";
@@ -35,6 +36,8 @@ export interface VerifyOptions {
   readonly headersOnly?: boolean;
   /** Takes the copies of heads where there are some, and does not look at these blocks. */
   readonly copies?: boolean;
+  /** Derives no envelopes: what payloads say of lines is not judged. */
+  readonly itemsOnly?: boolean;
   /** Called with every finding, in the order in which they are made. */
   readonly report: (finding: Finding) => void;
   /** Called per stored block; for progress. */
@@ -42,7 +45,8 @@ export interface VerifyOptions {
   /** Called with each block that became part of the thread, after it was judged. */
   readonly onAccepted?: (header: Header, walk: ChainWalk, head: Uint8Array) => void;
   readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
-  readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
+  /** The payload of a block, after it was judged, where it holds what its header says. */
+  readonly onPayload?: (payload: JudgedPayload) => void;
   /** Sizes of this chain at which others name its root. */
   readonly rootsAt?: ReadonlySet<number>;
   /** Others name it: how many positions of sources may be kept for these. */
@@ -194,8 +198,7 @@ class ChainVerification {
     head: Uint8Array | undefined,
     receiptSize: number | undefined,
   ): ChainWalk {
-    const { suite, report, onItem, onEnvelope } = this.#options;
-    const { rootsAt = [] } = this.#options;
+    const { suite, report, itemsOnly = false, onItem, onPayload, rootsAt = [] } = this.#options;
     const { grant, terms } = this.#authority;
     const signed =
       terms === undefined &&
@@ -208,10 +211,11 @@ class ChainVerification {
       forks,
       chain: this.#chain.id,
       authority: this.#authority,
+      itemsOnly,
       ...(signed ? { key: grant.key } : {}),
       rootsAt: new Set([0, ...rootsAt, ...(receiptSize === undefined ? [] : [receiptSize])]),
       ...(onItem === undefined ? {} : { onItem }),
-      ...(onEnvelope === undefined ? {} : { onEnvelope }),
+      ...(onPayload === undefined ? {} : { onPayload }),
     });
   }
 }

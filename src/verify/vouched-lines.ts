@@ -1,10 +1,10 @@
 // The lines of a stored chain that someone vouches for, by the rule that verify judges by.
 //
-// - Two walks. The first looks at heads, and says whose word counts and how far: a grant that no
-//   given root signed, or that fails otherwise, vouches for no line. The second reads payloads and
-//   hands out the lines of each block after it was judged again.
-// - Grant and receipt are read once, for both; what the second walk finds is compared with the
-//   first: a place that changes its mind between the two is caught.
+// - First a look at all but the lines says whose word counts and how far: a grant that no given
+//   root signed, or that fails otherwise, vouches for no line. One look serves any number of
+//   readings: each hands out the lines of a block after it was judged again, now as a whole.
+// - Grant and receipt are read once, for all; what a reading finds is compared with the first look:
+//   a place that changes its mind between the two is caught.
 // - One block is held at a time, and none is read before the lines before it were taken.
 // - Whatever is left out is said, with its finding.
 
@@ -14,20 +14,36 @@ import type { Suite } from "../core/digest.ts";
 import type { FindingClass, FindingCode } from "../core/fault.ts";
 import type { VerifierKey } from "../core/note.ts";
 import { type Absent, absentBytes } from "./absent.ts";
-import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
 import { isInRange, type LineFilter } from "./line-filter.ts";
 import { type FoundLine, LineReader } from "./lines.ts";
+import type { JudgedPayload } from "./payload.ts";
 import type { ChainReport } from "./report.ts";
 import { type VerifyOptions, verifyChain, walkChain } from "./verify.ts";
 
-export interface VouchedLinesOptions {
+/** By whose word lines are judged. */
+export interface VouchOptions {
   readonly suite: Suite;
   readonly roots: readonly VerifierKey[];
   readonly vaults: readonly VaultKeys[];
-  readonly filter: LineFilter;
   /** Hand out what nobody vouches for, too. */
   readonly unauthenticated: boolean;
+}
+
+/** A chain, and how far someone vouches for it. */
+export interface VouchedChain {
+  readonly options: VouchOptions;
+  readonly chain: ChainSource;
+  /** Number of the first block that nobody vouches for. */
+  readonly to: number;
+  /** No receipt was needed for that: each block's key is named by the one before it. */
+  readonly byKeys: boolean;
+  /** Why nobody vouches for anything. */
+  readonly refused: string | undefined;
+}
+
+export interface VouchedLinesOptions {
+  readonly filter: LineFilter;
   /** Called with what records in the asked range say of bytes that the chain does not hold. */
   readonly onAbsent?: (bytes: Absent) => void;
 }
@@ -50,25 +66,28 @@ const hidingCodes: ReadonlySet<FindingCode> = new Set([
   ...(["BLOCK_MISSING", "PAYLOAD_MISSING", "TAIL_TRUNCATED", "GAP_UNDECLARED"] as const),
 ]);
 
-/** The lines in order. What the place throws is for it to tell; the walk then ends. */
+/**
+ * The lines in order, a block's at a time: all must be taken. What the place throws is for it to
+ * tell; the walk then ends.
+ */
 export async function* vouchedLines(
-  place: ChainSource,
-  options: VouchedLinesOptions,
+  vouched: VouchedChain,
+  { filter, onAbsent = () => {} }: VouchedLinesOptions,
 ): AsyncGenerator<Iterable<FoundLine>, LinesOutcome, undefined> {
-  const { suite, filter, unauthenticated, onAbsent = () => {} } = options;
-  const chain = await withNotesRead(place);
-  const vouched = unauthenticated ? everything : await vouchedFor(chain, options);
+  const { suite, roots, unauthenticated } = vouched.options;
   if (vouched.refused !== undefined) return { leftOut: [vouched.refused], changed: undefined };
-  const said = new Said(options.roots.length > 0);
+  const said = new Said(roots.length > 0);
   const lines = new LineReader(suite, filter);
-  const held: { raw: Uint8Array | undefined } = { raw: undefined };
+  const held: { payload: JudgedPayload | undefined } = { payload: undefined };
   const absent: Absent[] = [];
-  const blocks = walkChain(chain, {
-    ...keysOf(options),
+  const blocks = walkChain(vouched.chain, {
+    ...keysOf(vouched.options),
     report: (finding) => said.note(finding),
     onItem: (item, raw, seq) => {
-      held.raw = raw;
       if (isInRange(filter, seq, item)) absent.push(...absentBytes(suite, item, raw));
+    },
+    onPayload: (payload) => {
+      held.payload = payload;
     },
   });
   let given = -1;
@@ -80,8 +99,8 @@ export async function* vouchedLines(
     }
     const { header, walk } = next.value;
     const { blockNo, firstSeq, count } = header;
-    const raw = said.isMiscounted(blockNo) ? undefined : held.raw;
-    held.raw = undefined;
+    const { payload } = held;
+    held.payload = undefined;
     const stated = absent.splice(0);
     if (vouched.byKeys && blockNo < vouched.to && walk.unauthenticatedFrom !== undefined) {
       await blocks.return(undefined as never);
@@ -92,11 +111,12 @@ export async function* vouchedLines(
       await blocks.return(undefined as never);
       return { leftOut: said.list, changed: undefined };
     }
-    if (raw !== undefined) {
+    if (payload !== undefined) {
       if (!unauthenticated) given = blockNo;
       stated.forEach(onAbsent);
-      yield* lines.read({ header, raw });
-      if (header.codec === "zstd") suite.discard(raw);
+      yield lines.read({ header, ...payload });
+      if (header.codec === "zstd") suite.discard(payload.raw);
+      if (payload.hashes !== undefined) suite.discard(payload.hashes);
     }
     // Where only a later receipt vouches for the block, the walk must reach it.
     const sure = unauthenticated || walk.unauthenticatedFrom === undefined;
@@ -108,32 +128,32 @@ export async function* vouchedLines(
   }
 }
 
+/** Looks at a chain, but not at its lines. What the place throws is for it to tell. */
+export async function vouchFor(place: ChainSource, options: VouchOptions): Promise<VouchedChain> {
+  const chain = await withNotesRead(place);
+  const vouched = options.unauthenticated ? everything : await vouchedFor(chain, options);
+  return { options, chain, ...vouched };
+}
+
 // The receipt first: the blocks, read later, cover it.
 async function withNotesRead(chain: ChainSource): Promise<ChainSource> {
   const [receipt, grant] = [await chain.receipt(), await chain.grant()];
   return { ...chain, receipt: async () => receipt, grant: async () => grant };
 }
 
-function keysOf({ suite, roots, vaults }: VouchedLinesOptions): Omit<VerifyOptions, "report"> {
+function keysOf({ suite, roots, vaults }: VouchOptions): Omit<VerifyOptions, "report"> {
   return { suite, roots, vaults };
 }
 
-interface Vouched {
-  /** Number of the first block that nobody vouches for. */
-  readonly to: number;
-  /** No receipt was needed for that: each block's key is named by the one before it. */
-  readonly byKeys: boolean;
-  /** Why nobody vouches for anything. */
-  readonly refused: string | undefined;
-}
+type Vouched = Pick<VouchedChain, "to" | "byKeys" | "refused">;
 
 const everything: Vouched = { to: Number.POSITIVE_INFINITY, byKeys: false, refused: undefined };
 
-async function vouchedFor(chain: ChainSource, options: VouchedLinesOptions): Promise<Vouched> {
+async function vouchedFor(chain: ChainSource, options: VouchOptions): Promise<Vouched> {
   let about: Finding | undefined;
   const report = await verifyChain(chain, {
     ...keysOf(options),
-    headersOnly: true,
+    itemsOnly: true,
     report: (finding) => {
       if (finding.object === "grant") about ??= finding;
     },
@@ -146,33 +166,10 @@ async function vouchedFor(chain: ChainSource, options: VouchedLinesOptions): Pro
     const why = `what is stored here is chain ${report.genesis}, not ${chain.id} [WRONG_CHAIN]`;
     return { to: 0, byKeys: false, refused: why };
   }
-  const late = await beganOutsideDates(chain, options);
-  if (late !== undefined) return { to: 0, byKeys: false, refused: text(late) };
   // What a living chain grows by between the two walks is vouched for like the rest.
   const all = report.vouchedTo >= report.length;
   const byKeys = report.findings.REANCHORED === undefined;
   return all ? { ...everything, byKeys } : { to: report.vouchedTo, byKeys, refused: undefined };
-}
-
-// The chain's first receipt says when it began. Mostly it stands in one of its first payloads.
-async function beganOutsideDates(
-  chain: ChainSource,
-  options: VouchedLinesOptions,
-): Promise<Finding | undefined> {
-  if (options.vaults.length === 0) return undefined;
-  let about: Finding | undefined;
-  const report = (finding: Finding): void => {
-    if (finding.object === "grant") about ??= finding;
-  };
-  const blocks = walkChain(chain, { ...keysOf(options), report });
-  for (let next = await blocks.next(); ; next = await blocks.next()) {
-    if (next.done === true) return next.value.standing === "refused" ? about : undefined;
-    const { walk } = next.value;
-    if (walk.tally.firstReceiptTime === undefined) continue;
-    const holds = judgeDates(walk);
-    await blocks.return(undefined as never);
-    return holds ? undefined : about;
-  }
 }
 
 function changedSince({ vouchedTo }: ChainReport, given: number): string | undefined {
@@ -187,8 +184,6 @@ function notTheSame(block: number): string {
 // What was said of lines that are left out, once each.
 class Said {
   readonly list: string[] = [];
-  #miscounted = -1;
-
   readonly #judged: boolean;
 
   /** `judged`: by a root key. */
@@ -197,7 +192,6 @@ class Said {
   }
 
   note(finding: Finding): void {
-    if (finding.code === "COUNT_MISMATCH") this.#miscounted = finding.block ?? -1;
     // Both are said in other words.
     if (finding.code === "UNAUTHENTICATED") return;
     if (finding.code === "UNKNOWN_ROOT" && !this.#judged) return;
@@ -206,11 +200,6 @@ class Said {
 
   add(what: string): void {
     if (this.list.length < leftOutMax) this.list.push(what);
-  }
-
-  /** The block's envelopes are not those that its numbers say. */
-  isMiscounted(block: number): boolean {
-    return this.#miscounted === block;
   }
 }
 

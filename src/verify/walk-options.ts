@@ -6,6 +6,7 @@ import type { PayloadItem } from "../core/payload.ts";
 import type { PredecessorRecord } from "../core/record.ts";
 import type { Finding, Place } from "./finding.ts";
 import type { ForkProofs } from "./forks.ts";
+import type { JudgedPayload } from "./payload.ts";
 
 export interface WalkOptions {
   readonly suite: Suite;
@@ -28,7 +29,7 @@ export interface WalkOptions {
   readonly rootsAt?: ReadonlySet<number>;
   readonly report: (finding: Finding) => void;
   readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
-  readonly onEnvelope?: (preimage: Uint8Array, hash: Uint8Array, item: PayloadItem) => void;
+  readonly onPayload?: (payload: JudgedPayload) => void;
 }
 
 /** How many positions may be kept still, by all walks of one verification together. */

@@ -317,7 +317,7 @@ export class ChainWalk {
   }
 
   #payloadContext(said: readonly Fault[]): PayloadContext {
-    const { suite, itemsOnly = false, onItem, onEnvelope } = this.#options;
+    const { suite, itemsOnly = false, onItem, onPayload } = this.#options;
     const { terms } = this.authority;
     const faulty = said.some(isHard);
     return {
@@ -340,7 +340,7 @@ export class ChainWalk {
         this.predecessor ??= { record, seq };
       },
       ...(onItem === undefined ? {} : { onItem }),
-      ...(onEnvelope === undefined ? {} : { onEnvelope }),
+      ...(onPayload === undefined ? {} : { onPayload }),
     };
   }
 

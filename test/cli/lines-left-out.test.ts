@@ -7,7 +7,7 @@ import type { ChainSource } from "../../src/core/chain-source.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { reusedGrants } from "../../src/verify/grant-uses.ts";
 import { allLines } from "../../src/verify/line-filter.ts";
-import { vouchedLines } from "../../src/verify/vouched-lines.ts";
+import { vouchedLines, vouchFor } from "../../src/verify/vouched-lines.ts";
 import { ChainBuilder, testRoot, testTime, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { memorySource, type StoreOptions, storeChain } from "../fakes/chain-store.ts";
@@ -106,7 +106,8 @@ test("a place that shows other blocks when it is read again gets none of their l
     for (const toSeq of [4, 100]) {
       const filter = { ...allLines, toSeq, records: false };
       const keys = { roots: [testRoot.key], vaults: [] };
-      const found = vouchedLines(place, { suite, ...keys, filter, unauthenticated: false });
+      const vouched = await vouchFor(place, { suite, ...keys, unauthenticated: false });
+      const found = vouchedLines(vouched, { filter });
       let next = await found.next();
       for (; next.done !== true; next = await found.next()) {
         for (const { envelope } of next.value) {
