@@ -24,6 +24,13 @@ export interface AgentSetup {
   readonly sink?: string;
 }
 
+export interface VaultSetup {
+  readonly listen?: string;
+  /** Who may sign grants, if not the deployment's own root. */
+  readonly root?: string;
+  readonly env?: Record<string, string>;
+}
+
 export class Deployment {
   readonly dir: string;
   readonly logs: string;
@@ -61,7 +68,8 @@ export class Deployment {
     return new WatchedProcess([this.#program, ...words]);
   }
 
-  startVault(listen = "127.0.0.1:0"): WatchedProcess {
+  startVault(vault: VaultSetup = {}): WatchedProcess {
+    const { listen = "127.0.0.1:0", root = this.#line("root.key.pub"), env = {} } = vault;
     const config = [
       "version: 1",
       "name: vault.example",
@@ -69,11 +77,11 @@ export class Deployment {
       "keys: { receipt: vault.key, time: vault-time.key }",
       `listen: "${listen}"`,
       `store: { type: dir, path: ${this.store} }`,
-      `trust: { root_keys: ["${this.#line("root.key.pub")}"] }`,
+      `trust: { root_keys: ["${root}"] }`,
       'metrics: { listen: "127.0.0.1:0" }',
     ];
     writeFileSync(this.file("vault.yaml"), `${config.join("\n")}\n`);
-    return this.start("vault", "--config", this.file("vault.yaml"));
+    return new WatchedProcess([this.#program, "vault", "--config", this.file("vault.yaml")], env);
   }
 
   /** Starts agent `name`, which tails logs/<name>*.log. */

@@ -30,6 +30,7 @@ export const headings = [
   "Recovery",
   "Many agents",
   "Heartbeats",
+  "Strangers",
 ] as const;
 export type Heading = (typeof headings)[number];
 

@@ -90,7 +90,7 @@ async function drain(
   }: { agent: WatchedProcess; operations: string; listen: string; bytes: number },
 ): Promise<string[][]> {
   const began = performance.now();
-  await using vault = setup.startVault(listen);
+  await using vault = setup.startVault({ listen });
   await vault.said("vault started");
   // What is written meanwhile is always some blocks ahead of its receipt.
   const { block } = (await statusOf(operations)).head;

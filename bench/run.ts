@@ -1,17 +1,18 @@
 // `npm run bench`: measures the built program, and writes what it found to bench/results.md.
 //
 //     npm run bench                            comparison with the limit loop, some minutes
-//     npm run bench -- steady | latency | recovery | agents | heartbeats | all
+//     npm run bench -- steady | latency | recovery | agents | heartbeats | strangers | all
 //     npm run bench -- --lines 500000          a shorter comparison
 //     npm run bench -- steady --minutes 1      a shorter steady load, and so on: scenario.ts
 //     npm run bench -- --out FILE              elsewhere than bench/results.md
+//     npm run bench -- --program BIN           another build: the path of its bin.js
 //
 // - Asserts nothing about times. Fails only where a part does not do its work.
 // - Linux only: it reads /proc.
 
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "./build.ts";
 import { comparison } from "./comparison.ts";
@@ -22,6 +23,7 @@ import { type Heading, replaceSection } from "./page.ts";
 import { recovery } from "./recovery.ts";
 import { type BenchOptions, defaults, type Scenario } from "./scenario.ts";
 import { steady } from "./steady.ts";
+import { strangers } from "./strangers.ts";
 
 const scenarios: Readonly<Record<string, readonly [Heading, Scenario]>> = {
   comparison: ["Comparison", comparison],
@@ -30,6 +32,7 @@ const scenarios: Readonly<Record<string, readonly [Heading, Scenario]>> = {
   recovery: ["Recovery", recovery],
   agents: ["Many agents", manyAgents],
   heartbeats: ["Heartbeats", heartbeats],
+  strangers: ["Strangers", strangers],
 };
 
 const parsed = parseArgs({
@@ -37,6 +40,7 @@ const parsed = parseArgs({
   options: {
     ...Object.fromEntries(Object.keys(defaults).map((name) => [name, { type: "string" as const }])),
     out: { type: "string", default: join(import.meta.dirname, "results.md") },
+    program: { type: "string" },
   },
 });
 
@@ -66,14 +70,15 @@ function commandOf(name: string): string {
   const set = Object.keys(defaults)
     .filter((option) => values[option] !== undefined)
     .flatMap((option) => [`--${option}`, String(values[option])]);
-  return ["npm run bench --", name, ...set].join(" ");
+  const other = values.program === undefined ? [] : ["--program", String(values.program)];
+  return ["npm run bench --", name, ...set, ...other].join(" ");
 }
 
 const options = numbers();
 const dir = mkdtempSync(join(tmpdir(), "sealtail-bench-"));
 try {
   const names = chosen();
-  const program = build(dir);
+  const program = values.program === undefined ? build(dir) : resolve(String(values.program));
   for (const name of names) {
     const [heading, run] = scenarios[name] as readonly [Heading, Scenario];
     console.log(`\n${heading}`);
