@@ -68,8 +68,9 @@ export async function askHolding(asking: Asking, wal: Wal): Promise<Holding> {
   return { unknown: "blocks-freed", later: false };
 }
 
-async function send(
-  { clock, sink, stopping }: Asking,
+/** Sends one block, without a grant: where it is stored, the answer is a receipt. */
+export async function send(
+  { clock, sink, stopping }: Pick<Asking, "clock" | "sink" | "stopping">,
   chainId: string,
   block: Uint8Array,
 ): Promise<Answer> {

@@ -191,7 +191,7 @@ async function askPredecessor(
   grant: Grant,
   short: boolean,
 ): Promise<OldChain | undefined | "stopped"> {
-  const { context, tailing, reads, vaults, roots } = parts;
+  const { context, tailing, reads, vaults, roots, sink } = parts;
   const { suite, clock, diag, host, config, stopping } = context;
   const { base } = older;
   // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
@@ -199,9 +199,11 @@ async function askPredecessor(
   const cut = base !== undefined && (short || !older.reachesReceipt(base));
   const lost = base === undefined || empty || cut;
   if (reads === undefined || !lost) return undefined;
+  const asking = { clock, sink, stopping: parts.asking };
   const own = base?.chain;
   const seen = new ChainsSeen(clock);
-  const lookup = { suite, diag, reads, keys: { roots, vaults }, host, grant, own, seen };
+  const keys = { roots, vaults };
+  const lookup = { suite, diag, reads, asking, keys, host, grant, own, seen };
   for (let said = false; ; said = true) {
     try {
       const found = await tailing.during(findLost(lookup, base));

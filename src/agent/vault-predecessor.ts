@@ -26,11 +26,13 @@ import {
   type ShownChain,
   Unbelievable,
 } from "../succession/vault-chain.ts";
+import { send } from "./ask.ts";
 
 export interface Lookup {
   readonly suite: Suite;
   readonly diag: Diag;
   readonly reads: VaultReads;
+  readonly asking: Parameters<typeof send>[0];
   readonly keys: TrustedKeys;
   readonly host: string;
   /** The grant that the next chain begins with. */
@@ -133,6 +135,7 @@ export async function fetchChain(
 ): Promise<OldChain | undefined> {
   const { suite, keys, grant } = lookup;
   try {
+    await askForReceipt(lookup, id);
     const believed = await believe(suite, keys, grant.subject, shown(lookup.reads, id));
     return asOld(id, reason, believed);
   } catch (error) {
@@ -140,6 +143,16 @@ export async function fetchChain(
     refuse(lookup, id, error.message);
     return undefined;
   }
+}
+
+/**
+ * A vault that was killed may show an older receipt than it gave. Its newest block, sent again,
+ * makes it sign one over all that it has.
+ */
+async function askForReceipt({ reads, asking }: Lookup, id: string): Promise<void> {
+  const size = await reads.size(id);
+  const block = size > 0 ? await blockOf(reads, id, size - 1) : undefined;
+  if (block !== undefined) await send(asking, id, block);
 }
 
 function refuse({ diag }: Lookup, chain: string, cause: string): void {
@@ -226,8 +239,19 @@ async function rawOf(
   at: number,
 ): Promise<Uint8Array | undefined> {
   try {
+    const block = await blockOf(reads, id, at);
+    return block && openBlock(suite, block).raw;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return undefined;
+  }
+}
+
+/** One block as it is shown; undefined for what is none. */
+async function blockOf(reads: VaultReads, id: string, at: number): Promise<Uint8Array | undefined> {
+  try {
     for await (const { head, payload } of wholeBlocks(reads.blocks(id, at, 1))) {
-      return openBlock(suite, concat(head, payload)).raw;
+      return concat(head, payload);
     }
   } catch (error) {
     if (!(error instanceof Fault) && !(error instanceof FramingError)) throw error;

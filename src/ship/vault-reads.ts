@@ -26,6 +26,8 @@ export interface ListedChain {
 
 export interface VaultReads {
   chainsOf(subject: string): Promise<ListedChain[]>;
+  /** How many blocks it says that it has; 0 for what is not there. */
+  size(chain: string): Promise<number>;
   grant(chain: string): Promise<Uint8Array | undefined>;
   receipt(chain: string): Promise<Uint8Array | undefined>;
   heads(chain: string, from: number, count: number): Promise<Uint8Array>;
@@ -35,6 +37,7 @@ export interface VaultReads {
 /** Chains of one subject that are looked at, in pages of a thousand. */
 const pagesMax = 100;
 const listBytesMax = 4 * 1024 * 1024;
+const detailBytesMax = 64 * 1024;
 /** An answer may be slower than this for so long. */
 const bytesPerSecondMin = 1024;
 const slowSecondsMax = 30;
@@ -63,6 +66,13 @@ export class HttpVaultReads implements VaultReads {
       after = list.next;
     }
     return chains;
+  }
+
+  async size(chain: string): Promise<number> {
+    const body = await this.#small(`/v1/chains/${chain}`, detailBytesMax);
+    if (body === undefined) return 0;
+    const { size } = parseJson<{ size: unknown }>(body);
+    return Number.isSafeInteger(size) ? (size as number) : 0;
   }
 
   async grant(chain: string): Promise<Uint8Array | undefined> {
@@ -128,15 +138,23 @@ function failure(code: ErrorCode, message: string, cause?: unknown): SealtailErr
   return new SealtailError(code, message, cause === undefined ? {} : { cause });
 }
 
+function parseJson<T>(body: Uint8Array | undefined): T {
+  try {
+    return Object(JSON.parse(new TextDecoder().decode(body)));
+  } catch (cause) {
+    throw failure("vault-answer-invalid", "the answer cannot be read", cause);
+  }
+}
+
 function parseList(body: Uint8Array | undefined): {
   chains: ListedChain[];
   next: string | undefined;
 } {
+  const found = parseJson<{
+    chains: { chain: unknown; state: unknown; seen_at: unknown; size: unknown }[];
+    next?: unknown;
+  }>(body);
   try {
-    const found = JSON.parse(new TextDecoder().decode(body)) as {
-      chains: { chain: unknown; state: unknown; seen_at: unknown; size: unknown }[];
-      next?: unknown;
-    };
     const chains = found.chains
       .map(({ chain, state, seen_at, size }) => ({
         ...{ id: String(chain), state: String(state) },

@@ -46,6 +46,25 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(world.vault.chains.size, 2);
   });
 
+  test("goes on behind all that a vault has which was killed and shows an older receipt", async () => {
+    await using world = await lived({ maxChains: 9 });
+    const { vault } = world;
+    const fresh = vault.reads.receipt;
+    let signed = false;
+    vault.reads.receipt = async (id) => (signed ? fresh(id) : vault.chains.get(id)?.receipt(id, 1));
+    const post = vault.post.bind(vault);
+    vault.post = async (sent, signal) => {
+      signed = true;
+      return post(sent, signal);
+    };
+    world.files.append("/logs/a.log", "two\n");
+    await world.live();
+    const { bytes, findings, gaps } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+    assert.deepEqual(gaps, []);
+  });
+
   test("declares a gap for what was rotated away between two pods", async () => {
     await using world = await lived({ config: volatile });
     world.files.append("/logs/a.log", "two\n");

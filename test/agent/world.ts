@@ -76,6 +76,7 @@ export class Vaults implements Sink {
           ...{ id, state: this.states.get(id) ?? "stopped", seenAt, size: stored.length },
         }));
     },
+    size: async (id) => this.chains.get(id)?.stored.length ?? 0,
     grant: async (id) => this.grants.get(id),
     receipt: async (id) => this.chains.get(id)?.receipt(id),
     heads: async (id, from, count) => {
