@@ -108,7 +108,8 @@ export class Partings {
   // Where bytes that were seen may be gone, that is said first: a later start sees what is there.
   async #declare(follow: Follow): Promise<Statement[]> {
     const { handle } = follow;
-    const settled = follow.doubt && handle !== undefined ? await settle(follow, handle) : [];
+    const known = follow.doubt || follow.print !== undefined;
+    const settled = known && handle !== undefined ? await settle(follow, handle) : [];
     return settled.length > 0 ? settled : [await declareUnread(follow)];
   }
 }
