@@ -98,6 +98,8 @@ class Fold {
   from = 0;
   origin: Origin = nothing;
   readonly tails: SealedTails = new SealedTails();
+  /** What the newest unfinished chain went on from. */
+  #told: Origin | undefined;
   /** What the base itself went on from. */
   #before: Origin | undefined;
   readonly #prefix: SourceTable;
@@ -126,6 +128,8 @@ class Fold {
 
   async run(): Promise<Ledger> {
     const base = this.#base;
+    const [newest] = this.#unfinished;
+    this.#told = newest === undefined ? undefined : (newest.origin ?? (await this.#toldBy(newest)));
     this.from = await this.#heldSize();
     const blocks = base.blocks(base.first)[Symbol.asyncIterator]();
     const pending = await this.#readHeld(blocks);
@@ -137,9 +141,13 @@ class Fold {
   }
 
   // What a receipt covers; where it was lost, what the newest block says of receipts. What was
-  // freed was receipted too, unless an unfinished chain took it over.
+  // freed was receipted too, unless an unfinished chain took it over. Such a one holds copies of
+  // what lay behind the receipt of its time: the next chain begins there as well, whatever a vault
+  // is known to hold since.
   async #heldSize(): Promise<number> {
-    const { held, first, next } = this.#base;
+    const { held, fetched, first, next } = this.#base;
+    const named = fetched === undefined ? this.#told?.named : undefined;
+    if (held !== undefined && named?.chain === held.chain) return Math.min(held.size, named.size);
     if (held !== undefined) return held.size;
     let size = this.#unfinished.length === 0 ? first : 0;
     if (next === first) return size;
@@ -197,10 +205,9 @@ class Fold {
 
   async #origin(): Promise<Origin> {
     const { held, fetched, first, reason } = this.#base;
-    const [newest] = this.#unfinished;
     // What lay before was taken over already, so only the one that took it knows where it began.
-    const freed = newest !== undefined && (first > this.from || this.#base.next === first);
-    const told = newest === undefined ? undefined : (newest.origin ?? (await this.#told(newest)));
+    const freed = first > this.from || this.#base.next === first;
+    const told = this.#told;
     // What a vault told of a chain that the next one does not know is newer.
     const strange = fetched !== undefined && told?.named?.chain !== held?.chain;
     if (freed && told !== undefined && !strange) {
@@ -230,7 +237,7 @@ class Fold {
     return [...passed, ...positions].sort((a, b) => compareBytes(idOf(a), idOf(b)));
   }
 
-  async #told(chain: OldChain): Promise<Origin | undefined> {
+  async #toldBy(chain: OldChain): Promise<Origin | undefined> {
     if (chain.first > 0) return undefined;
     try {
       for await (const { bytes } of chain.blocks(0)) {
