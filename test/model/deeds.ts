@@ -4,6 +4,7 @@
 
 import type { Fault } from "../fakes/faulty-files.ts";
 import type { FileCall } from "../fakes/open-file.ts";
+import { actInDirs, giveLink, makeDirs, moveLink, writeReleased } from "./directories.ts";
 import { loseAll, loseBuffer, loseFolder, loseKeys, loseSmallFiles } from "./losses.ts";
 import { rest } from "./rest.ts";
 import { type Mood, moods } from "./vault-host.ts";
@@ -17,9 +18,12 @@ import type { Writer } from "./writer.ts";
  * - state: the whole state directory is lost.
  * - store: the vault's store is restored from an older copy, or edited.
  * - room: programs stretch their files with NULs and fill them in place.
+ * - links: they lead elsewhere, or belong to somebody else.
+ * - dirs: directories by the hundred are made, renamed, deleted.
  */
-export const plays = ["grants", "losses", "buffers", "state", "store", "room"] as const;
-export type Play = (typeof plays)[number];
+export type Play =
+  | ("grants" | "losses" | "buffers" | "state" | "store")
+  | ("room" | "links" | "dirs");
 
 export type Chance = () => number;
 type Deed = (world: World, writer: Writer, chance: Chance) => void | Promise<void>;
@@ -216,6 +220,16 @@ const ofPlays: Readonly<Record<Play, typeof everyday>> = {
   room: [
     [30, "act-in-room", (world, writer, chance) => tellOf(world, writer.actStretched(chance))],
   ],
+  links: [
+    [8, "link-moved", (world, _, chance) => tellOf(world, moveLink(world, chance))],
+    [6, "link-given", (world, _, chance) => tellOf(world, giveLink(world, chance))],
+    [10, "act-released", (world, writer, chance) => writeReleased(world, writer, chance)],
+    [4, "link-outside", (_, writer, chance) => writer.linkOutside(chance)],
+  ],
+  dirs: [
+    [6, "dirs-made", (world) => makeDirs(world)],
+    [30, "act-in-dirs", (world, writer, chance) => tellOf(world, actInDirs(world, writer, chance))],
+  ],
 };
 
 /** What may happen in a world of these plays. */
@@ -225,5 +239,5 @@ export function deedsOf(played: readonly Play[]): typeof everyday {
 
 /** What a step of this name does. */
 export function deedNamed(name: string): Deed | undefined {
-  return deedsOf(plays).find(([, each]) => each === name)?.[2];
+  return [...everyday, ...Object.values(ofPlays).flat()].find(([, each]) => each === name)?.[2];
 }

@@ -113,12 +113,21 @@ class FileJudge {
 
   complaints(wanted: boolean): string[] {
     for (const { item, tick } of this.#readings) if (item.kind === "span") this.#span(item, tick);
+    this.#trusted();
     this.#restarts();
     this.#losses();
     this.#kept();
     for (const sighting of this.#log.sightings) this.#owed(sighting);
     if (wanted && this.#covered(forever, forever) && !this.#isLeftOut) this.#whole();
     return this.#said.slice(0, 5);
+  }
+
+  /** What no name leads to, or only links that must not be followed, is not read. */
+  #trusted(): void {
+    const read = this.#readings.find(({ item }) => item.kind === "span");
+    if (this.#log.names.size === 0 && read !== undefined) {
+      this.#complain("was read, and no name that may be followed ever led to it", read.item);
+    }
   }
 
   /** Whether every grant of that time covers the file, by whatever name it is known. */

@@ -15,15 +15,25 @@ export interface Step {
   readonly chance: number;
 }
 
-/** Plays of which each world draws some. SEALTAIL_PLAYS names those of every world instead. */
-const played: readonly Play[] = ["grants", "store", "room"];
+/** Plays, and the share of worlds that have them. */
+const shares: readonly (readonly [play: Play, share: number])[] = [
+  ["grants", 0.4],
+  ["room", 0.3],
+  ["links", 0.3],
+  // Slow: each look at all of them is hundreds of calls.
+  ["dirs", 0.03],
+];
+/** What both the agent and the vault lose nobody knows any more: a world loses things at one. */
+const atAgent: readonly Play[] = ["losses", "buffers", "state"];
 
-/** What a seed's world plays. */
+/** What a seed's world plays. SEALTAIL_PLAYS names that for every world instead. */
 export function playsOf(seed: number): readonly Play[] {
   const { SEALTAIL_PLAYS: named } = process.env;
   if (named !== undefined) return named.split(",").filter((each) => each !== "") as Play[];
   const chance = seededNumbers(seed + 2);
-  return played.filter(() => chance() < 0.4);
+  const drawn = shares.flatMap(([play, share]) => (chance() < share ? [play] : []));
+  const lost: Play[] = chance() < 0.4 ? ["store"] : atAgent.filter(() => chance() < 0.4);
+  return [...drawn, ...lost];
 }
 
 export function stepsOf(

@@ -22,6 +22,7 @@ import { Buffers } from "./buffers.ts";
 import { Grants, grantFile, grantKey } from "./grants.ts";
 import { Ledger } from "./ledger.ts";
 import { Life } from "./life.ts";
+import { include, mayWant, Places } from "./places.ts";
 import { StoreMishaps } from "./stores.ts";
 import { playsOf } from "./story.ts";
 import { LifeClock, VirtualTime, type Wall } from "./time.ts";
@@ -43,7 +44,6 @@ export interface AgentLife {
 }
 
 const now = 1_800_000_000_000_000;
-const mayWant = /^\/logs\/(?:sub\/)?[^/]+\.log$/;
 
 export class World {
   readonly time: VirtualTime = new VirtualTime();
@@ -67,6 +67,7 @@ export class World {
   readonly excused: Set<FindingCode> = new Set();
   /** To be done just before a call of the agent to a log file, after so many others. */
   races: { calls: number; readonly act: () => void }[] = [];
+  readonly places: Places = new Places(this.disk);
   readonly grants: Grants;
   /** What the agent had durably sealed at the beginning of a life. */
   readonly buffers: Buffers = new Buffers();
@@ -88,9 +89,8 @@ export class World {
 
   static async make(seed: number): Promise<World> {
     const world = new World(seed);
-    for (const dir of ["/keys", "/logs", "/logs/sub", "/data", "/state"]) {
-      await world.disk.mkdir(dir, 0o700);
-    }
+    const dirs = ["/keys", "/logs/sub", "/data/release0", "/data/release1", "/state"];
+    for (const dir of dirs) await world.disk.mkdir(dir, 0o700);
     await world.grants.layGood();
     world.disk.syncAll();
     return world;
@@ -120,7 +120,8 @@ export class World {
       before: (_, path) => this.#race(path),
       seen: ({ ino, size }, path, how) => {
         this.#noteScope();
-        this.ledger.see(String(ino), { life: number, size, wanted: mayWant.test(path), ...how });
+        const wanted = mayWant.test(path) && this.places.reach(path) !== "refused";
+        this.ledger.see(String(ino), { life: number, size, wanted, ...how });
       },
     });
     this.findBuffers();
@@ -235,15 +236,7 @@ export class World {
 
   /** Files that are there under a wanted name. */
   get wanted(): Set<string> {
-    const found = new Set<string>();
-    for (const dir of ["/logs", "/logs/sub"]) {
-      for (const name of this.disk.node(dir)?.names.keys() ?? []) {
-        const path = `${dir}/${name}`;
-        const node = mayWant.test(path) ? this.disk.node(path) : undefined;
-        if (node?.kind === "file") found.add(String(node.ino));
-      }
-    }
-    return found;
+    return this.places.wanted();
   }
 
   /** A log file is there or has changed. */
@@ -254,16 +247,7 @@ export class World {
 
   /** Which log files can be found now. */
   look(): void {
-    const visible = new Map<string, string[]>();
-    for (const dir of ["/logs", "/logs/sub"]) {
-      for (const name of this.disk.node(dir)?.names.keys() ?? []) {
-        const path = `${dir}/${name}`;
-        const node = this.disk.node(path);
-        const key = String(node?.ino);
-        if (node?.kind === "file") visible.set(key, [...(visible.get(key) ?? []), path]);
-      }
-    }
-    this.ledger.look(visible);
+    this.ledger.look(this.places.visible());
   }
 }
 
@@ -283,7 +267,7 @@ function configOf(vault: VaultHost, when_silent: AgentConfig["sink"]["when_silen
     sources: [
       {
         name: "app",
-        include: ["/logs/*.log", "/logs/sub/*.log"],
+        include,
         exclude: [],
         start_at: "beginning",
       },

@@ -54,7 +54,7 @@ export class Writer {
 
   /** Some log file that is there, under a name that may not be wanted any more. */
   #some(chance: Chance): string | undefined {
-    const paths = ["/logs", "/logs/sub"].flatMap((dir) =>
+    const paths = [...this.#world.places.dirs].flatMap((dir) =>
       [...(this.#world.disk.node(dir)?.names ?? [])]
         .filter(([, node]) => node.kind !== "dir")
         .map(([name]) => `${dir}/${name}`),
@@ -74,8 +74,7 @@ export class Writer {
   }
 
   #isLink(path: string): boolean {
-    const at = path.lastIndexOf("/");
-    return this.#world.disk.node(path.slice(0, at))?.names.has(path.slice(at + 1)) ?? false;
+    return this.#world.disk.nameNode(path)?.kind === "link";
   }
 
   #noted(node: FileNode, path = "held"): void {
@@ -104,8 +103,8 @@ export class Writer {
   }
 
   /** Appends some lines to a log, which it makes if need be. */
-  write(chance: Chance): void {
-    const node = this.#open(this.#path(chance));
+  write(chance: Chance, path: string = this.#path(chance)): void {
+    const node = this.#open(path);
     this.#write(node, chance);
     if (chance() < 0.3) this.#held = [...this.#held, node].slice(-4);
   }
@@ -295,10 +294,10 @@ export class Writer {
 
   /** fsync, or the kernel's own flush. */
   sync(): void {
-    const { disk, nodes } = this.#world;
+    const { disk, nodes, places } = this.#world;
     for (const node of nodes.values()) node.bytes.sync();
     // A fault that was armed for the agent may hit the writer, who goes on without a sync.
-    for (const dir of ["/logs", "/logs/sub", "/data"]) disk.syncDir(dir).catch(() => undefined);
+    for (const dir of [...places.dirs, "/data"]) disk.syncDir(dir).catch(() => undefined);
   }
 
   /** Any of these, as it falls. */
