@@ -11,8 +11,9 @@ import type { SourceRecord } from "../../src/core/record.ts";
 import type { Buffered } from "./buffers.ts";
 import { complaintsOfChains } from "./chain-judge.ts";
 import type { LogFile, Piece, Scope, Sighting, Version } from "./ledger.ts";
+import { Marks } from "./marks.ts";
 import type { Chains, Sealed } from "./sealed.ts";
-import { contentOf, deathOf, holds } from "./versions.ts";
+import { deathOf, holds } from "./versions.ts";
 
 export interface LifeFacts {
   readonly number: number;
@@ -80,9 +81,6 @@ function complaintsOf(testimony: Testimony): string[] {
 const isClosing = ({ kind, to }: Sealed): boolean =>
   kind === "end" || (kind === "gap" && to === undefined);
 
-/** When each byte of a piece was sealed: ticks, the latest; 0 for never. */
-type Marks = Map<Piece, Float64Array>;
-
 class FileJudge {
   readonly #log: LogFile;
   readonly #readings: readonly Reading[];
@@ -92,7 +90,7 @@ class FileJudge {
   readonly #leftOut: ReadonlyMap<string, number>;
   /** Chains that go on for another: they repeat what that one stated. */
   readonly #heirs: ReadonlySet<string>;
-  readonly #sealed: Marks = new Map();
+  readonly #sealed: Marks;
   readonly #said: string[] = [];
 
   constructor(
@@ -102,6 +100,7 @@ class FileJudge {
     { lives, scopes, chains }: Pick<Testimony, "lives" | "scopes" | "chains">,
   ) {
     this.#log = log;
+    this.#sealed = new Marks(log);
     this.#readings = readings;
     this.#buffered = buffered;
     this.#lives = lives;
@@ -153,7 +152,7 @@ class FileJudge {
       for (const { from, to, piece } of version.runs) {
         const end = Math.min(to, offset + bytes.length);
         for (let at = Math.max(from, offset); at < end; at += 1) {
-          if (this.#isSealed(piece, at) || this.#isEdit(piece, at)) continue;
+          if (this.#sealed.isSealed(piece, at) || this.#isEdit(piece, at)) continue;
           if (this.#inGapOf(source, at)) continue;
           missing += 1;
           first ||= `byte ${at}, in the buffer of ${place} at ${tick}, is nowhere`;
@@ -198,16 +197,14 @@ class FileJudge {
     for (const { from, to, piece } of version.runs) {
       const [first, end] = [Math.max(from, offset), Math.min(to, offset + bytes.length)];
       if (first >= end) continue;
-      const marks = this.#sealed.get(piece) ?? new Float64Array(piece.bytes.length);
-      this.#sealed.set(piece, marks);
-      const before = marks[first - piece.at] as number;
+      const before = this.#sealed.at(piece, first);
       if (before > 0 && !this.#excused(before, tick) && !this.#doubted(item, before)) {
         this.#complain(
           `${range}: byte ${first} was sealed at ${before} and again at ${tick}`,
           item,
         );
       }
-      marks.fill(Math.min(tick, this.#until(version)), first - piece.at, end - piece.at);
+      this.#sealed.set(piece, first, end, Math.min(tick, this.#until(version)));
     }
   }
 
@@ -273,30 +270,6 @@ class FileJudge {
     }
   }
 
-  #isSealed(piece: Piece, at: number): boolean {
-    if ((this.#sealed.get(piece)?.[at - piece.at] ?? 0) > 0) return true;
-    if (this.#repeats(piece, at)) return true;
-    if (!this.#log.crashed) return false;
-    // A power cut may bring back old bytes, which were sealed when they were there before.
-    const value = piece.bytes[at - piece.at];
-    for (const [other, marks] of this.#sealed) {
-      if ((marks[at - other.at] ?? 0) > 0 && other.bytes[at - other.at] === value) return true;
-    }
-    return false;
-  }
-
-  /** Whether a sealed byte stood there, and all before it was the same: then nothing shows. */
-  #repeats(piece: Piece, at: number): boolean {
-    const { versions } = this.#log;
-    const born = versions.findIndex(({ tick }) => tick === piece.born);
-    const now = contentOf(versions[born], at + 1);
-    return versions.slice(0, Math.max(0, born)).some((version) => {
-      const run = version.runs.find(({ from, to }) => from <= at && at < to);
-      const sealed = run && (this.#sealed.get(run.piece)?.[at - run.piece.at] ?? 0) > 0;
-      return sealed === true && Buffer.compare(contentOf(version, at + 1), now) === 0;
-    });
-  }
-
   /** Whether a chain said that bytes of the file are left out, as outside its grant. */
   get #isLeftOut(): boolean {
     return [...this.#log.names].some((name) => this.#leftOut.has(name));
@@ -307,7 +280,7 @@ class FileJudge {
     const { runs, data } = this.#log.now;
     for (const { from, to, piece } of runs) {
       for (let at = from; at < Math.min(to, data); at += 1) {
-        if (this.#isSealed(piece, at) || this.#isEdit(piece, at)) continue;
+        if (this.#sealed.isSealed(piece, at) || this.#isEdit(piece, at)) continue;
         this.#complain(`byte ${at} is there in the end and was not sealed`);
         return;
       }
@@ -325,7 +298,7 @@ class FileJudge {
     for (const { from, to, piece } of runs) {
       const end = Math.min(to, size, data);
       for (let at = from; at < end; at += 1) {
-        if (this.#isSealed(piece, at)) continue;
+        if (this.#sealed.isSealed(piece, at)) continue;
         const death = deathOf(piece, at);
         // What stood behind these NULs was cut off: now they are room that nobody filled.
         if (death === forever && at >= this.#log.now.data) continue;
@@ -393,32 +366,17 @@ class FileJudge {
     const said = this.#readings.some(({ item: { kind, offset, to = 0 }, tick }) => {
       if (kind !== "rewritten" || tick < piece.born) return false;
       // What was written anew as it was before is no change: the statement leaves it out.
-      return (offset <= at && at < to) || this.#isSealedAlike(piece, at);
+      return (offset <= at && at < to) || this.#sealed.isAlike(piece, at);
     });
-    if (said || (this.#log.crashed && this.#wasSealed(at))) return true;
+    if (said || (this.#log.crashed && this.#sealed.isAny(at))) return true;
     const before = this.#log.versions.find(({ tick }) => tick === piece.born);
     const index = before === undefined ? 0 : this.#log.versions.indexOf(before) - 1;
     const version = this.#log.versions[index];
     const run = version?.runs.find(({ from, to }) => from <= at && at < to);
     // Room that is filled was not to be sealed before.
     if (run === undefined || at >= (version as Version).data) return false;
-    const mark = this.#sealed.get(run.piece)?.[at - run.piece.at] ?? 0;
+    const mark = this.#sealed.at(run.piece, at);
     return mark > 0 ? mark < piece.born : this.#isEdit(run.piece, at);
-  }
-
-  /** Whether another byte at this place was sealed, of the same value. */
-  #isSealedAlike(piece: Piece, at: number): boolean {
-    const value = piece.bytes[at - piece.at];
-    for (const [{ bytes, at: from }, marks] of this.#sealed) {
-      if ((marks[at - from] ?? 0) > 0 && bytes[at - from] === value) return true;
-    }
-    return false;
-  }
-
-  /** Whether some byte at this place was sealed. */
-  #wasSealed(at: number): boolean {
-    for (const [piece, marks] of this.#sealed) if ((marks[at - piece.at] ?? 0) > 0) return true;
-    return false;
   }
 
   /**

@@ -15,10 +15,19 @@ export function holds({ runs, size }: Version, offset: number, bytes: Uint8Array
   return true;
 }
 
+/** How many first bytes two versions have in common. */
+export function sharedLength(one: Version, other: Version): number {
+  const size = Math.min(one.size, other.size);
+  const [ours, theirs] = [contentOf(one, size), contentOf(other, size)];
+  let at = 0;
+  while (at < size && ours[at] === theirs[at]) at += 1;
+  return at;
+}
+
 /** The first `size` bytes of a version. */
-export function contentOf(version: Version | undefined, size: number): Uint8Array {
+function contentOf({ runs }: Version, size: number): Uint8Array {
   const content = new Uint8Array(size);
-  for (const { from, to, piece } of version?.runs ?? []) {
+  for (const { from, to, piece } of runs) {
     const bytes = piece.bytes.subarray(from - piece.at, Math.min(to, size) - piece.at);
     if (from < size) content.set(bytes, from);
   }
