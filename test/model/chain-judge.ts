@@ -7,11 +7,8 @@ import type { Chains } from "./sealed.ts";
 /** `excused`: findings that are no fault of anybody's after what happened. */
 export function complaintsOfChains(chains: Chains, excused: ReadonlySet<FindingCode>): string[] {
   const { report } = chains;
-  const known = knownEnds(chains);
-  const bad = report.findings.filter((each) => {
-    return isBad(each) && !excused.has(each.code) && !known(each);
-  });
-  const judged = report.chains.filter(({ blocks }) => blocks > 0);
+  const bad = report.findings.filter((each) => isBad(each) && !excused.has(each.code));
+  const { chains: judged } = report;
   const unclear = judged.length === 0 || judged.some(({ verdict }) => verdict === "INDETERMINATE");
   return [
     ...bad.map(told),
@@ -23,21 +20,12 @@ export function complaintsOfChains(chains: Chains, excused: ReadonlySet<FindingC
 /** All but the first chain go on for another one, and no two for the same. */
 function unlinked({ report }: Chains): string[] {
   const named = report.chains.map(({ predecessor }) => predecessor?.record.chain);
-  const roots = report.chains.filter(({ blocks }, at) => blocks > 0 && named[at] === undefined);
+  const roots = report.chains.filter((_, at) => named[at] === undefined);
   const twice = named.filter((id, at) => id !== undefined && named.indexOf(id) < at);
   return [
     ...roots.slice(1).map(({ chain }) => `chain ${chain.slice(0, 6)} goes on for none`),
     ...twice.map((id) => `two chains go on for ${id?.slice(0, 6)}`),
   ];
-}
-
-/**
- * Where the promise ends, openly (docs/reliability.md): a folder whose genesis was never stored
- * stays until its vault clears it.
- */
-function knownEnds({ report }: Chains): (finding: Finding) => boolean {
-  const bare = new Set(report.chains.filter((each) => each.blocks === 0).map((each) => each.chain));
-  return ({ code, chain = "" }) => code !== "CHAIN_MISSING" && bare.has(chain);
 }
 
 const isBad = ({ code }: Finding): boolean => findingClasses[code] !== "finding";

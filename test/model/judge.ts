@@ -117,7 +117,7 @@ class FileJudge {
     this.#losses();
     this.#kept();
     for (const sighting of this.#log.sightings) this.#owed(sighting);
-    if (wanted && this.#covered(forever, forever) && !this.#isLeftOut) this.#whole();
+    if (wanted && this.#covered(forever, forever)) this.#whole();
     return this.#said.slice(0, 5);
   }
 
@@ -141,12 +141,11 @@ class FileJudge {
 
   /** What lay in a buffer is sealed, lies in a gap, or is stated as outside the grant. */
   #kept(): void {
-    let missing = 0;
-    let first = "";
-    let path = "";
-    for (const { source, record, offset, bytes, tick, place } of this.#buffered) {
+    const missing: number[] = [];
+    let where = "";
+    for (const { source, offset, bytes, tick, place } of this.#buffered) {
       // A statement of what a grant left out ends with the chain that made it, if no vault has it.
-      if (!this.#covered(tick, forever) && !this.#isLeftOut) continue;
+      if (!this.#covered(tick, forever) && this.#leftOutBytes === 0) continue;
       const version = this.#held({ offset, bytes }, tick);
       if (version === undefined) continue;
       for (const { from, to, piece } of version.runs) {
@@ -154,13 +153,12 @@ class FileJudge {
         for (let at = Math.max(from, offset); at < end; at += 1) {
           if (this.#sealed.isSealed(piece, at) || this.#isEdit(piece, at)) continue;
           if (this.#inGapOf(source, at)) continue;
-          missing += 1;
-          first ||= `byte ${at}, in the buffer of ${place} at ${tick}, is nowhere`;
-          path = record.path;
+          missing.push(at);
+          where ||= `in the buffer of ${place} at ${tick}`;
         }
       }
     }
-    if (missing > (this.#leftOut.get(path) ?? 0)) this.#complain(`${first} (${missing} bytes)`);
+    this.#missed(missing, (at) => `byte ${at}, ${where}, is nowhere`);
   }
 
   #inGapOf(source: string, at: number): boolean {
@@ -263,28 +261,38 @@ class FileJudge {
       const gone = item.kind === "gap" && item.cause === "rotated-away";
       if (!gone && !(item.kind === "end" && item.cause === "deleted")) continue;
       const life = this.#lives.find(({ begun, over }) => begun <= tick && tick <= over);
-      const repeated = this.#heirs.has(item.place.slice(0, 6));
-      const since = repeated ? 0 : (life?.begun ?? 0);
-      const hidden = this.#log.hidden.some(({ from, to }) => from <= tick && to >= since);
+      // What was stated since the last rest no vault may have: then an heir states it again.
+      const rested = this.#lives.findLast((each) => each.rested.some((at) => at < tick));
+      const since = this.#heirs.has(item.place.slice(0, 6)) ? rested?.begun : life?.begun;
+      const hidden = this.#log.hidden.some(({ from, to }) => from <= tick && to >= (since ?? 0));
       if (!hidden) this.#complain(`${item.kind} ${item.cause}, but it was always there`, item);
     }
   }
 
-  /** Whether a chain said that bytes of the file are left out, as outside its grant. */
-  get #isLeftOut(): boolean {
-    return [...this.#log.names].some((name) => this.#leftOut.has(name));
+  /** How many bytes of the file chains say that they left out, as outside their grants. */
+  get #leftOutBytes(): number {
+    const bytes = [...this.#log.names].map((name) => this.#leftOut.get(name) ?? 0);
+    return bytes.reduce((sum, each) => sum + each, 0);
   }
 
   /** What is there in the end is sealed, but for room that was made and not used. */
   #whole(): void {
+    const missing: number[] = [];
     const { runs, data } = this.#log.now;
     for (const { from, to, piece } of runs) {
       for (let at = from; at < Math.min(to, data); at += 1) {
         if (this.#sealed.isSealed(piece, at) || this.#isEdit(piece, at)) continue;
-        this.#complain(`byte ${at} is there in the end and was not sealed`);
-        return;
+        missing.push(at);
       }
     }
+    this.#missed(missing, (at) => `byte ${at} is there in the end and was not sealed`);
+  }
+
+  /** Complains of missing bytes if they are more than chains say that they left out. */
+  #missed(missing: readonly number[], told: (at: number) => string): void {
+    const [first] = missing;
+    if (first === undefined || missing.length <= this.#leftOutBytes) return;
+    this.#complain(`${told(first)} (${missing.length} bytes)`);
   }
 
   /** What a life saw must be sealed, or lie in a gap that was stated after it was gone. */
@@ -292,8 +300,10 @@ class FileJudge {
     const facts = this.#lives[life] as LifeFacts;
     // A life that was killed takes with it what it alone knew.
     const rested = facts.rested.find((at) => at >= tick);
-    if (rested === undefined || !this.#covered(tick, rested) || this.#isLeftOut) return;
+    if (rested === undefined || !this.#covered(tick, rested)) return;
     if ((!wanted && !this.#followed(facts, tick)) || this.#endedOutside(tick)) return;
+    const missing: number[] = [];
+    let gone = "";
     const { runs, data } = this.#log.versions[version] as Version;
     for (const { from, to, piece } of runs) {
       const end = Math.min(to, size, data);
@@ -302,13 +312,15 @@ class FileJudge {
         const death = deathOf(piece, at);
         // What stood behind these NULs was cut off: now they are room that nobody filled.
         if (death === forever && at >= this.#log.now.data) continue;
-        if (!this.#showed(life, at, death) || this.#isEdit(piece, at)) continue;
+        if (!this.#showed(life, at, piece) || this.#isEdit(piece, at)) continue;
         if (this.#inGap(at, death, tick)) continue;
-        const gone = death === forever ? "is still there" : `was gone at ${death}`;
-        this.#complain(`byte ${at}, seen at ${tick} by life ${life}, ${gone} and is nowhere`);
-        return;
+        gone ||= death === forever ? "is still there" : `was gone at ${death}`;
+        missing.push(at);
       }
     }
+    this.#missed(missing, (at) => {
+      return `byte ${at}, seen at ${tick} by life ${life}, ${gone} and is nowhere`;
+    });
   }
 
   /** Whether a life knew by then that this file is one of ours. */
@@ -350,11 +362,14 @@ class FileJudge {
    * a look at each of its names may have come before the file behind them was followed. A look
    * under another name is at what may be a copy, unless the file is read already.
    */
-  #showed(life: number, at: number, death: number): boolean {
+  #showed(life: number, at: number, piece: Piece): boolean {
+    const death = deathOf(piece, at);
     const looks = this.#log.sightings.filter((each) => each.life === life);
     const next = looks.find(({ tick, exact }) => tick > death && exact);
+    // A look at what stood there before says nothing of this byte.
     const before = looks.filter(({ tick, size, wanted }) => {
-      return tick < death && size > at && (wanted || this.#openAt(tick));
+      const there = piece.born <= tick && tick < death && size > at;
+      return there && (wanted || this.#openAt(tick));
     });
     const unfollowed = before.some(({ open }) => open) ? 1 : this.#log.names.size;
     if (before.length <= unfollowed) return false;

@@ -82,7 +82,7 @@ export class World {
     const seconds = (): number => Math.floor((this.time.mono + this.vault.wall.offset) / 1e6);
     this.stores = new StoreMishaps(this.vault, seconds);
     // Who loses all that he knows must wait for the vault that may know.
-    const forgets = playsOf(seed).some((each) => each === "state" || each === "buffers");
+    const forgets = playsOf(seed).some((each) => ["losses", "buffers", "state"].includes(each));
     this.config = configOf(this.vault, forgets ? "wait" : "begin");
     this.grants = new Grants(this.disk, this.random, this.vault.config.name);
   }
