@@ -48,7 +48,8 @@ export async function askHolding(asking: Asking, wal: Wal): Promise<Holding> {
     const answer = await send(asking, roots.chain, block.bytes);
     if (answer.outcome === "receipt") {
       const check = checkReceipt(suite, vaults, roots.chain, answer.note);
-      if (!check.genuine) return { unknown: check.code, later: false };
+      // Anybody on the way may answer with what is no receipt of this chain.
+      if (!check.genuine) return { unknown: check.code, later: true };
       const { size, root } = check.receipt;
       if (size > wal.next) return "more";
       const ours = await roots.at(size);

@@ -76,8 +76,9 @@ export class OldChains {
     const at = this.opened.findIndex(({ chain }) => chain === remote.held?.chain);
     const known = facts[at];
     if (known !== undefined) {
+      // What a vault has was shipped, and so it was whole.
       const { held, fetched, reason } = remote;
-      return facts.with(at, { ...known, held, fetched, reason });
+      return facts.with(at, { ...known, whole: true, held, fetched, reason });
     }
     // It is newer than all that were whole: a folder was lost.
     return facts.toSpliced(facts.findLastIndex(({ whole }) => whole) + 1, 0, remote);

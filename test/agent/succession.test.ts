@@ -152,6 +152,26 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.deepEqual(reasons, ["grant-replaced"]);
   });
 
+  test("an answer that is no receipt of the chain is no answer: the next chain waits", async () => {
+    await using world = await World.make();
+    const heal = loseAnswers(world);
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await read(world, 4);
+    await world.stop();
+    const note = new TextEncoder().encode("welcome\n");
+    world.vault.post = async () => ({ outcome: "receipt", code: "receipt", note });
+    await world.newGrant();
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-vault");
+    heal();
+    await world.caughtUp();
+    await world.stop();
+    const { findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, ["grant-replaced"]);
+  });
+
   test("a chain that the vault never had is named by nobody", async () => {
     await using world = await World.make();
     world.vault.away = true;

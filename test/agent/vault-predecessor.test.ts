@@ -360,4 +360,25 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
     assert.equal(world.vault.chains.size, 3);
   });
+
+  test("but for the blocks of a chain that the vault has goes on for that chain, not again for the one before", async () => {
+    await using world = await World.make({ maxChains: 9 });
+    world.asks = true;
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    await world.stop();
+    await world.files.unlink(`${world.dir}/chains/0000/keys`);
+    world.files.append("/logs/a.log", "two\n");
+    await liveOn(world);
+    for (const name of ["keys", "receipt", "succeeded", "origin"]) {
+      await world.files.unlink(`${world.dir}/chains/0001/${name}`);
+    }
+    world.files.append("/logs/a.log", "three\n");
+    await liveOn(world);
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(reasons.length, 2);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+  });
 });
