@@ -48,6 +48,8 @@ export class VaultHost {
   mood: Mood = "fine";
   life: Life | undefined;
   vault: RunningVault | undefined;
+  /** When the newest life began after a power cut; undefined: no power was ever cut. */
+  recovering: number | undefined;
   /** The first honest receipt since the mood became stale. */
   oldAnswer: Answer | undefined;
   readonly #time: VirtualTime;
@@ -69,6 +71,7 @@ export class VaultHost {
     const life = new Life(new LifeClock(this.#time, this.wall), this.disk, this.#hooks);
     this.life = life;
     this.vault = undefined;
+    if (this.recovering !== undefined) this.recovering = this.#time.mono;
     const { diag } = this;
     const { clock, files } = life;
     const started = startVault(this.config, {
@@ -95,6 +98,7 @@ export class VaultHost {
   cutPower(seed: number | undefined): void {
     this.kill();
     this.disk.crash(seed);
+    this.recovering = this.#time.mono;
   }
 
   /** Hands a request to the vault; its answer, or undefined if the vault died over it. */
