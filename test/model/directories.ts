@@ -1,5 +1,5 @@
-// What happens around log files: links are moved or given away, directories come by the hundred, are
-// renamed and deleted.
+// What happens around log files: links are moved or given away, directories come by the hundred,
+// are renamed and deleted.
 
 import type { FileNode } from "../fakes/file-tree.ts";
 import { manyDirs } from "./places.ts";
@@ -59,9 +59,13 @@ export function writeReleased(world: World, writer: Writer, chance: Chance): voi
 }
 
 /** Hundreds of directories more; most of them never hold a log. */
-export async function makeDirs({ disk }: World): Promise<void> {
+export function makeDirs({ disk }: World): void {
   const made = disk.node(manyDirs)?.names.size ?? 0;
-  for (let n = 0; n < 400; n += 1) await disk.mkdir(`${manyDirs}/d${made + n}`, 0o755);
+  for (let n = 0; n < 400; n += 1) {
+    const path = `${manyDirs}/d${made + n}/.made`;
+    disk.put(path, "");
+    disk.remove(path);
+  }
 }
 
 /** Writes to a log in one of them, renames one or deletes it. */
