@@ -232,9 +232,15 @@ const ofPlays: Readonly<Record<Play, typeof everyday>> = {
   ],
 };
 
+/** What both the agent and the vault lose nobody knows any more: a world loses things at one. */
+export const lostByAgent: readonly Play[] = ["losses", "buffers", "state"];
+
 /** What may happen in a world of these plays. */
 export function deedsOf(played: readonly Play[]): typeof everyday {
-  return [...everyday, ...played.flatMap((play) => ofPlays[play])];
+  const loses = played.some((play) => lostByAgent.includes(play));
+  // A vault that is full cannot keep the first receipt of a chain that it has.
+  const always = everyday.filter(([, name]) => !loses || name !== "vault-full");
+  return [...always, ...played.flatMap((play) => ofPlays[play])];
 }
 
 /** What a step of this name does. */

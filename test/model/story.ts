@@ -6,7 +6,7 @@
 
 import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import { seededNumbers } from "../fakes/random.ts";
-import { deedNamed, deedsOf, type Play } from "./deeds.ts";
+import { deedNamed, deedsOf, lostByAgent, type Play } from "./deeds.ts";
 import { rest } from "./rest.ts";
 import type { World } from "./world.ts";
 import { draw, Writer } from "./writer.ts";
@@ -24,8 +24,6 @@ const shares: readonly (readonly [play: Play, share: number])[] = [
   // Slow: each look at all of them is hundreds of calls.
   ["dirs", 0.03],
 ];
-/** What both the agent and the vault lose nobody knows any more: a world loses things at one. */
-const atAgent: readonly Play[] = ["losses", "buffers", "state"];
 
 /** What a seed's world plays. SEALTAIL_PLAYS names that for every world instead. */
 export function playsOf(seed: number): readonly Play[] {
@@ -33,7 +31,7 @@ export function playsOf(seed: number): readonly Play[] {
   if (named !== undefined) return named.split(",").filter((each) => each !== "") as Play[];
   const chance = seededNumbers(seed + 2);
   const drawn = shares.flatMap(([play, share]) => (chance() < share ? [play] : []));
-  const lost: Play[] = chance() < 0.4 ? ["store"] : atAgent.filter(() => chance() < 0.4);
+  const lost: Play[] = chance() < 0.4 ? ["store"] : lostByAgent.filter(() => chance() < 0.4);
   return [...drawn, ...lost];
 }
 

@@ -19,6 +19,7 @@ import type { FileNode } from "../fakes/file-tree.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { SeededRandom, seededNumbers } from "../fakes/random.ts";
 import { Buffers } from "./buffers.ts";
+import { lostByAgent } from "./deeds.ts";
 import { Grants, grantFile, grantKey } from "./grants.ts";
 import { Ledger } from "./ledger.ts";
 import { Life } from "./life.ts";
@@ -82,7 +83,7 @@ export class World {
     const seconds = (): number => Math.floor((this.time.mono + this.vault.wall.offset) / 1e6);
     this.stores = new StoreMishaps(this.vault, seconds);
     // Who loses all that he knows must wait for the vault that may know.
-    const forgets = playsOf(seed).some((each) => ["losses", "buffers", "state"].includes(each));
+    const forgets = playsOf(seed).some((each) => lostByAgent.includes(each));
     this.config = configOf(this.vault, forgets ? "wait" : "begin");
     this.grants = new Grants(this.disk, this.random, this.vault.config.name);
   }
