@@ -365,17 +365,15 @@ suite("an agent without state", { concurrency: 4 }, () => {
     await using world = await World.make({ maxChains: 9 });
     world.asks = true;
     world.files.append("/logs/a.log", "one\n");
-    await world.start();
-    await world.caughtUp();
-    await world.stop();
+    await world.live();
     await world.files.unlink(`${world.dir}/chains/0000/keys`);
     world.files.append("/logs/a.log", "two\n");
-    await liveOn(world);
+    await world.live();
     for (const name of ["keys", "receipt", "succeeded", "origin"]) {
       await world.files.unlink(`${world.dir}/chains/0001/${name}`);
     }
     world.files.append("/logs/a.log", "three\n");
-    await liveOn(world);
+    await world.live();
     const { bytes, findings, reasons } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(reasons.length, 2);
