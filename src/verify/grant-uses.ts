@@ -1,5 +1,5 @@
-// Which chains are beyond those that their grants allow, or began outside of their dates, where only
-// these chains are read.
+// Which chains are beyond those that their grants allow, or began outside of their dates, where
+// only these chains are read.
 //
 // - Of the other chains of the place only the grants are read, unless more have the same grant than
 //   it allows: then these are judged together, as all of the place would be.
