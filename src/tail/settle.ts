@@ -142,21 +142,29 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
 }
 
 /** Sealed bytes are others now. Empty: as far as known only unread ones are. */
-function rewritten(follow: Follow, head: Uint8Array, { change, bytes }: LookBack): Statement[] {
+function rewritten(follow: Follow, head: Uint8Array, back: LookBack): Statement[] {
   const { position, ref, frontier, base } = follow;
+  const { bytes } = back;
   const start = position - frontier.length;
   // All sealed bytes lie in the frontier and are the same: only unread ones changed.
-  const harmless = change === undefined && start === 0;
+  const harmless = back.change === undefined && start === 0;
   follow.takeFrontier(bytes);
   follow.print = fingerprintNow(follow, head);
   if (harmless) return [];
   base.counts.rewritten += 1;
-  const { first, end } = change ?? {
-    first: -start,
-    end: Math.min(follow.print.fingerprint_len, position) - start,
-  };
-  const source = (ref as SourceRef).hex;
-  return [{ type: "rewritten", source, from: start + first, to: start + end }];
+  const { from, to } = changedIn(follow, start, back);
+  return [{ type: "rewritten", source: (ref as SourceRef).hex, from, to }];
+}
+
+/** Which sealed bytes changed: those that differ, those that only a mark was kept of, the head. */
+function changedIn(
+  { position, print }: Follow,
+  start: number,
+  { change, frontier, bytes }: LookBack,
+): { readonly from: number; readonly to: number } {
+  if (change !== undefined) return { from: start + change.first, to: start + change.end };
+  if (frontier === "changed") return { from: position - bytes.length, to: position };
+  return { from: 0, to: Math.min(print?.fingerprint_len ?? 0, position) };
 }
 
 /**

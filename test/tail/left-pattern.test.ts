@@ -2,6 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hex } from "../../src/core/bytes.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import type { SourceRecord } from "../../src/core/record.ts";
+import { nativeSuite } from "../../src/host/native-suite.ts";
+import { refOf } from "../../src/tail/identity.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { AutoClock } from "./auto-clock.ts";
 import { Reader } from "./reader.ts";
@@ -170,6 +175,28 @@ test("a rotated file that is overwritten while the agent is down is rewritten, a
     assert.deepEqual(reader.said(), ["source", "source", ...said, "end restarted"]);
     assert.ok(!reader.lines().some((line) => /noise|other/.test(line)));
   }
+});
+
+test("a rotated file of which no first bytes were known, overwritten while the agent is down, ends", async () => {
+  const { files, reader } = await rotatedAway();
+  await reader.tail.close();
+  // Declared before a stop, when nothing could be read of it.
+  const nothing = { fingerprint_len: 0, fingerprint: hex(nativeSuite.sha256(new Uint8Array(0))) };
+  const [known] = reader.resume();
+  const { record, hex: source } = refOf(nativeSuite, {
+    ...(known?.record as SourceRecord),
+    ...{ generation: 1, ...nothing },
+  });
+  assert.equal(reader.table.apply("source", record as unknown as JsonObject), undefined);
+  await reader.open({ resume: [{ id: source, record, offset: 0, frontier: undefined }] });
+  await reader.pull();
+  await rename(files, reader);
+  const frontiers = reader.tail.frontiers();
+  await reader.tail.close();
+  await overwrite(files, noise(4096));
+  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.pullFor(7_000);
+  assert.deepEqual(reader.said().slice(-2), ["rewritten", "end restarted"]);
 });
 
 test("where nobody knows how a file left the pattern, what it holds instead is a generation", async () => {
