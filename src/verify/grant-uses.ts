@@ -74,7 +74,7 @@ export async function beganOutsideDates(
   const report = (finding: Finding): void => {
     if (/^GRANT_(NOT_YET_VALID|EXPIRED)$/.test(finding.code)) found.push(finding);
   };
-  const blocks = walkChain(chain, { ...options, report });
+  const blocks = walkChain(chain, { ...options, itemsOnly: true, report });
   for (let next = await blocks.next(); next.done !== true; next = await blocks.next()) {
     const { walk } = next.value;
     if (walk.tally.firstReceiptTime === undefined) continue;
