@@ -302,7 +302,7 @@ export class Shipper {
     const over = new AbortController();
     const sending = new AbortController();
     this.#sending = sending;
-    void this.#cutAfter(this.#attemptMs, sending, over.signal);
+    void this.#cutAfter(Math.min(this.#attemptMs, attemptMsMax), sending, over.signal);
     const unknown = batch.from === 0 || this.#course.receipted === 0;
     try {
       const submission = { chainId, blocks: batch.blocks, grant: unknown ? grant : undefined };
