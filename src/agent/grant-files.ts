@@ -11,7 +11,9 @@ import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
+import type { Diag } from "../host/diag.ts";
 import { readWhole } from "../host/durable.ts";
+import { failpoint } from "../host/failpoint.ts";
 import type { Files } from "../host/files.ts";
 import { destroyKey, loadPublicHalf, loadSigningKey, type NoteSigner } from "../host/keys.ts";
 import { readSlots, SlotFile } from "../host/slot-file.ts";
@@ -111,10 +113,30 @@ export async function isGrantReplaced(
 }
 
 /**
- * Destroys a one-time grant's private key: a thief who comes later cannot begin a new chain. The
- * key of another grant, laid there for later, stays; what is no key any more goes.
+ * The first chain of a grant is receipted: destroys a one-time grant's private key, so that a thief
+ * who comes later cannot begin a new chain.
  */
-export async function destroyGrantKey(
+export async function useUpGrant(
+  {
+    files,
+    config,
+    diag,
+  }: { readonly files: Files; readonly config: AgentConfig; readonly diag: Diag },
+  grant: Pick<Grant, "key" | "maxChains">,
+): Promise<void> {
+  if (grant.maxChains > 1) return;
+  failpoint("enrol-after-receipt");
+  try {
+    await destroyGrantKey(files, config, grant);
+    failpoint("enrol-after-destroy");
+  } catch (cause) {
+    if (!(cause instanceof SealtailError) || cause.kind === "unsafe") throw cause;
+    diag.warn("couldn't destroy the grant's private key", { cause: String(cause) });
+  }
+}
+
+/** The key of another grant, laid there for later, stays; what is no key any more goes. */
+async function destroyGrantKey(
   files: Files,
   config: AgentConfig,
   grant: Pick<Grant, "key">,

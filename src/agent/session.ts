@@ -8,7 +8,7 @@
 
 import { fromUtf8 } from "../core/bytes.ts";
 import type { Receipt, VaultKeys } from "../core/checkpoint.ts";
-import { isShortage, SealtailError, type Shortage } from "../core/errors.ts";
+import { isShortage, type Shortage } from "../core/errors.ts";
 import type { AgentRecord } from "../core/record.ts";
 import { failpoint } from "../host/failpoint.ts";
 import type { UnusableReason } from "../ship/course.ts";
@@ -21,7 +21,7 @@ import type { Tail } from "../tail/tail.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
 import type { Feed } from "./feed.ts";
 import type { Gauge } from "./gauge.ts";
-import { destroyGrantKey, grantReplaced, isGrantReplaced } from "./grant-files.ts";
+import { grantReplaced, isGrantReplaced, useUpGrant } from "./grant-files.ts";
 import { ReceiptFile } from "./receipts.ts";
 import { Room } from "./room.ts";
 import type { Tailing } from "./tailing.ts";
@@ -294,16 +294,9 @@ export class Session {
 
   async #destroyGrantKey(): Promise<void> {
     const { live, context } = this.#options;
-    if (live.grant.maxChains > 1 || this.#grantDestroyed) return;
+    if (this.#grantDestroyed) return;
     this.#grantDestroyed = true;
-    failpoint("enrol-after-receipt");
-    try {
-      await destroyGrantKey(context.files, context.config, live.grant);
-      failpoint("enrol-after-destroy");
-    } catch (cause) {
-      if (!(cause instanceof SealtailError) || cause.kind === "unsafe") throw cause;
-      context.diag.warn("couldn't destroy the grant's private key", { cause: String(cause) });
-    }
+    await useUpGrant(context, live.grant);
   }
 
   #onSink({ event, since, detail }: SinkReport): void {
