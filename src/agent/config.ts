@@ -240,7 +240,7 @@ function sink(a: ConfigWords): Field<SinkConfig> {
     ),
     when_silent: a.described(
       a.withDefault(a.oneOf(["begin", "wait"]), "begin"),
-      "While the vault cannot say which chain came before a new one: begin it all the same, or wait with the files held open.",
+      "While the vault cannot say which chain came before a new one, or take what that one still holds: begin it all the same, or wait with the files held open.",
     ),
   });
   return a.check(shape, ({ url, tls: { ca, cert } }, refuse) => {

@@ -2,25 +2,24 @@
 //
 // - Files are followed from the first moment on: while the vault is asked, while a grant is waited
 //   for, while old buffers are taken over. Nothing is read before the chain holds all of these.
-// - What the vault holds of an old chain is asked before a new one is begun: so nothing is sealed
-//   twice for an answer that was lost, and no chain is named that nobody has.
+// - What an old buffer holds is shipped as it is before a new chain begins: so nothing is sealed
+//   twice for an answer that was lost, or for a request that comes late, and no chain is named that
+//   nobody has. Only what the vault does not take is sealed again.
 
-import { keysOf } from "../core/authority.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
 import { type Grant, inScope } from "../core/grant.ts";
 import type { VerifierKey } from "../core/note.ts";
-import { writeFileDurably } from "../host/durable.ts";
 import type { Sink } from "../ship/sink.ts";
 import type { VaultReads } from "../ship/vault-reads.ts";
 import type { OldChain } from "../succession/old-chain.ts";
 import { type Plan, planSuccession } from "../succession/plan.ts";
-import { askHolding } from "./ask.ts";
 import { beginChain, succeed } from "./begin-chain.ts";
 import { type ChainContext, type LiveChain, openChain } from "./chain.ts";
 import type { Gauge } from "./gauge.ts";
-import { readGrant, readOwnGrant, type UsableGrant } from "./grant-files.ts";
+import { readGrant, type UsableGrant } from "./grant-files.ts";
 import type { OldChains, OpenedChain } from "./old-chains.ts";
+import { OldShipment, type Shipped } from "./old-shipment.ts";
 import type { ChainDir } from "./state-dir.ts";
 import type { KnownFiles, Tailing } from "./tailing.ts";
 import { ChainsSeen, fetchChain, findPredecessor, type Lookup } from "./vault-predecessor.ts";
@@ -46,6 +45,8 @@ export type NextChain = { readonly live: LiveChain } | { readonly unsent: number
 
 /** How often a missing grant, or a silent vault, is looked for, in ms. */
 const lookMs = 2000;
+/** How long a silent vault is waited for where a chain may begin without its word, in ms. */
+const silentMsMax = 30_000;
 const everything = (): boolean => true;
 /** The vault contradicted these chains to our face: it need not be asked. */
 const contradicted: readonly string[] = ["fork", "agent-rollback", "sink-rollback"];
@@ -93,13 +94,12 @@ async function newChain(
   if (tailing.tail === undefined) {
     await tailing.follow(known(plan, firstStart, everything));
   }
-  const usable = await waitForGrant(parts);
-  if (usable === undefined) return await stopped();
-  const asked = await askVault(parts, older);
-  if (asked === "stopped") return await stopped();
-  const remote = await askPredecessor(parts, older, usable.grant, asked === "more");
+  const ready = await shipAndWaitForGrant(parts, older);
+  if (ready === "stopped") return await stopped();
+  const { usable, shipped } = ready;
+  const remote = await askPredecessor(parts, older, usable.grant, shipped === "more");
   if (remote === "stopped") return await stopped();
-  if (asked === "news" || remote !== undefined) {
+  if (shipped !== "nothing" || remote !== undefined) {
     plan = await planSuccession(suite, older.facts(remote), drafts);
   }
   const covers = (path: string): boolean => inScope(usable.grant, path);
@@ -199,11 +199,13 @@ async function askPredecessor(
   const cut = base !== undefined && (short || !older.reachesReceipt(base));
   const lost = base === undefined || empty || cut;
   if (reads === undefined || !lost) return undefined;
-  const asking = { clock, sink, stopping: parts.asking };
   const own = base?.chain;
   const seen = new ChainsSeen(clock);
   const keys = { roots, vaults };
-  const lookup = { suite, diag, reads, asking, keys, host, grant, own, seen };
+  const lookup = {
+    ...{ suite, diag, reads, sink, clock, stopping: parts.asking },
+    ...{ keys, host, grant, own, seen },
+  };
   for (let said = false; ; said = true) {
     try {
       const found = await tailing.during(findLost(lookup, base));
@@ -249,44 +251,74 @@ function whyLost(base: OpenedChain | undefined): string {
   return gone ? "its folder in the state directory was lost" : base.reason;
 }
 
-/** Asks how much the vault holds of the newest chain that was sent, and keeps its receipt. */
-async function askVault(
+/**
+ * Waits for a grant, and until what the newest chain still holds is shipped, as far as the vault
+ * takes it. more: the vault has blocks of it that we lost. nothing: there was nothing to ship.
+ */
+async function shipAndWaitForGrant(
   parts: NextChainContext,
   older: OldChains,
-): Promise<"news" | "nothing" | "more" | "stopped"> {
-  const { context, tailing, sink, vaults, gauge } = parts;
-  const { suite, clock, files, diag, stopping } = context;
+): Promise<{ usable: UsableGrant; shipped: "nothing" | "done" | "more" } | "stopped"> {
+  const shipment = await shipmentOf(parts, older);
+  try {
+    const usable = await waitForGrant(parts);
+    if (usable === undefined) return "stopped";
+    if (shipment === undefined) return { usable, shipped: "nothing" };
+    const receipted = (): boolean =>
+      older.base !== undefined && older.receiptedSize(older.base) > 0;
+    const shipped = await untilShipped(parts, shipment, receipted);
+    if (shipped === "stopped") return "stopped";
+    // The old chain's first receipt may have used the grant up.
+    const left = await waitForGrant(parts);
+    if (left === undefined) return "stopped";
+    return { usable: left, shipped: shipped === "more" ? "more" : "done" };
+  } finally {
+    await shipment?.close();
+  }
+}
+
+/** Undefined where nothing is left that a vault might take. */
+async function shipmentOf(
+  parts: NextChainContext,
+  older: OldChains,
+): Promise<OldShipment | undefined> {
   const { base } = older;
-  if (base === undefined || base.wal.next === base.wal.first) return "nothing";
-  const receipted = older.receiptedSize(base);
-  const open = receipted === 0 ? !base.unsent : receipted < base.wal.next;
-  if (!open || contradicted.includes(base.reason)) return "nothing";
-  const grant = await readOwnGrant(context, base.dir.grant);
-  const keys = typeof grant === "string" ? vaults : keysOf(vaults, grant.audience);
+  if (base === undefined || !older.hasUnreceipted(base)) return undefined;
+  // A chain behind it holds copies, and says already where the next one begins.
+  if (base !== older.opened.at(-1) || contradicted.includes(base.reason)) return undefined;
+  return await OldShipment.begin(parts.context, base, parts);
+}
+
+/**
+ * Waits while the vault is silent. With a receipt there is a chain to name, and the configuration
+ * says how long; one that may be at a vault, or not, can neither be named nor passed over.
+ */
+async function untilShipped(
+  { context, tailing, gauge, asking }: NextChainContext,
+  shipment: OldShipment,
+  receipted: () => boolean,
+): Promise<Shipped | "stopped"> {
+  const { clock, diag, config, stopping } = context;
+  const patienceMs = Math.min(config.sink.patience, silentMsMax);
+  const until = clock.mono() + patienceMs * 1000;
   for (let said = false; ; said = true) {
-    const asking = askHolding(
-      { suite, clock, sink, vaults: keys, stopping: parts.asking },
-      base.wal,
-    );
-    const holding = await tailing.during(asking);
-    if (holding === "nothing" || holding === "more") return holding;
-    if ("held" in holding) {
-      if (holding.size <= receipted) return "nothing";
-      await writeFileDurably(files, base.dir.receipt, holding.held);
-      base.receipt = holding.held;
-      diag.info("the vault holds more of the old chain than was known", { blocks: holding.size });
-      return "news";
+    const shipped = await tailing.during(shipment.look(asking));
+    if (shipped === "all") diag.info("the vault has all of the old chain", {});
+    if (typeof shipped === "string") return shipped;
+    if ("refused" in shipped) {
+      diag.warn("the vault takes no more of the old chain", { cause: shipped.refused });
+      return shipped;
     }
-    // With a receipt there is a chain to name. One that may be at a vault, or not, can neither be
-    // named nor passed over.
-    if (receipted > 0 || !holding.later) return "nothing";
     if (stopping.aborted) return "stopped";
+    const cause = shipped.silent;
+    if (receipted() && config.sink.when_silent === "begin" && clock.mono() >= until) {
+      const fields = { code: "predecessor-unknown", cause };
+      diag.warn("the vault is silent, what the old buffer holds is sealed again", fields);
+      return shipped;
+    }
     gauge.state = "needs-vault";
-    if (!said) {
-      const fields = { code: "needs-vault", chain: base.dir.number, cause: holding.unknown };
-      diag.error("the vault must say whether it holds the old chain before one begins", fields);
-    }
-    await tailing.use((tail) => tail.wait(lookMs, stopping));
-    if (stopping.aborted) return "stopped";
+    if (said) continue;
+    const fields = { code: "needs-vault", cause };
+    diag.error("the vault must take the old chain before another one begins", fields);
   }
 }

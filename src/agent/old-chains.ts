@@ -104,6 +104,13 @@ export class OldChains {
     return receipt === undefined ? 0 : parseCheckpoint(receipt).size;
   }
 
+  /** Whether one that was shipped, or may have been, holds blocks that no receipt covers. */
+  hasUnreceipted(chain: OpenedChain): boolean {
+    const size = this.receiptedSize(chain);
+    const sent = chain.whole && (size > 0 || !chain.unsent);
+    return sent && chain.wal.next > chain.wal.first && chain.wal.next > size;
+  }
+
   /**
    * Whether what is left of one says where its newest receipt leaves the sources. Only what a
    * receipt covers is freed, so one whose first blocks are gone had one.

@@ -17,6 +17,7 @@ import { decodeHeader } from "../core/header.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
+import type { Sink } from "../ship/sink.ts";
 import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
 import type { OldChain } from "../succession/old-chain.ts";
 import { openBlock, openingRecord } from "../succession/opening.ts";
@@ -26,13 +27,15 @@ import {
   type ShownChain,
   Unbelievable,
 } from "../succession/vault-chain.ts";
-import { send } from "./ask.ts";
 
 export interface Lookup {
   readonly suite: Suite;
   readonly diag: Diag;
   readonly reads: VaultReads;
-  readonly asking: Parameters<typeof send>[0];
+  readonly sink: Sink;
+  readonly clock: Clock;
+  /** Ends a question. */
+  readonly stopping: AbortSignal;
   readonly keys: TrustedKeys;
   readonly host: string;
   /** The grant that the next chain begins with. */
@@ -46,6 +49,8 @@ export interface Lookup {
 const living: readonly string[] = ["active", "unknown"];
 /** What we sent before our state was lost has come by then, in µs. */
 const flightUs = 4_000_000;
+/** How long an answer is waited for, in ms. */
+const answerMs = 5000;
 /** A chain of which no block comes for so long does not live, whatever it promised. */
 const silentUs = 120_000_000;
 
@@ -149,10 +154,17 @@ export async function fetchChain(
  * A vault that was killed may show an older receipt than it gave. Its newest block, sent again,
  * makes it sign one over all that it has.
  */
-async function askForReceipt({ reads, asking }: Lookup, id: string): Promise<void> {
+async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
+  const { reads, sink, clock, stopping } = lookup;
   const size = await reads.size(id);
   const block = size > 0 ? await blockOf(reads, id, size - 1) : undefined;
-  if (block !== undefined) await send(asking, id, block);
+  if (block === undefined) return;
+  const over = new AbortController();
+  const signal = AbortSignal.any([over.signal, stopping]);
+  void clock.sleep(answerMs, signal).then(() => over.abort());
+  // Without a grant: that begins no chain.
+  await sink.post({ chainId: id, blocks: [block] }, signal);
+  over.abort();
 }
 
 function refuse({ diag }: Lookup, chain: string, cause: string): void {

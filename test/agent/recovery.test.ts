@@ -352,6 +352,7 @@ test("lines that a narrower grant leaves out are said, counted and signed for", 
   await world.files.unlink(`${world.dir}/chains/0000/keys`);
   await world.newGrant({ globs: ["/logs/a.log"] });
   world.vault.away = false;
+  for (const chain of world.vault.chains.keys()) world.vault.refuses.add(chain);
   await world.start();
   await world.until(() => world.vault.chains.size === 2);
   await world.caughtUp();

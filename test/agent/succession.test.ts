@@ -7,7 +7,7 @@ import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Answer, Submission } from "../../src/ship/sink.ts";
 import { worse } from "../fakes/findings.ts";
-import { World } from "./world.ts";
+import { type Vaults, World } from "./world.ts";
 
 /** Lines that no compression makes small. */
 function noise(lines: number, bytes = 75_000): string[] {
@@ -38,7 +38,208 @@ function loseAnswers(world: World): () => void {
   };
 }
 
+/** The next requests reach nobody until `arrive`, though their sender is gone by then. */
+function slowLine(world: World): { readonly held: Submission[]; arrive: () => Promise<void> } {
+  const post = world.vault.post.bind(world.vault);
+  const held: Submission[] = [];
+  world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
+    // The sender gives its memory back.
+    held.push({ ...sent, blocks: sent.blocks.map((block) => block.slice()) });
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    return { outcome: "timeout", code: "aborted" };
+  };
+  return {
+    held,
+    arrive: async () => {
+      world.vault.post = post;
+      const never = new AbortController().signal;
+      for (const sent of held.splice(0)) await post(sent, never);
+    },
+  };
+}
+
+/** A new start asks the vault something; then what is still under way arrives. */
+function arriveLate(world: World, arrive: () => Promise<void>, honest: Vaults["post"]): void {
+  let first = true;
+  world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
+    const answer = await honest(sent, signal);
+    if (first) await arrive();
+    first = false;
+    return answer;
+  };
+}
+
 suite("succession:", { concurrency: 4 }, () => {
+  test("blocks under way when an agent was killed arrive after its next start asked, and are sealed once", async () => {
+    await using world = await World.make();
+    const honest = world.vault.post.bind(world.vault);
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    const line = slowLine(world);
+    world.files.append("/logs/a.log", "two\n");
+    await world.until(() => line.held.length > 0);
+    world.files.append("/logs/a.log", "three\n");
+    await read(world, 14);
+    await world.kill();
+    await replaceKeys(world);
+    arriveLate(world, line.arrive, honest);
+    await world.newGrant();
+    world.files.append("/logs/a.log", "four\n");
+    await world.live();
+    const { bytes, findings, gaps } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(gaps, []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\nfour\n");
+  });
+
+  test("the genesis was under way when an agent was killed: its chain is shipped, and uses its grant up", async () => {
+    await using world = await World.make();
+    const honest = world.vault.post.bind(world.vault);
+    const line = slowLine(world);
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await read(world, 4);
+    await world.until(() => line.held.length > 0);
+    await world.kill();
+    await replaceKeys(world);
+    arriveLate(world, line.arrive, honest);
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-grant");
+    assert.equal(await world.files.stat("/keys/grant.key"), undefined);
+    await world.newGrant();
+    world.files.append("/logs/a.log", "two\n");
+    await world.until(() => world.agent?.session !== undefined);
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+    assert.equal(reasons.length, 1);
+  });
+
+  test("while a grant is waited for, the vault gets what the old chain still holds", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    world.files.append("/logs/a.log", "two\n");
+    await read(world, 8);
+    await world.stop();
+    await replaceKeys(world);
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-grant");
+    world.vault.away = false;
+    await world.until(
+      async () => (await world.verify()).bytes.get("/logs/a.log#0") === "one\ntwo\n",
+    );
+    assert.equal((await world.stop()).unsent, 0);
+    await world.newGrant();
+    await world.live();
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+  });
+
+  for (const when_silent of ["wait", "begin"] as const) {
+    const does =
+      when_silent === "wait" ? "waits with its files held open" : "goes on after a while";
+    test(`while the vault is silent about blocks without a receipt, ${when_silent}: the next chain ${does}`, async () => {
+      await using world = await World.make({
+        config: (config) => ({ ...config, sink: { ...config.sink, when_silent } }),
+      });
+      world.files.append("/logs/a.log", "one\n");
+      await world.start();
+      await world.until(async () => (await world.verify()).bytes.has("/logs/a.log#0"));
+      await world.caughtUp();
+      const heal = loseAnswers(world);
+      world.files.append("/logs/a.log", "two\n");
+      await read(world, 8);
+      await world.kill();
+      heal();
+      world.vault.away = true;
+      await replaceKeys(world);
+      await world.newGrant();
+      await world.start();
+      if (when_silent === "wait") {
+        await world.until(() => world.agent?.gauge.state === "needs-vault");
+        world.files.append("/logs/gone.log", "held\n");
+        await pause(2500);
+        await world.files.unlink("/logs/gone.log");
+        world.vault.away = false;
+      }
+      await world.until(() => world.agent?.session !== undefined);
+      world.vault.away = false;
+      await world.caughtUp();
+      await world.stop();
+      const { bytes, findings } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      // Who begins without asking may seal again what the vault has.
+      const twice = when_silent === "wait" ? "" : "two\n";
+      assert.equal(bytes.get("/logs/a.log#0"), `one\ntwo\n${twice}`);
+      const held = when_silent === "wait" ? "held\n" : undefined;
+      assert.equal(bytes.get("/logs/gone.log#0"), held);
+    });
+  }
+
+  test("a vault that takes nothing more of the old chain gets its bytes from the next one, once", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    world.files.append("/logs/a.log", "two\n");
+    await read(world, 8);
+    await world.stop();
+    world.vault.away = false;
+    for (const chain of world.vault.chains.keys()) world.vault.refuses.add(chain);
+    await replaceKeys(world);
+    await world.newGrant();
+    await world.live();
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+  });
+
+  test("a stop while the rest of an old chain is shipped: the next start ships on", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/first.log", "first\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    const written = noise(30).join("");
+    world.files.append("/logs/gone.log", written);
+    await read(world, written.length);
+    await world.stop();
+    await world.files.unlink("/logs/gone.log");
+    world.vault.away = false;
+    await replaceKeys(world);
+    await world.newGrant();
+    const post = world.vault.post.bind(world.vault);
+    const stored = (): number[] =>
+      [...world.vault.chains.values()].map((each) => each.stored.length);
+    const before = stored()[0] ?? 0;
+    let posts = 0;
+    world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
+      posts += 1;
+      if (posts === 3) world.agent?.stop("test");
+      // It takes a part of each request.
+      if (posts < 4) return await post({ ...sent, blocks: sent.blocks.slice(0, 4) }, signal);
+      return { outcome: "transport", code: "connection-lost" };
+    };
+    await world.start();
+    await world.running;
+    assert.deepEqual(stored(), [before + 8]);
+    world.vault.post = post;
+    await world.live();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.ok(bytes.get("/logs/gone.log#0") === written);
+    assert.deepEqual(reasons, ["no key slot fits the newest block: blocks were lost"]);
+    assert.equal(world.vault.chains.size, 2);
+  });
+
   for (const [third, removed] of [
     [false, true],
     [true, true],
@@ -109,6 +310,26 @@ suite("succession:", { concurrency: 4 }, () => {
     for (const chain of ["0000", "0001", "0002", "0003"]) {
       assert.equal((await world.files.list(`${world.dir}/chains/${chain}/wal`))?.length, 0, chain);
     }
+  });
+
+  test("what the vault takes of the old chain is not left out, though the next grant is narrower", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "a\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    world.files.append("/logs/b.log", "only in the buffer\n");
+    await world.until(() => (world.agent?.session?.tail.status().length ?? 0) === 2);
+    await read(world, 19);
+    await world.stop();
+    await replaceKeys(world);
+    await world.newGrant({ globs: ["/logs/a.log"] });
+    world.vault.away = false;
+    await world.live();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/b.log#0"), "only in the buffer\n");
+    assert.deepEqual(reasons, ["no key slot fits the newest block: blocks were lost"]);
   });
 
   test("a chain whose answer was lost is named by the next one, and nothing is sealed twice", async () => {

@@ -42,6 +42,8 @@ export class Vaults implements Sink {
   away = false;
   /** Says nothing at all until a request is cut. */
   silent = false;
+  /** Ids of chains of which it takes no block. */
+  readonly refuses: Set<string> = new Set();
 
   get signer(): VaultModel["signer"] {
     return new VaultModel().signer;
@@ -57,6 +59,9 @@ export class Vaults implements Sink {
       return { outcome: "timeout", code: "aborted" };
     }
     if (this.away) return { outcome: "transport", code: "connection-refused" };
+    if (this.refuses.has(sent.chainId)) {
+      return { outcome: "refused", code: "http-403 GRANT_EXPIRED" };
+    }
     const vault = this.chains.get(sent.chainId) ?? new VaultModel();
     this.chains.set(sent.chainId, vault);
     if (sent.grant !== undefined) this.grants.set(sent.chainId, sent.grant);
@@ -241,12 +246,17 @@ export class World {
   /** The power goes, and comes back: nothing that was not synced is left, or some of it. */
   async cutPower(seed?: number): Promise<void> {
     this.files.crash(seed);
+    await this.kill();
+  }
+
+  /** The process is gone at once; what it wrote stays. */
+  async kill(): Promise<void> {
     // The dead must not write on the disk of the living.
     this.files.hook = () => {
-      throw Object.assign(new Error("power cut"), { code: "EIO" });
+      throw Object.assign(new Error("killed"), { code: "EIO" });
     };
-    this.agent?.stop("power cut");
-    this.agent?.stop("power cut");
+    this.agent?.stop("killed");
+    this.agent?.stop("killed");
     await this.running?.catch(() => undefined);
     this.files.hook = undefined;
   }
