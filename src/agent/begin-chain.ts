@@ -17,7 +17,7 @@ import { KeyState } from "../seal/key-state.ts";
 import type { ChainFacts, Sealer } from "../seal/sealer.ts";
 import { Ledger, statedIn } from "../succession/ledger.ts";
 import { leftOutOf, leftOutText } from "../succession/left-out.ts";
-import type { BytesByPath, Stretch } from "../succession/old-chain.ts";
+import type { BytesByPath } from "../succession/old-chain.ts";
 import { formatOrigin } from "../succession/origin-file.ts";
 import type { Plan } from "../succession/plan.ts";
 import { takeOver } from "../succession/take-over.ts";
@@ -111,14 +111,16 @@ export async function succeed(
   context: ChainContext,
   live: LiveChain,
   older: OldChains,
-  stretches: readonly Stretch[],
+  { stretches, closed }: Pick<Plan, "stretches" | "closed">,
   drafts: readonly Uint8Array[],
 ): Promise<boolean> {
   const { suite, diag, stopping, files } = context;
   const { sealer, sources, grant, wal, dir } = live;
+  const stated = await statedIn(suite, wal.scan());
   const ledger = new Ledger(suite, {
     positions: sources.positions(),
-    ...(await statedIn(suite, wal.scan())),
+    closed: [...closed, ...stated.closed],
+    edits: stated.edits,
     scope: (path) => inScope(grant, path),
   });
   const all = await orStop(context, sealer, () =>

@@ -118,7 +118,7 @@ async function finish(
 ): Promise<NextChain> {
   const { context, tailing } = parts;
   const { sources, firstStart, grant } = live;
-  const work = succeed(context, live, older, plan.stretches, drafts);
+  const work = succeed(context, live, older, plan, drafts);
   if (!(await tailing.during(work))) return await stopEarly(parts, live, older);
   const scope = (path: string): boolean => inScope(grant, path);
   const { tails } = plan;

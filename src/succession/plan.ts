@@ -31,6 +31,8 @@ export interface Plan {
   readonly origin: Pick<Origin, "named" | "positions">;
   /** Blocks that are taken over, in this order. */
   readonly stretches: readonly Stretch[];
+  /** Ids of sources that were over before: copies of them are not taken. */
+  readonly closed: ReadonlySet<string>;
   /** Where the sources stand once all of it is taken over. */
   readonly ends: readonly SourcePosition[];
   /** The newest sealed bytes of each. */
@@ -62,7 +64,7 @@ export async function planSuccession(
   const base = chains[at];
   if (base === undefined) {
     const none = { stretches: [], ends: [], bytes: new Map(), tails: new Map(), done: [] };
-    return { origin: nothing, ...none };
+    return { origin: nothing, closed: new Set(), ...none };
   }
   const unfinished = chains.slice(at + 1).reverse();
   const fold = new Fold(suite, base, unfinished);
@@ -74,6 +76,7 @@ export async function planSuccession(
       ...unfinished.map((chain) => ({ chain, from: 0 })),
       { chain: base, from: Math.max(fold.from, base.first) },
     ],
+    closed: fold.closed,
     ends: ledger.positions(),
     tails: base.fetched?.tails ?? fold.tails.all,
     bytes: fold.bytes(ledger.moved),
@@ -88,6 +91,10 @@ function originIn(raw: Uint8Array): Origin | undefined {
   const { chain, size, root, reason } = value as PredecessorRecord;
   const named = { chain, size, root, reason };
   return { named, positions: positionsIn(value["positions"]), leftOut: new Map() };
+}
+
+function idOf(suite: Suite, { record }: SourcePosition): Uint8Array {
+  return sourceIdOf(suite, encodeRecord(record));
 }
 
 class Fold {
@@ -134,7 +141,7 @@ class Fold {
     const blocks = base.blocks(base.first)[Symbol.asyncIterator]();
     const pending = await this.#readHeld(blocks);
     this.origin = await this.#origin();
-    const ledger = new Ledger(this.#suite, this.origin);
+    const ledger = new Ledger(this.#suite, { ...this.origin, closed: this.closed });
     for (const chain of this.#unfinished) await this.#takeAll(ledger, chain.blocks(chain.first));
     if (pending !== undefined) await this.#takeAll(ledger, rest(pending, blocks));
     return ledger;
@@ -208,9 +215,10 @@ class Fold {
     // What lay before was taken over already, so only the one that took it knows where it began.
     const freed = first > this.from || this.#base.next === first;
     const told = this.#told;
-    // What a vault told of a chain that the next one does not know is newer.
-    const strange = fetched !== undefined && told?.named?.chain !== held?.chain;
-    if (freed && told !== undefined && !strange) {
+    // What a vault told of a chain that the next one does not know, or knew less of, is newer.
+    const known = told?.named?.chain === held?.chain && (told?.named?.size ?? 0) >= this.from;
+    const newer = fetched !== undefined && !known;
+    if (freed && told !== undefined && !newer) {
       if (told.named?.chain === this.#chain) this.from = told.named?.size ?? 0;
       return told;
     }
@@ -232,9 +240,22 @@ class Fold {
       ({ record }) => !this.#base.covers(String(record["path"])),
     );
     if (passed.length === 0) return positions;
-    const idOf = ({ record }: SourcePosition): Uint8Array =>
-      sourceIdOf(this.#suite, encodeRecord(record));
-    return [...passed, ...positions].sort((a, b) => compareBytes(idOf(a), idOf(b)));
+    return [...passed, ...positions].sort((a, b) =>
+      compareBytes(idOf(this.#suite, a), idOf(this.#suite, b)),
+    );
+  }
+
+  /** Sources that were open where an older try went on from the same chain, and no longer are. */
+  get closed(): Set<string> {
+    const closed = new Set<string>();
+    const { named, positions } = this.origin;
+    for (const { origin } of this.#unfinished) {
+      if (named === undefined || origin?.named?.chain !== named.chain) continue;
+      if (origin.named.size >= named.size) continue;
+      for (const each of origin.positions) closed.add(hex(idOf(this.#suite, each)));
+    }
+    for (const each of positions) closed.delete(hex(idOf(this.#suite, each)));
+    return closed;
   }
 
   async #toldBy(chain: OldChain): Promise<Origin | undefined> {
