@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { crc32 } from "../../src/host/crc32.ts";
 import type { Answer, Submission } from "../../src/ship/sink.ts";
 import { worse } from "../fakes/findings.ts";
 import { type Vaults, World } from "./world.ts";
@@ -67,6 +68,27 @@ function arriveLate(world: World, arrive: () => Promise<void>, honest: Vaults["p
     first = false;
     return answer;
   };
+}
+
+/** Changes the payload of a block in the old buffer, the last one unless told, and its checksum. */
+async function bendBlock(world: World, index?: number): Promise<void> {
+  const wal = `${world.dir}/chains/0000/wal`;
+  const [segment] = (await world.files.list(wal)) ?? [];
+  const path = `${wal}/${String(segment?.name)}`;
+  const bytes = world.files.bytes(path).slice();
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 16 + view.getUint32(at);
+    if (
+      Number(view.getBigUint64(at + 8)) === index ||
+      (index === undefined && end === bytes.length)
+    ) {
+      bytes[end - 1] = (bytes[end - 1] as number) ^ 1;
+      view.setUint32(at + 4, crc32(bytes.subarray(at + 8, end)));
+    }
+    at = end;
+  }
+  world.files.put(path, bytes);
 }
 
 suite("succession:", { concurrency: 4 }, () => {
@@ -180,6 +202,30 @@ suite("succession:", { concurrency: 4 }, () => {
       assert.equal(bytes.get("/logs/a.log#0"), `one\ntwo\n${twice}`);
       const held = when_silent === "wait" ? "held\n" : undefined;
       assert.equal(bytes.get("/logs/gone.log#0"), held);
+    });
+  }
+
+  for (const which of ["first", "last"] as const) {
+    test(`the ${which} block without a receipt is bent, though its frame is whole: what stands before it is shipped`, async () => {
+      await using world = await World.make();
+      world.files.append("/logs/a.log", "one\n");
+      await world.start();
+      await world.caughtUp();
+      world.vault.away = true;
+      world.files.append("/logs/a.log", "two\n");
+      await read(world, 8);
+      await world.stop();
+      world.vault.away = false;
+      const [receipted = 0] = [...world.vault.chains.values()].map(({ stored }) => stored.length);
+      await bendBlock(world, which === "first" ? receipted : undefined);
+      await replaceKeys(world);
+      await world.newGrant();
+      world.files.append("/logs/a.log", "three\n");
+      await world.live();
+      const { bytes, findings, gaps } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.deepEqual(gaps, []);
+      assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
     });
   }
 
