@@ -59,13 +59,14 @@ function slowLine(world: World): { readonly held: Submission[]; arrive: () => Pr
   };
 }
 
-/** A new start asks the vault something; then what is still under way arrives. */
+/** A new start hears how much the vault holds; then what is still under way arrives. */
 function arriveLate(world: World, arrive: () => Promise<void>, honest: Vaults["post"]): void {
   let first = true;
   world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
     const answer = await honest(sent, signal);
-    if (first) await arrive();
+    if (!first || (answer.outcome === "wrong-head" && answer.size !== 0)) return answer;
     first = false;
+    await arrive();
     return answer;
   };
 }
