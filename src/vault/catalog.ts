@@ -36,6 +36,8 @@ export interface ChainEntry {
   /** Root key and grant id, both in hex; undefined while unknown, or for a root not trusted. */
   use: string | undefined;
   size: number;
+  /** That many blocks are covered by a receipt of ours, as far as it is known. */
+  receipted: number;
   /** When the newest block came, by our clock; after a start, when it was last receipted. */
   seenAt: number;
   /** What the newest block promised; 0 if it promised nothing more. */
@@ -53,8 +55,11 @@ export interface CatalogOptions {
   /** The index file. */
   readonly path: string;
   readonly judge: (grant: Uint8Array | undefined) => Authority;
-  /** When a receipt of ours was signed, in Unix seconds; undefined for what is none. */
-  readonly receiptTime: (receipt: Uint8Array) => number | undefined;
+  /** A receipt of ours over the chain, its time in Unix seconds; undefined for what is none. */
+  readonly opened: (
+    chain: string,
+    receipt: Uint8Array,
+  ) => { readonly size: number; readonly time: number } | undefined;
   /** Whether a chain of that size is known to end in its agent's stop. */
   readonly isStopped: (chain: string, size: number) => boolean;
   /** Clears what is left of a chain that never began; false for one that did. */
@@ -175,6 +180,12 @@ export class Catalog {
     entry.surveyed = true;
   }
 
+  /** A receipt of ours covers so many blocks of a chain. */
+  receipted(chain: string, size: number): void {
+    const entry = this.#entries.get(chain);
+    if (entry !== undefined) entry.receipted = size;
+  }
+
   /** Stored objects of a chain fail; also of one that should be there and is not. */
   damaged(chain: string, why: string): void {
     const entry = this.#entries.get(chain) ?? this.#add(chain);
@@ -202,14 +213,15 @@ export class Catalog {
     if (entry.subject === undefined) await this.#readGrant(entry);
     try {
       const reader = this.#options.store.reader(chain);
-      const receipt = await reader.receipt();
-      const seconds = receipt && this.#options.receiptTime(receipt);
-      const seen = seconds && seconds * 1_000_000;
+      const kept = await reader.receipt();
+      const receipt = kept && this.#options.opened(chain, kept);
+      const seen = receipt && receipt.time * 1_000_000;
       const forks = (await reader.forks()).length;
       const { size, head } = await reader.newest();
       // It may have grown while we looked: what came in meanwhile is newer.
       if (entry.surveyed) return entry;
       entry.forks = forks;
+      entry.receipted = receipt?.size ?? 0;
       if (head !== undefined) this.#fill(entry, decodeHeader(head), size, seen);
     } catch (error) {
       if (entry.surveyed) return entry;
@@ -239,6 +251,7 @@ export class Catalog {
       subject: undefined,
       use: undefined,
       size: 0,
+      receipted: 0,
       seenAt: 0,
       silenceMs: 0,
       ended: "no",

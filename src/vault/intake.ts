@@ -4,8 +4,7 @@
 //   kept → answered. Whoever holds a receipt holds a promise that a power cut cannot break.
 // - After a failed sync nothing is answered as stored, nothing else is taken in, and whoever runs
 //   the vault ends the process.
-// - Of a request whose later blocks are refused, the good ones before are stored and receipted;
-//   the refusal is the answer once the bad block comes first.
+// - Good blocks before a bad one are stored and receipted; the bad one is refused once it is first.
 // - A refusal is never remembered: it may be about bytes that somebody changed on the way.
 // - Only a head that is signed by the key that must sign it makes room for its payload. Payloads of
 //   stored blocks are passed over as they arrive, and a chain's turn is taken only to store.
@@ -147,9 +146,7 @@ export class Intake {
     if (founding !== undefined) await this.#judgeGenesis(chain, first, founding);
     const { blocks, passed } = await this.#read(reader, known);
     this.#count("duplicate", passed);
-    // Nothing is signed over objects that somebody changed meanwhile.
-    if (known !== undefined && blocks.length === 0) await heads.assertWhole(chain);
-    if (blocks.length === 0) return { receipt: await this.#confirm(chain), grew: false };
+    if (blocks.length === 0) return { receipt: await this.confirm(chain), grew: false };
     return await heads.use(chain, async (head) => {
       this.assertOpen();
       return await this.#take(chain, head, founding, blocks);
@@ -168,8 +165,10 @@ export class Intake {
     return await (known ? bring() : this.#strangers.pass(address, bring));
   }
 
-  /** A receipt over what is stored, for whoever sent only that. */
-  async #confirm(chain: string): Promise<SignedReceipt> {
+  /** A receipt over all that is stored: the newest one, or a new one. Throws as Heads.use() does. */
+  async confirm(chain: string): Promise<SignedReceipt> {
+    // Nothing is signed over objects that somebody changed meanwhile.
+    await this.#options.heads.assertWhole(chain);
     return await this.#confirming.once(chain, (begun) =>
       this.#options.heads.use(chain, async (head) => {
         begun();
@@ -317,10 +316,11 @@ export class Intake {
   #sign(head: ChainHead | undefined): SignedReceipt {
     const stored = head?.stored;
     if (head === undefined || stored === undefined) throw gone();
-    const { signer, observer, heads, keeper } = this.#options;
+    const { signer, observer, heads, keeper, catalog } = this.#options;
     // Somebody who read may have found it damaged meanwhile.
     const damage = heads.damage(head.chain);
     if (damage !== undefined) throw damage;
+    catalog.receipted(head.chain, stored.size);
     if (head.receipt?.size === stored.size) return head.receipt;
     const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
     head.receipt = signer.sign(head.chain, stored.size, stored.root, notBefore);

@@ -1,19 +1,25 @@
-// Looks again and again whether somebody changed what is stored, also of chains that nobody uses.
+// Looks again and again whether somebody changed what is stored, also of chains that nobody uses,
+// and gives what is stored whole the receipt that it lacks.
 //
 // - A look compares what stands for a chain's objects with the vault's note. Only a chain without a
 //   note, or one that was touched, is checked as a whole.
 // - What a chain grew by is read again once: somebody may have written in the very moment in which
 //   the vault did, and then nothing else shows it.
+// - A receipt may be lost before it was kept, and the agent with it. Nobody would ask for another
+//   one, and whoever goes on for the chain needs to know where it ends.
 // - It takes a small share of the time, however many chains there are: looks pause in proportion.
 
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
-import type { Catalog } from "./catalog.ts";
+import type { Catalog, ChainEntry } from "./catalog.ts";
 import type { Heads } from "./heads.ts";
+import type { Intake } from "./intake.ts";
+import { Problem } from "./problem.ts";
 
 export interface RescanOptions {
   readonly catalog: Pick<Catalog, "entries">;
   readonly heads: Pick<Heads, "rescan">;
+  readonly intake: Pick<Intake, "confirm">;
   readonly clock: Pick<Clock, "mono" | "sleep">;
   readonly diag: Diag;
   readonly signal: AbortSignal;
@@ -27,26 +33,47 @@ const worthAPauseMs = 1;
 
 /** Returns on `signal`. */
 export async function rescan(options: RescanOptions): Promise<void> {
-  const { catalog, heads, clock, diag, signal } = options;
-  for (;;) {
+  const { catalog, clock, signal } = options;
+  // Whoever goes on for one of these may ask at any moment.
+  await round(options, [...catalog.entries()].filter(lacksReceipt));
+  while (!signal.aborted) {
     await clock.sleep(rescanEveryMs, signal);
-    if (signal.aborted) return;
-    let worked = 0;
-    for (const entry of [...catalog.entries()]) {
-      const started = clock.mono();
-      try {
-        await heads.rescan(entry);
-      } catch (error) {
-        diag.warn("couldn't look at a stored chain again", {
-          chain: entry.chain,
-          error: error as Error,
-        });
-      }
-      worked += (clock.mono() - started) / 1000;
-      if (signal.aborted) return;
-      if (worked < worthAPauseMs) continue;
-      await clock.sleep(worked * share, signal);
-      worked = 0;
-    }
+    await round(options, [...catalog.entries()]);
   }
+}
+
+async function round(options: RescanOptions, entries: readonly ChainEntry[]): Promise<void> {
+  const { clock, diag, signal } = options;
+  let worked = 0;
+  for (const entry of entries) {
+    if (signal.aborted) return;
+    const started = clock.mono();
+    try {
+      await look(entry, options);
+    } catch (error) {
+      diag.warn("couldn't look at a stored chain again", {
+        chain: entry.chain,
+        error: error as Error,
+      });
+    }
+    worked += (clock.mono() - started) / 1000;
+    if (worked < worthAPauseMs) continue;
+    await clock.sleep(worked * share, signal);
+    worked = 0;
+  }
+}
+
+async function look(entry: ChainEntry, { heads, intake }: RescanOptions): Promise<void> {
+  await heads.rescan(entry);
+  if (!lacksReceipt(entry)) return;
+  try {
+    await intake.confirm(entry.chain);
+  } catch (error) {
+    // The chain is busy or found damaged, or the vault stops.
+    if (!(error instanceof Problem)) throw error;
+  }
+}
+
+function lacksReceipt({ damage, receipted, size }: ChainEntry): boolean {
+  return damage === undefined && receipted < size;
 }

@@ -6,8 +6,7 @@
 // - close() lets requests under way finish, keeps the newest receipts, and lets go of the locks.
 
 import { judgeGrant } from "../core/authority.ts";
-import type { VaultKeys } from "../core/checkpoint.ts";
-import { openReceipt } from "../core/checkpoint.ts";
+import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
@@ -238,7 +237,7 @@ class Vault implements RunningVault {
     const catalog = new Catalog({
       ...{ files, store, diag, path: `${stateDir}/chains.ndjson` },
       judge: (grant) => judgeGrant(suite, policy.keys, grant),
-      receiptTime: (receipt) => receiptTime(suite, keys, receipt),
+      opened: (chain, receipt) => ownReceipt(suite, keys, chain, receipt),
       isStopped: (chain, size) => findings.isStopped(chain, size),
       clear: (chain) => leftovers.clear(chain),
     });
@@ -323,9 +322,9 @@ class Vault implements RunningVault {
       }
     }
     this.#surveyDone.resolve();
-    const [catalog, heads] = [this.#catalog, this.#heads];
-    if (catalog === undefined || heads === undefined) return;
-    await rescan({ ...this.#deps, catalog, heads, signal });
+    const [catalog, heads, intake] = [this.#catalog, this.#heads, this.#intake];
+    if (catalog === undefined || heads === undefined || intake === undefined) return;
+    await rescan({ ...this.#deps, catalog, heads, intake, signal });
   }
 
   async #freeBytes(): Promise<number | undefined> {
@@ -383,10 +382,15 @@ class Vault implements RunningVault {
   }
 }
 
-/** When a receipt of ours was signed, in Unix seconds. */
-function receiptTime(suite: Suite, keys: VaultKeys, receipt: Uint8Array): number | undefined {
+function ownReceipt(
+  suite: Suite,
+  keys: VaultKeys,
+  chain: string,
+  bytes: Uint8Array,
+): Receipt | undefined {
   try {
-    return openReceipt(suite, receipt, [keys])?.time;
+    const receipt = openReceipt(suite, bytes, [keys]);
+    return receipt?.chainId === chain ? receipt : undefined;
   } catch (caught) {
     if (caught instanceof Fault) return undefined;
     throw caught;

@@ -94,11 +94,13 @@ test("what the background finds makes the chain damaged, and no receipt is signe
 
 test("every chain is looked at again once a minute, for a small share of the time", async () => {
   const slept: number[] = [];
+  const receipted = { size: 1, receipted: 1 };
   const looked: string[] = [];
   const stop = new AbortController();
   let mono = 0;
   await rescan({
-    catalog: { entries: () => [{ chain: "a" }, { chain: "b" }, { chain: "c" }] as never },
+    catalog: { entries: () => ["a", "b", "c"].map((chain) => ({ chain, ...receipted })) as never },
+    intake: { confirm: () => assert.fail("nothing lacks a receipt") },
     heads: {
       rescan: async ({ chain }) => {
         looked.push(chain);

@@ -26,7 +26,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
     judge: () => {
       throw new RangeError("no chain is stored");
     },
-    receiptTime: () => undefined,
+    opened: () => undefined,
   });
   const findings = new OpenFindings({ files, diag, path: index });
   const watch = new Watch({
