@@ -2,6 +2,7 @@
 //
 // - Nothing is believed because it is stored. What a note of ours covers was checked once, and
 //   stands as long as nobody touched its objects; all else is read and checked (stored-check.ts).
+// - When a chain began, our receipts say. One that has none is judged as one that begins now.
 // - A note costs no sync. It is written when the head is forgotten, when the vault stops, after a
 //   check of the whole, and every few hundred blocks; what came after it is checked again.
 // - Whole chains are checked few at a time: thousands may need it at once, after a copy was put
@@ -14,6 +15,7 @@ import type { Suite } from "../core/digest.ts";
 import { type Grant, parseGrant } from "../core/grant.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import type { VerifierKey } from "../core/note.ts";
+import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { isSame } from "../store/print.ts";
 import type { ChainReader, ChainWriter, Store } from "../store/store.ts";
@@ -22,6 +24,7 @@ import type { HeadJudgement } from "../verify/head.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
 import { type Floor, floorOf } from "./floor.ts";
+import { assertInTime } from "./founding.ts";
 import {
   type CheckedChain,
   checkedChain,
@@ -75,6 +78,7 @@ export interface BringBackOptions {
   /** Who may begin chains, at this time. */
   readonly roots: readonly VerifierKey[];
   readonly notes: OwnNotes;
+  readonly clock: Pick<Clock, "now">;
   readonly diag: Diag;
   /** A receipt that is not written yet. */
   readonly pending: (chain: string) => SignedReceipt | undefined;
@@ -110,7 +114,7 @@ export class BringBack {
 
   /**
    * The chain's head from the store; undefined for a chain without blocks. `last` is what memory
-   * held of it until now. Throws Damage, or what the store threw.
+   * held of it until now. Throws Damage, Problem grant-refused, or what the store threw.
    */
   async open(chain: string, last?: StoredHead): Promise<ChainHead | undefined> {
     const { store, diag } = this.#options;
@@ -207,6 +211,7 @@ export class BringBack {
       holds === undefined || stored === undefined
         ? this.#grant(stored, floor)
         : parseGrant(suite, stored);
+    if (floor.receipt === undefined) assertInTime(grant, this.#options.clock.now());
     const findings: Finding[] = [];
     const options = this.#walkOptions(chain, grant, findings);
     const check: StoredCheck = { reader, size: writer.size, grant, floor, options };

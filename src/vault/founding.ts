@@ -1,7 +1,8 @@
 // Judges who wants to begin a chain: the grant, its dates, its uses.
 //
 // - All of it before the payload is read: a stranger costs one header and a few hashes.
-// - Dates are judged by our clock now: that is the time of the chain's first receipt.
+// - Dates are judged by our clock now: that is the time of the chain's first receipt. So a stored
+//   chain that has no receipt begins anew, whenever it came into the store.
 //
 // Reference: docs/reference/http.md, "Beginning a chain".
 
@@ -37,9 +38,14 @@ export function judgeFounding(
   const { grant, root, fault } = judgeGrant(policy.suite, policy.keys, bytes);
   if (fault !== undefined) throw refusal(fault);
   if (grant === undefined || root === undefined) throw new RangeError("grant was not judged");
+  assertInTime(grant, now);
+  return { grant, root, bytes };
+}
+
+/** Throws Problem unless a chain may get its first receipt by `grant` at `now`. */
+export function assertInTime(grant: Grant, now: number): void {
   const late = judgeGrantDates(grant, Math.floor(now / 1_000_000));
   if (late !== undefined) throw refusal(late);
-  return { grant, root, bytes };
 }
 
 /** No use of the grant is left. */

@@ -95,7 +95,7 @@ export class Heads {
 
   /**
    * Runs `work` with the chain's head, alone; undefined for a chain without blocks.
-   * Throws Problem busy, chain-damaged, vault-keys-changed or store-unavailable.
+   * Throws Problem busy, chain-damaged, vault-keys-changed, grant-refused or store-unavailable.
    */
   async use<T>(
     chain: string,

@@ -34,22 +34,28 @@ const worthAPauseMs = 1;
 /** Returns on `signal`. */
 export async function rescan(options: RescanOptions): Promise<void> {
   const { catalog, clock, signal } = options;
+  const told = new Set<string>();
   // Whoever goes on for one of these may ask at any moment.
-  await round(options, [...catalog.entries()].filter(lacksReceipt));
+  await round(options, told, [...catalog.entries()].filter(lacksReceipt));
   while (!signal.aborted) {
     await clock.sleep(rescanEveryMs, signal);
-    await round(options, [...catalog.entries()]);
+    await round(options, told, [...catalog.entries()]);
   }
 }
 
-async function round(options: RescanOptions, entries: readonly ChainEntry[]): Promise<void> {
+/** `told`: chains of which was said that they can't begin. */
+async function round(
+  options: RescanOptions,
+  told: Set<string>,
+  entries: readonly ChainEntry[],
+): Promise<void> {
   const { clock, diag, signal } = options;
   let worked = 0;
   for (const entry of entries) {
     if (signal.aborted) return;
     const started = clock.mono();
     try {
-      await look(entry, options);
+      await look(options, told, entry);
     } catch (error) {
       diag.warn("couldn't look at a stored chain again", {
         chain: entry.chain,
@@ -63,14 +69,23 @@ async function round(options: RescanOptions, entries: readonly ChainEntry[]): Pr
   }
 }
 
-async function look(entry: ChainEntry, { heads, intake }: RescanOptions): Promise<void> {
+async function look(
+  { heads, intake, diag }: RescanOptions,
+  told: Set<string>,
+  entry: ChainEntry,
+): Promise<void> {
   await heads.rescan(entry);
   if (!lacksReceipt(entry)) return;
+  const { chain } = entry;
   try {
-    await intake.confirm(entry.chain);
+    await intake.confirm(chain);
   } catch (error) {
     // The chain is busy or found damaged, or the vault stops.
     if (!(error instanceof Problem)) throw error;
+    if (error.code !== "grant-refused" || told.has(chain)) return;
+    told.add(chain);
+    const { finding } = error.extra;
+    diag.warn("stored chain without a receipt can't begin any more", { chain, finding });
   }
 }
 

@@ -253,7 +253,7 @@ class Vault implements RunningVault {
     const heads = new Heads({
       ...{ store, suite, diag, clock, notes, bytesMax: limits.headBytes ?? headBytesMax },
       bringBack: new BringBack({
-        ...{ store, suite, keys, roots, notes, diag, signers: this.#signer.signers },
+        ...{ store, suite, keys, roots, notes, clock, diag, signers: this.#signer.signers },
         pending: (chain) => keeper.newest(chain),
       }),
       onDamage: (chain, why) => catalog.damaged(chain, why),

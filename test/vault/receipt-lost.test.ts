@@ -1,10 +1,12 @@
 // What is stored whole gets the receipt that it lacks without anybody asking: the vault was killed,
-// or its disk was full, before the receipt was kept, and the agent lost its chain.
+// or its disk was full, before the receipt was kept, and the agent lost its chain. Outside its
+// grant's dates a chain gets no first receipt, whoever put it into the store.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { concat } from "../../src/core/bytes.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
@@ -35,8 +37,8 @@ class Hurry {
 const copies = (rig: Rig, { name }: ChainBuilder): string[] =>
   [rig.store, join(rig.dir, "state")].map((dir) => join(dir, "chains", name, "receipt"));
 
-async function played(rig: Rig, terms: object = {}): Promise<ChainBuilder> {
-  const chain = chainOf("kept", { terms });
+async function played(rig: Rig): Promise<ChainBuilder> {
+  const chain = chainOf("kept");
   chain.begin();
   assert.equal(gist(await rig.post(chain)), "200");
   chain.seal([heartbeat]);
@@ -102,4 +104,71 @@ test("what a receipt covers is not signed anew", async () => {
   await hurry.looked();
   await rig.close();
   assert.deepEqual(readFileSync(first), before);
+});
+
+/** Puts a chain whole into the store of a vault that is closed, with no receipt. */
+function plant(rig: Rig, chain: ChainBuilder): void {
+  const folder = join(rig.store, "chains", chain.name);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "grant"), chain.grant);
+  const blocks = concat(...chain.blocks.map(({ bytes }) => bytes));
+  writeFileSync(join(folder, "0000000000000000.blocks"), blocks);
+}
+
+const day = 86_400;
+
+for (const [code, from] of [
+  ["GRANT_EXPIRED", -3 * day],
+  ["GRANT_NOT_YET_VALID", 2 * day],
+] as const) {
+  test(`a chain that somebody put into the store gets no receipt outside its grant's dates: ${code}`, async () => {
+    const hurry = new Hurry();
+    await using rig = await Rig.start({ clock: hurry.clock });
+    await rig.close();
+    const now = Math.floor(Date.now() / 1000);
+    const terms = { notBefore: now + from, notAfter: now + from + day };
+    const chain = chainOf("planted", { terms });
+    chain.begin();
+    chain.seal([heartbeat]);
+    plant(rig, chain);
+    await rig.open();
+    await hurry.looked();
+    assert.equal(gist(await rig.post(chain)), `403 grant-refused ${code}`);
+    assert.equal(
+      gist(await rig.direct(`/v1/chains/${chain.name}/lines/0/proof`)),
+      `403 grant-refused ${code}`,
+    );
+    assert.equal(gist(await rig.direct(`/v1/chains/${chain.name}/receipt`)), "404 not-found");
+    const said = rig.diag.lines.filter(({ phrase }) => phrase.includes("can't begin"));
+    assert.equal(said.length, 1);
+    if (code !== "GRANT_NOT_YET_VALID") return;
+    hurry.skipped = 2.5 * day * 1e6;
+    assert.equal(gist(await rig.post(chain)), "200");
+  });
+}
+
+for (const left of ["the vault's own copy", "the store's copy"] as const) {
+  test(`a chain goes on after its grant expired where only ${left} says when it began`, async () => {
+    const hurry = new Hurry();
+    await using rig = await Rig.start({ clock: hurry.clock });
+    const chain = await played(rig);
+    await rig.close();
+    const [stored = "", own = ""] = copies(rig, chain);
+    rmSync(left === "the store's copy" ? own : stored);
+    hurry.skipped = 100 * day * 1e6;
+    await rig.open();
+    assert.equal(gist(await rig.post(chain)), "200");
+  });
+}
+
+test("a chain that has a note of ours and no receipt begins when it gets one", async () => {
+  const hurry = new Hurry();
+  await using rig = await Rig.start({ clock: hurry.clock });
+  const chain = await played(rig);
+  await rig.close();
+  for (const copy of copies(rig, chain)) rmSync(copy);
+  assert.ok(existsSync(join(rig.dir, "state", "chains", chain.name, "checked")));
+  hurry.skipped = 100 * day * 1e6;
+  await rig.open();
+  assert.equal(gist(await rig.post(chain)), "403 grant-refused GRANT_EXPIRED");
 });
