@@ -4,6 +4,7 @@
 //
 // Reference: docs/reference/config.md.
 
+import { hex } from "../core/bytes.ts";
 import { parseVerifierKey } from "../core/note.ts";
 import type { ConfigAdvice, ConfigSchema } from "../host/config.ts";
 import type { ConfigWords, Field, Refuse } from "../host/config-schema.ts";
@@ -122,16 +123,7 @@ export const agentConfig: ConfigSchema<AgentConfig> = {
       ),
       drain: a.withDefault(drain(a), {}),
       sink: sink(a),
-      trust: a.object<AgentConfig["trust"]>({
-        vault_keys: a.described(
-          vaultKeyPair(a, a.list(a.verifierKey([1, 4]), { min: 2, max: 64 })),
-          "The vault's two public keys: one for its name, one for its name with /time.",
-        ),
-        root_keys: a.described(
-          a.optional(a.list(a.verifierKey([1]), { min: 1, max: 64 })),
-          "Public keys of provisioners. With them an agent without state believes a vault only about chains that one of them granted.",
-        ),
-      }),
+      trust: a.check(trust(a), rootsApart),
       grant: a.object<AgentConfig["grant"]>({
         file: a.described(a.path(), "The grant, a signed note."),
         key: a.described(a.path(), "The grant's private key. Destroyed once the chain has begun."),
@@ -268,18 +260,44 @@ function uniqueNames(
   });
 }
 
+function trust(a: ConfigWords): Field<AgentConfig["trust"]> {
+  return a.object<AgentConfig["trust"]>({
+    vault_keys: a.described(
+      vaultKeyPair(a, a.list(a.verifierKey([1, 4]), { min: 2, max: 64 })),
+      "The vault's two public keys: one for its name, one for its name with /time.",
+    ),
+    root_keys: a.described(
+      a.optional(a.list(a.verifierKey([1]), { min: 1, max: 64 })),
+      "Public keys of provisioners. With them an agent without state believes a vault only about chains that one of them granted.",
+    ),
+  });
+}
+
+// A vault with such a key could grant what it receipts.
+function rootsApart({ vault_keys, root_keys = [] }: AgentConfig["trust"], refuse: Refuse): void {
+  const ofVaults = vault_keys.map((text) => hex(parseVerifierKey(nativeSuite, text).publicKey));
+  for (const [index, text] of root_keys.entries()) {
+    const shared = ofVaults.includes(hex(parseVerifierKey(nativeSuite, text).publicKey));
+    if (shared) refuse(["root_keys", index], "is the key of a vault, too");
+  }
+}
+
 /** A receipt is valid with the signatures of both: some vault must have both. */
 function vaultKeyPair(a: ConfigWords, field: Field<readonly string[]>): Field<readonly string[]> {
   return a.check(field, (texts, refuse) => {
     const keys = texts.map((text) => parseVerifierKey(nativeSuite, text));
     const has = (name: string, type: number): boolean =>
       keys.some((key) => key.name === name && key.type === type);
-    for (const [index, { name, type }] of keys.entries()) {
+    const ofReceipts = keys.filter(({ type }) => type === 1);
+    const receiptKeys = new Set(ofReceipts.map((key) => `${key.name} ${hex(key.publicKey)}`));
+    for (const [index, { name, type, publicKey }] of keys.entries()) {
       const vault = type === 1 ? name : name.replace(/\/time$/, "");
       if (type === 4 && vault === name)
         refuse([index], `is a time key, want the name ${name}/time`);
       else if (!has(vault, 1)) refuse([index], `has no key of type 1 of ${vault} beside it`);
       else if (!has(`${vault}/time`, 4)) refuse([index], `has no ${vault}/time key beside it`);
+      else if (type === 4 && receiptKeys.has(`${vault} ${hex(publicKey)}`))
+        refuse([index], `is the same key as that of ${vault}`);
     }
   });
 }

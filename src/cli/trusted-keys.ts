@@ -5,6 +5,7 @@
 // - A private key file will do as well: its public half is taken, no passphrase is asked for.
 
 import type { Command } from "commander";
+import { sharedKey } from "../core/authority.ts";
 import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
@@ -74,13 +75,19 @@ export async function trustedKeys(ui: Ui, options: KeyOptions): Promise<TrustedK
       return nameOf(use, key, placeOf(ui, vaultTexts[at] as string));
     }),
   ];
+  let vaults: VaultKeys[];
   try {
-    return { roots, vaults: pairVaultKeys(keys), named };
+    vaults = pairVaultKeys(keys);
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
     const hint = "give --vault-key twice: the vault's key and its /time key";
     throw new SealtailError("public-key-invalid", cause.message, { hint });
   }
+  const shared = sharedKey(roots, vaults);
+  if (shared === undefined) return { roots, vaults, named };
+  const hint = "give the key of whoever issued the grants with --root, and no vault's key";
+  const message = `root key ${shared.name} is a vault's key, too`;
+  throw new SealtailError("public-key-invalid", message, { hint });
 }
 
 function nameOf(use: NamedKey["use"], key: VerifierKey, from: string): NamedKey {

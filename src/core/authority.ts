@@ -8,6 +8,7 @@
 //
 // Spec: docs/spec/verification.md, "Whose word counts"; grant.md and receipt.md, "Judging".
 
+import { equalBytes } from "./bytes.ts";
 import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "./checkpoint.ts";
 import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
@@ -28,6 +29,18 @@ export function trusting(roots: readonly VerifierKey[], vaults: readonly VaultKe
     roots: roots.length === 0 ? undefined : roots,
     vaults: vaults.length === 0 ? undefined : vaults,
   };
+}
+
+/**
+ * The root key that is a vault's key, too: whoever runs that vault could grant what it receipts.
+ * Nobody should trust such keys.
+ */
+export function sharedKey(
+  roots: readonly VerifierKey[],
+  vaults: readonly VaultKeys[],
+): VerifierKey | undefined {
+  const keys = vaults.flatMap(({ receipt, time }) => [receipt, time]);
+  return roots.find((root) => keys.some((key) => equalBytes(key.publicKey, root.publicKey)));
 }
 
 /**

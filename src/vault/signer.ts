@@ -5,10 +5,11 @@
 //
 // Spec: docs/spec/receipt.md.
 
+import { sharedKey } from "../core/authority.ts";
 import { equalBytes, fromHex, utf8 } from "../core/bytes.ts";
 import { checkpointText, type VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
-import { formatNote } from "../core/note.ts";
+import { formatNote, type VerifierKey } from "../core/note.ts";
 import type { NoteSigner } from "../host/keys.ts";
 
 /** The vault's two private keys. */
@@ -46,6 +47,15 @@ export class ReceiptSigner {
       throw new SealtailError("vault-key-mismatch", "receipt and time key are the same key");
     }
     this.keys = { receipt: receipt.key, time: time.key };
+  }
+
+  /** Throws vault-key-mismatch where a key that grants are accepted of is one of our own. */
+  assertApart(roots: readonly VerifierKey[]): void {
+    const shared = sharedKey(roots, [this.keys]);
+    if (shared === undefined) return;
+    const hint = "make a root key of its own with `sealtail key new`, and keep it off this machine";
+    const message = `root key ${shared.name} is the vault's own key`;
+    throw new SealtailError("vault-key-mismatch", message, { hint });
   }
 
   /** Receipts signed since the start. */

@@ -228,6 +228,7 @@ class Vault implements RunningVault {
     const { state_dir: stateDir, store: place, name, trust, access } = this.#config;
     const roots = trust.root_keys.map((text) => parseVerifierKey(suite, text));
     const keys = this.#signer.keys;
+    this.#signer.assertApart(roots);
     const policy = { suite, keys: { roots, vaults: [keys] } };
     const store = await openDirStore({
       ...{ files, suite, now: () => clock.now(), dir: place.path },

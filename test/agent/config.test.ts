@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
 import { type AgentConfig, agentConfig } from "../../src/agent/config.ts";
+import { formatVerifierKey, parseVerifierKey, verifierKey } from "../../src/core/note.ts";
 import { loadConfig, maskedConfig } from "../../src/host/config.ts";
 import { ConfigError } from "../../src/host/config-problems.ts";
+import { nativeSuite } from "../../src/host/native-suite.ts";
 
 const key = "vault.example+c487dd37+AfkhOxI7qlwemNBmES8kppQKlpGcjmvwd3ERR+51lZnx";
 const timeKey = "vault.example/time+f5beaadb+BP+8tv3LJ2hXSnMQxCBGhex5ld42Hnv9rKBXIoPRFbbD";
@@ -128,6 +130,22 @@ test("two sources cannot have one name", async () => {
   assert.deepEqual(await messages(least.replace(/^sources.*$/m, sources)), [
     "sources[1].name is the name of sources[0] already",
   ]);
+});
+
+test("a root key that is a vault's key, and one key for receipts and for time, are refused", async () => {
+  const { publicKey } = parseVerifierKey(nativeSuite, key);
+  const as = (name: string, type: 1 | 4): string =>
+    formatVerifierKey(verifierKey(nativeSuite, name, type, publicKey));
+  const withTrust = (trust: string): string => least.replace(/^trust.*$/m, `trust: { ${trust} }`);
+  const root = as("root", 1);
+  assert.deepEqual(
+    await messages(withTrust(`vault_keys: [${key}, ${timeKey}], root_keys: [${root}]`)),
+    ["trust.root_keys[0] is the key of a vault, too"],
+  );
+  assert.deepEqual(
+    await messages(withTrust(`vault_keys: [${key}, ${as("vault.example/time", 4)}]`)),
+    ["trust.vault_keys[1] is the same key as that of vault.example"],
+  );
 });
 
 test("a vault key without its time key, or the other way round, is refused", async () => {

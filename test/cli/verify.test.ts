@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { parseGrant } from "../../src/core/grant.ts";
-import { formatVerifierKey } from "../../src/core/note.ts";
+import { formatVerifierKey, verifierKey } from "../../src/core/note.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { ChainBuilder, testRoot, testTime } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
@@ -253,6 +253,16 @@ test("explicit keys replace those of --data as a whole, and all that were truste
   const noRoot = await dir.quick(["verify", "--data", "data", ...keyWords.slice(2)]);
   assert.match(noRoot.err, /there is no root key to trust/);
   assert.equal(noRoot.code, 2);
+});
+
+test("a root key that is a vault's key, too, is no root key", async () => {
+  using dir = new CommandDir();
+  dir.store(chainOf("payments"));
+  const { receipt } = new TestVault().keys;
+  const root = formatVerifierKey(verifierKey(nativeSuite, "root", 1, receipt.publicKey));
+  const { code, err } = await dir.quick(["verify", "data/store", "--root", root, ...keyWords]);
+  assert.match(err, /root key root is a vault's key, too \[public-key-invalid\]/);
+  assert.equal(code, 2);
 });
 
 test("without payloads the verdict is never a pass, and what they hold is not told as nothing", async () => {

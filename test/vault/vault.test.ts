@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { base64, concat } from "../../src/core/bytes.ts";
 import type { SealtailError } from "../../src/core/errors.ts";
+import { formatVerifierKey, verifierKey } from "../../src/core/note.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { silentDiag } from "../../src/host/diag.ts";
 import { systemFiles } from "../../src/host/files.ts";
@@ -41,6 +42,17 @@ test("a vault that others could reach does not start while only this machine may
 test("keys that are not the vault's own are refused", async () => {
   const config = vaultConfigOf("/nowhere", { name: "other.example" });
   await assert.rejects(startVault(config, deps), withCode("vault-key-mismatch"));
+});
+
+test("a root key that is one of the vault's own keys is refused, and the locks are let go", async () => {
+  await using rig = await Rig.start();
+  await rig.close();
+  for (const { publicKey } of [signers.receipt.key, signers.time.key]) {
+    const root = formatVerifierKey(verifierKey(suite, "root", 1, publicKey));
+    const config = vaultConfigOf(rig.dir, { trust: { root_keys: [root] } });
+    await assert.rejects(startVault(config, deps), withCode("vault-key-mismatch"));
+  }
+  await rig.open();
 });
 
 test("a second vault on the same store or state is refused, and what it took is let go", async () => {
