@@ -8,6 +8,7 @@
 import { maxAcknowledgementLength } from "../core/acknowledgement.ts";
 import { equalBytes } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
+import { SealtailError } from "../core/errors.ts";
 import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
@@ -87,9 +88,18 @@ export interface DirStoreOptions {
   readonly limits?: ObjectLimits;
 }
 
-/** Opens a directory store for writing, and makes the directory if it is not there. */
+/**
+ * Opens a directory store for writing, and makes the directory if it is not there. Throws
+ * store-damaged where a folder that it writes to is a link.
+ */
 export async function openDirStore(options: DirStoreOptions): Promise<Store> {
   const shelf = new DirShelf(options.files, options.dir);
+  for (const folder of [chainsFolder, acknowledgementsFolder]) {
+    if ((await shelf.linkedPart(folder)) === undefined) continue;
+    const text = "a folder of the store is a link, which is not followed";
+    const hint = "name the directory itself as store.path, or mount the disk there";
+    throw new SealtailError("store-damaged", text, { place: `${options.dir}/${folder}`, hint });
+  }
   await makeDirDurably(options.files, shelf.path(chainsFolder), modes.dir);
   return new DirStore(options, shelf);
 }

@@ -105,6 +105,11 @@ export interface FolderItem {
   readonly kind: "file" | "dir" | "link" | "other";
 }
 
+/** Why what a folder's link leads to can't be read. */
+export function unreadLink(folder: string): string {
+  return `${folder} is ${kindText.link}`;
+}
+
 /** Why what lies in the folder `chains` and seems to be a chain can't be read as one. */
 export function unreadChain({ name, kind }: FolderItem): string | undefined {
   const path = `${chainsFolder}/${name}`;

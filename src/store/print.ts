@@ -54,7 +54,9 @@ export async function numbersOf(
   { files, shelf }: Pick<PrintPlace, "files" | "shelf">,
   chain: string,
 ): Promise<ObjectNumbers> {
-  const items = (await files.list(shelf.path(chainPath(chain)))) ?? [];
+  const folder = chainPath(chain);
+  const linked = (await shelf.linkedPart(folder)) !== undefined;
+  const items = linked ? [] : ((await files.list(shelf.path(folder))) ?? []);
   const blocks = textNames(items, "file").flatMap((name) => blocksNumber(name) ?? []);
   const indexed = items.some(({ name, kind }) => name === "headers" && kind === "dir");
   const names = indexed ? await shelf.names(chain, "headers") : [];

@@ -1,7 +1,7 @@
 // A shelf: objects by their path in the layout, to be listed and read at any position.
 //
 // - A directory and a bundle are shelves; what reads chains needs to know no more.
-// - In a directory no link is followed: neither an object nor a chain's folder lies elsewhere.
+// - Below the directory itself no link is followed: neither an object nor a folder lies elsewhere.
 // - An object may grow while it is read, and never shrinks or changes before its end.
 
 import { SealtailError } from "../core/errors.ts";
@@ -15,8 +15,8 @@ import {
   type FolderItem,
   isChainId,
   objectBytesMax,
-  placeOf,
   unreadChain,
+  unreadLink,
   unreadObject,
 } from "./layout.ts";
 
@@ -125,17 +125,16 @@ export class DirShelf implements Shelf {
   }
 
   async chainIds(): Promise<string[]> {
-    const found = (await this.#files.list(this.path(chainsFolder))) ?? [];
-    return textNames(found, "dir").filter(isChainId);
+    return textNames(await this.#list(chainsFolder), "dir").filter(isChainId);
   }
 
   async names(chain: string, folder: ChainFolder): Promise<string[]> {
-    const path = this.path(chainPath(chain, folder));
-    if (await this.#isLinked(path)) return [];
-    return textNames((await this.#files.list(path)) ?? [], "file");
+    return textNames(await this.#list(chainPath(chain, folder)), "file");
   }
 
   async unread(chain?: string): Promise<string[]> {
+    const linked = await this.linkedPart(chain === undefined ? chainsFolder : chainPath(chain));
+    if (linked !== undefined) return [unreadLink(linked)];
     if (chain === undefined) {
       return (await this.#items(chainsFolder)).flatMap((item) => unreadChain(item) ?? []);
     }
@@ -149,22 +148,29 @@ export class DirShelf implements Shelf {
 
   // Names that are no text are none of ours in any letters.
   async #items(folder: string): Promise<FolderItem[]> {
-    const path = this.path(folder);
-    if (folder !== chainsFolder && (await this.#isLinked(path))) return [];
-    const found = (await this.#files.list(path)) ?? [];
+    const found = await this.#list(folder);
     return found.flatMap(({ name, kind }) => (typeof name === "string" ? [{ name, kind }] : []));
   }
 
-  // No link is followed below the directory itself. unread() names folders that are one.
-  async #isLinked(folder: Path): Promise<boolean> {
-    return (await this.#files.linkStat(folder))?.kind === "link";
+  // unread() names what is a link.
+  async #list(folder: string): Promise<readonly DirItem[]> {
+    if ((await this.linkedPart(folder)) !== undefined) return [];
+    return (await this.#files.list(this.path(folder))) ?? [];
+  }
+
+  /** The first part of a folder's path that is a link; undefined if none is. */
+  async linkedPart(folder: string): Promise<string | undefined> {
+    const names = folder.split("/");
+    for (const at of names.keys()) {
+      const part = names.slice(0, at + 1).join("/");
+      if ((await this.#files.linkStat(this.path(part)))?.kind === "link") return part;
+    }
+    return undefined;
   }
 
   async open(path: string): Promise<ShelfObject | undefined> {
-    const { chain, folder } = placeOf(path) ?? { chain: "", folder: "" };
-    if (folder !== "" && (await this.#isLinked(this.path(chainPath(chain, folder))))) {
-      return undefined;
-    }
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    if ((await this.linkedPart(folder)) !== undefined) return undefined;
     try {
       const file = await this.#files.open(this.path(path), "read-plain");
       const { size, kind } = await file.stat();

@@ -208,7 +208,7 @@ async function headOf(
   const stored = head.writer.size;
   const found = block < stored ? await head.reader.heads(block, 1) : accepted[block - stored]?.head;
   if (found?.length === headLength) return found;
-  throw new Problem("chain-damaged", `head of stored block ${block} is missing`);
+  throw new Damage(`head of stored block ${block} is missing`);
 }
 
 async function take(bench: Bench, block: WholeBlock, judged: HeadJudgement): Promise<Finding[]> {

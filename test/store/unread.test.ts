@@ -57,7 +57,7 @@ async function folderInstead(path: string): Promise<void> {
 async function saysSo(dir: string, text: string): Promise<void> {
   const { verdict, unchecked } = await judged(dir);
   assert.deepEqual(
-    unchecked.filter((each) => each.includes("chains/")),
+    unchecked.filter((each) => each.startsWith("chains")),
     [text],
   );
   assert.equal(verdict, "INDETERMINATE");
@@ -69,6 +69,19 @@ describe("a directory store", () => {
     await rename(join(dir, "chains", b.name), join(dir, "elsewhere"));
     await symlink(join(dir, "elsewhere"), join(dir, "chains", b.name));
     await saysSo(dir, `chains/${b.name} is a link, which is not followed`);
+  });
+
+  test("follows no link in the place of the folder of all chains", async () => {
+    const dir = await stored();
+    await rename(join(dir, "chains"), join(dir, "elsewhere"));
+    await symlink(join(dir, "elsewhere"), join(dir, "chains"));
+    await saysSo(dir, "chains is a link, which is not followed");
+    const store = readDirStore(systemFiles, dir);
+    assert.deepEqual(await store.chainIds(), []);
+    assert.equal(await store.reader(b.name).grant(), undefined);
+    assert.deepEqual(await store.reader(b.name).unread(), [
+      "chains is a link, which is not followed",
+    ]);
   });
 
   test("says that a chain's name is in other letters, or that of a file", async () => {
