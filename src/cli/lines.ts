@@ -10,7 +10,7 @@ import type { Finding } from "../verify/finding.ts";
 import { reusedGrants } from "../verify/grant-uses.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
-import { inOrder } from "../verify/predecessors.ts";
+import { inOrder, namedBefore } from "../verify/predecessors.ts";
 import {
   type VouchedChain,
   type VouchedLinesOptions,
@@ -49,6 +49,8 @@ A subject names all its chains: they are printed in the order in which they bega
 Grant and receipts are judged by --root and --vault-key (or --data), as verify does: under a grant
 that no given root signed no line is printed. What is left out is said with its finding, and the
 exit code is 1; so it is where --raw leaves bytes of the file out, or has nothing at all to write.
+Each chain is judged by itself. Whether it fits the one that it goes on for, and whether bytes are
+missing between the two, says sealtail verify.
 
 Examples:
   $ sealtail lines --data ./sealtail-data sealtail-up --since 2h --grep refund
@@ -98,6 +100,7 @@ async function run(
   const source = await openSource(ui, place, options);
   try {
     const chains = await inOrder(nativeSuite, await chooseChains(source, word));
+    await sayWhatIsNotCompared(ui, chains);
     const { fromSeq, toSeq } = options;
     // Numbers are those of one chain.
     if (fromSeq !== undefined || toSeq !== undefined) theOne(chains, word ?? "");
@@ -110,6 +113,17 @@ async function run(
     await print(ui, asked, format, file);
   } finally {
     await source.close();
+  }
+}
+
+/** Each chain is judged by itself here. */
+async function sayWhatIsNotCompared(ui: Ui, chains: readonly OpenedChain[]): Promise<void> {
+  for (const chain of chains) {
+    const before = await namedBefore(nativeSuite, chain);
+    if (before === undefined) continue;
+    ui.note(
+      `sealtail: chain ${chain.id} goes on for ${printable(before)}; only \`sealtail verify\` says whether they fit together`,
+    );
   }
 }
 

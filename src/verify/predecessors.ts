@@ -64,6 +64,11 @@ export async function inOrder<T extends ChainSource>(
   return ordered;
 }
 
+/** The id of the chain that a chain says it goes on for. Believes nothing. */
+export async function namedBefore(suite: Suite, chain: ChainSource): Promise<string | undefined> {
+  return (await openingOf(suite, chain))?.named?.chain;
+}
+
 interface Opening {
   readonly time: number;
   readonly named: PredecessorRecord | undefined;
