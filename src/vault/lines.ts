@@ -1,17 +1,19 @@
 // Hands out the envelopes of a chain as JSON, one a line, in order, for those who want to look.
 //
 // - What is handed out is judged once more as it is read: signatures, links, payload hashes and
-//   records, from the nearest snapshot that the vault keeps. Still it proves nothing to a stranger.
-//   Whoever needs proof takes the blocks, or the proof of a line.
+//   records, from the nearest snapshot that the vault keeps. The head before that snapshot is taken
+//   as it is stored; whoever reads to the chain's end finds out if it is another one. Still it
+//   proves nothing to a stranger. Whoever needs proof takes the blocks, or the proof of a line.
 // - One block is held; its envelopes are read as fast as they are taken, and no faster.
 //
 // Reference: docs/reference/http.md, "Lines".
 
 import { believed } from "../core/authority.ts";
-import { utf8 } from "../core/bytes.ts";
+import { equalBytes, utf8 } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { parseGrant } from "../core/grant.ts";
+import { blockHash } from "../core/header.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
@@ -32,6 +34,8 @@ export interface ReadLinesOptions {
   readonly chain: ChainReader;
   /** So many blocks are looked at, at most. */
   readonly size: number;
+  /** Hash of the last of them, as the vault checked it; undefined where it is not known now. */
+  readonly newest: Uint8Array | undefined;
   readonly filter: LineFilter;
   /** Lines at most. */
   readonly limit: number;
@@ -69,7 +73,7 @@ export async function* readLines(
 }
 
 async function* judgedBlocks(
-  { suite, keys, chain, size }: ReadLinesOptions,
+  { suite, keys, chain, size, newest }: ReadLinesOptions,
   from: number,
   before: Uint8Array | undefined,
 ): AsyncGenerator<ShownBlock, void, undefined> {
@@ -92,6 +96,10 @@ async function* judgedBlocks(
     const header = walk.block(head, payload);
     if (header === undefined || held.payload === undefined || refused !== undefined) {
       throw new Damage(`stored block fails as it is read: ${refused ?? "it can't be used"}`);
+    }
+    const isNewest = header.blockNo === size - 1 && newest !== undefined;
+    if (isNewest && !equalBytes(blockHash(suite, head), newest)) {
+      throw new Damage("stored blocks, as they are read, do not lead to the chain's newest one");
     }
     yield { header, ...(held.payload as JudgedPayload) };
   }

@@ -157,8 +157,12 @@ export class Reads {
     const filter = filterOf(given);
     const limit = given.integer("limit") ?? maxSafe;
     await heads.assertWhole(chain.id);
-    const size = await this.#size(chain);
-    const rows = readLines({ suite, keys, chain, size, filter, limit });
+    const stored = heads.peek(chain.id)?.stored;
+    const size = stored?.size ?? (await this.#size(chain));
+    const rows = readLines({
+      ...{ suite, keys, chain, size, filter, limit },
+      newest: stored?.hash,
+    });
     return new Response(bodyOf(this.#watched(chain.id, rows)), {
       headers: { ...still, "content-type": ndjson },
     });

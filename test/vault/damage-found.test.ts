@@ -1,10 +1,15 @@
 // Who finds damage, and what is none: whatever the machine could not do is tried again.
 
 import assert from "node:assert/strict";
-import { appendFile, chmod } from "node:fs/promises";
+import { appendFile, chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
+import { concat } from "../../src/core/bytes.ts";
+import { type Files, type OpenFile, systemFiles } from "../../src/host/files.ts";
 import { blocksPath } from "../../src/store/layout.ts";
 import { rescan, rescanEveryMs } from "../../src/vault/rescan.ts";
+import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { chainOf, gist, Rig, receiptOf, suite } from "./rig.ts";
@@ -78,6 +83,44 @@ test("what a reader of lines finds makes the chain damaged for everybody", async
   assert.equal(gist(read), "503 chain-damaged");
   assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "503 chain-damaged");
   assert.equal(await state(), "damaged");
+});
+
+test("blocks that hang together and are not those that were stored are found by who reads lines to the end", async () => {
+  let forged: Uint8Array | undefined;
+  const files: Files = {
+    ...systemFiles,
+    // As a write to the device below the file system would: no size and no time tells.
+    open: async (path, mode, bits) => {
+      const file = await systemFiles.open(path, mode, bits);
+      const bytes = forged;
+      if (bytes === undefined || !String(path).endsWith(".blocks")) return file;
+      const read: OpenFile["read"] = async (into, at, length, position) => {
+        const part = bytes.subarray(position, position + length);
+        into.set(part, at);
+        return part.length;
+      };
+      return { read, stat: () => file.stat(), close: () => file.close() } as OpenFile;
+    },
+  };
+  const dir = await mkdtemp(join(tmpdir(), "vault-test-"));
+  await using rig = await Rig.start({ files, dir });
+  const now = Date.now() / 1000;
+  const [chain, other] = ["stored", "forged"].map((text) => {
+    const chain = chainOf("below", {}, now);
+    const { id, record } = chain.source("/var/log/app.log");
+    chain.begin([say(record)]);
+    for (let n = 0; n < 3; n++) chain.seal([lines(id, `${text} ${n}\n`)]);
+    return chain;
+  }) as [ChainBuilder, ChainBuilder];
+  assert.equal(gist(await rig.post(chain)), "200");
+  forged = concat(...other.blocks.map(({ bytes }) => bytes));
+  const part = await rig.direct(`/v1/chains/${chain.name}/lines?limit=2`);
+  assert.equal(gist(part), "200");
+  // The answer is cut off.
+  await assert.rejects(rig.direct(`/v1/chains/${chain.name}/lines`));
+  assert.equal((await rig.json(`/v1/chains/${chain.name}`))["state"], "damaged");
+  await rig.close();
+  await rm(dir, { recursive: true });
 });
 
 test("what the background finds makes the chain damaged, and no receipt is signed any more", async () => {
