@@ -121,9 +121,8 @@ async function sayWhatIsNotCompared(ui: Ui, chains: readonly OpenedChain[]): Pro
   for (const chain of chains) {
     const before = await namedBefore(nativeSuite, chain);
     if (before === undefined) continue;
-    ui.note(
-      `sealtail: chain ${chain.id} goes on for ${printable(before)}; only \`sealtail verify\` says whether they fit together`,
-    );
+    ui.note(`sealtail: chain ${chain.id} goes on for ${printable(before)};`);
+    ui.note("sealtail: only `sealtail verify` says whether the two fit together");
   }
 }
 

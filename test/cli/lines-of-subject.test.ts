@@ -35,7 +35,8 @@ test("a subject names all its chains, and their lines come in the order in which
     ["one", "two", "three"],
   );
   assert.deepEqual(text.err.trimEnd().split("\n"), [
-    `sealtail: chain ${next.name} goes on for ${old.name}; only \`sealtail verify\` says whether they fit together`,
+    `sealtail: chain ${next.name} goes on for ${old.name};`,
+    "sealtail: only `sealtail verify` says whether the two fit together",
     `sealtail: chain ${old.name} (1 of 2)`,
     `sealtail: chain ${next.name} (2 of 2)`,
   ]);
