@@ -261,7 +261,7 @@ export class World {
     this.files.hook = undefined;
   }
 
-  async until(what: () => boolean | Promise<boolean>, ms = 8000): Promise<void> {
+  async until(what: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
     for (const end = Date.now() + ms; Date.now() < end; await pause(10)) {
       if (await what()) return;
     }

@@ -290,7 +290,7 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
   }
 
   /** Waits until everything written so far is sealed and receipted. */
-  async caughtUp(ms = 30_000): Promise<void> {
+  async caughtUp(ms = 90_000): Promise<void> {
     for (let left = ms; left > 0; left -= 50) {
       await pause(50);
       try {

@@ -64,7 +64,7 @@ export class Site {
   }
 
   /** Waits until `done`, which may fail for as long as it likes before. */
-  async until(what: string, done: () => Promise<boolean>, ms = 20_000): Promise<void> {
+  async until(what: string, done: () => Promise<boolean>, ms = 60_000): Promise<void> {
     for (const end = Date.now() + ms; Date.now() < end; await pause(100)) {
       if (await done().catch(() => false)) return;
     }

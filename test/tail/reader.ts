@@ -138,7 +138,7 @@ export class Reader {
   }
 
   /** Waits and pulls until `done`, on the real clock. */
-  async until(done: () => boolean, ms = 5_000): Promise<void> {
+  async until(done: () => boolean, ms = 60_000): Promise<void> {
     const { clock } = this.#options;
     const end = clock.mono() + ms * 1000;
     await this.pull();
