@@ -10,6 +10,7 @@ import type { Buffered } from "./buffers.ts";
 import type { Testimony } from "./judge.ts";
 import type { LogFile, Piece, Scope, Sighting, Version } from "./ledger.ts";
 import { Marks } from "./marks.ts";
+import { outsideTimes, type Time, timeWith } from "./outside.ts";
 import type { Sealed } from "./sealed.ts";
 import { deathOf, holds } from "./versions.ts";
 
@@ -41,6 +42,8 @@ export class FileJudge {
   /** Chains that go on for another: they repeat what that one stated. */
   readonly #heirs: ReadonlySet<string>;
   readonly #sealed: Marks;
+  /** Times in which no pattern meant it, for all that the agent could know. */
+  readonly #outside: readonly Time[];
   readonly #said: string[] = [];
 
   constructor(
@@ -51,6 +54,7 @@ export class FileJudge {
   ) {
     this.#log = log;
     this.#sealed = new Marks(log);
+    this.#outside = outsideTimes(log);
     this.#readings = readings;
     this.#buffered = buffered;
     this.#lives = lives;
@@ -283,16 +287,17 @@ export class FileJudge {
 
   /**
    * Whether the file was changed where no pattern meant it, and its source was closed then: what
-   * came into it since, until a pattern means it again, is nobody's.
+   * came into it since, until a pattern means it again, is nobody's. What it was changed to before
+   * may have been read as a generation of the log: nobody had seen it outside yet.
    */
   #endedOutside(seen: number): boolean {
-    const { unwanted, disturbed } = this.#log;
-    const outside = unwanted.find(({ from, to }) => from <= seen && seen < to);
-    const changed = disturbed.find((at) => outside !== undefined && at > outside.from);
-    if (outside === undefined || changed === undefined || changed > seen) return false;
-    const later = this.#readings.filter(({ tick }) => tick >= changed && tick < outside.to);
-    const opened = later.some(({ item }) => item.kind === "source");
-    return !opened && later.some(({ item }) => isClosing(item));
+    const { from, to } = timeWith(this.#outside, seen);
+    const changes = this.#log.disturbed.filter((at) => from < at && at <= seen);
+    return changes.some((changed) => {
+      const later = this.#readings.filter(({ tick }) => tick >= changed && tick < to);
+      const opened = later.some(({ item }) => item.kind === "source");
+      return !opened && later.some(({ item }) => isClosing(item));
+    });
   }
 
   /** Whether the chain had the file open at a tick. */
@@ -349,11 +354,11 @@ export class FileJudge {
    * changed where no pattern means it, nothing is read of it any more.
    */
   #inGap(at: number, death: number, seen: number): boolean {
-    const { unwanted, disturbed } = this.#log;
+    const { disturbed } = this.#log;
     return this.#readings.some(({ item, tick }) => {
       if (item.kind !== "gap") return false;
       const covers = item.to === undefined || (item.offset <= at && at < item.to);
-      const { from = forever } = unwanted.find((each) => each.from <= tick && tick < each.to) ?? {};
+      const { from } = timeWith(this.#outside, tick);
       const left = item.to === undefined && disturbed.some((each) => from < each && each <= tick);
       return covers && tick >= (item.cause === "truncated" && !left ? death : seen);
     });

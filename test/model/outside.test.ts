@@ -1,0 +1,96 @@
+// What the judge asks for of a file that left its pattern: nothing that began there.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { SourceRecord } from "../../src/core/record.ts";
+import { FileJudge, type Reading } from "./file-judge.ts";
+import { Ledger, type LogFile } from "./ledger.ts";
+import type { Chains, Sealed } from "./sealed.ts";
+
+const wanted = "/logs/a.log";
+const rotated = "/logs/a.log.1";
+
+/** One file, and what a life of the agent saw and sealed of it. */
+class Story {
+  readonly #ledger: Ledger = new Ledger();
+  readonly #readings: Reading[] = [];
+  #text = "";
+
+  #log(): LogFile {
+    return this.#ledger.note("1", Buffer.from(this.#text), wanted);
+  }
+
+  holds(text: string): this {
+    this.#text = text;
+    this.#log();
+    return this;
+  }
+
+  isCalled(name: string): this {
+    this.#ledger.look(new Map([["1", [name]]]));
+    return this;
+  }
+
+  isSeen(isWanted: boolean): this {
+    const size = this.#text.length;
+    this.#ledger.see("1", { life: 0, size, wanted: isWanted, open: false, exact: true });
+    this.#ledger.see("1", { life: 0, size, wanted: isWanted, open: true, exact: true });
+    return this;
+  }
+
+  says(kind: Sealed["kind"], text = ""): this {
+    this.#ledger.tick += 1;
+    const record = { path: wanted, generation: 0 } as unknown as SourceRecord;
+    const item = { kind, source: "s", record, time: 0, offset: 0, to: undefined };
+    const bytes = Buffer.from(text);
+    this.#readings.push({
+      tick: this.#ledger.tick,
+      item: { ...item, bytes, cause: "", place: "" },
+    });
+    return this;
+  }
+
+  complaints(): string[] {
+    const over = this.#ledger.tick + 1;
+    const chains = { leftOut: new Map(), report: { chains: [] } } as unknown as Chains;
+    const scopes = [{ tick: 0, sources: [] }];
+    const lives = [{ number: 0, begun: 0, over, rested: [over] }];
+    return new FileJudge(this.#log(), this.#readings, [], { lives, scopes, chains }).complaints(
+      false,
+    );
+  }
+}
+
+const rotatedAway = (): Story =>
+  new Story()
+    .holds("one\n")
+    .isCalled(wanted)
+    .isSeen(true)
+    .says("source")
+    .says("span", "one\n")
+    .isCalled(rotated);
+
+test("what a file is overwritten with outside of its pattern is nobody's, once its source ended", () => {
+  const story = rotatedAway().isSeen(false).holds("123456").isSeen(false);
+  assert.match(story.complaints().join(), /is nowhere/);
+  assert.deepEqual(story.says("end").complaints(), []);
+});
+
+test("so it is after another change, which was read as a generation of the log", () => {
+  const story = rotatedAway().holds("anew\n").isSeen(false);
+  story.says("end").says("source").says("span", "anew\n").holds("1234567").isSeen(false);
+  assert.match(story.complaints().join(), /is nowhere/);
+  assert.deepEqual(story.says("end").complaints(), []);
+});
+
+test("so it is where it was changed in its pattern between two looks outside of it", () => {
+  const story = rotatedAway().isSeen(false).isCalled(wanted).holds("123456").isCalled(rotated);
+  assert.deepEqual(story.isSeen(false).says("end").complaints(), []);
+});
+
+test("what was seen in its pattern, or by nobody outside of it, is owed", () => {
+  const seen = rotatedAway().isSeen(false).isCalled(wanted).holds("123456").isSeen(true);
+  assert.match(seen.isCalled(rotated).isSeen(false).says("end").complaints().join(), /is nowhere/);
+  const unseen = rotatedAway().isCalled(wanted).holds("123456").isCalled(rotated);
+  assert.match(unseen.isSeen(false).says("end").complaints().join(), /is nowhere/);
+});
