@@ -44,6 +44,8 @@ export class Follow {
   seen = 0;
   /** Size at the last look, with them. */
   size = 0;
+  /** Greatest size that a look showed, of whatever generation. */
+  looked = 0;
   /** NULs up to the end of the file, which are not data yet. */
   nuls: HeldNuls | undefined;
   /** It had such NULs at its end. */
@@ -149,7 +151,9 @@ export class Follow {
     Object.assign(this, { located, alias, metInSweep, missedSweeps, unlinkedAt });
     Object.assign(this, { blockedUntil, unreadable, handle: other.handle });
     other.handle = undefined;
-    if (!other.emptied && other.seen > this.seen) this.grew(other.seen);
+    // Before a verdict `seen` may be no more than what another chain knew, of what was there once.
+    const seen = other.wasDown ? other.looked : other.seen;
+    if (!other.emptied && seen > this.seen) this.grew(seen);
   }
 
   /**
@@ -217,6 +221,7 @@ export class Follow {
     this.#mtimeNs = info.mtimeNs;
     this.#ctimeNs = info.ctimeNs;
     this.size = info.size;
+    this.looked = Math.max(this.looked, info.size);
     if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) return;
     if (this.low < this.seen) {
       this.#regrew(info.size);

@@ -165,3 +165,42 @@ test("a file rotated to a name that the next chain may not hold is declared unde
   const paths = [...reader.records.values()].map(({ path }) => path);
   assert.deepEqual(paths, [log, log]);
 });
+
+test("what an older chain knew of a file before it was written anew is no loss to a newer chain", async () => {
+  const { files, reader } = await follow("a first generation\n");
+  await reader.pull();
+  const old = known(reader, 19);
+  files.cut(log, 0);
+  files.append(log, "the next\n");
+  await reader.pullFor(5000);
+  const resume = reader.resume();
+  assert.equal(resume[0]?.offset, 9);
+  // After a restart the buffer is lost: it only reaches to the first generation. A vault knows more.
+  await reader.open({ resume: [old], firstStart: false });
+  await reader.tail.wait(3000);
+  const said = reader.said().length;
+  await reader.tail.goOn({ resume, firstStart: false, scope: all });
+  await reader.pullFor(5000);
+  assert.deepEqual(reader.said().slice(said), []);
+  files.append(log, "more\n");
+  await reader.pullFor(5000);
+  assert.deepEqual(reader.lines(), ["a first generation", "the next", "more"]);
+});
+
+test("what was seen of a file before it was cut is missing, also where only an older chain was known then", async () => {
+  const { files, reader } = await follow("a first generation\n");
+  await reader.pull();
+  const old = known(reader, 19);
+  files.cut(log, 0);
+  files.append(log, "the next\n");
+  await reader.pullFor(5000);
+  const resume = reader.resume();
+  files.append(log, "unread\n");
+  await reader.open({ resume: [old], firstStart: false });
+  await reader.tail.wait(3000);
+  files.cut(log, 9);
+  await reader.tail.wait(3000);
+  await reader.tail.goOn({ resume, firstStart: false, scope: all });
+  await reader.pullFor(5000);
+  assert.deepEqual(reader.said().slice(-3), ["gap truncated", "source", "gap skipped"]);
+});
