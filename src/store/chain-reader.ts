@@ -24,8 +24,9 @@ import {
   rangeOf,
   receiptPath,
 } from "./layout.ts";
-import { piecesOf, readAll, readSmall, type Shelf } from "./shelf.ts";
+import { piecesOf, readAll, readSmall, type Shelf, type ShelfObject } from "./shelf.ts";
 import type { ChainReader } from "./store.ts";
+import { confirmedBy, wholeHeads } from "./whole-end.ts";
 
 /** Longest grant and receipt that are read; core's own limits are tighter or equal. */
 const noteBytesMax = 16_384;
@@ -110,12 +111,13 @@ export class ShelfChain implements ChainReader {
   }
 
   async newest(): Promise<{ size: number; head: Uint8Array | undefined }> {
+    const confirmed = confirmedBy(await this.receipt(), this.id);
     const last = (await this.#numbers("", blocksNumber)).at(-1);
     const headers = (await this.#numbers("headers", headersNumber)).at(-1);
     const below = headers === undefined ? 0 : headers + blocksPerRange;
     let [size, head]: [number, Uint8Array | undefined] = [Math.max(last ?? 0, below), undefined];
     if (last !== undefined) {
-      for await (const found of this.#framed(last)) {
+      for await (const found of this.#in(last, (object) => wholeHeads(object, last, confirmed))) {
         if (found.number + 1 >= size) [size, head] = [found.number + 1, found.head];
       }
     }
@@ -158,11 +160,19 @@ export class ShelfChain implements ChainReader {
     }
   }
 
-  async *#framed(first: number): AsyncGenerator<FramedHead, void, undefined> {
+  #framed(first: number): AsyncGenerator<FramedHead, void, undefined> {
+    return this.#in(first, (object) => framedHeads(object, first));
+  }
+
+  /** What `read` finds in the object that begins with block `first`; nothing if there is none. */
+  async *#in(
+    first: number,
+    read: (object: ShelfObject) => AsyncGenerator<FramedHead, void, undefined>,
+  ): AsyncGenerator<FramedHead, void, undefined> {
     const object = await this.#shelf.open(blocksPath(this.id, first));
     if (object === undefined) return;
     try {
-      yield* framedHeads(object, first);
+      yield* read(object);
     } finally {
       await object.close();
     }

@@ -6,23 +6,17 @@
 //   synced: it is copied aside, then cut off.
 // - What is left is synced before anybody builds on it: it may never have been.
 
-import { headLength } from "../core/block.ts";
-import { equalBytes } from "../core/bytes.ts";
-import { parseCheckpoint } from "../core/checkpoint.ts";
-import type { Suite } from "../core/digest.ts";
-import { Fault } from "../core/fault.ts";
 import { writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { joinPath } from "../host/file-error.ts";
 import type { FileInfo, Files, OpenFile } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
-import { type FramedHead, framedHeads } from "./head-scan.ts";
 import { blocksNumber, blocksPath, blocksPerRange, chainPath, rangeOf } from "./layout.ts";
 import { type DirShelf, readAll } from "./shelf.ts";
+import { confirmedBy, wholeHeads } from "./whole-end.ts";
 
 export interface RecoveryOptions {
   readonly files: Files;
-  readonly suite: Suite;
   readonly shelf: DirShelf;
   /** Where bytes that are cut off are kept; undefined: they are not. */
   readonly asideDir: string | undefined;
@@ -57,13 +51,14 @@ export async function findEnd(
     const damage = durable > 0 ? damageText(0, durable) : undefined;
     return { size: 0, tail: undefined, cutBytes: 0, damage };
   }
-  const confirmed = Math.max(durable, await confirmedSize(shelf, chain));
+  const receipt = await new ShelfChain(shelf, chain).receipt();
+  const confirmed = Math.max(durable, confirmedBy(receipt, chain));
   const path = shelf.path(blocksPath(chain, first));
   // A complete object is never written again.
   const complete = (((await files.stat(path))?.mode ?? 0) & 0o200) === 0;
   const file = await files.open(path, complete ? "read" : "write");
   try {
-    const found = await scanTail(options, { chain, first, confirmed, file });
+    const found = await scanTail(file, first, confirmed);
     if (found.damage !== undefined) return found;
     if (found.cutBytes > 0) {
       if (complete) return { ...found, damage: "complete object ends in what is no block" };
@@ -78,28 +73,7 @@ export async function findEnd(
   }
 }
 
-/** Blocks that the kept receipt says were durable. Its signature is not judged here. */
-async function confirmedSize(shelf: DirShelf, chain: string): Promise<number> {
-  const receipt = await new ShelfChain(shelf, chain).receipt();
-  if (receipt === undefined) return 0;
-  try {
-    const claim = parseCheckpoint(receipt);
-    return claim.chainId === chain ? claim.size : 0;
-  } catch (caught) {
-    if (caught instanceof Fault) return 0;
-    throw caught;
-  }
-}
-
-interface TailScan {
-  readonly chain: string;
-  readonly first: number;
-  readonly confirmed: number;
-  readonly file: OpenFile;
-}
-
-async function scanTail(options: RecoveryOptions, scan: TailScan): Promise<FoundEnd> {
-  const { first, confirmed, file } = scan;
+async function scanTail(file: OpenFile, first: number, confirmed: number): Promise<FoundEnd> {
   const info = await file.stat();
   const object = {
     size: info.size,
@@ -107,10 +81,8 @@ async function scanTail(options: RecoveryOptions, scan: TailScan): Promise<Found
       file.read(into, at, length, position),
   };
   let [size, bytes] = [first, 0];
-  for await (const found of framedHeads(object, first)) {
-    if (found.number >= confirmed && !(await hasItsPayload(options.suite, object, found))) break;
+  for await (const found of wholeHeads(object, first, confirmed))
     [size, bytes] = [found.number + 1, found.end];
-  }
   const tail = { firstBlock: first, bytes, birthMicros: birthOf(info) };
   const damage = size < confirmed ? damageText(size, confirmed) : undefined;
   return { size, tail, cutBytes: info.size - bytes, damage };
@@ -134,17 +106,6 @@ export async function tailAt(
 
 function damageText(size: number, confirmed: number): string {
   return `receipt covers ${confirmed} blocks, and only ${size} are whole`;
-}
-
-// A power cut may leave a file with its new size and without some of its content.
-async function hasItsPayload(
-  suite: Suite,
-  object: { read: OpenFile["read"] },
-  { header, start }: FramedHead,
-): Promise<boolean> {
-  const stored = new Uint8Array(header.storedLength);
-  const got = await readAll(object, stored, start + headLength);
-  return got === stored.length && equalBytes(suite.sha256(stored), header.storedHash);
 }
 
 /** Longest copy of a cut tail; the rest is only counted. */

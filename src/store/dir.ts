@@ -128,10 +128,10 @@ class DirStore extends ReadableDir implements Store {
     if (own !== undefined && (await own.untouched())) return { writer: own, report: usual };
     this.#writers.delete(chain);
     if ((await this.reader(chain).grant()) === undefined) return undefined;
-    const { files, suite, asideDir } = this.#options;
+    const { files, asideDir } = this.#options;
     const noted = known && (await this.#noted(chain, known));
     if (noted !== undefined) return { writer: this.#keep(chain, noted), report: usual };
-    const recovery = { files, suite, shelf: this.shelf, asideDir };
+    const recovery = { files, shelf: this.shelf, asideDir };
     const found = await findEnd(recovery, chain, durable);
     const { cutBytes, damage } = found;
     const writer = this.#writer(chain, found);

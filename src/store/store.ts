@@ -52,7 +52,10 @@ export interface ChainReader extends ChainSource {
   readonly heads: (from: number, count: number) => Promise<Uint8Array>;
   /** The whole blocks [from, to) as they are stored. Throws store-cut-short where one is missing. */
   readonly wholeBlocks: (from: number, to: number) => Pieces;
-  /** Number of whole blocks, and the newest one's head. Reads the heads of the newest object. */
+  /**
+   * Number of whole blocks, and the newest one's head: what open() would leave of them. Reads the
+   * heads of the newest object, and the payloads that no receipt covers.
+   */
   readonly newest: () => Promise<{ readonly size: number; readonly head: Uint8Array | undefined }>;
 }
 

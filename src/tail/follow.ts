@@ -256,6 +256,8 @@ export class Follow {
     this.seen = from;
     this.sure = Math.min(this.sure, from);
     this.unread.endsAt(from);
+    // All before them may have been read already.
+    this.unread.readUpTo(this.position);
     this.appeared.endsAt(from);
   }
 

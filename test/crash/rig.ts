@@ -7,9 +7,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
+  closeSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
+  readSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -39,6 +42,9 @@ import { verifyChain } from "../../src/verify/verify.ts";
 
 const source = new URL("../../src/cli/bin.ts", import.meta.url).pathname;
 
+/** A power cut leaves no more NULs at a log's end. */
+const nulsMax = 65_536;
+
 export interface RigOptions {
   readonly maxChains?: number;
   /** The grant's last day is over. */
@@ -57,6 +63,7 @@ export interface RigOptions {
 export interface AgentStatus {
   readonly state: string;
   readonly files: readonly {
+    readonly path: string;
     readonly id?: string;
     readonly size: number;
     readonly offset: number;
@@ -295,15 +302,25 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
       await pause(50);
       try {
         const { files: seen, ship } = await this.status();
-        const all = seen.every(
-          (file: { size: number; offset: number }) => file.offset >= file.size,
-        );
-        if (all && ship?.unreceiptedBlocks === 0 && ship.receiptedSize > 0) return;
+        if (seen.every(isRead) && ship?.unreceiptedBlocks === 0 && ship.receiptedSize > 0) return;
       } catch {
         // Not up yet.
       }
     }
-    throw new Error(`agent did not catch up\n${this.said.slice(-4000)}`);
+    throw new Error(
+      `agent did not catch up\n${this.said.slice(-4000)}\n${await this.#whatTheySay()}`,
+    );
+  }
+
+  /** The agent's status and the vault's readiness, as far as they answer. */
+  async #whatTheySay(): Promise<string> {
+    const urls = [`${this.agentUrl}/status`, `${this.vaultOperations}/readyz?verbose`];
+    const answers = urls.map(async (url) => {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(5000) });
+      return `${url} ${answer.status}: ${(await answer.text()).slice(0, 4000)}`;
+    });
+    const texts = answers.map((answer) => answer.catch((error) => String(error.cause ?? error)));
+    return (await Promise.all(texts)).join("\n");
   }
 
   /** Verifies the store and gathers what is sealed. */
@@ -347,6 +364,19 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     await this.stop(this.vault, "SIGKILL");
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+// NULs up to the end are no data yet, and nobody may ever fill them in: so a power cut leaves a log
+// whose writer extended it, and whose newest bytes did not reach the disk.
+function isRead({ path, size, offset }: AgentStatus["files"][number]): boolean {
+  const left = size - offset;
+  if (left <= 0) return true;
+  if (left > nulsMax) return false;
+  const bytes = Buffer.alloc(left, 1);
+  const file = openSync(path, "r");
+  readSync(file, bytes, 0, left, offset);
+  closeSync(file);
+  return bytes.every((byte) => byte === 0);
 }
 
 /** Learns the names of the sources that a record declares or lists. */

@@ -109,6 +109,7 @@ for (const [name, hurt, left] of torn) {
     hurt(files);
     const before = files.bytes(first);
     const store = await openIn(files, "/store");
+    assert.equal((await store.reader(chainId).newest()).size, left, "whoever reads before knows");
     const opened = await store.open(chainId);
     assert.equal(opened?.writer.size, left);
     const kept = left * (headLength + 40);

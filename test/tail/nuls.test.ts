@@ -107,6 +107,18 @@ test("room that begins in the middle of a line is filled in there", async () => 
   assert.deepEqual(reader.said(), ["source"]);
 });
 
+test("NULs that are held back are unread and have no age: nobody waits for them", async () => {
+  const region = new Region();
+  region.put("one\n");
+  const { reader } = await follow(region);
+  region.extend(4096);
+  await reader.pullFor(10_000);
+  const behind = reader.tail.stats().get("app");
+  assert.equal(behind?.bytesBehind, 4092);
+  assert.equal(behind?.oldestUnreadTime, undefined);
+  assert.equal(reader.tail.status()[0]?.unreadSince, undefined);
+});
+
 test("NULs are data once something stands behind them", async () => {
   const region = new Region();
   region.put("one\n");

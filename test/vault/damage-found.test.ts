@@ -165,6 +165,20 @@ test("every chain is looked at again once a minute, for a small share of the tim
   assert.deepEqual(slept.slice(0, 4), [rescanEveryMs, 100, 100, 100]);
 });
 
+test("a block that a power cut left without its payload is no damage to whoever looks first", async () => {
+  const { files, rig, chain, object, state } = await play("lost");
+  await rig.close();
+  const next = chain.seal([heartbeat]);
+  // The file has its new size, and the last of its pages never came.
+  files.append(object, concat(next.head, new Uint8Array(next.bytes.length - next.head.length)));
+  await rig.open();
+  await rig.vault.surveyed;
+  assert.equal(await state(), "active");
+  assert.equal(receiptOf(await rig.post(chain, [next])).size, chain.blocks.length);
+  assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 0);
+  assert.equal(await rig.metric("sealtail_vault_chains_unwatched"), 0);
+});
+
 test("a torn object that was put back read-only is named, and cut once it may be written again", async () => {
   await using rig = await Rig.start();
   const chain = chainOf("read-only");
