@@ -6,6 +6,7 @@
 //   that a pattern means, or that we follow under another name, is read for itself, and nothing is
 //   taken from it; but for a rotated one that the copy was made over, which is read no more.
 // - It is opened as a log is: only where its path leads by links that are followed (links.ts).
+// - NULs that it ends with are not read if we were down: a power cut may have put them there.
 // - One that is compressed already is not read; how much is missing shows in its size.
 
 import type { Suite } from "../core/digest.ts";
@@ -15,11 +16,14 @@ import { type BytePath, directoryOf, joinNames, pathFromHost, pathToHost } from 
 import type { Follow } from "./follow.ts";
 import { isSealedBefore, readAt } from "./frontier.ts";
 import { fingerprintBytes, sameHead } from "./identity.ts";
+import { holeLeast, NulSearch } from "./nuls.ts";
 
 export interface Copy {
   /** Undefined: it is compressed by now, and only its size is known. */
   readonly file: OpenFile | undefined;
   readonly size: number;
+  /** Up to here it is read. */
+  readonly readTo: number;
   /** Unix µs of its last change: it was complete by then. Infinity where only its size is known. */
   readonly madeUs: number;
 }
@@ -68,6 +72,16 @@ async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
   return missing < gzipMissingMost ? position + missing : 0;
 }
 
+/**
+ * Where what a copy holds ends. Made while we were down, it may have been cut by a power failure,
+ * which leaves a file's size and NULs in place of its bytes: what stood there is missing.
+ */
+async function believedTo(follow: Follow, file: OpenFile, size: number): Promise<number> {
+  if (!follow.wasDown) return size;
+  const end = await new NulSearch(size, follow.position).run(file);
+  return size - end < holeLeast ? size : end;
+}
+
 const nameOf = (path: BytePath): string => path.slice(path.lastIndexOf("/") + 1);
 
 interface Ways {
@@ -109,14 +123,15 @@ export class Copies {
       const copied = await this.#copied(follow, file).catch(() => undefined);
       // Having missed nothing is worth knowing if we were away; else it ends the search.
       if (copied !== undefined && (copied.size > follow.position || follow.wasDown)) {
-        return { file, size: copied.size, madeUs: Number(copied.ctimeNs / 1_000n) };
+        return { file, ...copied };
       }
       const named = isCompressedOf(nameOf(follow.path), nameOf(path));
       const once = named ? await sizeOfGzip(follow, file).catch(() => 0) : 0;
       await file.close();
       if (copied !== undefined) return undefined;
       if (once > follow.position) {
-        compressed ??= { file: undefined, size: once, madeUs: Number.POSITIVE_INFINITY };
+        const madeUs = Number.POSITIVE_INFINITY;
+        compressed ??= { file: undefined, size: once, readTo: 0, madeUs };
       }
     }
     return compressed;
@@ -173,7 +188,7 @@ export class Copies {
   }
 
   /** What the file is, if it is a copy. */
-  async #copied(follow: Follow, file: OpenFile): Promise<FileInfo | undefined> {
+  async #copied(follow: Follow, file: OpenFile): Promise<Omit<Copy, "file"> | undefined> {
     const { position, print } = follow;
     const info = await file.stat();
     if (info.size < position || print === undefined) return undefined;
@@ -181,6 +196,9 @@ export class Copies {
     const head = new Uint8Array(fingerprintBytes);
     const got = await file.read(head, 0, head.length, 0);
     if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;
-    return (await isSealedBefore(this.#suite, follow, file)) === "same" ? info : undefined;
+    if ((await isSealedBefore(this.#suite, follow, file)) !== "same") return undefined;
+    const { size, ctimeNs } = info;
+    const readTo = await believedTo(follow, file, size);
+    return { size, readTo, madeUs: Number(ctimeNs / 1_000n) };
   }
 }

@@ -95,9 +95,9 @@ async function turnOn(
   room: Uint8Array,
   limit: number,
 ): Promise<TailItem | undefined> {
-  const { file, size } = copy;
+  const { file, readTo } = copy;
   const { position } = follow;
-  const wanted = Math.min(limit, room.length, size - position);
+  const wanted = Math.min(limit, room.length, readTo - position);
   const got = wanted > 0 ? await file.read(room, 0, wanted, position).catch(() => 0) : 0;
   if (got > 0 && follow.ref !== undefined) {
     follow.more = true;

@@ -23,7 +23,9 @@ export interface LifeFacts {
 }
 
 export interface Reading {
+  /** It came at this tick or earlier, and not before `first`. */
   readonly tick: number;
+  readonly first: number;
   readonly item: Sealed;
 }
 
@@ -168,7 +170,10 @@ export class FileJudge {
 
   /** Whether a byte may be sealed again: its file was changed in place or given up meanwhile. */
   #excused(before: number, tick: number): boolean {
-    const changed = this.#log.disturbed.some((at) => at > before && at <= tick);
+    // What is dated alike may have been read before a change in that very instant.
+    const instant = this.#readings.find((each) => each.first <= before && before <= each.tick);
+    const since = instant?.first ?? before;
+    const changed = this.#log.disturbed.some((at) => at > since && at <= tick);
     return (
       changed ||
       this.#readings.some(({ item, tick: at }) => {

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { commandLineComplaints } from "./command-line.ts";
 import type { Play } from "./deeds.ts";
+import { FileJudge } from "./file-judge.ts";
 import { judge } from "./judge.ts";
+import { type Instant, Ledger, type LogFile } from "./ledger.ts";
 import { type Chains, readSealed, type Sealed } from "./sealed.ts";
 import { stepsOf, tell } from "./story.ts";
 import { stepsOfWorld, testimonyOf, trust } from "./trial.ts";
@@ -94,6 +96,27 @@ test("a span that comes twice is noticed", () => {
     return items.toSpliced(at, 0, items[at] as Sealed);
   });
   assert.match(found.join(), /was sealed at \d+ and again/);
+});
+
+test("a line that is read twice in one instant is noticed, unless its file changed within it", () => {
+  for (const changed of [true, false]) {
+    const ledger = new Ledger();
+    ledger.note("1", Buffer.from("old\nline\n"), "/logs/a.log");
+    ledger.noteTime(7);
+    if (changed) ledger.note("1", Buffer.from("new\nline\n"), "/logs/a.log");
+    ledger.noteTime(7);
+    const { first, last: tick } = ledger.times.get(7) as Instant;
+    const item = { ...(chains.items[spanAt(chains.items)] as Sealed), offset: 4 };
+    const line = { first, tick, item: { ...item, bytes: Buffer.from("line\n") } };
+    const log = ledger.logs.get("1") as LogFile;
+    const testimony = { ...testimonyOf(world, chains), lives: [], scopes: [] };
+    const said = new FileJudge(log, [line, line], [], testimony).complaints(false);
+    assert.deepEqual(
+      said.filter((each) => each.includes("and again")).length,
+      changed ? 0 : 1,
+      said.join("\n"),
+    );
+  }
 });
 
 test("a byte that is another one is noticed", () => {

@@ -7,14 +7,14 @@ import type { SourceRecord } from "../../src/core/record.ts";
 import type { Buffered } from "./buffers.ts";
 import { complaintsOfChains } from "./chain-judge.ts";
 import { FileJudge, type LifeFacts, type Reading } from "./file-judge.ts";
-import type { LogFile, Scope } from "./ledger.ts";
+import type { Instant, LogFile, Scope } from "./ledger.ts";
 import type { Chains } from "./sealed.ts";
 
 export interface Testimony {
   readonly logs: Iterable<LogFile>;
   readonly logOf: (record: SourceRecord) => LogFile | undefined;
-  /** The last tick at which somebody's wall clock said so. */
-  readonly tickAt: (time: number) => number | undefined;
+  /** When somebody's wall clock said so. */
+  readonly instantOf: (time: number) => Instant | undefined;
   readonly lives: readonly LifeFacts[];
   readonly chains: Chains;
   /** Keys of the files that are there in the end under a wanted name. */
@@ -39,16 +39,16 @@ export function judge(testimony: Testimony): string[] {
 }
 
 function complaintsOf(testimony: Testimony): string[] {
-  const { logs, logOf, tickAt, chains, wanted, excused, buffered } = testimony;
+  const { logs, logOf, instantOf, chains, wanted, excused, buffered } = testimony;
   const complaints = complaintsOfChains(chains, excused);
   const byLog = new Map<LogFile, Reading[]>();
   for (const item of chains.items) {
     const log = logOf(item.record);
-    const tick = tickAt(item.time);
+    const { first = 0, last: tick } = instantOf(item.time) ?? {};
     if (log === undefined) complaints.push(`${item.place}: ${item.record.path} never was`);
     else if (tick === undefined && item.kind !== "position")
       complaints.push(`${item.place}: nobody's clock ever said ${item.time}`);
-    else byLog.set(log, [...(byLog.get(log) ?? []), { tick: tick ?? 0, item }]);
+    else byLog.set(log, [...(byLog.get(log) ?? []), { first, tick: tick ?? 0, item }]);
   }
   for (const log of logs) {
     const ours = buffered.filter(({ record }) => logOf(record) === log);

@@ -81,17 +81,24 @@ export interface Scope {
   readonly sources: readonly string[];
 }
 
+/** The first and the last tick at which a clock said the same. */
+export interface Instant {
+  readonly first: number;
+  readonly last: number;
+}
+
 export class Ledger {
   /** Of the grants that chains began with, in order. */
   readonly scopes: Scope[] = [];
   readonly logs: Map<string, LogFile> = new Map();
-  /** What a program's wall clock said → the last tick at which it said so. */
-  readonly times: Map<number, number> = new Map();
+  /** What a program's wall clock said → when it said so. */
+  readonly times: Map<number, Instant> = new Map();
   tick = 1;
 
   noteTime(now: number): void {
     this.tick += 1;
-    this.times.set(now, this.tick);
+    const first = this.times.get(now)?.first ?? this.tick;
+    this.times.set(now, { first, last: this.tick });
   }
 
   /** A file is there or has changed: takes in what it holds now. */

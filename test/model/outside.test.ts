@@ -43,8 +43,9 @@ class Story {
     const record = { path: wanted, generation: 0 } as unknown as SourceRecord;
     const item = { kind, source: "s", record, time: 0, offset: 0, to: undefined };
     const bytes = Buffer.from(text);
+    const { tick } = this.#ledger;
     this.#readings.push({
-      tick: this.#ledger.tick,
+      ...{ first: tick, tick },
       item: { ...item, bytes, cause: "", place: "" },
     });
     return this;

@@ -89,7 +89,7 @@ async function complaints(
     ...{ logs: logs.ledger.logs.values(), lives: lives.testify(chains), chains, wanted },
     ...{ buffered: lives.buffers.spans, scopes: [], excused: new Set(), hurt: false },
     logOf: (record) => logs.logOf(record),
-    tickAt: (time) => logs.tickAt(time),
+    instantOf: (time) => logs.instantOf(time),
   });
 }
 

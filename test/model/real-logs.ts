@@ -6,7 +6,7 @@
 
 import fs from "node:fs";
 import { join } from "node:path";
-import { Ledger, type LogFile } from "./ledger.ts";
+import { type Instant, Ledger, type LogFile } from "./ledger.ts";
 import { draw } from "./writer.ts";
 
 type Chance = () => number;
@@ -108,10 +108,12 @@ export class RealLogs {
     return this.ledger.logs.get(`${record.ino}:${record.birth}`);
   }
 
-  /** The last tick at which a reader's clock may have said so. */
-  tickAt(time: number): number | undefined {
-    const late = this.#ticks.findLast(({ at }) => at <= time + toleranceUs);
-    return late?.tick ?? 1;
+  /** The ticks at which a reader's clock may have said so. */
+  instantOf(time: number): Instant {
+    const ticks = [-toleranceUs, toleranceUs].map((off) => {
+      return this.#ticks.findLast(({ at }) => at <= time + off)?.tick ?? 1;
+    });
+    return { first: Math.min(...ticks), last: Math.max(...ticks) };
   }
 
   wanted(): Set<string> {

@@ -41,7 +41,7 @@ export function testimonyOf(world: World, chains: Chains): Testimony {
     ...{ hurt: world.stores.hurt, buffered: buffers.spans, scopes: ledger.scopes },
     ...{ logs: ledger.logs.values(), lives, wanted, chains, excused },
     logOf: ({ ino }) => ledger.logs.get(ino),
-    tickAt: (time) => ledger.times.get(time),
+    instantOf: (time) => ledger.times.get(time),
   };
 }
 

@@ -180,8 +180,8 @@ test("a copy that cannot be read to its end leaves a gap", async () => {
       files.hook = (call, path) => {
         if (call !== "read" || path !== "/log/app.log.1") return;
         reads += 1;
-        // Two tell that it is one.
-        if (reads === 3) files.put("/log/app.log.1", "");
+        // Three tell that it is one, and where it ends.
+        if (reads === 4) files.put("/log/app.log.1", "");
       };
     },
     true,
@@ -189,6 +189,17 @@ test("a copy that cannot be read to its end leaves a gap", async () => {
   assert.deepEqual(reader.lines(), ["one", "another"]);
   assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
   assert.equal([...reader.tail.stats().values()][0]?.gapBytes, 10);
+});
+
+test("NULs at a copy's end are no bytes of the log where a power cut may have left them", async () => {
+  const change = (files: FakeFiles): void => {
+    files.put("/log/app.log.1", `one\ntwo\n${"\0".repeat(20)}`);
+    files.put(log, "new\n");
+  };
+  const { reader } = await restarted("one\n", change, true);
+  assert.deepEqual(reader.lines(), ["one", "two", "new"]);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.equal([...reader.tail.stats().values()][0]?.gapBytes, 20);
 });
 
 test("a file emptied meanwhile starts again with its next bytes", async () => {
