@@ -140,7 +140,6 @@ export async function succeed(
   if (!all) return false;
   await writeFileDurably(files, dir.unsent, new Uint8Array(0));
   await writeFileDurably(files, dir.succeeded, new Uint8Array(0));
-  await older.clear();
   if (stretches.length > 0) diag.info("took over what was left of older chains", {});
   return true;
 }

@@ -123,6 +123,9 @@ async function finish(
   const scope = (path: string): boolean => inScope(grant, path);
   const { tails } = plan;
   await tailing.follow({ positions: sources.positions(), tails, firstStart, scope });
+  // What tells whether a file still is what was sealed of it lies in the old buffers.
+  await tailing.saveFrontiers();
+  await older.clear();
   return { live };
 }
 

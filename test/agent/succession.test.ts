@@ -116,6 +116,26 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\nfour\n");
   });
 
+  test("a file that was written anew with the same beginning is noticed, also once the old buffer is gone", async () => {
+    await using world = await World.make();
+    const head = `${"h".repeat(1100)}\n`;
+    world.files.append("/logs/a.log", `${head}one\n`);
+    await world.start();
+    await world.caughtUp();
+    await world.kill();
+    await replaceKeys(world);
+    await world.newGrant();
+    await world.start();
+    await world.caughtUp();
+    await world.kill();
+    world.files.put("/logs/a.log", `${head}1st\n2nd\n`);
+    await world.live();
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0"), `${head}one\n`);
+    assert.equal(bytes.get("/logs/a.log#1"), `${head}1st\n2nd\n`);
+  });
+
   test("the genesis was under way when an agent was killed: its chain is shipped, and uses its grant up", async () => {
     await using world = await World.make();
     const honest = world.vault.post.bind(world.vault);
