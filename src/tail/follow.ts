@@ -145,7 +145,9 @@ export class Follow {
     const { located, alias, metInSweep, missedSweeps, unlinkedAt, blockedUntil, unreadable } =
       other;
     if (this.ref !== undefined) {
-      this.seenOutside ||= other.seenOutside;
+      // It was seen unchanged up to there, of what was known then.
+      const same = this.ref.hex === other.ref?.hex && this.position <= other.position;
+      this.seenOutside ||= same && other.seenOutside;
       this.skipNuls = Math.max(this.skipNuls, other.skipNuls);
     }
     Object.assign(this, { located, alias, metInSweep, missedSweeps, unlinkedAt });

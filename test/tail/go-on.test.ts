@@ -187,6 +187,24 @@ test("what an older chain knew of a file before it was written anew is no loss t
   assert.deepEqual(reader.lines(), ["a first generation", "the next", "more"]);
 });
 
+test("a file that was written anew and rotated before a newer chain tells what it was is read", async () => {
+  const { files, reader } = await follow("a first generation\n");
+  await reader.pull();
+  const resume = [known(reader, 19)];
+  await reader.tail.close();
+  files.cut(log, 0);
+  files.append(log, "the next\n");
+  // After a restart nobody here knows the file. A vault does.
+  await reader.open({ resume: [], firstStart: false });
+  await reader.tail.wait(3000);
+  files.move(log, `${log}.1`);
+  await reader.tail.wait(3000);
+  await reader.tail.goOn({ resume, firstStart: false, scope: all });
+  await reader.pullFor(5000);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.deepEqual(reader.lines(), ["a first generation", "the next"]);
+});
+
 test("what was seen of a file before it was cut is missing, also where only an older chain was known then", async () => {
   const { files, reader } = await follow("a first generation\n");
   await reader.pull();
