@@ -140,7 +140,7 @@ export class Discover {
   /** Whether a file is our own data under another name. */
   async isOwn(path: BytePath, info: FileInfo): Promise<boolean> {
     await this.#own.ready();
-    if (!this.#own.has(info)) return false;
+    if (!(await this.#own.has(info))) return false;
     this.#refuse(path, path, "refused to tail own files", "self-ingest");
     return true;
   }

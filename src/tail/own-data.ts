@@ -3,6 +3,8 @@
 // - Tailed, they would feed themselves, and an agent's keys would leave its machine.
 // - Known by their paths with all links resolved, by what they are (device and inode, so that a
 //   hard link is no way around), and stores and states of others by their layout.
+// - What was ours and is deleted gives its inode away, at once to the next file that is made: so
+//   whoever seems to be ours by it is ours only while our file still is.
 
 import { resolve } from "node:path";
 import type { FileInfo, Files } from "../host/files.ts";
@@ -24,7 +26,8 @@ export class OwnData {
   readonly #files: Files;
   readonly #paths: readonly string[];
   #places: readonly BytePath[] = [];
-  #nodes: ReadonlySet<string> = new Set();
+  /** By what they are: our files. */
+  #nodes: ReadonlyMap<string, BytePath> = new Map();
   #read: Promise<void> | undefined;
 
   /** `paths`: of files and directories. */
@@ -50,13 +53,17 @@ export class OwnData {
   }
 
   /** Whether the file is one of ours, whatever its name. */
-  has(info: FileInfo): boolean {
-    return this.#nodes.has(nodeKey(info));
+  async has(info: FileInfo): Promise<boolean> {
+    const path = this.#nodes.get(nodeKey(info));
+    if (path === undefined) return false;
+    // What cannot be looked at may still be there.
+    const ours = await this.#files.stat(pathToHost(path)).catch(() => info);
+    return ours !== undefined && nodeKey(ours) === nodeKey(info);
   }
 
   async #look(): Promise<void> {
     const places: BytePath[] = [];
-    const nodes = new Set<string>();
+    const nodes = new Map<string, BytePath>();
     for (const text of this.#paths) {
       const real = await this.#files.realPath(text).catch(() => undefined);
       places.push(pathFromText(text));
@@ -74,8 +81,8 @@ export class OwnData {
     this.#nodes = nodes;
   }
 
-  async #note(nodes: Set<string>, path: BytePath): Promise<void> {
+  async #note(nodes: Map<string, BytePath>, path: BytePath): Promise<void> {
     const info = await this.#files.stat(pathToHost(path)).catch(() => undefined);
-    if (info?.kind === "file") nodes.add(nodeKey(info));
+    if (info?.kind === "file") nodes.set(nodeKey(info), path);
   }
 }

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 import { currentUser } from "../../src/host/files.ts";
+import { pathFromText } from "../../src/tail/byte-path.ts";
+import type { HintSource } from "../../src/tail/hints.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { AutoClock } from "./auto-clock.ts";
 import { Place } from "./conformance/place.ts";
@@ -139,6 +141,29 @@ test("keys and grants are not read by whatever name: hard links, links, patterns
   const refuse = ["/etc/sealtail/grant.key", "/state"];
   const reader = await read(files, ["/log/*", "/etc/sealtail/*", "/state/**"], refuse);
   assert.deepEqual(reader.lines(), ["line"]);
+});
+
+test("a log that got the inode of a deleted key is read, however soon it goes away", async () => {
+  const { files, put } = tree();
+  put("/etc/sealtail/grant.key", "PRIVATE\n", us);
+  let hint = (_path: string): void => {};
+  const hints: HintSource = ({ onHint }) => {
+    hint = (path) => onHint(pathFromText(path), true);
+    return { watch: () => {}, resting: false, complete: true, close: async () => {} };
+  };
+  const refuse = ["/etc/sealtail/grant.key"];
+  const options = { files, clock: new AutoClock(), include: ["/log/*.log"], refuse, hints };
+  const reader = await Reader.start(options);
+  await reader.pullFor(1);
+  // To us it is the same: its name is gone, and its inode is that of a file made since.
+  await files.rename("/etc/sealtail/grant.key", "/log/app.log");
+  put("/log/app.log", "line\n", us);
+  hint("/log/app.log");
+  await reader.pullFor(1);
+  await files.rename("/log/app.log", "/log/app.log.1");
+  await reader.pullFor(10_000);
+  assert.deepEqual(reader.lines(), ["line"]);
+  assert.deepEqual(said(reader), []);
 });
 
 test("a writer's link to a file of root's is not followed by root", async (t) => {
