@@ -38,10 +38,12 @@ async function chainsIn(files: FakeFiles): Promise<string[]> {
 
 test("a start clears a folder, a grant and a torn genesis of chains that never began", async () => {
   const disk = new FakeFiles();
-  const [bare, granted, torn, empty, half, whole] = ["a", "b", "c", "d", "e", "f"].map((each) =>
-    begun(each),
-  ) as ChainBuilder[];
+  const labels = ["a", "b", "c", "d", "e", "f", "g"];
+  const [bare, granted, torn, empty, half, whole, hollow] = labels.map(begun) as ChainBuilder[];
   const genesis = torn?.blocks[0]?.bytes as Uint8Array;
+  // A power cut left it with its size and without its payload.
+  const nuls = new Uint8Array(hollow?.blocks[0]?.bytes.length ?? 0);
+  nuls.set(hollow?.blocks[0]?.head ?? []);
   await using rig = await startOver(disk, () => {
     disk.put(inStore(`${chainPath(bare?.name ?? "")}/x`), "");
     disk.remove(inStore(`${chainPath(bare?.name ?? "")}/x`));
@@ -50,6 +52,8 @@ test("a start clears a folder, a grant and a torn genesis of chains that never b
     disk.put(inStore(blocksPath(torn?.name ?? "", 0)), genesis.subarray(0, genesis.length - 1));
     disk.put(inStore(grantPath(empty?.name ?? "")), empty?.grant ?? "");
     disk.put(inStore(blocksPath(empty?.name ?? "", 0)), "");
+    disk.put(inStore(grantPath(hollow?.name ?? "")), hollow?.grant ?? "");
+    disk.put(inStore(blocksPath(hollow?.name ?? "", 0)), nuls);
     disk.put(inStore(`${grantPath(half?.name ?? "")}.tmp`), "sealtail/1 gr");
   });
   assert.deepEqual(await chainsIn(disk), []);
