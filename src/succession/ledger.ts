@@ -4,7 +4,8 @@
 // - Old chains may hold the same bytes: a chain that was replaced in the middle holds copies of
 //   what an older one still has. What was taken once is not taken again.
 // - Bytes that no old block holds any more, though later ones of their source are there, become a
-//   gap. So each source goes on without a hole, whatever was lost.
+//   gap. So each source goes on without a hole, whatever was lost. Where only a snapshot says that
+//   there were some, the file is read again from there: it may still hold them.
 // - A source that was closed stays closed: its id never opens again.
 
 import { compareBytes, fromHex, hex } from "../core/bytes.ts";
@@ -128,8 +129,8 @@ export class Ledger {
   *#record(bytes: Uint8Array): Generator<AgentRecord> {
     const { type, value } = decodeRecord(bytes);
     if (type === "source") return yield* this.#meet(value, 0);
-    if (type === "snapshot") return yield* this.#meetAll(value["sources"]);
-    if (type === "predecessor") return yield* this.#meetAll(value["positions"]);
+    if (type === "snapshot") return yield* this.#meetAll(value["sources"], false);
+    if (type === "predecessor") return yield* this.#meetAll(value["positions"], true);
     if (type !== "end" && type !== "gap" && type !== "rewritten") return;
     const source = String(value["source"]);
     const entry = this.#open.get(source);
@@ -140,11 +141,13 @@ export class Ledger {
     if (type === "rewritten" && Number(value["to"]) <= entry.offset) yield* this.#edit(value);
   }
 
-  *#meetAll(list: JsonObject[string] | undefined): Generator<AgentRecord> {
-    for (const { record, offset } of positionsIn(list)) yield* this.#meet(record, offset);
+  // `elsewhere`: what lies before the offsets is sealed in a chain before, and is not sealed again.
+  *#meetAll(list: JsonObject[string] | undefined, elsewhere: boolean): Generator<AgentRecord> {
+    for (const { record, offset } of positionsIn(list))
+      yield* this.#meet(record, elsewhere ? offset : 0);
   }
 
-  // Of a source that is met at an offset, nobody has what came before.
+  // Of a source that is met at an offset, no old block has what came before.
   *#meet(record: JsonObject, offset: number): Generator<AgentRecord> {
     const source = hex(sourceIdOf(this.#suite, encodeRecord(record)));
     if (this.#open.has(source) || this.#closed.has(source)) return;

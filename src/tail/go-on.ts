@@ -81,7 +81,10 @@ export function align(
       const known = item !== undefined && item.id === follow.ref?.hex;
       if (known && follow.position === item.offset) continue;
       replaced.push({ before: follow, after: roster.replace(follow, item) });
-    } else if (!firstStart && follow.past === undefined) follow.skipTo = 0;
+    } else if (!firstStart) {
+      follow.skipTo = 0;
+      follow.past = undefined;
+    }
   }
   roster.await([...open.values()]);
   return { replaced, outside, outbox };

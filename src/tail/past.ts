@@ -2,7 +2,8 @@
 //
 // - A directory that was moved away and back, a volume that is mounted late, a file put back by
 //   hand: its source was closed, but its bytes are sealed, and are not sealed again.
-// - In memory only and bounded: after a restart such a file is a new one.
+// - In memory only and bounded: after a restart, or where another chain goes on, such a file is a
+//   new one. That chain knows what it holds; what a chain before was handed it may have left out.
 
 import type { SourceRecord } from "../core/record.ts";
 import type { FileInfo } from "../host/files.ts";

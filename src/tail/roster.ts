@@ -40,7 +40,7 @@ export class Roster {
   readonly #resume = new Map<NodeKey, ResumeOptions>();
   /** By inode and birth alone, for devices that were numbered anew. */
   readonly #resumeByInode = new Map<string, ResumeOptions>();
-  readonly #past = new Past();
+  #past = new Past();
   readonly #order: ReadonlyMap<string, number>;
   #newcomers = new Map<NodeKey, Newcomer>();
   /** Number of the sweep under way. */
@@ -99,6 +99,11 @@ export class Roster {
   /** Sources to resume whose files were not met yet. */
   get awaited(): ResumeOptions[] {
     return [...this.#resume.values()];
+  }
+
+  /** Another chain may not hold what was sealed of files that were let go. */
+  forgetPast(): void {
+    this.#past = new Past();
   }
 
   /** Gives up on a source to resume. */

@@ -124,6 +124,7 @@ export class Tail {
       this.#seen(after);
     }
     for (const follow of outside) this.#partings.release(follow);
+    this.#roster.forgetPast();
     if (this.#roster.awaited.length > 0) await this.#meetAll();
     for (const follow of this.#roster) this.#enlist(follow);
   }

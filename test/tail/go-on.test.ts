@@ -7,6 +7,7 @@ import { hex } from "../../src/core/bytes.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
 import { SourceTable } from "../../src/core/sources.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
+import type { TailOptions } from "../../src/tail/item.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { AutoClock } from "./auto-clock.ts";
 import { Reader } from "./reader.ts";
@@ -14,10 +15,14 @@ import { Reader } from "./reader.ts";
 const log = "/log/app.log";
 const all = (): boolean => true;
 
-async function follow(content: string): Promise<{ files: FakeFiles; reader: Reader }> {
+async function follow(
+  content: string,
+  more: Partial<TailOptions> = {},
+): Promise<{ files: FakeFiles; reader: Reader }> {
   const files = new FakeFiles();
   files.put(log, content);
-  const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+  const options = { files, clock: new AutoClock(), include: ["/log/*.log"], ...more };
+  const reader = await Reader.start(options);
   return { files, reader };
 }
 
@@ -93,6 +98,40 @@ test("what is outside the next grant is counted, and let go", async () => {
   await reader.tail.goOn({ resume: [], firstStart: false, scope });
   await reader.pullFor(5000);
   assert.deepEqual(reader.lines(), ["one"]);
+});
+
+test("a file that the grants of one chain left out is read whole under the next that covers it", async () => {
+  const { reader } = await follow("one\n");
+  await reader.pull();
+  await reader.tail.goOn({ resume: [], firstStart: false, scope: () => false });
+  await reader.pullFor(5000);
+  await reader.tail.goOn({ resume: [], firstStart: false, scope: all });
+  reader.table.restore([]);
+  reader.spans = [];
+  await reader.pullFor(5000);
+  assert.equal(reader.textAt(log), "one\n");
+  assert.deepEqual([...reader.holes.values()], []);
+});
+
+test("a file that was let go and is back is read whole where another chain goes on", async () => {
+  for (const backBefore of [true, false]) {
+    const { files, reader } = await follow("one\n", { maxOpenFiles: 1, idleCloseMs: 0 });
+    files.put("/log/other.log", "needs a descriptor\n");
+    await reader.pullFor(30_000);
+    await files.rename(log, "/elsewhere");
+    await reader.pullFor(60_000);
+    assert.equal(reader.said().at(-1), "end deleted");
+    if (backBefore) await files.rename("/elsewhere", log);
+    if (backBefore) for (let i = 0; i < 5; i += 1) await reader.tail.wait(3000);
+    await reader.tail.goOn({ resume: [], firstStart: false, scope: all });
+    if (!backBefore) await files.rename("/elsewhere", log);
+    reader.table.restore([]);
+    reader.spans = [];
+    reader.holes.clear();
+    await reader.pullFor(60_000);
+    assert.equal(reader.textAt(log), "one\n");
+    assert.deepEqual([...reader.holes.values()], []);
+  }
 });
 
 test("a source whose file is nowhere any more is a gap once the next chain is known", async () => {
