@@ -216,8 +216,9 @@ export class FileJudge {
 
   /** A file that is said to be gone was, for a while, not to be found. */
   #losses(): void {
-    for (const { item, tick } of this.#readings) {
-      const gone = item.kind === "gap" && item.cause === "rotated-away";
+    for (const reading of this.#readings) {
+      const { item, tick } = reading;
+      const gone = item.kind === "gap" && item.cause === "rotated-away" && !this.#isHole(reading);
       if (!gone && !(item.kind === "end" && item.cause === "deleted")) continue;
       const life = this.#lives.find(({ begun, over }) => begun <= tick && tick <= over);
       // What was stated since the last rest no vault may have: then an heir states it again.
@@ -241,7 +242,7 @@ export class FileJudge {
     for (const { from, to, piece } of runs) {
       for (let at = from; at < Math.min(to, data); at += 1) {
         if (this.#sealed.isSealed(piece, at) || this.#isEdit(piece, at)) continue;
-        missing.push(at);
+        if (!this.#inHole(at, piece)) missing.push(at);
       }
     }
     this.#missed(missing, (at) => `byte ${at} is there in the end and was not sealed`);
@@ -272,7 +273,7 @@ export class FileJudge {
         // What stood behind these NULs was cut off: now they are room that nobody filled.
         if (death === forever && at >= this.#log.now.data) continue;
         if (!this.#showed(life, at, piece) || this.#isEdit(piece, at)) continue;
-        if (this.#inGap(at, death, tick)) continue;
+        if (this.#inGap(at, piece, tick)) continue;
         gone ||= death === forever ? "is still there" : `was gone at ${death}`;
         missing.push(at);
       }
@@ -356,16 +357,39 @@ export class FileJudge {
 
   /**
    * Whether a gap speaks of the byte: one that was cut off is spoken of afterwards. Once a file was
-   * changed where no pattern means it, nothing is read of it any more.
+   * changed where no pattern means it, nothing is read of it any more. What is skipped is sealed
+   * elsewhere.
    */
-  #inGap(at: number, death: number, seen: number): boolean {
+  #inGap(at: number, piece: Piece, seen: number): boolean {
     const { disturbed } = this.#log;
-    return this.#readings.some(({ item, tick }) => {
-      if (item.kind !== "gap") return false;
-      const covers = item.to === undefined || (item.offset <= at && at < item.to);
+    const death = deathOf(piece, at);
+    const stated = this.#readings.some(({ item: { kind, cause, offset, to }, tick }) => {
+      if (kind !== "gap") return false;
+      if (to !== undefined) return cause !== "skipped" && offset <= at && at < to && tick >= seen;
       const { from } = timeWith(this.#outside, tick);
-      const left = item.to === undefined && disturbed.some((each) => from < each && each <= tick);
-      return covers && tick >= (item.cause === "truncated" && !left ? death : seen);
+      const left = disturbed.some((each) => from < each && each <= tick);
+      return tick >= (cause === "truncated" && !left ? death : seen);
     });
+    return stated || this.#inHole(at, piece);
+  }
+
+  /** Whether the byte lies in a hole, which stays one when the file is looked at later. */
+  #inHole(at: number, piece: Piece): boolean {
+    return this.#readings.some((reading) => {
+      const { offset, to = 0 } = reading.item;
+      return offset <= at && at < to && reading.tick >= piece.born && this.#isHole(reading);
+    });
+  }
+
+  /**
+   * Whether a gap is a hole in what was sealed: a buffer lost the bytes in it, and still has those
+   * right behind, which are sealed in their order.
+   */
+  #isHole({ item: { kind, cause, source, to }, tick }: Reading): boolean {
+    if (kind !== "gap" || cause !== "rotated-away" || to === undefined) return false;
+    return this.#readings.some(
+      ({ item, tick: read }) =>
+        item.kind === "span" && item.source === source && item.offset === to && read < tick,
+    );
   }
 }

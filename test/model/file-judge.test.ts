@@ -1,4 +1,5 @@
-// What the judge asks for of a file that left its pattern: nothing that began there.
+// What the judge asks for of one file: all that was seen of it, but nothing that began where no
+// pattern means it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -38,26 +39,23 @@ class Story {
     return this;
   }
 
-  says(kind: Sealed["kind"], text = ""): this {
+  says(kind: Sealed["kind"], text = "", more: Partial<Sealed> = {}): this {
     this.#ledger.tick += 1;
     const record = { path: wanted, generation: 0 } as unknown as SourceRecord;
     const item = { kind, source: "s", record, time: 0, offset: 0, to: undefined };
-    const bytes = Buffer.from(text);
+    const rest = { bytes: Buffer.from(text), cause: "", place: "", ...more };
     const { tick } = this.#ledger;
-    this.#readings.push({
-      ...{ first: tick, tick },
-      item: { ...item, bytes, cause: "", place: "" },
-    });
+    this.#readings.push({ tick, first: tick, item: { ...item, ...rest } });
     return this;
   }
 
-  complaints(): string[] {
+  complaints(isThere = false): string[] {
     const over = this.#ledger.tick + 1;
     const chains = { leftOut: new Map(), report: { chains: [] } } as unknown as Chains;
     const scopes = [{ tick: 0, sources: [] }];
     const lives = [{ number: 0, begun: 0, over, rested: [over] }];
     return new FileJudge(this.#log(), this.#readings, [], { lives, scopes, chains }).complaints(
-      false,
+      isThere,
     );
   }
 }
@@ -94,4 +92,20 @@ test("what was seen in its pattern, or by nobody outside of it, is owed", () => 
   assert.match(seen.isCalled(rotated).isSeen(false).says("end").complaints().join(), /is nowhere/);
   const unseen = rotatedAway().isCalled(wanted).holds("123456").isCalled(rotated);
   assert.match(unseen.isSeen(false).says("end").complaints().join(), /is nowhere/);
+});
+
+test("a hole before sealed bytes is no loss again when the file is looked at later", () => {
+  const hole = { offset: 0, to: 4, cause: "rotated-away" };
+  const told = (): Story => new Story().holds("one\ntwo\n").isCalled(wanted).says("source");
+  const read = told().says("span", "two\n", { offset: 4 }).says("gap", "", hole).isSeen(true);
+  assert.deepEqual(read.complaints(true), []);
+  const unread = told().says("gap", "", hole).says("span", "two\n", { offset: 4 }).isSeen(true);
+  assert.match(unread.complaints(true).join(), /always there.* is nowhere.* there in the end/);
+});
+
+test("what is skipped must be sealed elsewhere", () => {
+  const skipped = { offset: 0, to: 4, cause: "skipped" };
+  const story = new Story().holds("one\ntwo\n").isCalled(wanted).isSeen(true).says("source");
+  story.says("gap", "", skipped).says("span", "two\n", { offset: 4 });
+  assert.match(story.complaints().join(), /byte 0, .* is nowhere/);
 });
