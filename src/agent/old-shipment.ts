@@ -146,10 +146,13 @@ export class OldShipment {
   }
 }
 
-/** The vault judged the grant or the block; anybody on the way may say anything else. */
+/**
+ * The vault judged the grant or the block, and says what is wrong with it; anybody on the way may
+ * say anything else.
+ */
 function isFinal(outcome: Outcome, code: string): boolean {
   if (outcome === "bad-receipt") return code === "root-unknown";
-  return outcome === "refused" && /^http-4(?:03|22)\b/.test(code);
+  return outcome === "refused" && /^http-4(?:03|22) /.test(code);
 }
 
 /** One more than the newest block before which all of the newest segment is whole; the tree there. */

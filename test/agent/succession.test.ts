@@ -574,6 +574,32 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), "a\nagain\n");
   });
 
+  test("a proxy that refuses says nothing of what the vault has: no chain is passed over for it", async () => {
+    await using world = await World.make();
+    const found = loseAnswers(world);
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.until(() =>
+      [...world.vault.chains.values()].some(({ stored }) => stored.length > 1),
+    );
+    await world.kill();
+    await replaceKeys(world);
+    await world.newGrant();
+    found();
+    const post = world.vault.post.bind(world.vault);
+    world.vault.post = async (): Promise<Answer> => ({ outcome: "refused", code: "http-403" });
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-vault", 15_000);
+    world.vault.post = post;
+    await world.until(() => world.vault.chains.size === 2, 15_000);
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(reasons.length, 1);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\n");
+  });
+
   test("another grant is taken while the vault refuses the chain, without a restart", async () => {
     await using world = await World.make();
     const post = world.vault.post.bind(world.vault);

@@ -214,8 +214,7 @@ test("what an older chain knew of a file before it was written anew is no loss t
   await reader.pullFor(5000);
   const resume = reader.resume();
   assert.equal(resume[0]?.offset, 9);
-  // After a restart the buffer is lost: it only reaches to the first generation. A vault knows
-  // more.
+  // After a restart the buffer only reaches to the first generation. A vault knows more.
   await reader.open({ resume: [old], firstStart: false });
   await reader.tail.wait(3000);
   const said = reader.said().length;
