@@ -145,6 +145,7 @@ export class AgentMetrics implements Meter {
   readonly #registry = new Registry();
   readonly #gauge: Gauge;
   readonly #config: AgentConfig;
+  #sources: ReadonlyMap<string, TailNumbers> = new Map();
   readonly #sync: Histogram;
   readonly #sign: Histogram;
   readonly #walFailures: Counter<"code">;
@@ -218,6 +219,8 @@ export class AgentMetrics implements Meter {
   }
 
   text(): Promise<string> {
+    // Once for all series: it asks every file.
+    this.#sources = this.#gauge.tail()?.stats() ?? new Map();
     return this.#registry.metrics();
   }
 
@@ -282,7 +285,7 @@ export class AgentMetrics implements Meter {
   #registerSources(): void {
     const registers = [this.#registry];
     const names = this.#config.sources.map(({ name }) => name);
-    const read = (): Map<string, TailNumbers> => this.#gauge.tail()?.stats() ?? new Map();
+    const read = (): ReadonlyMap<string, TailNumbers> => this.#sources;
     for (const [name, help, value] of sourceGauges) {
       new PromGauge({
         name: prefix + name,

@@ -25,7 +25,7 @@ export class Room {
   #walThen = 0;
   #said = false;
   readonly #stats: (dev: bigint) => ReadonlyMap<string, TailNumbers>;
-  /** Those when the disk was looked at. */
+  /** Bytes of deleted files when the disk was looked at, once the reserve is given. */
   #pinnedThen = 0;
   why: AgentState & ("buffer-full" | "disk-full" | "no-descriptors") = "buffer-full";
   /** What closed blocks wait for, as long as they do. */
@@ -68,12 +68,18 @@ export class Room {
     this.#stale = false;
     this.#freeBytes = await files.freeBytes(state.path);
     this.#walThen = this.#live.wal.bytes;
-    const disk = await files.stat(state.path);
-    const stats = disk === undefined ? [] : [...this.#stats(disk.dev).values()];
-    this.#pinnedThen = stats.reduce((sum, { pinnedBytes }) => sum + pinnedBytes, 0);
+    if (!reserve.held) await this.#lookAtPinned();
     // Twice: what was just given back must not be taken from whoever is about to need it.
     const plenty = this.#freeBytes >= 2 * reserve.bytes + this.#margin;
     if (!reserve.held && this.shortage === undefined && plenty) await reserve.take();
+  }
+
+  // All files are asked: not where nobody wants to know.
+  async #lookAtPinned(): Promise<void> {
+    const { files, state } = this.#context;
+    const disk = await files.stat(state.path);
+    const stats = disk === undefined ? [] : [...this.#stats(disk.dev).values()];
+    this.#pinnedThen = stats.reduce((sum, { pinnedBytes }) => sum + pinnedBytes, 0);
   }
 
   /** What drafts may take before the disk is looked at again. */

@@ -10,7 +10,7 @@
 
 import { isUtf8 } from "node:buffer";
 import type { BigIntStats, Dirent, Stats } from "node:fs";
-import { constants, statSync } from "node:fs";
+import { constants, readlinkSync, statSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import fs from "node:fs/promises";
 import type { SealtailError } from "../core/errors.ts";
@@ -63,7 +63,7 @@ export interface OpenFile {
   sync(): Promise<void>;
   stat(): Promise<FileInfo>;
   /** The path at which it lies now, without links; undefined where the system does not say. */
-  place?(): Promise<Uint8Array | undefined>;
+  place?(): Uint8Array | undefined;
   /** Closing twice is fine. */
   close(): Promise<void>;
 }
@@ -164,19 +164,23 @@ function syncFailed(doing: string, path: Path, cause: unknown): SealtailError {
   return error;
 }
 
-async function placeOf(descriptor: number): Promise<Uint8Array | undefined> {
+// The kernel answers from its memory, whatever disk the file lies on: not worth a trip to the pool.
+function placeOf(descriptor: number): Uint8Array | undefined {
   if (process.platform !== "linux") return undefined;
-  const link = `/proc/self/fd/${descriptor}`;
-  const path = await fs.readlink(link, { encoding: "buffer" }).catch(() => undefined);
-  // Otherwise it is not reachable from our root.
-  return path?.[0] === slash ? path : undefined;
+  try {
+    const path = readlinkSync(`/proc/self/fd/${descriptor}`, { encoding: "buffer" });
+    // Otherwise it is not reachable from our root.
+    return path[0] === slash ? path : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 class SystemFile implements OpenFile {
   readonly #handle: FileHandle;
   readonly #path: Path;
   #closed = false;
-  readonly place = (): Promise<Uint8Array | undefined> => placeOf(this.#handle.fd);
+  readonly place = (): Uint8Array | undefined => placeOf(this.#handle.fd);
 
   constructor(handle: FileHandle, path: Path) {
     this.#handle = handle;

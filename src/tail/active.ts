@@ -1,26 +1,25 @@
 // Pure. Active: files that change now or lately did. They are looked at often, each in its turn.
 //
-// - Where there are very many directories sweeps are rare, and hints come from some only. Then the
-//   quiet files have their turn here, too: rounds, as frequent as if they were all there is.
+// - Where there is much beside the followed files, directories or names, sweeps are rare. Then the
+//   quiet files have their turn here, too: rounds, as frequent as if they were all there is. Where
+//   sweeps are rare because of the files themselves, a round would only look twice.
 
 import type { Follow } from "./follow.ts";
-import { activeLookEveryUs, activeUs, lookEveryUs, pollMax, pollUs } from "./pace.ts";
+import { activeLookEveryUs, activeUs, pollMax, pollUs } from "./pace.ts";
 
 const never = Number.POSITIVE_INFINITY;
 const roundSlice = 32;
 
 export class Active {
   readonly #files = new Set<Follow>();
-  readonly #rescanUs: number;
   #due = 0;
   /** Quiet files that are still to be looked at in this round. */
   #round: Follow[] = [];
   #roundDue = never;
-  #nextRound = 0;
-
-  constructor(rescanUs: number) {
-    this.#rescanUs = rescanUs;
-  }
+  /** How long a round takes, in µs. */
+  #roundUs = 0;
+  /** Of that, the share of each file. */
+  #shareUs = 0;
 
   add(follow: Follow): void {
     this.#files.add(follow);
@@ -51,11 +50,10 @@ export class Active {
   #quiet(now: number, all: Iterable<Follow>): Follow[] {
     if (this.#round.length === 0) {
       this.#round = [...all].reverse();
-      this.#nextRound = now + Math.max(this.#rescanUs, this.#round.length * lookEveryUs);
+      this.#shareUs = this.#roundUs / Math.max(1, this.#round.length);
     }
     const batch = this.#round.splice(-roundSlice).reverse();
-    const pause = Math.max(1, batch.length) * lookEveryUs;
-    this.#roundDue = this.#round.length > 0 ? now + pause : Math.max(this.#nextRound, now + pause);
+    this.#roundDue = now + this.#shareUs * Math.max(1, batch.length);
     return batch;
   }
 
@@ -64,10 +62,14 @@ export class Active {
     if (now >= this.#due) this.#due = now + Math.max(pollUs, count * activeLookEveryUs);
   }
 
-  /** A sweep is over, and the next one is `period` µs away: rounds are needed or not. */
-  swept(now: number, period: number): void {
-    if (period <= 2 * this.#rescanUs) this.#roundDue = never;
-    else if (this.#roundDue === never) this.#roundDue = now + this.#rescanUs;
+  /**
+   * A sweep is over, and the next one is `period` µs away, `alone` if the followed files were all
+   * there is: rounds are needed or not.
+   */
+  swept(now: number, period: number, alone: number): void {
+    this.#roundUs = alone;
+    if (period <= 2 * alone) this.#roundDue = never;
+    else if (this.#roundDue === never) this.#roundDue = now;
   }
 
   /** Drops a file that was not written to for long. Returns whether it was. */

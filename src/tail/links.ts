@@ -96,10 +96,17 @@ export class Links {
     return [target, text && pathFromHost(text)];
   }
 
+  /** Whether a file lies under its path's own name where trusted links lead its directory. */
+  async #liesIn(dir: BytePath, path: BytePath, opened: BytePath): Promise<boolean> {
+    const { real } = await this.#directory(dir);
+    return real !== undefined && opened === joinNames(real, path.slice(path.lastIndexOf("/") + 1));
+  }
+
   /** Whether the open file is what its path leads to by trusted links. */
   async leadsTo(path: BytePath, file: OpenFile): Promise<boolean> {
-    const opened = await file.place?.();
+    const opened = file.place?.();
     if (opened === undefined) this.forget();
+    else if (await this.#liesIn(directoryOf(path), path, pathFromHost(opened))) return true;
     let { real } = await this.resolve(path);
     if (opened !== undefined && pathFromHost(opened) !== real) {
       // A link may have moved, as its owner may move it, since the directory was resolved.

@@ -46,7 +46,7 @@ export class Tail {
   readonly #counts = new Map<string, TailCounts>();
   readonly #pace: Pace;
   readonly #partings: Partings;
-  readonly #active: Active;
+  readonly #active = new Active();
   /** Files whose last line waits for its LF. */
   readonly #partials = new Set<Follow>();
   readonly #hinted = new Hinted();
@@ -63,7 +63,6 @@ export class Tail {
     this.#scope = options.scope ?? (() => true);
     const { clock, files, diag, suite, sources, resume, firstStart, mayDeclare } = options;
     this.#pace = paceOf(options);
-    this.#active = new Active(this.#pace.rescanUs);
     const { partialAgeUs } = this.#pace;
     for (const { name } of sources) this.#counts.set(name, newCounts());
     this.#discover = new Discover(files, diag, sources, options.refuse);
@@ -239,12 +238,12 @@ export class Tail {
   }
 
   #sweepSoon(): void {
-    const wait = Math.max(200 * msUs, this.#period / 8);
+    const wait = Math.max(200 * msUs, this.#period() / 8);
     this.#sweepDue = Math.min(this.#sweepDue, this.#sweptAt + wait);
   }
 
-  get #period(): number {
-    return sweepPeriod(this.#pace, this.#sweeper, this.#hints?.complete === true);
+  #period(last: { readonly looks: number; readonly names: number } = this.#sweeper): number {
+    return sweepPeriod(this.#pace, last, this.#hints?.complete === true);
   }
 
   #nextDue(): number {
@@ -312,8 +311,9 @@ export class Tail {
     const now = this.#options.clock.mono();
     this.#roster.skipping = false;
     this.#sweptAt = now;
-    this.#sweepDue = now + this.#period;
-    this.#active.swept(now, this.#period);
+    this.#sweepDue = now + this.#period();
+    const { size } = this.#roster;
+    this.#active.swept(now, this.#period(), this.#period({ looks: size, names: size }));
     for (const follow of this.#roster) {
       const lost = !follow.located && follow.missedSweeps >= searchSweeps;
       const gone = lost && follow.handle === undefined && this.#discover.missing === undefined;

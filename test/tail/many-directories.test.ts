@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Path } from "../../src/host/files.ts";
 import type { HintSource } from "../../src/tail/hints.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
 import { FakeFiles } from "../fakes/files.ts";
@@ -24,6 +25,31 @@ test("followed files are looked at in time, however many directories there are",
   assert.deepEqual(reader.lines(), ["one", "two"]);
   assert.equal(reader.tail.search().directories, 3_002);
   assert.equal(reader.tail.search().missing, undefined);
+});
+
+test("quiet files are looked at by sweeps alone where they are all there is", async () => {
+  let looks = 0;
+  const files = new (class extends FakeFiles {
+    override stat(path: Path): ReturnType<FakeFiles["stat"]> {
+      looks += 1;
+      return super.stat(path);
+    }
+  })();
+  const count = 1_000;
+  for (let n = 0; n < count; n += 1) files.put(`/log/f${n}.log`, "one\n");
+  const hints: HintSource = () => ({
+    watch: () => undefined,
+    resting: false,
+    complete: true,
+    close: async () => undefined,
+  });
+  const reader = await Reader.start({ files, clock: new AutoClock(), include, hints });
+  await reader.pullFor(60_000);
+  assert.equal(reader.lines().length, count);
+  looks = 0;
+  await reader.pullFor(120_000);
+  // A sweep of a thousand files is 10.4 s away from the next.
+  assert.ok(looks >= 11 * count && looks < 15 * count, `${looks} looks`);
 });
 
 test("a directory that cannot be listed is said, and what is beside it is followed", async () => {
