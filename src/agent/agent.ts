@@ -23,10 +23,11 @@ import { VaultSink } from "../ship/vault-sink.ts";
 import type { HintSource } from "../tail/hints.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
 import type { AgentConfig } from "./config.ts";
+import { Descriptors } from "./descriptors.ts";
 import { Feed } from "./feed.ts";
 import { Gauge } from "./gauge.ts";
 import { AgentMetrics } from "./metrics.ts";
-import { type NextChainContext, nextChain } from "./next-chain.ts";
+import { type NextChain, type NextChainContext, nextChain } from "./next-chain.ts";
 import { Offer } from "./offer.ts";
 import { liveness, openOperations } from "./operations.ts";
 import { Reserve } from "./reserve.ts";
@@ -62,6 +63,13 @@ export interface AgentOptions {
   readonly compress?: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
+/** What is there before the agent is. */
+interface Own {
+  readonly descriptors: Descriptors;
+  readonly state: StateDir;
+  readonly reserve: Reserve;
+}
+
 export interface AgentEnd {
   /** Blocks that the vault has not receipted. */
   readonly unsent: number;
@@ -91,6 +99,7 @@ export class Agent {
   readonly #asking = new AbortController();
   #stop: { readonly reason: string; readonly since: number } | undefined;
   #session: Session | undefined;
+  readonly #descriptors: Descriptors;
   readonly #tailing: Tailing;
   #feed: Feed | undefined;
   /** Those of the chain that is gone on with. */
@@ -100,16 +109,24 @@ export class Agent {
   #shortage: Shortage | undefined;
   #operations: HttpListener | undefined;
 
-  private constructor(options: AgentOptions, state: StateDir, reserve: Reserve, lock: StateLock) {
-    const { config, suite, clock, files, random, diag, version, host, env } = options;
+  private constructor(
+    options: AgentOptions,
+    { descriptors, state, reserve }: Own,
+    lock: StateLock,
+  ) {
+    const { config, suite, clock, random, diag, version, host, env } = options;
+    const { files } = descriptors;
     this.#options = options;
     this.#lock = lock;
+    this.#descriptors = descriptors;
     this.#vaults = pairVaultKeys(
       config.trust.vault_keys.map((text) => parseVerifierKey(suite, text)),
     );
     const { url, tls } = config.sink;
     const userAgent = `sealtail/${version}`;
-    this.#sink = options.sink ?? new VaultSink({ env, files, clock, diag, url, tls, userAgent });
+    const connects = <T>(open: () => Promise<T>): Promise<T> => descriptors.get(open);
+    this.#sink =
+      options.sink ?? new VaultSink({ env, files, clock, diag, url, tls, userAgent, connects });
     const sink = this.#sink;
     const asks = sink instanceof VaultSink;
     this.#reads =
@@ -138,7 +155,7 @@ export class Agent {
       },
       reserve,
       onShortage: (shortage, growsOn) => {
-        if (growsOn === true) this.#growsOn(shortage as Shortage);
+        if (growsOn === true) this.#sayGrowsOn(shortage as Shortage);
         else this.#onShortage(shortage);
       },
       meter: this.#metrics,
@@ -149,19 +166,22 @@ export class Agent {
         this.gauge.damagedSegments += segments;
       },
     };
-    this.#tailing = new Tailing(this.#context, this.#refused());
+    this.#tailing = new Tailing(this.#context, options.files, this.#refused());
+    descriptors.from(this.#tailing, this.gauge);
     this.gauge.tail = () => this.#tailing.tail;
   }
 
   /** Locks the state directory and opens the metrics listener; run() does the work. */
   static async start(options: AgentOptions): Promise<Agent> {
-    const state = new StateDir(options.files, options.config.state_dir);
+    const descriptors = new Descriptors(options);
+    const { files } = descriptors;
+    const state = new StateDir(files, options.config.state_dir);
     await state.prepare();
-    const { clock, diag, config, files, lock: take = lockStateDir, listens = true } = options;
+    const { clock, diag, config, lock: take = lockStateDir, listens = true } = options;
     const lock = await take(config.state_dir);
     const spare = Math.min(reserveMax, Math.floor(config.buffer.max_bytes / 10));
     const reserve = await Reserve.open(files, state.reserve, spare);
-    const agent = new Agent(options, state, reserve, lock);
+    const agent = new Agent(options, { descriptors, state, reserve }, lock);
     if (!listens) return agent;
     try {
       agent.#operations = await openOperations(
@@ -228,7 +248,8 @@ export class Agent {
   async #work(): Promise<AgentEnd> {
     try {
       for (let drafts: readonly Uint8Array[] = []; ; ) {
-        const next = await nextChain(this.#parts(), drafts);
+        const begin = (): Promise<NextChain> => nextChain(this.#parts(), drafts);
+        const next = await this.#descriptors.patiently(this.#stopping.signal, begin);
         if ("unsent" in next) return next;
         const end = await this.#runOn(next.live);
         if ("stopped" in end) return { unsent: end.unsent };
@@ -255,7 +276,7 @@ export class Agent {
   }
 
   async #runOn(live: LiveChain): ReturnType<Session["run"]> {
-    const { clock, files } = this.#options;
+    const { clock, files } = this.#context;
     this.gauge.chain = live.id;
     this.gauge.headBlock = live.head.blockNo;
     this.gauge.headSeq = live.seq;
@@ -295,19 +316,10 @@ export class Agent {
   }
 
   // The reserve is not given for it: its inode is the receipt's, which frees the buffer.
-  #growsOn(shortage: Shortage): void {
-    if (!this.#saidGrowsOn) {
-      this.#options.diag.error(
-        "couldn't begin another segment of the buffer, the newest grows on",
-        {
-          error: shortage,
-        },
-      );
-    }
+  #sayGrowsOn(error: Shortage): void {
+    const phrase = "couldn't begin another segment of the buffer, the newest grows on";
+    if (!this.#saidGrowsOn) this.#options.diag.error(phrase, { error });
     this.#saidGrowsOn = true;
-    if (shortage.code !== "too-many-open-files") return;
-    this.#session?.onShortage(shortage);
-    this.#session?.onShortage(undefined);
   }
 
   #onShortage(shortage: Shortage | undefined): void {

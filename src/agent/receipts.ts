@@ -68,9 +68,6 @@ export class ReceiptFile implements ReceiptStore {
   #newest: { readonly note: Uint8Array; readonly size: number } | undefined;
   #work: Promise<void> = Promise.resolve();
 
-  /** Told when there is no descriptor to write with. */
-  onNoDescriptor: () => void = () => {};
-
   constructor(
     { files, suite }: Pick<ReceiptReading, "files" | "suite">,
     path: string,
@@ -101,7 +98,6 @@ export class ReceiptFile implements ReceiptStore {
         await this.#slots.write(note);
       } catch (error) {
         if (!isShortage(error)) throw error;
-        if (error.code === "too-many-open-files") this.onNoDescriptor();
         if (error.code !== "disk-full" || this.#reserve === undefined) throw error;
         await this.#reserve.give();
         await this.#slots.write(note);

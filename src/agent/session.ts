@@ -87,7 +87,6 @@ export class Session {
     this.#caller = tailing;
     const { suite, clock, random, diag, reserve } = context;
     this.#receipts = new ReceiptFile(context, live.dir.receipt, live.receipt, reserve);
-    this.#receipts.onNoDescriptor = () => this.tail.spare();
     this.#room = new Room(context, live, options.gauge, (dev) => this.tail.stats(dev));
     this.#shipper = new Shipper({
       chainId: live.id,
@@ -205,7 +204,6 @@ export class Session {
    */
   onShortage(shortage: Shortage | undefined): void {
     this.#room.shortage = shortage?.code;
-    if (shortage?.code === "too-many-open-files") this.tail.spare();
     if (shortage === undefined) return;
     this.#options.gauge.lastTurn = this.#options.context.clock.mono();
     this.#caller.standIn(turnMs);

@@ -10,6 +10,7 @@ import type { SourcePosition, SourceRecord } from "../core/record.ts";
 import { encodeRecord, sourceIdOf } from "../core/record.ts";
 import type { SealedTail } from "../core/sealed-tails.ts";
 import { descriptorLimit } from "../host/descriptors.ts";
+import type { Files } from "../host/files.ts";
 import type { ResumeOptions } from "../tail/item.ts";
 import { Tail } from "../tail/tail.ts";
 import type { ChainContext } from "./chain.ts";
@@ -35,6 +36,7 @@ const lookMs = 500;
 
 export class Tailing {
   readonly #context: ChainContext;
+  readonly #files: Files;
   /** Paths that are never tailed: our own data. */
   readonly #refuse: readonly string[];
   #tail: Tail | undefined;
@@ -42,8 +44,10 @@ export class Tailing {
   #inUse = false;
   #standIn: { readonly over: AbortController; readonly done: Promise<void> } | undefined;
 
-  constructor(context: ChainContext, refuse: readonly string[]) {
+  /** `files`: the machine's; the tail itself gives way where descriptors are few. */
+  constructor(context: ChainContext, files: Files, refuse: readonly string[]) {
     this.#context = context;
+    this.#files = files;
     this.#refuse = refuse;
   }
 
@@ -68,9 +72,9 @@ export class Tailing {
     readonly firstStart: boolean;
     readonly scope: (path: string) => boolean;
   }): Promise<Tail> {
-    const { config, clock, files, diag, suite, hints, mayDeclare } = this.#context;
+    const { config, clock, diag, suite, hints, mayDeclare } = this.#context;
     return Tail.start({
-      ...{ clock, files, diag, suite, hints, mayDeclare },
+      ...{ clock, files: this.#files, diag, suite, hints, mayDeclare },
       sources: config.sources.map(({ name, include, exclude, start_at }) => ({
         ...{ name, include, exclude },
         startAt: start_at,
@@ -117,6 +121,12 @@ export class Tailing {
     this.#standIn = { over, done };
     // Whoever comes next is told.
     done.catch(() => undefined);
+  }
+
+  /** The process has no descriptor left: some of the files' are given back, within `ms`. */
+  giveBack(ms: number): void {
+    this.#tail?.spare();
+    this.standIn(ms);
   }
 
   /** Follows the files until `work`, which does not use them, is done. */

@@ -37,6 +37,8 @@ export interface VaultSinkOptions {
   readonly files: Files;
   readonly clock: Clock;
   readonly diag: Diag;
+  /** Around what may connect: may get a descriptor, and try again where there was none. */
+  readonly connects?: <T>(open: () => Promise<T>) => Promise<T>;
   readonly limits?: Partial<HttpClientLimits> | undefined;
   /** Instead of the system's resolver. */
   readonly lookup?: Lookup | undefined;
@@ -93,12 +95,13 @@ export class VaultSink implements Sink, Connection {
     }
     if (this.#closed || signal.aborted) return { outcome: "timeout", code: "aborted" };
     try {
-      const answer = await this.#request(dispatcher, submission, signal);
+      const answer = await this.#connecting(() => this.#request(dispatcher, submission, signal));
       this.#unhelpful = answer.outcome === "receipt" ? 0 : this.#unhelpful + 1;
       return answer;
     } catch (error) {
       this.#options.diag.debug("request failed", { cause: error as Error });
       if (signal.aborted) return { outcome: "timeout", code: "aborted" };
+      if (error instanceof SealtailError) return { outcome: "local", code: error.code };
       const answer = readFailure(error);
       return this.#blamesUs(answer) ? { outcome: "local", code: "certificate-expired" } : answer;
     }
@@ -108,7 +111,21 @@ export class VaultSink implements Sink, Connection {
     const dispatcher = await this.#connection();
     const headers = { accept: "*/*", "user-agent": this.#options.userAgent };
     const base = this.#url.pathname.replace(/\/$/, "");
-    return get(dispatcher, { origin: this.#url.origin, path: `${base}${path}`, headers }, signal);
+    const { origin } = this.#url;
+    const wanted = { origin, path: `${base}${path}`, headers };
+    return await this.#connecting(() => get(dispatcher, wanted, signal));
+  }
+
+  /** Without a descriptor for a socket nothing was sent. */
+  async #connecting<T>(request: () => Promise<T>): Promise<T> {
+    const { connects = (open) => open() } = this.#options;
+    return await connects(() =>
+      request().catch((cause: unknown) => {
+        if (!["EMFILE", "ENFILE"].includes(codeOf(cause))) throw cause;
+        const message = "couldn't connect: no descriptor is left";
+        throw new SealtailError("too-many-open-files", message, { cause });
+      }),
+    );
   }
 
   /** A peer that wants no expired certificate just hangs up, or says something about TLS. */

@@ -136,6 +136,50 @@ for (const [calls, part] of [
   });
 }
 
+for (const [what, part] of [
+  ["the grant", "/keys/grant"],
+  ["its key", "/keys/grant.key"],
+  ["the chain's folder", "/chains/"],
+  ["the buffer", "/wal/"],
+  ["the chain's keys", "/keys"],
+] as const) {
+  test(`a chain that begins without a descriptor for ${what} waits for one`, async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "one\n");
+    const short = failing(world, part, ["open", "create", "list", "syncDir"], "EMFILE");
+    short.on = false;
+    const { hook } = world.files;
+    world.files.hook = (call, path) => {
+      // Once files are followed there is something to lose.
+      if (call === "open" && String(path) === "/logs/a.log") short.on ||= short.hits === 0;
+      return hook?.(call, path);
+    };
+    await world.start();
+    await world.until(() => stateOf(world) === "no-descriptors");
+    await pause(300);
+    assert.ok(short.hits < 20, `${short.hits} attempts`);
+    short.on = false;
+    await assertWhole(world, { "/logs/a.log": "one\n" });
+    assert.equal(world.agent?.gauge.chainsBegun, 1);
+  });
+}
+
+test("told to stop while it waits for a descriptor to begin a chain with, an agent ends", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  const short = failing(world, "/keys/grant", ["open"], "EMFILE");
+  short.on = false;
+  const { hook } = world.files;
+  world.files.hook = (call, path) => {
+    if (String(path) === "/logs/a.log") short.on = true;
+    return hook?.(call, path);
+  };
+  await world.start();
+  await world.until(() => stateOf(world) === "no-descriptors");
+  world.agent?.stop("test");
+  await assert.rejects(async () => await world.running, { code: "too-many-open-files" });
+});
+
 test("a segment that cannot be made for want of an inode lets the newest one grow on", async () => {
   await using world = await World.make();
   world.files.append("/logs/a.log", "one\n");

@@ -42,7 +42,8 @@ test("an agent that may hold few descriptors reads many files, fairly, and keeps
   await rig.startVault();
   const names = Array.from({ length: 600 }, (_, at) => `f${at}.log`);
   for (const name of names) rig.append(name, `first of ${name}\n`);
-  await rig.startAgent({}, ["prlimit", "--nofile=120"]);
+  await rig.startAgent();
+  limitDescriptors(rig.agent?.pid, 120);
   await rig.caughtUp(60_000);
   assert.ok(descriptorsOf(rig.agent?.pid) <= 120 + 8);
   for (const name of names) rig.append(name, `second of ${name}\n`);

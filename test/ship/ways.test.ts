@@ -123,6 +123,27 @@ test("of several addresses the one that answers is taken", async () => {
   await sink.close();
 });
 
+test("without a descriptor for a connection nothing was sent, and it is asked for one", async () => {
+  await using server = await HostileServer.start();
+  let short = 2;
+  const lookup: Lookup = (_name, _options, answer) => {
+    short -= 1;
+    const error = Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+    if (short >= 0) answer(error, []);
+    else answer(null, [{ address: "127.0.0.1", family: 4 }]);
+  };
+  const url = `http://vault.test:${server.port}`;
+  const alone = sinkTo(url, { lookup });
+  const { outcome, code } = await send(alone);
+  assert.deepEqual([outcome, code], ["local", "too-many-open-files"]);
+  const connects = <T>(open: () => Promise<T>): Promise<T> => open().catch(() => open());
+  const helped = sinkTo(url, { lookup, connects });
+  assert.equal((await send(helped)).outcome, "receipt");
+  assert.equal(server.requests, 1);
+  await alone.close();
+  await helped.close();
+});
+
 test("a name server that never answers is waited for no longer than a connection", async () => {
   const limits = { connectTimeoutMs: 60, headersTimeoutMs: 60, bodyTimeoutMs: 60 };
   const sink = sinkTo("http://vault.test:1", { lookup: () => undefined, limits });
