@@ -1,7 +1,7 @@
 // Descriptors: what the agent opens for itself goes before the files that it follows.
 //
-// - One way to all of it: state, keys, grants, the buffer, connections. Where no descriptor is left,
-//   the tail gives some back, and it is tried again.
+// - One way to all of it: state, keys, grants, the buffer, connections. Where no descriptor is
+//   left, the tail gives some back, and it is tried again.
 // - While a chain begins it is tried until there is one: nobody else could wait in the middle of
 //   that, and to end would let go of the files. A session has waits of its own, which say so.
 

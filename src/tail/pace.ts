@@ -11,7 +11,7 @@ export const pollMax = 256;
 /** A file is looked at that often for so long after it grew. */
 export const activeUs: number = 10_000 * msUs;
 /** A look costs 20 to 40 µs: one every 5 ms takes a good half of one percent of a core. */
-export const lookEveryUs: number = 5 * msUs;
+const lookEveryUs: number = 5 * msUs;
 /** Where hints come from every directory, sweeps only make up for hints that got lost. */
 const hintedLookEveryUs: number = 10 * msUs;
 /** Files that change are looked at more often, a thousand of them once a second. */
