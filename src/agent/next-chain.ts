@@ -267,8 +267,8 @@ async function shipAndWaitForGrant(
     const usable = await waitForGrant(parts);
     if (usable === undefined) return "stopped";
     if (shipment === undefined) return { usable, shipped: "nothing" };
-    const receipted = (): boolean =>
-      older.base !== undefined && older.receiptedSize(older.base) > 0;
+    const receipted = (): number =>
+      older.base === undefined ? 0 : older.receiptedSize(older.base);
     const shipped = await untilShipped(parts, shipment, receipted);
     if (shipped === "stopped") return "stopped";
     // The old chain's first receipt may have used the grant up.
@@ -294,16 +294,17 @@ async function shipmentOf(
 
 /**
  * Waits while the vault is silent. With a receipt there is a chain to name, and the configuration
- * says how long; one that may be at a vault, or not, can neither be named nor passed over.
+ * says how long from the newest one on; one that may be at a vault, or not, can neither be named
+ * nor passed over.
  */
 async function untilShipped(
   { context, tailing, gauge, asking }: NextChainContext,
   shipment: OldShipment,
-  receipted: () => boolean,
+  receipted: () => number,
 ): Promise<Shipped | "stopped"> {
   const { clock, diag, config, stopping } = context;
   const patienceMs = Math.min(config.sink.patience, silentMsMax);
-  const until = clock.mono() + patienceMs * 1000;
+  let [heard, size] = [clock.mono(), receipted()];
   for (let said = false; ; said = true) {
     const shipped = await tailing.during(shipment.look(asking));
     if (shipped === "all") diag.info("the vault has all of the old chain", {});
@@ -314,7 +315,10 @@ async function untilShipped(
     }
     if (stopping.aborted) return "stopped";
     const cause = shipped.silent;
-    if (receipted() && config.sink.when_silent === "begin" && clock.mono() >= until) {
+    // A vault that took blocks meanwhile was not silent.
+    if (receipted() > size) [heard, size] = [clock.mono(), receipted()];
+    const patient = clock.mono() - heard < patienceMs * 1000;
+    if (size > 0 && config.sink.when_silent === "begin" && !patient) {
       const fields = { code: "predecessor-unknown", cause };
       diag.warn("the vault is silent, what the old buffer holds is sealed again", fields);
       return shipped;

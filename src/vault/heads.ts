@@ -35,6 +35,8 @@ export interface HeadsOptions {
   /** Told when the stored objects of a chain fail, and when they hold again. */
   readonly onDamage: (chain: string, why: string) => void;
   readonly onWhole: (chain: string, stored: StoredHead | undefined) => void;
+  /** Told of what the store threw, whoever asked; a failed sync ends the process. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** Requests of one chain that may wait for their turn. */
@@ -118,6 +120,9 @@ export class Heads {
           await this.#note(slot);
         return done;
       });
+    } catch (error) {
+      this.#options.onFault(error);
+      throw error;
     } finally {
       this.#weigh(chain, slot);
     }
@@ -236,10 +241,12 @@ export class Heads {
   }
 
   async #open(chain: string, last: StoredHead | undefined): Promise<ChainHead | undefined> {
-    const { bringBack, diag } = this.#options;
+    const { bringBack, diag, onFault } = this.#options;
     try {
       return await bringBack.open(chain, last);
     } catch (error) {
+      // Whoever asked may have gone away.
+      onFault(error);
       const problem = await this.condemn(chain, error);
       if (problem !== undefined) throw problem;
       if (error instanceof Problem || error instanceof SealtailError) throw error;
@@ -305,10 +312,11 @@ export class Heads {
   // What it covers failed though nobody seems to have touched it: it counts no more, also not after
   // a restart.
   async #dropNote(chain: string): Promise<void> {
-    const { notes, diag } = this.#options;
+    const { notes, diag, onFault } = this.#options;
     try {
       await notes.dropChecked(chain);
     } catch (error) {
+      onFault(error);
       diag.warn("couldn't drop the note about a damaged chain", { chain, error: error as Error });
     }
   }

@@ -156,12 +156,13 @@ export class Intake {
   /** The chain's head, to judge heads by: read only, and without a turn of the chain's own. */
   async #headOf({ chain, address, known }: Submission): Promise<ChainHead | undefined> {
     const { heads, catalog } = this.#options;
-    if (catalog.get(chain) === undefined) return undefined;
     const open = heads.peek(chain);
-    if (open !== undefined) return open;
-    const bring = (): Promise<ChainHead | undefined> =>
-      this.#opening.once(chain, () => heads.use(chain, async (head) => head));
-    // A chain's id is all that it takes, so no stranger gets it for many at once.
+    if (open !== undefined || catalog.get(chain) === undefined) return open;
+    const bring = (): Promise<ChainHead | undefined> => {
+      this.assertOpen();
+      return this.#opening.once(chain, () => heads.use(chain, async (head) => head));
+    };
+    // A chain's id is all that it takes: no stranger gets it for many at once, or holds a stop up.
     return await (known ? bring() : this.#strangers.pass(address, bring));
   }
 
@@ -207,13 +208,10 @@ export class Intake {
   async #waitForGrants(): Promise<void> {
     const { catalog, clock } = this.#options;
     const waiting = new AbortController();
-    let known = false;
-    const knowing = catalog.grantsKnown.then(() => {
-      known = true;
-    });
-    await Promise.race([knowing, clock.sleep(grantsWaitMs, waiting.signal)]);
+    const knowing = catalog.grantsKnown.then(() => true);
+    const known = await Promise.race([knowing, clock.sleep(grantsWaitMs, waiting.signal)]);
     waiting.abort();
-    if (known) return;
+    if (known === true) return;
     throw new Problem("busy", "the grants of stored chains are still being read", {
       retryAfter: 5,
     });

@@ -259,6 +259,7 @@ class Vault implements RunningVault {
       }),
       onDamage: (chain, why) => catalog.damaged(chain, why),
       onWhole: (chain, stored) => catalog.mended(chain, stored?.header),
+      onFault: (error) => this.#failIfUnsafe(error),
     });
     const leftovers = new Leftovers({ store, notes, heads, diag });
     await findings.load((chain) => catalog.get(chain) !== undefined);

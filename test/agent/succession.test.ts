@@ -269,6 +269,40 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
   });
 
+  test("an answer is lost after the vault took blocks of the old chain for longer than a silent one is waited for: nothing is sealed twice", async () => {
+    await using world = await World.make({
+      config: (config) => ({ ...config, sink: { ...config.sink, patience: 600 } }),
+    });
+    world.files.append("/logs/first.log", "first\n");
+    await world.start();
+    await world.caughtUp();
+    world.vault.away = true;
+    const written = noise(40).join("");
+    world.files.append("/logs/a.log", written);
+    await read(world, written.length);
+    await world.stop();
+    world.vault.away = false;
+    await replaceKeys(world);
+    await world.newGrant();
+    const post = world.vault.post.bind(world.vault);
+    let posts = 0;
+    world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
+      await pause(300);
+      // It takes a part of each request.
+      const answer = await post({ ...sent, blocks: sent.blocks.slice(0, 4) }, signal);
+      posts += 1;
+      return posts === 4 ? { outcome: "transport", code: "connection-lost" } : answer;
+    };
+    await world.start();
+    await world.until(() => world.agent?.session !== undefined, 20_000);
+    assert.ok(posts > 4);
+    await world.caughtUp();
+    await world.stop();
+    const { bytes, findings } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(bytes.get("/logs/a.log#0")?.length, written.length);
+  });
+
   test("a stop while the rest of an old chain is shipped: the next start ships on", async () => {
     await using world = await World.make();
     world.files.append("/logs/first.log", "first\n");

@@ -11,6 +11,8 @@ import { pace, piecesOfBody } from "../../src/vault/stream.ts";
 import type { BuiltBlock, ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { FakeClock } from "../fakes/clock.ts";
+import { FaultyFiles } from "../fakes/faulty-files.ts";
+import { FakeFiles } from "../fakes/files.ts";
 import { signer } from "../fakes/signers.ts";
 import { chainOf, gist, Rig, receiptOf } from "./rig.ts";
 
@@ -156,6 +158,23 @@ test("who knows no more than chains' ids gets them brought back one after the ot
   const done = (await rig.metric("sealtail_vault_heads_replayed_total")) ?? 0;
   assert.ok(done < 20, `${done} heads were brought back first`);
   for (const answer of await Promise.all(crowd)) assert.equal(gist(answer), "200");
+});
+
+test("a vault that stops brings nothing back any more for strangers who wait", async () => {
+  const files = new FaultyFiles(new FakeFiles());
+  await using rig = await Rig.start({ files });
+  const chains: ChainBuilder[] = [];
+  for (let n = 0; n < 30; n++) chains.push((await grown(rig, `waits-${n}`))[0]);
+  await rig.restart();
+  await rig.vault.surveyed;
+  files.only = ".blocks";
+  files.calls.clear();
+  const crowd = chains.map((chain) => rig.post(chain, [chain.blocks[0]!]));
+  await rig.close();
+  const opened = files.calls.get("open") ?? 0;
+  assert.ok(opened < 10, `${opened} objects were opened`);
+  const answers = await Promise.all(crowd);
+  assert.ok(answers.filter((each) => gist(each) === "503 shutting-down").length > 20);
 });
 
 test("a stranger's block of a new run does not make the vault read the whole chain", async () => {
