@@ -2,6 +2,7 @@
 //
 // - Everything is bounded: bytes, waits, redirects (none), and how slowly an answer may come.
 //   Nothing that is read is believed here.
+// - A vault that is busy is asked again: just after its start it may have much to check.
 // - Fails with vault-unreachable, vault-refused or vault-answer-invalid: then the vault could not
 //   be asked.
 
@@ -11,6 +12,7 @@ import { maxReceiptLength } from "../core/checkpoint.ts";
 import { type ErrorCode, SealtailError } from "../core/errors.ts";
 import { maxGrantLength } from "../core/grant.ts";
 import type { Clock } from "../host/clock.ts";
+import { parseRetryAfter } from "./backoff.ts";
 import type { Connection } from "./vault-sink.ts";
 
 /** A chain in a vault's list. */
@@ -26,7 +28,7 @@ export interface ListedChain {
 
 export interface VaultReads {
   chainsOf(subject: string): Promise<ListedChain[]>;
-  /** How many blocks it says that it has; 0 for what is not there. */
+  /** How many blocks it says that it has; 0 for what is not there, or can't begin any more. */
   size(chain: string): Promise<number>;
   grant(chain: string): Promise<Uint8Array | undefined>;
   receipt(chain: string): Promise<Uint8Array | undefined>;
@@ -41,14 +43,18 @@ const detailBytesMax = 64 * 1024;
 /** An answer may be slower than this for so long. */
 const bytesPerSecondMin = 1024;
 const slowSecondsMax = 30;
+/** Of a vault that is busy. */
+const triesMax = 4;
+const busyMsMin = 1000;
+const busyMsMax = 10_000;
 
 export class HttpVaultReads implements VaultReads {
   readonly #connection: Connection;
-  readonly #clock: Pick<Clock, "mono">;
+  readonly #clock: Pick<Clock, "mono" | "sleep">;
   readonly #signal: AbortSignal;
 
   /** `signal` ends whatever is under way. */
-  constructor(connection: Connection, clock: Pick<Clock, "mono">, signal: AbortSignal) {
+  constructor(connection: Connection, clock: Pick<Clock, "mono" | "sleep">, signal: AbortSignal) {
     this.#connection = connection;
     this.#clock = clock;
     this.#signal = signal;
@@ -69,7 +75,7 @@ export class HttpVaultReads implements VaultReads {
   }
 
   async size(chain: string): Promise<number> {
-    const body = await this.#small(`/v1/chains/${chain}`, detailBytesMax);
+    const body = await this.#small(`/v1/chains/${chain}`, detailBytesMax, [403, 404]);
     if (body === undefined) return 0;
     const { size } = parseJson<{ size: unknown }>(body);
     return Number.isSafeInteger(size) ? (size as number) : 0;
@@ -108,9 +114,9 @@ export class HttpVaultReads implements VaultReads {
     }
   }
 
-  /** A whole body; undefined for what is not there. */
-  async #small(path: string, limit: number): Promise<Uint8Array | undefined> {
-    const { statusCode, body } = await this.#get(path);
+  /** A whole body; undefined for what is not there, as statuses of `absent` say. */
+  async #small(path: string, limit: number, absent = [404]): Promise<Uint8Array | undefined> {
+    const { statusCode, body } = await this.#get(path, absent);
     const pieces: Uint8Array[] = [];
     let length = 0;
     for await (const piece of this.#pieces(body)) {
@@ -119,18 +125,24 @@ export class HttpVaultReads implements VaultReads {
       pieces.push(piece);
     }
     if (length > limit) throw failure("vault-answer-invalid", `answer is above ${limit} bytes`);
-    return statusCode === 404 ? undefined : Buffer.concat(pieces);
+    return absent.includes(statusCode) ? undefined : Buffer.concat(pieces);
   }
 
-  async #get(path: string): Promise<Dispatcher.ResponseData> {
-    const answer = await this.#connection.get(path, this.#signal).catch((cause: unknown) => {
-      if (cause instanceof SealtailError) throw cause;
-      throw failure("vault-unreachable", "the vault could not be reached", cause);
-    });
-    const { statusCode } = answer;
-    if (statusCode === 200 || statusCode === 404) return answer;
-    await answer.body.dump().catch(() => undefined);
-    throw failure("vault-refused", `the vault answered with status ${statusCode}`);
+  async #get(path: string, absent = [404]): Promise<Dispatcher.ResponseData> {
+    for (let tries = 1; ; tries += 1) {
+      const answer = await this.#connection.get(path, this.#signal).catch((cause: unknown) => {
+        if (cause instanceof SealtailError) throw cause;
+        throw failure("vault-unreachable", "the vault could not be reached", cause);
+      });
+      const { statusCode, headers } = answer;
+      if (statusCode === 200 || absent.includes(statusCode)) return answer;
+      await answer.body.dump().catch(() => undefined);
+      if (statusCode !== 503 || tries === triesMax || this.#signal.aborted)
+        throw failure("vault-refused", `the vault answered with status ${statusCode}`);
+      const asked = parseRetryAfter(String(headers["retry-after"] ?? ""), 0) ?? 0;
+      const waitMs = Math.min(Math.max(asked, busyMsMin), busyMsMax);
+      await this.#clock.sleep(waitMs, this.#signal);
+    }
   }
 }
 

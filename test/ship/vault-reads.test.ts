@@ -13,7 +13,8 @@ import { ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
-import { Rig } from "../vault/rig.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { chainOf, Rig } from "../vault/rig.ts";
 
 const notAfter = 4_000_000_000;
 
@@ -67,6 +68,48 @@ test("a vault that cannot be asked is told from one that has nothing", async () 
   } finally {
     await sink.close();
   }
+});
+
+test("a chain that a vault no longer lets begin has no block that could be sent to it again", async () => {
+  let later = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + later };
+  const files = new FakeFiles();
+  await using rig = await Rig.start({ clock, files });
+  const chain = chainOf("late");
+  chain.begin();
+  assert.equal((await rig.post(chain)).status, 200);
+  const { sink, reads } = readsOf(rig.vault.url);
+  assert.equal(await reads.size(chain.name), 1);
+  await sink.close();
+  await rig.close();
+  for (const folder of [rig.store, `${rig.dir}/state`])
+    await files.unlink(`${folder}/chains/${chain.name}/receipt`);
+  later = 400 * 86_400_000_000;
+  await rig.open();
+  const again = readsOf(rig.vault.url);
+  assert.equal(await again.reads.size(chain.name), 0);
+  await again.sink.close();
+});
+
+test("a vault that is busy is asked again, as late as it says, and not for ever", async () => {
+  const waits: number[] = [];
+  const clock = { ...systemClock, sleep: async (ms: number) => void waits.push(ms) };
+  let busy = 2;
+  const connection = {
+    get: async () => {
+      busy -= 1;
+      const body = Readable.from([Buffer.from('{"chains":[]}')]);
+      const headers = { "retry-after": busy === 0 ? "600" : "3" };
+      const dump = async (): Promise<void> => undefined;
+      return { statusCode: busy < 0 ? 200 : 503, headers, body: Object.assign(body, { dump }) };
+    },
+  };
+  const reads = new HttpVaultReads(connection as never, clock, new AbortController().signal);
+  assert.deepEqual(await reads.chainsOf("x"), []);
+  assert.deepEqual(waits, [3000, 10_000]);
+  busy = 1000;
+  await assert.rejects(reads.chainsOf("x"), { code: "vault-refused" });
+  assert.equal(waits.length, 5);
 });
 
 test("a vault whose answers trickle counts as one that cannot be asked", async () => {
