@@ -35,11 +35,12 @@ export async function keptForks(
   const kept = await store.forksKept(reader.id);
   if (kept.length === 0) return { proven: [], not: [] };
   const chainId = fromHex(reader.id, 32);
+  const { size } = await reader.newest();
   const not = new Set<string>();
   const there = new Set<string>();
   for (const [block, proofs] of await readForks(reader, () => {})) {
-    const key = await keyOf(suite, reader, block);
-    const walked = await headAt(reader, block);
+    const key = await keyOf(suite, reader, size, block);
+    const walked = await headAt(reader, size, block);
     judgeForks(proofs, { suite, chainId, block, key, walked }, (code, _why, object) =>
       (code === "FORK" ? there : not).add(object),
     );
@@ -50,18 +51,22 @@ export async function keptForks(
 async function keyOf(
   suite: Suite,
   reader: ChainReader,
+  size: number,
   block: number,
 ): Promise<Uint8Array | undefined> {
   if (block === 0) {
     const grant = await reader.grant();
     return grant && parseGrant(suite, grant).key;
   }
-  const before = await headAt(reader, block - 1);
+  const before = await headAt(reader, size, block - 1);
   return before && decodeHeader(before).nextPub;
 }
 
-async function headAt(reader: ChainReader, block: number): Promise<Uint8Array | undefined> {
-  const { size } = await reader.newest();
+async function headAt(
+  reader: ChainReader,
+  size: number,
+  block: number,
+): Promise<Uint8Array | undefined> {
   if (block >= size) return undefined;
   const head = await reader.heads(block, 1);
   return head.length === headLength ? head : undefined;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { type FailpointName, failpointNames } from "../../src/host/failpoint.ts";
 import { builtBin } from "./built.ts";
 import { Rig } from "./rig.ts";
@@ -19,14 +18,15 @@ describe("an agent that is killed", { concurrency: 3 }, () => {
         await rig.startVault();
         rig.append("app.log", "first\nsecond\n");
         await rig.startAgent({ SEALTAIL_FAILPOINT: `${name}:${hit}` });
-        for (let i = 0; i < 8; i++) {
+        const sure = name !== "recover-after-cut" && name !== "free-after-unlink";
+        let died = false;
+        // A busy machine may ship the first lines in one request: a third one takes more of them.
+        for (let i = 0; i < 8 || (sure && !died && i < 250); i++) {
           rig.append("app.log", `line ${i}\n`.repeat(20));
-          await pause(80);
+          died = await rig.ended(rig.agent, 80);
         }
-        const died = await rig.ended(rig.agent, name === "recover-after-cut" ? 100 : 5000);
-        if (name !== "recover-after-cut" && name !== "free-after-unlink") {
-          assert.ok(died, `the agent never came to ${name}\n${rig.said.slice(-2000)}`);
-        }
+        if (sure) assert.ok(died, `the agent never came to ${name}\n${rig.said.slice(-2000)}`);
+        else await rig.ended(rig.agent, name === "recover-after-cut" ? 100 : 5000);
         await rig.stop(rig.agent, "SIGKILL");
         rig.append("app.log", "while it was down\n");
         await rig.startAgent();
