@@ -47,6 +47,8 @@ const slowSecondsMax = 30;
 const triesMax = 4;
 const busyMsMin = 1000;
 const busyMsMax = 10_000;
+/** What a vault says of a chain that it does not have, or that can't begin any more. */
+const sizeless: Readonly<Record<number, string>> = { 403: "grant-refused", 404: "unknown-chain" };
 
 export class HttpVaultReads implements VaultReads {
   readonly #connection: Connection;
@@ -75,10 +77,13 @@ export class HttpVaultReads implements VaultReads {
   }
 
   async size(chain: string): Promise<number> {
-    const body = await this.#small(`/v1/chains/${chain}`, detailBytesMax, [403, 404]);
-    if (body === undefined) return 0;
-    const { size } = parseJson<{ size: unknown }>(body);
-    return Number.isSafeInteger(size) ? (size as number) : 0;
+    const answer = await this.#get(`/v1/chains/${chain}`, Object.keys(sizeless).map(Number));
+    const { statusCode } = answer;
+    const body = await this.#whole(answer, detailBytesMax);
+    const { size, code } = parseJson<{ size: unknown; code: unknown }>(body);
+    // Anybody on the way may answer so, in other words.
+    if (statusCode !== 200 && code !== sizeless[statusCode]) throw refused(statusCode);
+    return statusCode === 200 && Number.isSafeInteger(size) ? (size as number) : 0;
   }
 
   async grant(chain: string): Promise<Uint8Array | undefined> {
@@ -114,9 +119,14 @@ export class HttpVaultReads implements VaultReads {
     }
   }
 
-  /** A whole body; undefined for what is not there, as statuses of `absent` say. */
-  async #small(path: string, limit: number, absent = [404]): Promise<Uint8Array | undefined> {
-    const { statusCode, body } = await this.#get(path, absent);
+  /** A whole body; undefined for what is not there. */
+  async #small(path: string, limit: number): Promise<Uint8Array | undefined> {
+    const answer = await this.#get(path);
+    const bytes = await this.#whole(answer, limit);
+    return answer.statusCode === 404 ? undefined : bytes;
+  }
+
+  async #whole({ body }: Dispatcher.ResponseData, limit: number): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     let length = 0;
     for await (const piece of this.#pieces(body)) {
@@ -125,7 +135,7 @@ export class HttpVaultReads implements VaultReads {
       pieces.push(piece);
     }
     if (length > limit) throw failure("vault-answer-invalid", `answer is above ${limit} bytes`);
-    return absent.includes(statusCode) ? undefined : Buffer.concat(pieces);
+    return Buffer.concat(pieces);
   }
 
   async #get(path: string, absent = [404]): Promise<Dispatcher.ResponseData> {
@@ -138,12 +148,16 @@ export class HttpVaultReads implements VaultReads {
       if (statusCode === 200 || absent.includes(statusCode)) return answer;
       await answer.body.dump().catch(() => undefined);
       if (statusCode !== 503 || tries === triesMax || this.#signal.aborted)
-        throw failure("vault-refused", `the vault answered with status ${statusCode}`);
+        throw refused(statusCode);
       const asked = parseRetryAfter(String(headers["retry-after"] ?? ""), 0) ?? 0;
       const waitMs = Math.min(Math.max(asked, busyMsMin), busyMsMax);
       await this.#clock.sleep(waitMs, this.#signal);
     }
   }
+}
+
+function refused(statusCode: number): SealtailError {
+  return failure("vault-refused", `the vault answered with status ${statusCode}`);
 }
 
 function failure(code: ErrorCode, message: string, cause?: unknown): SealtailError {

@@ -88,7 +88,20 @@ test("a chain that a vault no longer lets begin has no block that could be sent 
   await rig.open();
   const again = readsOf(rig.vault.url);
   assert.equal(await again.reads.size(chain.name), 0);
+  assert.equal(await again.reads.size("0".repeat(64)), 0);
   await again.sink.close();
+});
+
+test("a refusal in other words than the vault's says nothing of how many blocks it has", async () => {
+  for (const [statusCode, said, code] of [
+    [403, '{"code":"read-forbidden"}', "vault-refused"],
+    [404, "<p>not found</p>", "vault-answer-invalid"],
+  ] as const) {
+    const body = Readable.from([Buffer.from(said)]);
+    const connection = { get: async () => ({ statusCode, body }) as never };
+    const reads = new HttpVaultReads(connection, systemClock, new AbortController().signal);
+    await assert.rejects(reads.size("0".repeat(64)), { code });
+  }
 });
 
 test("a vault that is busy is asked again, as late as it says, and not for ever", async () => {
