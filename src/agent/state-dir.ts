@@ -152,10 +152,16 @@ export class StateDir {
     await this.#files.syncDir(dir.path);
   }
 
-  /** Removes a chain's buffered blocks. */
+  /**
+   * Removes a chain's buffered blocks, for good: that they are there says that no newer chain holds
+   * them.
+   */
   async clearWal(dir: ChainDir): Promise<void> {
-    for (const { name, kind } of (await this.#files.list(dir.wal)) ?? []) {
+    const found = await this.#files.list(dir.wal);
+    if (found === undefined) return;
+    for (const { name, kind } of found) {
       if (kind === "file") await unlinkIfPresent(this.#files, `${dir.wal}/${String(name)}`);
     }
+    await this.#files.syncDir(dir.wal);
   }
 }

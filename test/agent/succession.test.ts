@@ -136,6 +136,21 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#1"), `${head}1st\n2nd\n`);
   });
 
+  test("an old buffer does not come back with a power cut once a newer chain was shipped", async () => {
+    await using world = await World.make();
+    world.files.append("/logs/a.log", "one\n");
+    await world.start();
+    await world.caughtUp();
+    await world.kill();
+    await replaceKeys(world);
+    await world.newGrant();
+    await world.start();
+    await world.until(() => world.vault.chains.size === 2);
+    await world.kill();
+    world.files.crash();
+    assert.deepEqual(await world.files.list(`${world.dir}/chains/0000/wal`), []);
+  });
+
   test("the genesis was under way when an agent was killed: its chain is shipped, and uses its grant up", async () => {
     await using world = await World.make();
     const honest = world.vault.post.bind(world.vault);
