@@ -174,7 +174,7 @@ export class Intake {
       this.#options.heads.use(chain, async (head) => {
         begun();
         this.assertOpen();
-        return this.#sign(head);
+        return await this.#sign(head);
       }),
     );
   }
@@ -259,16 +259,13 @@ export class Intake {
     if (result.refusal !== undefined) await this.#refuse(chain, result, result.refusal);
     if (result.accepted.length === 0) {
       if (result.refusal !== undefined) throw result.refusal;
-      return { receipt: this.#sign(head), grew: false };
+      return { receipt: await this.#sign(head), grew: false };
     }
     const founded = known ?? (await this.#begin(head, founding as Founding, result));
     if (known !== undefined) await this.#store(known, result);
     for (const { payload } of result.accepted) discard(payload);
     if (known === undefined && !result.spoiled) heads.put(founded);
-    const receipt = this.#sign(founded);
-    // The first receipt says when the chain began, so it must not get lost.
-    if (known === undefined) await this.#options.keeper.keep(chain);
-    return { receipt, grew: true };
+    return { receipt: await this.#sign(founded), grew: true };
   }
 
   /** Stores the grant, then the first blocks. Throws Problem if the grant's uses are used up. */
@@ -311,7 +308,7 @@ export class Intake {
   }
 
   /** The newest receipt if it covers all that is stored, else a new one, which will be kept. */
-  #sign(head: ChainHead | undefined): SignedReceipt {
+  async #sign(head: ChainHead | undefined): Promise<SignedReceipt> {
     const stored = head?.stored;
     if (head === undefined || stored === undefined) throw gone();
     const { signer, observer, heads, keeper, catalog } = this.#options;
@@ -320,11 +317,15 @@ export class Intake {
     if (damage !== undefined) throw damage;
     catalog.receipted(head.chain, stored.size);
     if (head.receipt?.size === stored.size) return head.receipt;
+    const isFirst = head.receipt === undefined;
     const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
-    head.receipt = signer.sign(head.chain, stored.size, stored.root, notBefore);
-    keeper.note(head.chain, head.receipt);
+    const receipt = signer.sign(head.chain, stored.size, stored.root, notBefore);
+    head.receipt = receipt;
+    keeper.note(head.chain, receipt);
     observer.receipt();
-    return head.receipt;
+    // It says when the chain began, so it must not get lost.
+    if (isFirst) await keeper.keep(head.chain);
+    return receipt;
   }
 
   async #refuse(chain: string, result: Admission, problem: Problem): Promise<void> {

@@ -172,3 +172,15 @@ test("a chain that has a note of ours and no receipt begins when it gets one", a
   await rig.open();
   assert.equal(gist(await rig.post(chain)), "403 grant-refused GRANT_EXPIRED");
 });
+
+test("the first receipt of a chain is kept before it is given, also where blocks are sent again", async () => {
+  await using rig = await Rig.start();
+  const chain = chainOf("again");
+  chain.begin();
+  assert.equal(gist(await rig.post(chain)), "200");
+  await rig.close();
+  for (const copy of copies(rig, chain)) rmSync(copy);
+  await rig.open();
+  assert.equal(gist(await rig.post(chain)), "200");
+  for (const copy of copies(rig, chain)) assert.ok(existsSync(copy), copy);
+});
