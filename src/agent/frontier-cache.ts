@@ -96,7 +96,9 @@ export class FrontierCache {
     const mark = this.#marks.get(id);
     if (sealed !== undefined && sealed.offset === offset && sealed.bytes.length > 0) {
       const { length } = sealed.bytes;
-      return { ...mark, offset, length, sha256: hex(suite.sha256(sealed.bytes)) };
+      // What was read since may have been read where a pattern means the file again.
+      const outside = mark?.offset === offset ? mark.outside : undefined;
+      return { ...mark, offset, length, sha256: hex(suite.sha256(sealed.bytes)), outside };
     }
     return mark;
   }

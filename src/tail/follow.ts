@@ -132,7 +132,7 @@ export class Follow {
       this.position = offset;
       this.seen = offset;
       this.mark = mark?.offset === offset ? mark : undefined;
-      this.seenOutside = mark?.outside === true;
+      this.seenOutside = this.mark?.outside === true;
       this.skipNuls = mark?.skipNuls ?? 0;
       this.doubt = true;
       this.wasDown = true;

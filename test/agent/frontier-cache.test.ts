@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrontierCache } from "../../src/agent/frontier-cache.ts";
+import { utf8 } from "../../src/core/bytes.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import { FakeFiles } from "../fakes/files.ts";
@@ -61,6 +62,17 @@ test("what was known at the start is kept of a file that was not looked at since
 });
 
 const hash = "0".repeat(64);
+
+test("that a file was read outside of its pattern is known only up to where it was", async () => {
+  const files = new FakeFiles();
+  const mark = { offset: 4, length: 4, sha256: hash, outside: true, skipNuls: 9 };
+  files.put(path, JSON.stringify({ id: mark }));
+  const cache = await FrontierCache.open(files, new AutoClock(), path, new RecordingDiag());
+  const at = (offset: number) => cache.markFor(suite, "id", offset, { offset, bytes: utf8("x\n") });
+  assert.equal(at(4)?.outside, true);
+  assert.equal(at(6)?.outside, undefined);
+  assert.equal(at(6)?.skipNuls, 9);
+});
 
 for (const garbled of [
   ...[0, false, "", null, 7, []].map((head) => ({ head })),
