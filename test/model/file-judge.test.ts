@@ -32,10 +32,11 @@ class Story {
     return this;
   }
 
-  isSeen(isWanted: boolean): this {
+  /** By life 1, or by life 0, which was killed. */
+  isSeen(isWanted: boolean, life = 1): this {
     const size = this.#text.length;
-    this.#ledger.see("1", { life: 0, size, wanted: isWanted, open: false, exact: true });
-    this.#ledger.see("1", { life: 0, size, wanted: isWanted, open: true, exact: true });
+    this.#ledger.see("1", { life, size, wanted: isWanted, open: false, exact: true });
+    this.#ledger.see("1", { life, size, wanted: isWanted, open: true, exact: true });
     return this;
   }
 
@@ -53,7 +54,7 @@ class Story {
     const over = this.#ledger.tick + 1;
     const chains = { leftOut: new Map(), report: { chains: [] } } as unknown as Chains;
     const scopes = [{ tick: 0, sources: [] }];
-    const lives = [{ number: 0, begun: 0, over, rested: [over] }];
+    const lives = [[], [over]].map((rested, number) => ({ number, begun: 0, over, rested }));
     return new FileJudge(this.#log(), this.#readings, [], { lives, scopes, chains }).complaints(
       isThere,
     );
@@ -85,6 +86,13 @@ test("so it is after another change, which was read as a generation of the log",
 test("so it is where it was changed in its pattern between two looks outside of it", () => {
   const story = rotatedAway().isSeen(false).isCalled(wanted).holds("123456").isCalled(rotated);
   assert.deepEqual(story.isSeen(false).says("end").complaints(), []);
+});
+
+test("so it is where only a life that was killed saw it in its pattern", () => {
+  const story = rotatedAway().isSeen(false).isCalled(wanted).holds("123456").isSeen(true, 0);
+  story.isCalled(rotated).isSeen(false);
+  assert.match(story.complaints().join(), /is nowhere/);
+  assert.deepEqual(story.says("end").complaints(), []);
 });
 
 test("what was seen in its pattern, or by nobody outside of it, is owed", () => {

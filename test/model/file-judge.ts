@@ -56,7 +56,7 @@ export class FileJudge {
   ) {
     this.#log = log;
     this.#sealed = new Marks(log);
-    this.#outside = outsideTimes(log);
+    this.#outside = outsideTimes(log, lives);
     this.#readings = readings;
     this.#buffered = buffered;
     this.#lives = lives;
