@@ -12,7 +12,7 @@ import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
 import { declareSource, type Fingerprint, fingerprintOf } from "./identity.ts";
 import type { SourceRef } from "./item.ts";
 import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
-import { retryUs } from "./pace.ts";
+import { filledUs, retryUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
 import { UnreadMarks } from "./stats.ts";
 
@@ -199,7 +199,18 @@ export class Follow {
     if (this.doubt || this.skipTo > 0 || this.more || this.nuls?.stale) return true;
     if (this.lag === 0) return false;
     const due = this.partialDue;
-    return due === undefined || draining || now >= due;
+    if (due === undefined || now >= due) return true;
+    return draining && !this.awaitsFilling(draining);
+  }
+
+  /**
+   * The first hole was filled in lately: its writers are waited for, by the next start if need be.
+   * But who stops and has the last descriptor of a deleted file takes it as it is.
+   */
+  awaitsFilling(draining: boolean): boolean {
+    const { filledAt } = this.hole ?? {};
+    if (filledAt === undefined || (draining && this.unlinkedAt !== undefined)) return false;
+    return this.base.clock.mono() - filledAt < filledUs;
   }
 
   /** It could not be opened or read: left alone for a while. True when that is new. */

@@ -248,7 +248,7 @@ function youngHole(
   const filled = hole !== undefined && hole.at >= position && position + first > hole.at;
   const filledAt = filled ? now : hole?.filledAt;
   follow.hole = { at: position + first, filledAt };
-  if (filledAt !== undefined && now - filledAt < filledUs)
+  if (filledAt !== undefined && follow.awaitsFilling(draining))
     return { at: first, since: filledAt + filledUs - partialAgeUs };
   if (draining) return undefined;
   const settledTo = appeared.upTo(now - holeUs) ?? (now - grewAt < holeUs ? 0 : bytes.length);

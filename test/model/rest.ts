@@ -1,5 +1,6 @@
 // Rest: all trouble ends and enough time passes for the agent to owe nothing any more.
 
+import { filledUs } from "../../src/tail/pace.ts";
 import type { World } from "./world.ts";
 
 /** All trouble ends. */
@@ -20,6 +21,8 @@ async function heal(world: World): Promise<void> {
 const patienceMs = 150_000;
 /** Longer than deleted files and last lines without LF are waited for. */
 const calmMs = 20_000;
+/** Longer than writers are waited for that were seen to fill in a hole. */
+const fillingMs: number = filledUs / 1000 + calmMs;
 
 /** All is well until the agent has caught up; a life that lives through it owes what it saw. */
 export async function rest(world: World): Promise<boolean> {
@@ -29,14 +32,19 @@ export async function rest(world: World): Promise<boolean> {
     let calm = 0;
     const look = (): boolean => {
       calm = caughtUp(world) ? calm + 1000 : 0;
-      return calm > calmMs || world.life !== one;
+      return isEnough(world, calm) || world.life !== one;
     };
     await world.time.passUntil(look, patienceMs, 1000);
-    if (one === undefined || one !== world.life || calm <= calmMs) continue;
+    if (one === undefined || one !== world.life || !isEnough(world, calm)) continue;
     one.rested.push(world.ledger.tick);
     return true;
   }
   return false;
+}
+
+function isEnough(world: World, calm: number): boolean {
+  const files = world.agent?.session?.tail.status() ?? [];
+  return calm > (files.some(({ unreadSince }) => unreadSince !== undefined) ? fillingMs : calmMs);
 }
 
 function caughtUp(world: World): boolean {

@@ -221,6 +221,55 @@ test("a stop leaves NULs at the end for the next start", async () => {
   assert.deepEqual(reader.said(), ["source"]);
 });
 
+/** Fails where somebody asks for the time again and again without letting any pass. */
+class WatchedClock extends AutoClock {
+  #asked = 0;
+
+  override mono(): number {
+    this.#asked += 1;
+    assert.ok(this.#asked < 100_000, "somebody spins");
+    return super.mono();
+  }
+}
+
+/** A file whose first hole is filled in slowly, when the agent is told to stop. */
+async function stopWhileFilled(gone: boolean): Promise<{ region: Region; reader: Reader }> {
+  const region = new Region();
+  region.extend(mebi);
+  const clock = new WatchedClock();
+  const reader = await Reader.start({ files: region.files, clock, include });
+  await reader.pull();
+  region.put("behind\n", 40);
+  await reader.pullFor(300);
+  region.put("one\n", 0);
+  await reader.pullFor(3_000);
+  if (gone) region.files.remove(log);
+  reader.tail.drain();
+  for (let turn = 0; !reader.tail.drained; turn += 1) {
+    assert.ok(turn < 100);
+    await reader.pullFor(500);
+  }
+  return { region, reader };
+}
+
+test("a stop does not wait for a hole that is being filled in, and leaves it for the next start", async () => {
+  const { region, reader } = await stopWhileFilled(false);
+  assert.deepEqual(reader.lines(), ["one"]);
+  const frontiers = reader.tail.frontiers();
+  await reader.tail.close();
+  region.put(`${"x".repeat(35)}\n`, 4);
+  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.pullFor(8_000);
+  assert.deepEqual(reader.lines(), ["one", "x".repeat(35), "behind"]);
+});
+
+test("a stop takes what a deleted file holds as it is", async () => {
+  const { reader } = await stopWhileFilled(true);
+  const owed = await reader.tail.farewell(true);
+  assert.equal(reader.textAt(log).slice(0, 47), `one\n${"\0".repeat(36)}behind\n`);
+  assert.deepEqual(owed, []);
+});
+
 test("start_at: end skips what is there and not the room behind it", async () => {
   const region = new Region();
   region.put("old\n");
