@@ -53,6 +53,7 @@ export class FrontierCache {
   readonly #clock: Clock;
   readonly #path: string;
   readonly #marks: ReadonlyMap<string, FrontierMark>;
+  /** When it was saved, or was as good as saved. */
   #savedAt: number;
   /** Bytes read and edits stated when the cache was saved: nothing moved since if they have not. */
   #savedAfter = 0;
@@ -122,10 +123,12 @@ export class FrontierCache {
       (sum, { readBytes, rewritten }) => sum + readBytes + rewritten,
       0,
     );
-    const text = moved === this.#savedAfter ? undefined : textOf(tail);
+    const still = moved === this.#savedAfter;
+    const text = still ? undefined : textOf(tail);
+    // All files are asked for it: not at every turn where nothing moves.
+    if (still || text !== undefined) this.#savedAt = now;
     if (text === undefined) return;
     this.#savedAfter = moved;
-    this.#savedAt = now;
     this.#taken = { text, seq: drafted };
   }
 

@@ -13,6 +13,8 @@ import type { Follow } from "./follow.ts";
 
 /** Descriptors given back at once when the process has none left. */
 const spareAtOnce = 8;
+/** One of so many open files is given back when another one is to be opened. */
+const openPerGiven = 64;
 
 export type OpenOutcome = "open" | "moved" | "no-descriptor" | { readonly cause: unknown };
 
@@ -45,8 +47,10 @@ export class OpenFiles {
   async open(follow: Follow, force: boolean): Promise<OpenOutcome> {
     if (follow.handle !== undefined) return "open";
     if (!follow.located) return "moved";
-    if (this.#open.size >= this.#max && !(await this.#release(follow, force))) {
-      return "no-descriptor";
+    if (this.#open.size >= this.#max) {
+      // To find them means to look at all that are open: some more at once where these are many.
+      const most = Math.ceil(this.#max / openPerGiven);
+      if (!(await this.#release(most, force ? 1 : 0, follow))) return "no-descriptor";
     }
     for (let attempt = 0; ; attempt += 1) {
       try {
@@ -112,17 +116,19 @@ export class OpenFiles {
     await copy?.file.close().catch(() => undefined);
   }
 
-  /** Closes the file that can best do without; false if there is none. */
-  async #release(needer: Follow | undefined, force: boolean): Promise<boolean> {
-    let best: Follow | undefined;
-    for (const follow of this.#open) {
-      if (follow === needer || !follow.located || follow.unlinkedAt !== undefined) continue;
-      if (!follow.caughtUp && !force) continue;
-      if (best === undefined || rank(follow) < rank(best)) best = follow;
-    }
-    if (best === undefined) return false;
-    await this.close(best);
-    return true;
+  /**
+   * Closes the files that can best do without: `most` of those that were read to their end or,
+   * where there are none, `unread` others. False if there is none.
+   */
+  async #release(most: number, unread: number, needer: Follow | undefined): Promise<boolean> {
+    const found = [...this.#open].filter(
+      (follow) => follow !== needer && follow.located && follow.unlinkedAt === undefined,
+    );
+    found.sort((a, b) => a.grewAt - b.grewAt);
+    const read = found.filter(({ caughtUp }) => caughtUp);
+    const given = read.length > 0 ? read.slice(0, most) : found.slice(0, unread);
+    for (const follow of given) await this.close(follow);
+    return given.length > 0;
   }
 
   /**
@@ -130,10 +136,9 @@ export class OpenFiles {
    * on. False if none could be.
    */
   async spare(needer?: Follow, force = true): Promise<boolean> {
-    let given = 0;
-    while (given < spareAtOnce && (await this.#release(needer, force))) given += 1;
+    const given = await this.#release(spareAtOnce, force ? spareAtOnce : 0, needer);
     this.#max = Math.max(1, Math.min(this.#max, this.#open.size + 1));
-    return given > 0;
+    return given;
   }
 
   /**
@@ -156,9 +161,4 @@ export class OpenFiles {
 function isSame(known: FileInfo, info: FileInfo): boolean {
   const { kind, dev, ino, birthNs } = info;
   return kind === "file" && dev === known.dev && ino === known.ino && birthNs === known.birthNs;
-}
-
-/** Lower gives its descriptor back first: read to its end, then longest quiet. */
-function rank(follow: Follow): number {
-  return (follow.caughtUp ? 0 : 2 ** 52) + follow.grewAt;
 }

@@ -34,6 +34,8 @@ import { newCounts, type TailCounts, type TailNumbers } from "./stats.ts";
 import { Sweeper, searchSweeps } from "./sweep.ts";
 
 const openPhrase = "file cannot be read, trying again";
+/** Why a wait ends; without a word of its own each would cost a stack trace. */
+const woken = "woken";
 
 export class Tail {
   readonly #options: TailOptions;
@@ -172,8 +174,10 @@ export class Tail {
       if (this.#sweeping !== undefined) continue;
       const wake = new AbortController();
       this.#wake = wake;
-      const signals = signal === undefined ? wake.signal : AbortSignal.any([wake.signal, signal]);
-      await clock.sleep(Math.max(0, Math.min(until, this.#nextDue()) - now) / msUs, signals);
+      const stop = (): void => wake.abort(woken);
+      signal?.addEventListener("abort", stop);
+      await clock.sleep(Math.max(0, Math.min(until, this.#nextDue()) - now) / msUs, wake.signal);
+      signal?.removeEventListener("abort", stop);
       this.#wake = undefined;
     }
   }
@@ -181,14 +185,14 @@ export class Tail {
   /** The process is out of descriptors: as many files as can do without are closed. */
   spare(): void {
     this.#spareDue = true;
-    this.#wake?.abort();
+    this.#wake?.abort(woken);
   }
 
   /** From now on unfinished lines are handed over too, and `drained` says when all is read. */
   drain(): void {
     this.#drain ??= new Drain(this.#options.clock.mono());
     for (const follow of [...this.#roster]) this.#seen(follow);
-    this.#wake?.abort();
+    this.#wake?.abort(woken);
   }
 
   /** Every file that can be read was read to its end and stayed so for half a second. */
@@ -228,13 +232,9 @@ export class Tail {
     await this.#open.closeAll();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
   #onHint(path: BytePath | undefined, urgent = false): void {
     if (!this.#hinted.add(path, this.#options.clock.mono(), urgent)) this.#sweepSoon();
-    this.#wake?.abort();
+    this.#wake?.abort(woken);
   }
 
   #sweepSoon(): void {
