@@ -7,27 +7,13 @@
 
 import { inScope } from "../../src/core/grant.ts";
 import type { Buffered } from "./buffers.ts";
+import type { LifeFacts, Reading } from "./facts.ts";
 import type { Testimony } from "./judge.ts";
 import type { LogFile, Piece, Scope, Sighting, Version } from "./ledger.ts";
 import { Marks } from "./marks.ts";
 import { outsideTimes, type Time, timeWith } from "./outside.ts";
 import type { Sealed } from "./sealed.ts";
 import { deathOf, holds } from "./versions.ts";
-
-export interface LifeFacts {
-  readonly number: number;
-  readonly begun: number;
-  readonly over: number;
-  /** Ticks at which it owed nothing any more. */
-  readonly rested: readonly number[];
-}
-
-export interface Reading {
-  /** It came at this tick or earlier, and not before `first`. */
-  readonly tick: number;
-  readonly first: number;
-  readonly item: Sealed;
-}
 
 const forever = Number.POSITIVE_INFINITY;
 
@@ -186,17 +172,18 @@ export class FileJudge {
   }
 
   /**
-   * A power cut may take bytes that the declared fingerprint covers: then it never fits again,
-   * and a process that knows nothing else of the file must take it for a new one: sealed twice, but
-   * visibly.
+   * Whether a process that knows nothing else of the file found it declared with first bytes that
+   * it has no more: it must take it for a new one, sealed twice, but visibly. A power cut takes such
+   * bytes; and what was known of a file that was changed goes with a life that is killed soon after.
    */
   #doubted({ source }: Sealed, before: number): boolean {
-    return (
-      this.#log.crashed &&
-      this.#readings.some(({ item, tick }) => {
-        return item.kind === "source" && item.source === source && tick > before;
-      })
-    );
+    const declared = this.#readings.filter(({ item }) => item.kind === "source");
+    if (!declared.some(({ item, tick }) => item.source === source && tick > before)) return false;
+    const life = this.#lives.findLast(({ begun }) => begun <= before);
+    const isKnown = life?.rested.some((at) => at >= before) ?? false;
+    const since = declared.findLast(({ tick }) => tick <= before)?.tick ?? forever;
+    const changed = this.#log.disturbed.some((at) => since < at && at <= before);
+    return this.#log.crashed || (changed && !isKnown);
   }
 
   /** Each restart needs a disturbance of its own. */

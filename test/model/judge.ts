@@ -6,7 +6,8 @@ import type { FindingCode } from "../../src/core/fault.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
 import type { Buffered } from "./buffers.ts";
 import { complaintsOfChains } from "./chain-judge.ts";
-import { FileJudge, type LifeFacts, type Reading } from "./file-judge.ts";
+import type { LifeFacts, Reading } from "./facts.ts";
+import { FileJudge } from "./file-judge.ts";
 import type { Instant, LogFile, Scope } from "./ledger.ts";
 import type { Chains } from "./sealed.ts";
 

@@ -4,7 +4,7 @@
 //   between two looks, and left again, never was back for whoever looks.
 // - A life that was killed may take with it that it saw the file back.
 
-import type { LifeFacts } from "./file-judge.ts";
+import type { LifeFacts } from "./facts.ts";
 import type { LogFile, Sighting } from "./ledger.ts";
 
 export interface Time {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { parseSegmentName } from "../../src/wal/segment.ts";
 import type { Rig } from "../crash/rig.ts";
 import { Buffers, type Segments } from "./buffers.ts";
-import type { LifeFacts } from "./file-judge.ts";
+import type { LifeFacts } from "./facts.ts";
 import type { LogFile } from "./ledger.ts";
 import type { RealLogs } from "./real-logs.ts";
 import type { Chains } from "./sealed.ts";
