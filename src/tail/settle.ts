@@ -143,9 +143,10 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
 
 /** Sealed bytes are others now. Empty: as far as known only unread ones are. */
 function rewritten(follow: Follow, head: Uint8Array, back: LookBack): Statement[] {
-  const { position, ref, frontier, base } = follow;
+  const { position, ref, frontier, mark, base } = follow;
   const { bytes } = back;
-  const start = position - frontier.length;
+  const marked = back.frontier === "same" ? (mark?.length ?? 0) : 0;
+  const start = position - (frontier.length > 0 ? frontier.length : marked);
   // All sealed bytes lie in the frontier and are the same: only unread ones changed.
   const harmless = back.change === undefined && start === 0;
   follow.takeFrontier(bytes);

@@ -33,6 +33,16 @@ test("reading goes on at the exact byte, in silence, and a partial line is compl
   assert.equal(reader.textAt(log), "one\ntwo\nthree\n");
 });
 
+test("an unfinished line that is written anew while nobody looks is no edit of sealed bytes", async () => {
+  const change = (files: FakeFiles): void => {
+    files.cut(log, 5);
+    files.append(log, "hree\n");
+  };
+  const { reader } = await restarted("one\ntwo", change, true);
+  assert.deepEqual(reader.said(), ["source"]);
+  assert.equal(reader.textAt(log), "one\nthree\n");
+});
+
 test("a file renamed out of the pattern is found by what it is and read on", async () => {
   const { reader } = await restarted("one\n", async (files) => {
     files.append(log, "two\n");
