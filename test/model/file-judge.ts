@@ -173,8 +173,9 @@ export class FileJudge {
 
   /**
    * Whether a process that knows nothing else of the file found it declared with first bytes that
-   * it has no more: it must take it for a new one, sealed twice, but visibly. A power cut takes such
-   * bytes; and what was known of a file that was changed goes with a life that is killed soon after.
+   * it has no more: it must take it for a new one, sealed twice, but visibly. A power cut takes
+   * such bytes; and what was known of a file that was changed goes with a life that is killed soon
+   * after.
    */
   #doubted({ source }: Sealed, before: number): boolean {
     const declared = this.#readings.filter(({ item }) => item.kind === "source");
