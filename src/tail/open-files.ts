@@ -121,12 +121,15 @@ export class OpenFiles {
    * where there are none, `unread` others. False if there is none.
    */
   async #release(most: number, unread: number, needer: Follow | undefined): Promise<boolean> {
-    const found = [...this.#open].filter(
-      (follow) => follow !== needer && follow.located && follow.unlinkedAt === undefined,
-    );
-    found.sort((a, b) => a.grewAt - b.grewAt);
-    const read = found.filter(({ caughtUp }) => caughtUp);
-    const given = read.length > 0 ? read.slice(0, most) : found.slice(0, unread);
+    const read: Follow[] = [];
+    const others: Follow[] = [];
+    for (const follow of this.#open) {
+      if (follow === needer || !follow.located || follow.unlinkedAt !== undefined) continue;
+      if (follow.caughtUp) read.push(follow);
+      else if (unread > 0) others.push(follow);
+    }
+    const [from, count] = read.length > 0 ? [read, most] : [others, unread];
+    const given = from.sort((a, b) => a.grewAt - b.grewAt).slice(0, count);
     for (const follow of given) await this.close(follow);
     return given.length > 0;
   }
