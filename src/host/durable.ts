@@ -120,14 +120,25 @@ function tooLarge(path: Path, size: number, limit: number): SealtailError {
   return new SealtailError("file-too-large", text, { place: showPath(path) });
 }
 
-/** Makes `path` and the directories above it, and returns when all their names are durable. */
+/**
+ * Makes `path` and the directories above it, and returns when all their names are durable.
+ *
+ * - One after the other: what is there was made where all above it were durable.
+ * - A name that was there is synced, too: whoever made it may have died before it was durable. Where
+ *   we may not read the directory that it lies in, somebody else made it.
+ */
 export async function makeDirDurably(files: Files, path: Path, perm = 0o700): Promise<void> {
-  if ((await files.stat(path))?.kind === "dir") return;
-  const parents: Path[] = [];
-  for (let at = parentOf(path); ; at = parentOf(at)) {
-    parents.push(at);
-    if (at === "/" || at === "." || (await files.stat(at)) !== undefined) break;
+  if (path === "/" || path === ".") return;
+  const parent = parentOf(path);
+  const isThere = (await files.stat(path))?.kind === "dir";
+  if (!isThere) {
+    await makeDirDurably(files, parent, perm);
+    await files.mkdir(path, perm);
   }
-  await files.mkdir(path, perm);
-  for (const parent of parents.reverse()) await files.syncDir(parent);
+  try {
+    await files.syncDir(parent);
+  } catch (error) {
+    if (!isThere || !(error instanceof SealtailError) || error.code !== "permission-denied")
+      throw error;
+  }
 }

@@ -102,7 +102,7 @@ export interface Files {
   chmod(path: Path, perm: number): Promise<void>;
   /**
    * Makes names in `dir` durable: what was created, renamed or unlinked. A failure: stop, unless it
-   * is too-many-open-files.
+   * is too-many-open-files or permission-denied.
    */
   syncDir(dir: Path): Promise<void>;
   /** Bytes that we may still write on the file system of `dir`. */
@@ -113,6 +113,9 @@ export interface Files {
 export const currentUser = (): number | undefined => process.geteuid?.();
 
 const read = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+/** Of a directory that could not be opened to be synced. */
+const untried: readonly string[] = ["EMFILE", "ENFILE", "EACCES"];
 
 const flags: Readonly<Record<OpenMode, number>> = {
   read,
@@ -381,8 +384,8 @@ export const systemFiles: Files = {
       await handle.sync();
     } catch (cause) {
       // Without a descriptor nothing was tried, so nothing failed: the caller may ask again.
-      const short = handle === undefined && ["EMFILE", "ENFILE"].includes(errnoOf(cause) ?? "");
-      throw (short ? fileError : syncFailed)("sync the directory", dir, cause);
+      const tried = handle !== undefined || !untried.includes(errnoOf(cause) ?? "");
+      throw (tried ? syncFailed : fileError)("sync the directory", dir, cause);
     } finally {
       await handle?.close();
     }

@@ -6,7 +6,7 @@
 //   synced: it is copied aside, then cut off.
 // - What is left is synced before anybody builds on it: it may never have been.
 
-import { writeFileDurably } from "../host/durable.ts";
+import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { joinPath } from "../host/file-error.ts";
 import type { FileInfo, Files, OpenFile } from "../host/files.ts";
@@ -121,7 +121,7 @@ async function cut(
   if (asideDir !== undefined) {
     const copy = new Uint8Array(Math.min(cutBytes, asideBytesMax));
     const got = await readAll(file, copy, end);
-    await files.mkdir(asideDir, 0o700);
+    await makeDirDurably(files, asideDir);
     // One name per chain and place: a vault that crashes in a loop must not fill the disk.
     const name = joinPath(asideDir, `${chain}-${size}.torn`);
     await writeFileDurably(files, name, copy.subarray(0, got));

@@ -15,8 +15,9 @@
 //   | frontier changed, head the same, n >= s, and  | rewritten | rewritten {first, end} of  |
 //   |   a whole line between head and change stands |           | the bytes that differ      |
 //   | frontier changed, anything else               | restart   | see below                  |
-//   | p <= n < s, frontier the same                 | cut-back  | gap {from p}, the next     |
-//   |                                               |           | generation, gap {0 to p}   |
+//   | p <= n < s, frontier the same, or if it is    | cut-back  | gap {from p}, the next     |
+//   |   unknown the head                            |           | generation, gap {0 to p}   |
+//   | p <= n < s, neither known to be the same      | restart   | see below                  |
 //   | frontier the same, head changed               | rewritten | rewritten {0, head}        |
 //   | frontier the same                             | go-on     | nothing                    |
 //
@@ -59,7 +60,8 @@ export function judge(evidence: Evidence): Verdict {
   if (frontier === "changed") {
     return head === "same" && size >= seen && witness ? "rewritten" : "restart";
   }
-  if (size < seen) return "cut-back";
+  const isSame = frontier === "same" || head === "same";
+  if (size < seen) return isSame ? "cut-back" : "restart";
   if (head === "changed") return frontier === "same" ? "rewritten" : "restart";
   return "go-on";
 }

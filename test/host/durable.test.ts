@@ -75,6 +75,25 @@ test("directories made durably are there after a crash, all the way up", async (
   assert.equal((await files.stat("/d/x/y/z"))?.kind, "dir");
 });
 
+test("so they are where whoever made them was killed, at whatever call, and somebody goes on", async () => {
+  for (let left = 0, killed = true; killed; left += 1) {
+    const files = fresh();
+    let calls = left;
+    files.hook = () => {
+      calls -= 1;
+      if (calls < 0) throw Object.assign(new Error("killed"), { code: "EIO" });
+    };
+    killed = await makeDirDurably(files, "/d/x/y/z").then(
+      () => false,
+      () => true,
+    );
+    files.hook = undefined;
+    await makeDirDurably(files, "/d/x/y/z");
+    files.crash();
+    assert.equal((await files.stat("/d/x/y/z"))?.kind, "dir", `killed after ${left} calls`);
+  }
+});
+
 test("reading whole knows missing files and refuses what is too large", async () => {
   const files = fresh();
   files.put("/d/a", "12345");

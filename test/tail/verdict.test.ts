@@ -77,6 +77,18 @@ const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
   ["after a restart of ours, empty", { down: true, size: 0, now: 0 }, "wait", 0],
   ["after a restart, emptied unread", { down: true, seen: 150, size: 0, now: 0 }, "restart", 50],
   ["after a restart, unread end cut", { down: true, seen: 150, size: 120 }, "cut-back", 50],
+  [
+    "of what another chain sealed, unread end cut",
+    { frontier: "unknown", seen: 150, size: 120 },
+    "cut-back",
+    50,
+  ],
+  [
+    "of what another chain sealed, shorter than seen, other head",
+    { frontier: "unknown", head: "changed", seen: 150, size: 120 },
+    "restart",
+    50,
+  ],
 ];
 
 for (const [name, change, verdict, lost] of rows) {
