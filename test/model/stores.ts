@@ -41,6 +41,8 @@ export class StoreMishaps {
   readonly #now: () => number;
   #copy: Copy | undefined;
   #copied = "";
+  /** The copy's store is older than the vault's state that it is put beside. */
+  #isOlder = false;
   /** What was there before an older store was put in its place. */
   #whole: Copy | undefined;
   readonly #edits: Edit[] = [];
@@ -53,6 +55,8 @@ export class StoreMishaps {
 
   copy(chance: Chance): void {
     this.#copied = chance() < 0.5 ? this.#store : "/vault";
+    // A store that is older than what the vault itself remembers has to be mended.
+    this.#isOlder = this.#copied === this.#store || this.#whole !== undefined;
     this.#copy = new Map(filesOf(this.#vault.disk, this.#copied));
   }
 
@@ -60,8 +64,7 @@ export class StoreMishaps {
     if (this.#copy === undefined) return;
     this.hurt = true;
     this.#vault.kill();
-    // A store that is older than what the vault itself remembers has to be mended.
-    if (this.#copied === this.#store) this.#whole ??= new Map(filesOf(this.#vault.disk, "/vault"));
+    if (this.#isOlder) this.#whole ??= new Map(filesOf(this.#vault.disk, "/vault"));
     this.#put(this.#copied, this.#copy);
     this.#vault.start();
   }
