@@ -3,7 +3,7 @@
 // - Not for secrets: the old content stays on the disk after the rename. Keys have their own way.
 // - One writer per path; a temporary file that an earlier crash left behind is replaced.
 
-import { SealtailError } from "../core/errors.ts";
+import { isShortage, SealtailError } from "../core/errors.ts";
 import { errnoOf, fileError, type Path, parentOf, pathBytes, showPath } from "./file-error.ts";
 import type { Files, OpenFile } from "./files.ts";
 
@@ -124,8 +124,8 @@ function tooLarge(path: Path, size: number, limit: number): SealtailError {
  * Makes `path` and the directories above it, and returns when all their names are durable.
  *
  * - One after the other: what is there was made where all above it were durable.
- * - A name that was there is synced, too: whoever made it may have died before it was durable. Where
- *   we may not read the directory that it lies in, somebody else made it.
+ * - A name that was there is synced, too: its maker may have died before it was durable. Where
+ *   the directory that it lies in can't be read or synced, somebody else made it.
  */
 export async function makeDirDurably(files: Files, path: Path, perm = 0o700): Promise<void> {
   if (path === "/" || path === ".") return;
@@ -138,7 +138,7 @@ export async function makeDirDurably(files: Files, path: Path, perm = 0o700): Pr
   try {
     await files.syncDir(parent);
   } catch (error) {
-    if (!isThere || !(error instanceof SealtailError) || error.code !== "permission-denied")
-      throw error;
+    const untried = error instanceof SealtailError && error.kind !== "unsafe";
+    if (!isThere || !untried || isShortage(error)) throw error;
   }
 }

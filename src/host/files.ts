@@ -100,10 +100,7 @@ export interface Files {
   /** Removes an empty directory. */
   rmdir(path: Path): Promise<void>;
   chmod(path: Path, perm: number): Promise<void>;
-  /**
-   * Makes names in `dir` durable: what was created, renamed or unlinked. A failure: stop, unless it
-   * is too-many-open-files or permission-denied.
-   */
+  /** Makes names in `dir` durable: created, renamed or unlinked. Unsafe where a sync failed. */
   syncDir(dir: Path): Promise<void>;
   /** Bytes that we may still write on the file system of `dir`. */
   freeBytes(dir: Path): Promise<number>;
@@ -114,8 +111,8 @@ export const currentUser = (): number | undefined => process.geteuid?.();
 
 const read = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
-/** Of a directory that could not be opened to be synced. */
-const untried: readonly string[] = ["EMFILE", "ENFILE", "EACCES"];
+/** A directory that could not be opened was not synced, so no sync failed. */
+const unopened: readonly string[] = ["EMFILE", "ENFILE", "EACCES"];
 
 const flags: Readonly<Record<OpenMode, number>> = {
   read,
@@ -383,8 +380,8 @@ export const systemFiles: Files = {
       handle = await fs.open(native(dir), "r");
       await handle.sync();
     } catch (cause) {
-      // Without a descriptor nothing was tried, so nothing failed: the caller may ask again.
-      const tried = handle !== undefined || !untried.includes(errnoOf(cause) ?? "");
+      const untried = handle === undefined ? unopened : ["EINVAL"];
+      const tried = !untried.includes(errnoOf(cause) ?? "");
       throw (tried ? syncFailed : fileError)("sync the directory", dir, cause);
     } finally {
       await handle?.close();
