@@ -110,8 +110,9 @@ test("ten thousand files of which ten are busy: soon read, little memory, about 
   const idle = (cpuSeconds(pid) - before) / 25;
   const text = `first line in ${first} ms, all in ${start} ms, busy ones in ${slowest} ms`;
   t.diagnostic(`${text}, idle ${(idle * 100).toFixed(2)} %, peak ${Math.round(peakMiB(pid))} MiB`);
-  // Measured 0.7 to 1.0 %; a machine that does other things meanwhile must not fail us.
-  assert.ok(idle < 0.02, `idle ${idle}`);
+  // Measured 0.7 to 1.4 %, depending on whether a sweep falls into it; slow machines take twice as
+  // much. How often files are looked at is counted in tail/many-directories.
+  assert.ok(idle < 0.04, `idle ${idle}`);
   assert.ok(slowest < 2000);
   renameSync(join(rig.logs, "f0.log"), join(rig.dir, "elsewhere"));
   rmSync(join(rig.dir, "elsewhere"));
