@@ -187,8 +187,10 @@ async function judgeAll(
   }
   await t.test("gaps are declared only where something was lost", () => {
     const names = new Set(sealed.gaps.map(({ source }) => source.replace(/\..*$/, "")));
+    // What is written between logrotate's copy and its cut is lost: seen, it is a gap.
+    const cutting = ways.flatMap(({ name, cuts }) => (cuts ? [name] : []));
     assert.deepEqual(
-      [...names].filter((name) => !lossy.includes(name)),
+      [...names].filter((name) => !lossy.includes(name) && !cutting.includes(name)),
       [],
     );
   });
