@@ -22,7 +22,13 @@ import type { OldChains, OpenedChain } from "./old-chains.ts";
 import { OldShipment, type Shipped } from "./old-shipment.ts";
 import type { ChainDir } from "./state-dir.ts";
 import type { KnownFiles, Tailing } from "./tailing.ts";
-import { ChainsSeen, fetchChain, findPredecessor, type Lookup } from "./vault-predecessor.ts";
+import {
+  ChainsSeen,
+  fetchChain,
+  findPredecessor,
+  type Lookup,
+  NoReceipt,
+} from "./vault-predecessor.ts";
 
 export interface NextChainContext {
   readonly context: ChainContext;
@@ -202,12 +208,17 @@ async function askPredecessor(
   const cut = base !== undefined && (short || !older.reachesReceipt(base));
   const lost = base === undefined || empty || cut;
   if (reads === undefined || !lost) return undefined;
-  const own = base?.chain;
-  const seen = new ChainsSeen(clock);
-  const keys = { roots, vaults };
+  const { when_silent, patience } = config.sink;
+  const waits = when_silent === "wait";
+  let silentSince: number | undefined;
+  const patient = (): boolean => {
+    silentSince ??= clock.mono();
+    return clock.mono() - silentSince < Math.min(patience, silentMsMax) * 1000;
+  };
   const lookup = {
-    ...{ suite, diag, reads, sink, clock, stopping: parts.asking },
-    ...{ keys, host, grant, own, seen },
+    ...{ suite, diag, reads, sink, clock, stopping: parts.asking, host, grant },
+    ...{ keys: { roots, vaults }, own: base?.chain, seen: new ChainsSeen(clock) },
+    insists: () => waits || patient(),
   };
   for (let said = false; ; said = true) {
     try {
@@ -218,13 +229,14 @@ async function askPredecessor(
         diag.warn("a chain of this subject and host may live, waiting until that is known", fields);
       }
     } catch (error) {
-      if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
-      const waits = config.sink.when_silent === "wait";
+      const asked = error instanceof NoReceipt;
+      if (!asked && (!(error instanceof SealtailError) || error.kind === "unsafe")) throw error;
       const fields = { code: "predecessor-unknown", error };
-      if (!waits)
+      if (!waits && !asked) {
         diag.warn("the vault cannot be asked for an older chain, one begins alone", fields);
-      else if (!said) diag.error("the vault cannot be asked for an older chain, waiting", fields);
-      if (!waits) return undefined;
+        return undefined;
+      }
+      if (!said) diag.error("the vault cannot be asked for an older chain, waiting", fields);
     }
     if (stopping.aborted) return "stopped";
     parts.gauge.state = "needs-vault";

@@ -5,7 +5,9 @@
 //   and that does not live any more: its newest run was on this host, or both its grant and ours
 //   are for one chain only. Of several the newest.
 // - So nobody takes over the chain of another who is alive. One of our own host may be what we lost
-//   a moment ago: then no block comes any more. That is waited for.
+//   a moment ago: then what was under way comes, one request, and nothing more. That is waited for.
+// - Where the vault shows how far the chain goes, it is asked for a receipt over all of it first, and
+//   asked again until it answers: an older one would seal twice what lies behind it.
 
 import type { TrustedKeys } from "../core/authority.ts";
 import { concat, equalBytes } from "../core/bytes.ts";
@@ -17,6 +19,7 @@ import { decodeHeader } from "../core/header.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
+import { attemptMsMax } from "../ship/backoff.ts";
 import type { Sink } from "../ship/sink.ts";
 import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
 import type { OldChain } from "../succession/old-chain.ts";
@@ -27,6 +30,7 @@ import {
   type ShownChain,
   Unbelievable,
 } from "../succession/vault-chain.ts";
+import { isRefusal } from "./old-shipment.ts";
 
 export interface Lookup {
   readonly suite: Suite;
@@ -43,21 +47,39 @@ export interface Lookup {
   /** The chain that is known to be our own. */
   readonly own: string | undefined;
   readonly seen: ChainsSeen;
+  /** Whether a vault that gives no receipt is asked again, before an older one has to do. */
+  readonly insists: () => boolean;
+}
+
+/** The vault gave no receipt over all that it has; the message says what it answered. */
+export class NoReceipt extends Error {
+  override readonly name = "NoReceipt";
 }
 
 /** What the vault's last word on a chain may be while its agent lives. */
 const living: readonly string[] = ["active", "unknown"];
-/** What we sent before our state was lost has come by then, in µs. */
-const flightUs = 4_000_000;
+/** The blocks of one request come within this time of each other, in µs. */
+const requestUs = 4_000_000;
 /** How long an answer is waited for, in ms. */
 const answerMs = 5000;
-/** A chain of which no block comes for so long does not live, whatever it promised. */
-const silentUs = 120_000_000;
+/**
+ * A chain of which no block comes for so long does not live, whatever it promised; and no attempt
+ * of its agent is under way any more.
+ */
+const silentUs = attemptMsMax * 1000;
+
+interface Watched {
+  /** When it was first seen, or grew last. */
+  since: number;
+  size: number;
+  /** When it grew first. */
+  grew: number | undefined;
+}
 
 /** What looks at the vault's chains found out, from the first look on. */
 export class ChainsSeen {
   readonly #clock: Clock;
-  readonly #watched = new Map<string, { readonly since: number; size: number }>();
+  readonly #watched = new Map<string, Watched>();
   readonly #others = new Set<string>();
   /** Those that were told of. */
   readonly told: Set<string> = new Set();
@@ -73,14 +95,18 @@ export class ChainsSeen {
     if (this.#others.has(id)) return "lives";
     if (!living.includes(state)) return "gone";
     const now = this.#clock.mono();
-    const watched = this.#watched.get(id) ?? { since: now, size };
+    const watched = this.#watched.get(id) ?? { since: now, size, grew: undefined };
     this.#watched.set(id, watched);
-    const age = now - watched.since;
     // A vault that was just started does not know a chain's size at once.
-    if (age < flightUs || watched.size === 0) watched.size = size;
-    else if (size > watched.size) this.#others.add(id);
+    if (size > watched.size && watched.size > 0) {
+      // A dead agent had one request under way; who sends a second one lives.
+      watched.grew ??= now;
+      watched.since = now;
+      if (now - watched.grew > requestUs) this.#others.add(id);
+    }
+    watched.size = size;
     if (this.#others.has(id)) return "lives";
-    return age < silentUs ? "wait" : "gone";
+    return now - watched.since < silentUs ? "wait" : "gone";
   }
 
   /** The host of its newest run. */
@@ -105,7 +131,7 @@ const looksMax = 64;
 
 /**
  * The chain that the vault shows as ours; undefined if there is none, or none that can be believed;
- * wait: it cannot be known yet. Throws SealtailError where the vault cannot be asked.
+ * wait: it cannot be known yet. Throws SealtailError where the vault cannot be asked, and NoReceipt.
  */
 export async function findPredecessor(
   lookup: Lookup,
@@ -132,7 +158,10 @@ export async function findPredecessor(
   return waits ? "wait" : undefined;
 }
 
-/** Where the vault's newest receipt leaves a chain; undefined, aloud, if it cannot be believed. */
+/**
+ * Where the vault's newest receipt leaves a chain; undefined, aloud, if it cannot be believed.
+ * Throws NoReceipt.
+ */
 export async function fetchChain(
   lookup: Lookup,
   id: string,
@@ -155,7 +184,7 @@ export async function fetchChain(
  * makes it sign one over all that it has.
  */
 async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
-  const { reads, sink, clock, stopping } = lookup;
+  const { reads, sink, clock, stopping, diag } = lookup;
   const size = await reads.size(id);
   const block = size > 0 ? await blockOf(reads, id, size - 1) : undefined;
   if (block === undefined) return;
@@ -163,8 +192,16 @@ async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
   const signal = AbortSignal.any([over.signal, stopping]);
   void clock.sleep(answerMs, signal).then(() => over.abort());
   // Without a grant: that begins no chain.
-  await sink.post({ chainId: id, blocks: [block] }, signal);
+  const { outcome, code } = await sink.post({ chainId: id, blocks: [block] }, signal);
   over.abort();
+  const answered = outcome === "receipt" || isRefusal(outcome, code);
+  if (answered) return;
+  if (lookup.insists()) throw new NoReceipt(code);
+  const fields = { code: "predecessor-unknown", chain: id, cause: code };
+  diag.warn(
+    "the vault gives no new receipt, what lies behind the older one is sealed again",
+    fields,
+  );
 }
 
 function refuse({ diag }: Lookup, chain: string, cause: string): void {

@@ -9,6 +9,7 @@ import { ChainsSeen } from "../../src/agent/vault-predecessor.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
+import type { Answer } from "../../src/ship/sink.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
@@ -46,23 +47,52 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(world.vault.chains.size, 2);
   });
 
-  test("goes on behind all that a vault has which was killed and shows an older receipt", async () => {
+  for (const { when_silent, patience, answers, name } of [
+    { when_silent: "begin", patience: 0, answers: 0, name: "" },
+    { when_silent: "begin", patience: 60_000, answers: 1, name: ", and does not answer at once" },
+    { when_silent: "wait", patience: 0, answers: 2, name: ", as late as it answers" },
+  ] as const) {
+    test(`goes on behind all that a vault has which was killed and shows an older receipt${name}`, async () => {
+      await using world = await lived({
+        maxChains: 9,
+        config: (config) => ({ ...config, sink: { ...config.sink, when_silent, patience } }),
+      });
+      const { vault } = world;
+      const fresh = vault.reads.receipt;
+      const failed: Answer[] = [
+        { outcome: "server-error", code: "http-502" },
+        { outcome: "refused", code: "http-403" },
+      ].slice(0, answers) as Answer[];
+      let signed = false;
+      vault.reads.receipt = async (id) =>
+        signed ? fresh(id) : vault.chains.get(id)?.receipt(id, 1);
+      const post = vault.post.bind(vault);
+      vault.post = async (sent, signal) => {
+        const failure = failed.shift();
+        if (failure !== undefined) return failure;
+        signed = true;
+        return post(sent, signal);
+      };
+      world.files.append("/logs/a.log", "two\n");
+      await world.live();
+      const { bytes, findings, gaps } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+      assert.deepEqual(gaps, []);
+      assert.equal(failed.length, 0);
+    });
+  }
+
+  test("goes on behind an older receipt, and says so, where the vault gives no other", async () => {
     await using world = await lived({ maxChains: 9 });
     const { vault } = world;
-    const fresh = vault.reads.receipt;
-    let signed = false;
-    vault.reads.receipt = async (id) => (signed ? fresh(id) : vault.chains.get(id)?.receipt(id, 1));
+    const [own] = vault.chains.keys();
     const post = vault.post.bind(vault);
-    vault.post = async (sent, signal) => {
-      signed = true;
-      return post(sent, signal);
-    };
-    world.files.append("/logs/a.log", "two\n");
+    vault.post = async (sent, signal) =>
+      sent.chainId === own ? { outcome: "server-error", code: "http-500" } : post(sent, signal);
     await world.live();
-    const { bytes, findings, gaps } = await world.verify();
-    assert.deepEqual(worse(findings), []);
-    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
-    assert.deepEqual(gaps, []);
+    assert.deepEqual((await world.verify()).reasons, ["the state directory was lost"]);
+    assert.ok(said(world).includes("predecessor-unknown"));
   });
 
   test("declares a gap for what was rotated away between two pods", async () => {
@@ -146,7 +176,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/gone.log#0"), "held\n");
   });
 
-  test("judges whether a chain lives by the blocks that come, for two minutes at most", async () => {
+  test("judges whether a chain lives by what comes behind a last request, for three minutes at most", async () => {
     const clock = new FakeClock();
     const seen = new ChainsSeen(clock);
     const looks: readonly (readonly [string, string, number, number, string])[] = [
@@ -158,12 +188,18 @@ suite("an agent without state", { concurrency: 4 }, () => {
       ["c", "active", 2, 9, "wait"],
       ["c", "silent", 2, 60, "gone"],
       ["d", "active", 1, 0, "wait"],
-      ["d", "active", 3, 30, "lives"],
-      ["d", "silent", 3, 60, "lives"],
+      ["d", "active", 3, 30, "wait"],
+      ["d", "active", 4, 60, "lives"],
+      ["d", "silent", 4, 60, "lives"],
+      // A last request that was long under way.
+      ["f", "active", 1, 0, "wait"],
+      ["f", "active", 2, 170, "wait"],
+      ["f", "active", 2, 170, "wait"],
+      ["f", "active", 2, 10, "gone"],
       ["e", "unknown", 0, 0, "wait"],
       ["e", "active", 9, 60, "wait"],
       ["e", "active", 9, 59, "wait"],
-      ["e", "active", 9, 2, "gone"],
+      ["e", "active", 9, 62, "gone"],
     ];
     for (const [id, state, size, seconds, fate] of looks) {
       await clock.advance(seconds * 1000);
