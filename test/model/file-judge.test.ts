@@ -90,9 +90,16 @@ test("what a file is overwritten with outside of its pattern is nobody's, once i
 
 test("so it is after another change, which was read as a generation of the log", () => {
   const story = rotatedAway().holds("anew\n").isSeen(false);
-  story.says("end").says("source").says("span", "anew\n").holds("1234567").isSeen(false);
+  const next = { source: "t" };
+  story.says("end").says("source", "", next).says("span", "anew\n", next);
+  story.holds("1234567").isSeen(false);
   assert.match(story.complaints().join(), /is nowhere/);
   assert.deepEqual(story.says("end").complaints(), []);
+});
+
+test("so it is where an heir declares its source anew before it states the end", () => {
+  const story = rotatedAway().isSeen(false).holds("123456").isSeen(false);
+  assert.deepEqual(story.says("source").says("end").complaints(), []);
 });
 
 test("so it is where it was changed in its pattern between two looks outside of it", () => {

@@ -282,14 +282,19 @@ export class FileJudge {
   /**
    * Whether the file was changed where no pattern meant it, and its source was closed then: what
    * came into it since, until a pattern means it again, is nobody's. What it was changed to before
-   * may have been read as a generation of the log: nobody had seen it outside yet.
+   * may have been read as a generation of the log: nobody had seen it outside yet. An heir declares
+   * anew what was read before the change: that is no other generation.
    */
   #endedOutside(seen: number): boolean {
     const { from, to } = timeWith(this.#outside, seen);
     const changes = this.#log.disturbed.filter((at) => from < at && at <= seen);
+    const readBefore = ({ source }: Sealed, changed: number): boolean =>
+      this.#readings.some(
+        ({ item, tick }) => item.kind === "span" && item.source === source && tick < changed,
+      );
     return changes.some((changed) => {
       const later = this.#readings.filter(({ tick }) => tick >= changed && tick < to);
-      const opened = later.some(({ item }) => item.kind === "source");
+      const opened = later.some(({ item }) => item.kind === "source" && !readBefore(item, changed));
       return !opened && later.some(({ item }) => isClosing(item));
     });
   }
