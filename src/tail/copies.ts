@@ -90,7 +90,7 @@ interface Ways {
   /** Whether the path must not be followed: by links that nobody trusts, or into our own data. */
   refuses(path: BytePath): Promise<boolean>;
   /** Whether what was opened is what its path leads to by links that are followed. */
-  leadsTo(path: BytePath, file: OpenFile): Promise<boolean>;
+  leadsTo(path: BytePath, file: OpenFile, info: FileInfo): Promise<boolean>;
   /** Whether the file is our own data under another name. */
   isOwn(path: BytePath, info: FileInfo): Promise<boolean>;
 }
@@ -141,8 +141,9 @@ export class Copies {
   async #open(path: BytePath): Promise<OpenFile | undefined> {
     if (await this.#ways.refuses(path)) return undefined;
     const file = await this.#files.open(pathToHost(path), "read");
-    const trusted = await this.#ways.leadsTo(path, file).catch(() => false);
-    if (trusted && !(await this.#ways.isOwn(path, await file.stat()))) return file;
+    const info = await file.stat().catch(() => undefined);
+    const trusted = info && (await this.#ways.leadsTo(path, file, info).catch(() => false));
+    if (trusted && !(await this.#ways.isOwn(path, info))) return file;
     await file.close();
     return undefined;
   }

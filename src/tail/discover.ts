@@ -133,8 +133,8 @@ export class Discover {
   }
 
   /** Whether what was opened is what the path leads to. */
-  leadsTo(path: BytePath, file: OpenFile): Promise<boolean> {
-    return this.#links.leadsTo(path, file);
+  leadsTo(path: BytePath, file: OpenFile, info: FileInfo): Promise<boolean> {
+    return this.#links.leadsTo(path, file, info);
   }
 
   /** Whether a file is our own data under another name. */

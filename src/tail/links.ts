@@ -102,8 +102,12 @@ export class Links {
     return real !== undefined && opened === joinNames(real, path.slice(path.lastIndexOf("/") + 1));
   }
 
-  /** Whether the open file is what its path leads to by trusted links. */
-  async leadsTo(path: BytePath, file: OpenFile): Promise<boolean> {
+  /**
+   * Whether the open file is what its path leads to by trusted links. `info`: what it is, as
+   * whoever opened it saw. It is not looked at again: who throws away a size that he saw would not
+   * know that it shrank.
+   */
+  async leadsTo(path: BytePath, file: OpenFile, info: FileInfo): Promise<boolean> {
     const opened = file.place?.();
     if (opened === undefined) this.forget();
     else if (await this.#liesIn(directoryOf(path), path, pathFromHost(opened))) return true;
@@ -115,7 +119,7 @@ export class Links {
     }
     if (real === undefined) return false;
     if (opened !== undefined) return pathFromHost(opened) === real;
-    const info = await this.#files.stat(pathToHost(real));
-    return info !== undefined && nodeKey(info) === nodeKey(await file.stat());
+    const there = await this.#files.stat(pathToHost(real));
+    return there !== undefined && nodeKey(there) === nodeKey(info);
   }
 }

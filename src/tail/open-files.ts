@@ -20,7 +20,7 @@ export type OpenOutcome = "open" | "moved" | "no-descriptor" | { readonly cause:
 
 interface Ways {
   /** Whether what was opened is what its path leads to by links that are followed. */
-  leadsTo(path: BytePath, file: OpenFile): Promise<boolean>;
+  leadsTo(path: BytePath, file: OpenFile, info: FileInfo): Promise<boolean>;
 }
 
 export class OpenFiles {
@@ -65,12 +65,13 @@ export class OpenFiles {
     }
   }
 
+  /** The file's descriptor is this one from now on, if it is the file; else it is closed. */
   async #take(follow: Follow, handle: OpenFile): Promise<OpenOutcome> {
     let taken = false;
     try {
       const info = await handle.stat();
       if (!isSame(follow.info, info)) return "moved";
-      if (!(await this.#ways.leadsTo(follow.path, handle))) return "moved";
+      if (!(await this.#ways.leadsTo(follow.path, handle, info))) return "moved";
       follow.handle = handle;
       taken = true;
       this.#open.add(follow);
@@ -90,12 +91,7 @@ export class OpenFiles {
     if (old === undefined || !located) return;
     try {
       const fresh = await this.#files.open(pathToHost(path), "read");
-      const info = await fresh.stat();
-      const same =
-        isSame(follow.info, info) && (await this.#ways.leadsTo(path, fresh).catch(() => false));
-      const [kept, other] = same ? [fresh, old] : [old, fresh];
-      follow.handle = kept;
-      await other.close();
+      if ((await this.#take(follow, fresh)) === "open") await old.close();
     } catch {
       // Tried again with the next read.
     }
