@@ -1,6 +1,6 @@
 // Begins a chain in place of all older ones, and takes over what these hold.
 //
-// - Order of a beginning: first secret, key file synced → what it goes on from → genesis in the
+// - Order of a beginning: a mark that nothing of it was sent → first secret, key file synced → what it goes on from → genesis in the
 //   WAL, synced → all of the old buffers → shipped → receipt → the grant's private key destroyed.
 //   A crash before the genesis is durable begins anew; one before all is taken over goes on with
 //   it.
@@ -39,6 +39,7 @@ export async function beginChain(
   const grant = { ...usable.grant, bytes: usable.bytes };
   await makeDirDurably(files, dir.wal, 0o700);
   await keepOwnGrant(context, dir.grant, usable.bytes);
+  await writeFileDurably(files, dir.unsent, new Uint8Array(0));
   const secret = random.bytes(32);
   const keys = await KeyState.create(files, suite, dir.keys, { blockNo: 1, secret });
   failpoint("enrol-after-key");
@@ -138,7 +139,6 @@ export async function succeed(
     ),
   );
   if (!all) return false;
-  await writeFileDurably(files, dir.unsent, new Uint8Array(0));
   await writeFileDurably(files, dir.succeeded, new Uint8Array(0));
   if (stretches.length > 0) diag.info("took over what was left of older chains", {});
   return true;

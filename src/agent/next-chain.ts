@@ -206,7 +206,7 @@ async function askPredecessor(
   // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
   const empty = base !== undefined && base.wal.next === base.wal.first && !base.unsent;
   const cut = base !== undefined && (short || !older.reachesReceipt(base));
-  const lost = base === undefined || empty || cut;
+  const lost = base === undefined || empty || cut || older.doubtful.length > 0;
   if (reads === undefined || !lost) return undefined;
   const { when_silent, patience } = config.sink;
   const waits = when_silent === "wait";
@@ -222,7 +222,7 @@ async function askPredecessor(
   };
   for (let said = false; ; said = true) {
     try {
-      const found = await tailing.during(findLost(lookup, base));
+      const found = await tailing.during(findLost(lookup, older));
       if (found !== "wait") return found;
       if (!said) {
         const fields = { code: "predecessor-lives" };
@@ -248,12 +248,17 @@ async function askPredecessor(
 /** The chain that the vault shows as our newest; else what it shows of the newest that we know. */
 async function findLost(
   lookup: Lookup,
-  base: OpenedChain | undefined,
+  { base, doubtful }: OldChains,
 ): Promise<OldChain | undefined | "wait"> {
-  const known = base?.chain;
+  for (const { chain, reason } of doubtful.toReversed()) {
+    if (chain !== undefined && (await lookup.reads.size(chain)) > 0)
+      return await fetchChain(lookup, chain, reason);
+  }
+  const known = base?.whole ? base.chain : undefined;
   // What still has blocks is the newest: they go once a newer chain holds them.
-  if (base !== undefined && known !== undefined && base.wal.next > base.wal.first)
-    return await fetchChain(lookup, known, base.reason);
+  const named = doubtful.every(({ chain }) => chain !== undefined);
+  if (base !== undefined && known !== undefined && base.wal.next > base.wal.first && named)
+    return base.unsent ? undefined : await fetchChain(lookup, known, base.reason);
   const found = await findPredecessor(lookup, whyLost(base));
   if (base === undefined || known === undefined || found === "wait") return found;
   const newer = found !== undefined && found.held?.chain !== known;

@@ -58,6 +58,11 @@ export class OldChains {
     return this.opened.findLast(({ whole }) => whole) ?? this.opened[0];
   }
 
+  /** Those that count as never shipped only because of marks that are missing. */
+  get doubtful(): OpenedChain[] {
+    return this.opened.filter(({ whole, unsent }) => !whole && !unsent);
+  }
+
   /** Blocks that no vault is known to have. */
   get unsent(): number {
     const chains = this.opened.map(({ wal, receipt }) => {

@@ -6,8 +6,8 @@
 //   are for one chain only. Of several the newest.
 // - So nobody takes over the chain of another who is alive. One of our own host may be what we lost
 //   a moment ago: then what was under way comes, one request, and nothing more. That is waited for.
-// - Where the vault shows how far the chain goes, it is asked for a receipt over all of it first, and
-//   asked again until it answers: an older one would seal twice what lies behind it.
+// - The vault is asked for a receipt over all that it has, and asked again until it answers: an
+//   older one would seal twice what lies behind it.
 
 import type { TrustedKeys } from "../core/authority.ts";
 import { concat, equalBytes } from "../core/bytes.ts";
@@ -131,7 +131,7 @@ const looksMax = 64;
 
 /**
  * The chain that the vault shows as ours; undefined if there is none, or none that can be believed;
- * wait: it cannot be known yet. Throws SealtailError where the vault cannot be asked, and NoReceipt.
+ * wait: it cannot be known yet. Throws SealtailError where the vault cannot be asked, or NoReceipt.
  */
 export async function findPredecessor(
   lookup: Lookup,

@@ -415,4 +415,24 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(reasons.length, 2);
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
   });
+
+  test("but for the blocks of a chain goes on for it, though the folder of the one before is lost as well", async () => {
+    await using world = await World.make({ maxChains: 9 });
+    world.asks = true;
+    world.files.append("/logs/a.log", "one\n");
+    await world.live();
+    await world.files.unlink(`${world.dir}/chains/0000/keys`);
+    world.files.append("/logs/a.log", "two\n");
+    await world.live();
+    for (const name of ["keys", "receipt", "succeeded"]) {
+      await world.files.unlink(`${world.dir}/chains/0001/${name}`);
+    }
+    world.files.node(`${world.dir}/chains`)?.change([{ name: "0000", node: undefined }]);
+    world.files.append("/logs/a.log", "three\n");
+    await world.live();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.equal(reasons.length, 2);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+  });
 });
