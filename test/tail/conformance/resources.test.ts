@@ -139,3 +139,33 @@ conform("a descriptor gone bad is renewed, and nothing is lost", async (place) =
   assert.deepEqual(reader.lines(), ["one", "two"]);
   assert.equal(reader.diag.phrases("error").length, 1);
 });
+
+conform("a file that can be opened and not asked what it is keeps no descriptor", async (place) => {
+  place.put("a.log", "one\n");
+  let isBad = false;
+  const files: Files = {
+    ...systemFiles,
+    async open(path, mode, perm) {
+      const file = await systemFiles.open(path, mode, perm);
+      return Object.assign(Object.create(file), {
+        async stat() {
+          if (isBad) throw Object.assign(new Error("stale"), { code: "ESTALE" });
+          return await file.stat();
+        },
+        close: () => file.close(),
+        async read(into: Uint8Array, at: number, length: number, position: number) {
+          if (isBad) throw Object.assign(new Error("stale"), { code: "ESTALE" });
+          return await file.read(into, at, length, position);
+        },
+      });
+    },
+  };
+  const reader = await place.follow(["*.log"], { files });
+  isBad = true;
+  place.append("a.log", "two\n");
+  await place.pass(30_000);
+  assert.ok(descriptorsTo(place.dir) <= 1, `${descriptorsTo(place.dir)} descriptors of one file`);
+  isBad = false;
+  await place.pass(10_000);
+  assert.deepEqual(reader.lines(), ["one", "two"]);
+});
