@@ -1,7 +1,8 @@
 // Begins a chain in place of all older ones, and takes over what these hold.
 //
-// - Order of a beginning: a mark that nothing of it was sent → first secret, key file synced → what it goes on from → genesis in the
-//   WAL, synced → all of the old buffers → shipped → receipt → the grant's private key destroyed.
+// - Order of a beginning: a mark that nothing of it was sent → first secret, key file synced →
+//   what it goes on from → genesis in the WAL, synced → all of the old buffers → shipped → receipt
+//   → the grant's private key destroyed.
 //   A crash before the genesis is durable begins anew; one before all is taken over goes on with
 //   it.
 // - Nothing is shipped before all is taken over. So what is not whole is at no vault.

@@ -28,6 +28,7 @@ import {
   findPredecessor,
   type Lookup,
   NoReceipt,
+  widens,
 } from "./vault-predecessor.ts";
 
 export interface NextChainContext {
@@ -203,10 +204,7 @@ async function askPredecessor(
   const { context, tailing, reads, vaults, roots, sink } = parts;
   const { suite, clock, diag, host, config, stopping } = context;
   const { base } = older;
-  // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
-  const empty = base !== undefined && base.wal.next === base.wal.first && !base.unsent;
-  const cut = base !== undefined && (short || !older.reachesReceipt(base));
-  const lost = base === undefined || empty || cut || older.doubtful.length > 0;
+  const lost = short || isLost(older, grant);
   if (reads === undefined || !lost) return undefined;
   const { when_silent, patience } = config.sink;
   const waits = when_silent === "wait";
@@ -243,6 +241,17 @@ async function askPredecessor(
     await tailing.use((tail) => tail.wait(lookMs, stopping));
     if (stopping.aborted) return "stopped";
   }
+}
+
+/** Whether something is missing of what says where the next chain goes on. */
+function isLost(older: OldChains, grant: Grant): boolean {
+  const { base, doubtful } = older;
+  if (base === undefined || doubtful.length > 0) return true;
+  // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
+  const empty = base.wal.next === base.wal.first && !base.unsent;
+  if (empty || !older.reachesReceipt(base)) return true;
+  const passed = base.dir.number > 0 && base.origin === undefined && !base.unsent;
+  return passed && widens(grant.sources, [base.globs]);
 }
 
 /** The chain that the vault shows as our newest; else what it shows of the newest that we know. */

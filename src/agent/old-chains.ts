@@ -27,7 +27,8 @@ export interface OpenedChain {
   /** No block of it ever left, for certain. */
   readonly unsent: boolean;
   readonly origin: Origin | undefined;
-  readonly covers: (path: string) => boolean;
+  /** Of its grant; none: it covers everything. */
+  readonly globs: readonly string[];
 }
 
 export class OldChains {
@@ -83,15 +84,17 @@ export class OldChains {
     if (known !== undefined) {
       // What a vault has was shipped, and so it was whole.
       const { held, fetched, reason } = remote;
-      return facts.with(at, { ...known, whole: true, held, fetched, reason });
+      const origin = known.origin ?? remote.origin;
+      return facts.with(at, { ...known, whole: true, held, fetched, reason, origin });
     }
     // It is newer than all that were whole: a folder was lost.
     return facts.toSpliced(facts.findLastIndex(({ whole }) => whole) + 1, 0, remote);
   }
 
   #facts(): OldChain[] {
-    return this.opened.map(({ dir, wal, receipt, reason, whole, origin, covers }) => ({
-      ...{ number: dir.number, whole, reason, origin, covers },
+    return this.opened.map(({ dir, wal, receipt, reason, whole, origin, globs }) => ({
+      ...{ number: dir.number, whole, reason, origin },
+      covers: (path: string) => inScope({ sources: globs }, path),
       held: receipt === undefined ? undefined : heldBy(receipt),
       fetched: undefined,
       ...{ first: wal.first, next: wal.next, blocks: (from: number) => wal.scan(from) },
@@ -180,14 +183,14 @@ async function open(
     // One whose buffer was lost before any receipt leaves what it went on from.
     whole: receipt !== undefined || (succeeded && !empty),
     unsent: (await files.stat(dir.unsent)) !== undefined,
-    covers: await coveredBy(context, dir),
+    globs: await globsOf(context, dir),
   };
 }
 
 // Without its grant a chain counts as one that held everything: nothing is claimed to be sealed.
-async function coveredBy(context: ChainContext, dir: ChainDir): Promise<OpenedChain["covers"]> {
+async function globsOf(context: ChainContext, dir: ChainDir): Promise<readonly string[]> {
   const grant = await readOwnGrant(context, dir.grant);
-  return (path) => typeof grant === "string" || inScope(grant, path);
+  return typeof grant === "string" ? [] : grant.sources;
 }
 
 async function readOrigin(

@@ -14,16 +14,17 @@ import { concat, equalBytes } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
-import { type Grant, parseGrant } from "../core/grant.ts";
+import { type Grant, inScope, parseGrant } from "../core/grant.ts";
 import { decodeHeader } from "../core/header.ts";
+import type { JsonObject } from "../core/json.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { attemptMsMax } from "../ship/backoff.ts";
 import type { Sink } from "../ship/sink.ts";
 import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
-import type { OldChain } from "../succession/old-chain.ts";
-import { openBlock, openingRecord } from "../succession/opening.ts";
+import type { OldChain, Origin } from "../succession/old-chain.ts";
+import { openBlock, openingRecord, originIn } from "../succession/opening.ts";
 import {
   type BelievedChain,
   believe,
@@ -43,7 +44,7 @@ export interface Lookup {
   readonly keys: TrustedKeys;
   readonly host: string;
   /** The grant that the next chain begins with. */
-  readonly grant: Pick<Grant, "subject" | "audience" | "maxChains">;
+  readonly grant: Pick<Grant, "subject" | "audience" | "maxChains" | "sources">;
   /** The chain that is known to be our own. */
   readonly own: string | undefined;
   readonly seen: ChainsSeen;
@@ -128,6 +129,8 @@ export class ChainsSeen {
 
 /** Chains of the subject that are looked at, the newest first. */
 const looksMax = 64;
+/** Chains before it that are asked for the files that a narrow grant did not cover. */
+const agesMax = 16;
 
 /**
  * The chain that the vault shows as ours; undefined if there is none, or none that can be believed;
@@ -159,25 +162,56 @@ export async function findPredecessor(
 }
 
 /**
- * Where the vault's newest receipt leaves a chain; undefined, aloud, if it cannot be believed.
- * Throws NoReceipt.
+ * Where the vault's newest receipt leaves a chain, and the chains before it what it did not cover;
+ * undefined, aloud, if it cannot be believed. `behind`: globs of the chains behind it. Throws
+ * NoReceipt.
  */
 export async function fetchChain(
   lookup: Lookup,
   id: string,
   reason: string,
+  behind: readonly (readonly string[])[] = [],
 ): Promise<OldChain | undefined> {
   const { suite, keys, grant } = lookup;
   try {
     await askForReceipt(lookup, id);
     const believed = await believe(suite, keys, grant.subject, shown(lookup.reads, id));
-    return asOld(id, reason, believed);
+    const origin = await originOf(lookup, id, [...behind, believed.grant.sources]);
+    return asOld(id, reason, believed, origin);
   } catch (error) {
     if (!(error instanceof Unbelievable) && !(error instanceof FramingError)) throw error;
     refuse(lookup, id, error.message);
     return undefined;
   }
 }
+
+/** Whether a next grant may cover files that none of these did; without globs one covers all. */
+export function widens(next: readonly string[], before: readonly (readonly string[])[]): boolean {
+  if (before.some((globs) => globs.length === 0)) return false;
+  return next.length === 0 || !next.every((glob) => before.some((globs) => globs.includes(glob)));
+}
+
+// What a narrow chain says of the one before leaves out the files that its grant does not cover.
+async function originOf(
+  lookup: Lookup,
+  id: string,
+  globs: readonly (readonly string[])[],
+): Promise<Origin | undefined> {
+  if (globs.length > agesMax || !widens(lookup.grant.sources, globs)) return undefined;
+  const raw = await rawOf(lookup, id, 0);
+  const told = raw && originIn(raw);
+  if (told?.named === undefined) return undefined;
+  const before = await fetchChain(lookup, told.named.chain, told.named.reason, globs);
+  if (before === undefined) return undefined;
+  const own = { sources: globs.at(-1) ?? [] };
+  const passed = [
+    ...(before.origin?.positions ?? []).filter(({ record }) => !before.covers(pathOf(record))),
+    ...(before.fetched?.positions ?? []),
+  ].filter(({ record }) => !inScope(own, pathOf(record)));
+  return { ...told, positions: [...told.positions, ...passed] };
+}
+
+const pathOf = (record: JsonObject): string => String(record["path"]);
 
 /**
  * A vault that was killed may show an older receipt than it gave. Its newest block, sent again,
@@ -209,10 +243,16 @@ function refuse({ diag }: Lookup, chain: string, cause: string): void {
   diag.error("the vault shows a chain of ours that cannot be believed", fields);
 }
 
-function asOld(id: string, reason: string, chain: BelievedChain): OldChain {
-  const { size, root, positions, tails, final } = chain;
+function asOld(
+  id: string,
+  reason: string,
+  chain: BelievedChain,
+  origin: Origin | undefined,
+): OldChain {
+  const { grant, size, root, positions, tails, final } = chain;
   return {
-    ...{ number: -1, whole: true, origin: undefined, covers: () => true },
+    ...{ number: -1, whole: true, origin },
+    covers: (path: string) => inScope(grant, path),
     reason: final ? "retired" : reason,
     held: { chain: id, size, root },
     fetched: { positions, tails },

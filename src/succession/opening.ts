@@ -6,8 +6,10 @@ import type { Suite } from "../core/digest.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import type { JsonObject } from "../core/json.ts";
 import { payloadItems } from "../core/payload.ts";
-import { decodeRecord } from "../core/record.ts";
+import { decodeRecord, type PredecessorRecord } from "../core/record.ts";
+import { positionsIn } from "../core/sources.ts";
 import { Frontier } from "../core/tree.ts";
+import type { Origin } from "./old-chain.ts";
 
 /** Throws Fault for a block that is damaged. */
 export function openBlock(suite: Suite, bytes: Uint8Array): { header: Header; raw: Uint8Array } {
@@ -24,6 +26,15 @@ export function openingRecord(raw: Uint8Array, type: string): JsonObject | undef
     if (record.type === "source") return undefined;
   }
   return undefined;
+}
+
+/** What a genesis says of the chain that it went on from: of the sources that its grant covers. */
+export function originIn(raw: Uint8Array): Origin | undefined {
+  const value = openingRecord(raw, "predecessor");
+  if (value === undefined) return undefined;
+  const { chain, size, root, reason } = value as PredecessorRecord;
+  const named = { chain, size, root, reason };
+  return { named, positions: positionsIn(value["positions"]), leftOut: new Map() };
 }
 
 /** The tree over all blocks before, as the block's snapshot lists it. */

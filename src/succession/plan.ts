@@ -13,18 +13,13 @@ import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { payloadItems } from "../core/payload.ts";
-import {
-  encodeRecord,
-  type PredecessorRecord,
-  type SourcePosition,
-  sourceIdOf,
-} from "../core/record.ts";
+import { encodeRecord, type SourcePosition, sourceIdOf } from "../core/record.ts";
 import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
-import { positionsIn, SourceTable } from "../core/sources.ts";
+import { SourceTable } from "../core/sources.ts";
 import type { Frontier } from "../core/tree.ts";
 import { Ledger } from "./ledger.ts";
 import type { BytesByPath, OldBlock, OldChain, Origin, Stretch } from "./old-chain.ts";
-import { frontierIn, openBlock, openingRecord } from "./opening.ts";
+import { frontierIn, openBlock, openingRecord, originIn } from "./opening.ts";
 
 export interface Plan {
   /** What the new chain goes on from. */
@@ -82,15 +77,6 @@ export async function planSuccession(
     bytes: fold.bytes(ledger.moved),
     done: chains.slice(0, at).map(({ number }) => number),
   };
-}
-
-/** What a genesis says of the chain that it went on from: of the sources that its grant covers. */
-function originIn(raw: Uint8Array): Origin | undefined {
-  const value = openingRecord(raw, "predecessor");
-  if (value === undefined) return undefined;
-  const { chain, size, root, reason } = value as PredecessorRecord;
-  const named = { chain, size, root, reason };
-  return { named, positions: positionsIn(value["positions"]), leftOut: new Map() };
 }
 
 function idOf(suite: Suite, { record }: SourcePosition): Uint8Array {

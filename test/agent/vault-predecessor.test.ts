@@ -435,4 +435,32 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(reasons.length, 2);
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
   });
+
+  for (const lost of ["what its narrow chain went on from", "its state"]) {
+    test(`seals no file again that an older chain holds, where ${lost} was lost`, async () => {
+      await using world = await World.make({ maxChains: 9 });
+      world.asks = true;
+      world.files.append("/logs/a.log", "one\n");
+      world.files.append("/logs/c.log", "sealed\n");
+      await world.live();
+      await world.files.unlink(`${world.dir}/chains/0000/keys`);
+      await world.newGrant({ maxChains: 9, globs: ["/logs/a*"] });
+      world.files.append("/logs/a.log", "two\n");
+      await world.live();
+      if (lost === "its state") await world.loseState();
+      else {
+        await world.files.unlink(`${world.dir}/chains/0001/origin`);
+        await world.files.unlink(`${world.dir}/chains/0001/keys`);
+      }
+      await world.newGrant({ maxChains: 9 });
+      world.files.append("/logs/a.log", "three\n");
+      await world.live();
+      const { bytes, findings, reasons, gaps } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.equal(reasons.length, 2);
+      assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+      assert.equal(bytes.get("/logs/c.log#0"), "sealed\n");
+      assert.deepEqual(gaps, []);
+    });
+  }
 });
