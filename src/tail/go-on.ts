@@ -10,7 +10,7 @@ import { pathFromShown, shown } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
 import { nodeKey, recordKey } from "./identity.ts";
 import type { ResumeOptions, Statement } from "./item.ts";
-import type { Roster } from "./roster.ts";
+import { newerOf, type Roster } from "./roster.ts";
 
 /** What another chain knows of the files. */
 export interface NewChain {
@@ -66,12 +66,18 @@ export function align(
         if (each.type === "end" || isClosing(each)) open.delete(each.source);
       return [...group];
     });
-  const byFile = new Map([...open.values()].map((item) => [fileKey(item.record), item]));
+  const byFile = new Map<string, ResumeOptions>();
+  for (const item of open.values()) {
+    const key = fileKey(item.record);
+    byFile.set(key, newerOf(byFile.get(key) ?? item, item));
+  }
   const replaced: { before: Follow; after: Follow }[] = [];
   const outside: Follow[] = [];
   for (const follow of [...roster]) {
-    // The new chain may have closed the source that we knew, and know the file as a later one.
-    const item = (follow.ref && open.get(follow.ref.hex)) ?? byFile.get(keyOf(follow));
+    // The new chain may have closed the source that we knew, or know the file as a later one.
+    const ours = follow.ref && open.get(follow.ref.hex);
+    const theirs = byFile.get(keyOf(follow)) ?? ours;
+    const item = theirs && newerOf(ours ?? theirs, theirs);
     if (item !== undefined) open.delete(item.id);
     const path = item?.record.path ?? statedPath(follow);
     // Rotated to a name that only the older chain, or none, could give it.

@@ -63,12 +63,15 @@ export class Roster {
     this.#resumeByInode.clear();
     for (const item of resume) {
       const key = resumeKey(item);
-      this.#resumeByInode.set(`${item.record.ino}:${item.record.birth}`, item);
-      // One file cannot be two open sources; the one with the higher generation is the file's.
+      // One file cannot be two open sources.
       const other = this.#resume.get(key);
-      const older = other && other.record.generation < item.record.generation ? other : item;
-      if (other !== undefined) this.#resume.set(`${key}:${older.id}`, older);
-      if (older !== item || other === undefined) this.#resume.set(key, item);
+      const newer = other === undefined ? item : newerOf(other, item);
+      if (other !== undefined) {
+        const older = newer === item ? other : item;
+        this.#resume.set(`${key}:${older.id}`, older);
+      }
+      this.#resume.set(key, newer);
+      this.#resumeByInode.set(`${item.record.ino}:${item.record.birth}`, newer);
     }
   }
 
@@ -296,6 +299,15 @@ export class Roster {
     }
     return missed;
   }
+}
+
+/**
+ * Which of two open sources is the file's: the one of the higher generation. Of the same generation
+ * are those that grants knew by different names: it is the one that was read further.
+ */
+export function newerOf(one: ResumeOptions, other: ResumeOptions): ResumeOptions {
+  const later = other.record.generation - one.record.generation || other.offset - one.offset;
+  return later > 0 ? other : one;
 }
 
 const resumeKey = ({ record }: ResumeOptions): string => `${recordKey(record)}:${record.birth}`;

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type { SourceRecord } from "../../src/core/record.ts";
 import type { Reading } from "./facts.ts";
 import { FileJudge } from "./file-judge.ts";
-import { Ledger, type LogFile } from "./ledger.ts";
+import { Ledger, type LogFile, type Scope } from "./ledger.ts";
 import type { Chains, Sealed } from "./sealed.ts";
 
 const wanted = "/logs/a.log";
@@ -16,6 +16,7 @@ const rotated = "/logs/a.log.1";
 class Story {
   readonly #ledger: Ledger = new Ledger();
   readonly #readings: Reading[] = [];
+  readonly #scopes: Scope[] = [];
   #text = "";
   #begun = 0;
 
@@ -31,6 +32,13 @@ class Story {
 
   isCalled(name: string): this {
     this.#ledger.look(new Map([["1", [name]]]));
+    return this;
+  }
+
+  /** A grant for these files begins a chain. */
+  isGranted(...sources: readonly string[]): this {
+    this.#ledger.tick += 1;
+    this.#scopes.push({ tick: this.#ledger.tick, sources });
     return this;
   }
 
@@ -62,7 +70,7 @@ class Story {
   complaints(isThere = false): string[] {
     const over = this.#ledger.tick + 1;
     const chains = { leftOut: new Map(), report: { chains: [] } } as unknown as Chains;
-    const scopes = [{ tick: 0, sources: [] }];
+    const scopes = [{ tick: 0, sources: [] }, ...this.#scopes];
     const begun = [0, this.#begun];
     const lives = begun.map((at, number) => {
       return { number, begun: at, over, rested: number === 0 ? [] : [over] };
@@ -151,4 +159,30 @@ test("what was changed may be sealed twice by who knows nothing of the change", 
   };
   assert.deepEqual(told(true), []);
   assert.match(told(false).join(), /byte 4 was sealed at \d+ and again/);
+});
+
+test("what a grant covers only under another name is sealed again under that one", () => {
+  const other = { source: "t", record: { path: "/logs/b.log", generation: 0 } as SourceRecord };
+  const told = (...granted: readonly string[]): string[] => {
+    const story = new Story().holds("one\n").isCalled(wanted).says("source").says("span", "one\n");
+    story.isGranted(...granted).says("source", "", other);
+    return story.says("span", "one\n", other).complaints();
+  };
+  assert.deepEqual(told("/logs/b.log"), []);
+  assert.match(told("/logs/*.log").join(), /byte 0 was sealed at \d+ and again/);
+});
+
+test("of a file that a chain knows under two names one source is closed by a gap", () => {
+  const place = "abcdef/0";
+  const other = { source: "t", record: { path: "/logs/b.log", generation: 0 } as SourceRecord };
+  const told = (more: Partial<Sealed>): string[] => {
+    const story = new Story().holds("one\n").isCalled(wanted).isSeen(true).says("source");
+    story.says("span", "one\n").says("position", "", { place });
+    return story
+      .says("position", "", { place, ...more })
+      .says("gap", "", { cause: "rotated-away", offset: 4, place })
+      .complaints();
+  };
+  assert.deepEqual(told(other), []);
+  assert.match(told({}).join(), /rotated-away, but it was always there/);
 });

@@ -13,6 +13,7 @@ import type { LogFile, Piece, Scope, Sighting, Version } from "./ledger.ts";
 import { Marks } from "./marks.ts";
 import { outsideTimes, type Time, timeWith } from "./outside.ts";
 import type { Sealed } from "./sealed.ts";
+import { Twice } from "./twice.ts";
 import { deathOf, holds } from "./versions.ts";
 
 const forever = Number.POSITIVE_INFINITY;
@@ -30,6 +31,7 @@ export class FileJudge {
   /** Chains that go on for another: they repeat what that one stated. */
   readonly #heirs: ReadonlySet<string>;
   readonly #sealed: Marks;
+  readonly #twice: Twice;
   /** Times in which no pattern meant it, for all that the agent could know. */
   readonly #outside: readonly Time[];
   readonly #said: string[] = [];
@@ -48,6 +50,7 @@ export class FileJudge {
     this.#lives = lives;
     this.#scopes = scopes;
     this.#leftOut = chains.leftOut;
+    this.#twice = new Twice(log, readings, { lives, scopes });
     const heirs = chains.report.chains.filter(({ predecessor }) => predecessor !== undefined);
     this.#heirs = new Set(heirs.map(({ chain }) => chain.slice(0, 6)));
   }
@@ -138,7 +141,7 @@ export class FileJudge {
       const [first, end] = [Math.max(from, offset), Math.min(to, offset + bytes.length)];
       if (first >= end) continue;
       const before = this.#sealed.at(piece, first);
-      if (before > 0 && !this.#excused(before, tick) && !this.#doubted(item, before)) {
+      if (before > 0 && !this.#twice.isExcused(item, tick, { at: first, before })) {
         this.#complain(
           `${range}: byte ${first} was sealed at ${before} and again at ${tick}`,
           item,
@@ -152,39 +155,6 @@ export class FileJudge {
   #until(version: Version): number {
     const next = this.#log.versions[this.#log.versions.indexOf(version) + 1];
     return next === undefined ? forever : next.tick - 1;
-  }
-
-  /** Whether a byte may be sealed again: its file was changed in place or given up meanwhile. */
-  #excused(before: number, tick: number): boolean {
-    // What is dated alike may have been read before a change in that very instant.
-    const instant = this.#readings.find((each) => each.first <= before && before <= each.tick);
-    const since = instant?.first ?? before;
-    const changed = this.#log.disturbed.some((at) => at > since && at <= tick);
-    return (
-      changed ||
-      this.#readings.some(({ item, tick: at }) => {
-        const gaveUp =
-          (item.kind === "gap" && item.to === undefined && item.cause !== "truncated") ||
-          (item.kind === "end" && item.cause === "deleted");
-        return gaveUp && at > before && at <= tick;
-      })
-    );
-  }
-
-  /**
-   * Whether a process that knows nothing else of the file found it declared with first bytes that
-   * it has no more: it must take it for a new one, sealed twice, but visibly. A power cut takes
-   * such bytes; and what was known of a file that was changed goes with a life that is killed soon
-   * after.
-   */
-  #doubted({ source }: Sealed, before: number): boolean {
-    const declared = this.#readings.filter(({ item }) => item.kind === "source");
-    if (!declared.some(({ item, tick }) => item.source === source && tick > before)) return false;
-    const life = this.#lives.findLast(({ begun }) => begun <= before);
-    const isKnown = life?.rested.some((at) => at >= before) ?? false;
-    const since = declared.findLast(({ tick }) => tick <= before)?.tick ?? forever;
-    const changed = this.#log.disturbed.some((at) => since < at && at <= before);
-    return this.#log.crashed || (changed && !isKnown);
   }
 
   /** Each restart needs a disturbance of its own. */
@@ -213,7 +183,8 @@ export class FileJudge {
       const rested = this.#lives.findLast((each) => each.rested.some((at) => at < tick));
       const since = this.#heirs.has(item.place.slice(0, 6)) ? rested?.begun : life?.begun;
       const hidden = this.#log.hidden.some(({ from, to }) => from <= tick && to >= (since ?? 0));
-      if (!hidden) this.#complain(`${item.kind} ${item.cause}, but it was always there`, item);
+      if (!hidden && !this.#twice.isOpenTwice(item))
+        this.#complain(`${item.kind} ${item.cause}, but it was always there`, item);
     }
   }
 

@@ -7,6 +7,7 @@ import { hex } from "../../src/core/bytes.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
 import { SourceTable } from "../../src/core/sources.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
+import { refOf } from "../../src/tail/identity.ts";
 import type { TailOptions } from "../../src/tail/item.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { AutoClock } from "./auto-clock.ts";
@@ -148,6 +149,29 @@ test("a source whose file is nowhere any more is a gap once the next chain is kn
   reader.table.declare(record as never, 4);
   await reader.pullFor(5000);
   assert.deepEqual([...reader.holes], [[id, [{ from: 4, to: undefined, cause: "rotated-away" }]]]);
+});
+
+test("of a file that the next chain knows under two names the source goes on that was read further", async () => {
+  for (const isRestarted of [false, true]) {
+    for (const isFirst of [false, true]) {
+      const { files, reader } = await follow("one\ntwo\n");
+      await reader.pull();
+      const ours = known(reader, 4);
+      const record = { ...ours.record, path: "/log/link.log" };
+      const id = refOf(nativeSuite, record).hex;
+      const theirs = { id, record, offset: 8 };
+      const resume = isFirst ? [theirs, ours] : [ours, theirs];
+      reader.table.restore(resume.map((item) => ({ ...item, record: item.record as never })));
+      if (isRestarted) await reader.open({ resume, firstStart: false });
+      else await reader.tail.goOn({ resume, firstStart: false, scope: all });
+      files.append(log, "three\n");
+      await reader.pullFor(5000);
+      assert.deepEqual(reader.lines(), ["one", "two", "three"]);
+      assert.equal(reader.textAt("/log/link.log"), "three\n");
+      const hole = { from: 4, to: undefined, cause: "rotated-away" };
+      assert.deepEqual([...reader.holes], [[ours.id, [hole]]]);
+    }
+  }
 });
 
 test("what is owed is kept where the next chain can take it, and found again otherwise", async () => {
