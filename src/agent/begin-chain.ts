@@ -9,7 +9,7 @@
 
 import { hex } from "../core/bytes.ts";
 import { inScope } from "../core/grant.ts";
-import type { PredecessorRecord } from "../core/record.ts";
+import type { PredecessorRecord, SourcePosition } from "../core/record.ts";
 import { SourceTable } from "../core/sources.ts";
 import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
@@ -47,7 +47,11 @@ export async function beginChain(
   const covers = (path: string): boolean => inScope(grant, path);
   const leftOut = leftOutOf(covers, plan.bytes, unread);
   const goesOn = plan.stretches.length > 0 || plan.origin.named !== undefined;
-  if (goesOn) await writeFileDurably(files, dir.origin, formatOrigin({ ...plan.origin, leftOut }));
+  const { named, positions } = plan.origin;
+  const isInside = ({ record }: SourcePosition): boolean => covers(String(record["path"]));
+  const outside = positions.filter((each) => !isInside(each));
+  const origin = { named, positions, outside, leftOut };
+  if (goesOn) await writeFileDurably(files, dir.origin, formatOrigin(origin));
   const wal = await openWal(context, dir);
   const head = newHead(suite, secret);
   const sources = new SourceTable(suite);
@@ -66,7 +70,8 @@ export async function beginChain(
     granted = undefined;
     return signature;
   });
-  const predecessor = predecessorOf(plan.origin, covers, leftOut);
+  const inside = { named, positions: positions.filter(isInside) };
+  const predecessor = predecessorOf(inside, leftOut);
   sayLeftOut(context, leftOut);
   const start = runStart(context);
   // Without a predecessor to say it of, it is said beside what else the operator is told.
@@ -88,13 +93,11 @@ export async function beginChain(
 
 function predecessorOf(
   { named, positions }: Plan["origin"],
-  covers: (path: string) => boolean,
   leftOut: BytesByPath,
 ): PredecessorRecord | undefined {
   if (named === undefined) return undefined;
   const reason = leftOut.size === 0 ? named.reason : `${named.reason}; ${leftOutText(leftOut)}`;
-  const inside = positions.filter(({ record }) => covers(String(record["path"])));
-  return { type: "predecessor", ...named, reason, positions: inside };
+  return { type: "predecessor", ...named, reason, positions };
 }
 
 // What the new grant does not cover stays behind: that is said to whoever issued it, and signed.

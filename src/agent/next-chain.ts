@@ -251,7 +251,7 @@ function isLost(older: OldChains, grant: Grant): boolean {
   const empty = base.wal.next === base.wal.first && !base.unsent;
   if (empty || !older.reachesReceipt(base)) return true;
   const passed = base.dir.number > 0 && base.origin === undefined && !base.unsent;
-  return passed && widens(grant.sources, [base.globs]);
+  return passed && (base.globs === undefined || widens(grant.sources, [base.globs]));
 }
 
 /** The chain that the vault shows as our newest; else what it shows of the newest that we know. */

@@ -3,7 +3,6 @@
 
 import { hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
-import { inScope } from "../core/grant.ts";
 import { readWhole } from "../host/durable.ts";
 import { destroyKey } from "../host/keys.ts";
 import type { OldChain, Origin, Stretch } from "../succession/old-chain.ts";
@@ -27,8 +26,8 @@ export interface OpenedChain {
   /** No block of it ever left, for certain. */
   readonly unsent: boolean;
   readonly origin: Origin | undefined;
-  /** Of its grant; none: it covers everything. */
-  readonly globs: readonly string[];
+  /** Of its grant; none: it covers everything. Undefined: its grant is lost. */
+  readonly globs: readonly string[] | undefined;
 }
 
 export class OldChains {
@@ -92,9 +91,8 @@ export class OldChains {
   }
 
   #facts(): OldChain[] {
-    return this.opened.map(({ dir, wal, receipt, reason, whole, origin, globs }) => ({
+    return this.opened.map(({ dir, wal, receipt, reason, whole, origin }) => ({
       ...{ number: dir.number, whole, reason, origin },
-      covers: (path: string) => inScope({ sources: globs }, path),
       held: receipt === undefined ? undefined : heldBy(receipt),
       fetched: undefined,
       ...{ first: wal.first, next: wal.next, blocks: (from: number) => wal.scan(from) },
@@ -187,10 +185,9 @@ async function open(
   };
 }
 
-// Without its grant a chain counts as one that held everything: nothing is claimed to be sealed.
-async function globsOf(context: ChainContext, dir: ChainDir): Promise<readonly string[]> {
+async function globsOf(context: ChainContext, dir: ChainDir): Promise<OpenedChain["globs"]> {
   const grant = await readOwnGrant(context, dir.grant);
-  return typeof grant === "string" ? [] : grant.sources;
+  return typeof grant === "string" ? undefined : grant.sources;
 }
 
 async function readOrigin(

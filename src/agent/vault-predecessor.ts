@@ -16,7 +16,6 @@ import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, inScope, parseGrant } from "../core/grant.ts";
 import { decodeHeader } from "../core/header.ts";
-import type { JsonObject } from "../core/json.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
@@ -204,14 +203,10 @@ async function originOf(
   const before = await fetchChain(lookup, told.named.chain, told.named.reason, globs);
   if (before === undefined) return undefined;
   const own = { sources: globs.at(-1) ?? [] };
-  const passed = [
-    ...(before.origin?.positions ?? []).filter(({ record }) => !before.covers(pathOf(record))),
-    ...(before.fetched?.positions ?? []),
-  ].filter(({ record }) => !inScope(own, pathOf(record)));
-  return { ...told, positions: [...told.positions, ...passed] };
+  const known = [...(before.origin?.outside ?? []), ...(before.fetched?.positions ?? [])];
+  const outside = known.filter(({ record }) => !inScope(own, String(record["path"])));
+  return { ...told, positions: [...told.positions, ...outside], outside };
 }
-
-const pathOf = (record: JsonObject): string => String(record["path"]);
 
 /**
  * A vault that was killed may show an older receipt than it gave. Its newest block, sent again,
@@ -249,10 +244,9 @@ function asOld(
   chain: BelievedChain,
   origin: Origin | undefined,
 ): OldChain {
-  const { grant, size, root, positions, tails, final } = chain;
+  const { size, root, positions, tails, final } = chain;
   return {
     ...{ number: -1, whole: true, origin },
-    covers: (path: string) => inScope(grant, path),
     reason: final ? "retired" : reason,
     held: { chain: id, size, root },
     fetched: { positions, tails },

@@ -30,6 +30,8 @@ export interface Origin {
   /** Undefined: no vault held any chain before it. */
   readonly named: NamedChain | undefined;
   readonly positions: readonly SourcePosition[];
+  /** Those of them that its grant did not cover: where they stand it cannot have changed. */
+  readonly outside: readonly SourcePosition[];
   /** Buffered bytes that its grant did not cover, so that they are in no chain. */
   readonly leftOut: BytesByPath;
 }
@@ -45,8 +47,6 @@ export interface OldChain {
     | { readonly chain: string; readonly size: number; readonly root: string }
     | undefined;
   readonly origin: Origin | undefined;
-  /** Whether its grant let it hold a path. */
-  readonly covers: (path: string) => boolean;
   /** Where `held` leaves the sources, if somebody else told: then nothing is read for it. */
   readonly fetched:
     | {

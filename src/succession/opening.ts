@@ -34,7 +34,8 @@ export function originIn(raw: Uint8Array): Origin | undefined {
   if (value === undefined) return undefined;
   const { chain, size, root, reason } = value as PredecessorRecord;
   const named = { chain, size, root, reason };
-  return { named, positions: positionsIn(value["positions"]), leftOut: new Map() };
+  const positions = positionsIn(value["positions"]);
+  return { named, positions, outside: [], leftOut: new Map() };
 }
 
 /** The tree over all blocks before, as the block's snapshot lists it. */

@@ -10,8 +10,8 @@ import type { NamedChain, Origin } from "./old-chain.ts";
 /** A snapshot's worth of sources, and some more. */
 export const originBytesMax: number = 16 * 1024 * 1024;
 
-export function formatOrigin({ named, positions, leftOut }: Origin): Uint8Array {
-  return utf8(`${JSON.stringify({ named, positions, leftOut: Object.fromEntries(leftOut) })}\n`);
+export function formatOrigin({ leftOut, ...origin }: Origin): Uint8Array {
+  return utf8(`${JSON.stringify({ ...origin, leftOut: Object.fromEntries(leftOut) })}\n`);
 }
 
 /** Undefined for what is none: then the chain's genesis has to do. */
@@ -24,7 +24,7 @@ export function parseOrigin(bytes: Uint8Array): Origin | undefined {
     throw caught;
   }
   if (!isObject(value)) return undefined;
-  const { named, positions, leftOut } = value;
+  const { named, positions, outside, leftOut } = value;
   if (!Array.isArray(positions) || !isObject(leftOut)) return undefined;
   if (named !== undefined && !isNamed(named)) return undefined;
   const bytesOf = Object.entries(leftOut).filter(
@@ -33,6 +33,7 @@ export function parseOrigin(bytes: Uint8Array): Origin | undefined {
   return {
     named: named as NamedChain | undefined,
     positions: positionsIn(positions),
+    outside: positionsIn(outside),
     leftOut: new Map(bytesOf),
   };
 }

@@ -41,7 +41,7 @@ export interface Plan {
   readonly done: readonly number[];
 }
 
-const nothing: Origin = { named: undefined, positions: [], leftOut: new Map() };
+const nothing: Origin = { named: undefined, positions: [], outside: [], leftOut: new Map() };
 
 /**
  * Folds over all older chains, the oldest first. `drafts`: payloads that the newest one handed over
@@ -214,7 +214,8 @@ class Fold {
       const root = held?.size === this.from ? held.root : this.#root;
       const positions = this.#withPassed(fetched?.positions ?? this.#prefix.positions());
       if (root !== undefined) {
-        return { named: { chain, size: this.from, root, reason }, positions, leftOut };
+        const named = { chain, size: this.from, root, reason };
+        return { ...nothing, named, positions, leftOut };
       }
     }
     return { ...(this.#before ?? nothing), leftOut };
@@ -222,11 +223,9 @@ class Fold {
 
   // What older chains hold of files that the base might not hold stands where it stood before.
   #withPassed(positions: readonly SourcePosition[]): readonly SourcePosition[] {
-    const passed = (this.#before?.positions ?? []).filter(
-      ({ record }) => !this.#base.covers(String(record["path"])),
-    );
-    if (passed.length === 0) return positions;
-    return [...passed, ...positions].sort((a, b) =>
+    const { outside } = this.#before ?? nothing;
+    if (outside.length === 0) return positions;
+    return [...outside, ...positions].sort((a, b) =>
       compareBytes(idOf(this.#suite, a), idOf(this.#suite, b)),
     );
   }

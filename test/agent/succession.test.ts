@@ -601,27 +601,32 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), "a\n");
   });
 
-  test("what was sealed of a file outside a narrower grant is not sealed again under a wider one", async () => {
-    await using world = await World.make();
-    world.files.append("/logs/a.log", "a\n");
-    world.files.append("/logs/b.log", "b\n");
-    await world.live();
-    await replaceKeys(world);
-    await world.newGrant({ globs: ["/logs/a.log"] });
-    world.files.append("/logs/a.log", "again\n");
-    world.files.append("/logs/b.log", "meanwhile\n");
-    await world.live();
-    await replaceKeys(world, "0001");
-    await world.newGrant();
-    world.files.append("/logs/b.log", "last\n");
-    await world.live();
-    const { bytes, findings, gaps } = await world.verify();
-    assert.deepEqual(worse(findings), []);
-    assert.deepEqual(gaps, []);
-    assert.equal(world.vault.chains.size, 3);
-    assert.equal(bytes.get("/logs/b.log#0"), "b\nmeanwhile\nlast\n");
-    assert.equal(bytes.get("/logs/a.log#0"), "a\nagain\n");
-  });
+  for (const [lost, file] of [
+    ["the key", "keys"],
+    ["the grant", "grant"],
+  ]) {
+    test(`what was sealed of a file outside a narrower grant is not sealed again under a wider one, when ${lost} of its chain is lost`, async () => {
+      await using world = await World.make();
+      world.files.append("/logs/a.log", "a\n");
+      world.files.append("/logs/b.log", "b\n");
+      await world.live();
+      await replaceKeys(world);
+      await world.newGrant({ globs: ["/logs/a.log"] });
+      world.files.append("/logs/a.log", "again\n");
+      world.files.append("/logs/b.log", "meanwhile\n");
+      await world.live();
+      await world.files.unlink(`${world.dir}/chains/0001/${file}`);
+      await world.newGrant();
+      world.files.append("/logs/b.log", "last\n");
+      await world.live();
+      const { bytes, findings, gaps } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.deepEqual(gaps, []);
+      assert.equal(world.vault.chains.size, 3);
+      assert.equal(bytes.get("/logs/b.log#0"), "b\nmeanwhile\nlast\n");
+      assert.equal(bytes.get("/logs/a.log#0"), "a\nagain\n");
+    });
+  }
 
   test("a proxy that refuses says nothing of what the vault has: no chain is passed over for it", async () => {
     await using world = await World.make();

@@ -436,7 +436,11 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
   });
 
-  for (const lost of ["what its narrow chain went on from", "its state"]) {
+  for (const [lost, files] of [
+    ["what its narrow chain went on from", ["origin", "keys"]],
+    ["that and the chain's grant", ["origin", "grant"]],
+    ["its state", []],
+  ] as const) {
     test(`seals no file again that an older chain holds, where ${lost} was lost`, async () => {
       await using world = await World.make({ maxChains: 9 });
       world.asks = true;
@@ -448,10 +452,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
       world.files.append("/logs/a.log", "two\n");
       await world.live();
       if (lost === "its state") await world.loseState();
-      else {
-        await world.files.unlink(`${world.dir}/chains/0001/origin`);
-        await world.files.unlink(`${world.dir}/chains/0001/keys`);
-      }
+      for (const file of files) await world.files.unlink(`${world.dir}/chains/0001/${file}`);
       await world.newGrant({ maxChains: 9 });
       world.files.append("/logs/a.log", "three\n");
       await world.live();

@@ -66,7 +66,7 @@ class Story {
       .map((sim) => this.fact(sim));
   }
 
-  fact({ number, builder, whole, held, first, origin, scope, vanished }: Sim): OldChain {
+  fact({ number, builder, whole, held, first, origin, vanished }: Sim): OldChain {
     const root = hex(builder.roots[held] as Uint8Array);
     const positions = vanished === true ? positionsAt(builder, held) : [];
     const fetched = vanished === true ? { positions, tails: new Map() } : undefined;
@@ -74,7 +74,6 @@ class Story {
       ...{ number, whole, reason: `end of ${number}`, fetched },
       held: held === 0 ? undefined : { chain: builder.name, size: held, root },
       origin: parseOrigin(formatOrigin(origin)),
-      covers: scope,
       ...{ first, next: builder.length },
       blocks: async function* (from) {
         for (let index = from; index < builder.length; index += 1) {
@@ -93,12 +92,13 @@ class Story {
     const number = this.sims.length;
     const builder = new ChainBuilder(`chain ${this.#serial++}`);
     const leftOut = leftOutOf(scope, plan.bytes);
+    const { named, positions } = plan.origin;
+    const isInside = ({ record }: SourcePosition): boolean => scope(String(record["path"]));
     const sim: Sim = {
       ...{ number, builder, scope, whole: false, held: 0, first: 0 },
-      origin: { ...plan.origin, leftOut },
+      origin: { ...plan.origin, outside: positions.filter((each) => !isInside(each)), leftOut },
     };
-    const { named, positions } = plan.origin;
-    const inside = positions.filter(({ record }) => scope(String(record["path"])));
+    const inside = positions.filter(isInside);
     builder.begin(
       named === undefined
         ? []
