@@ -82,15 +82,15 @@ export class StoreMishaps {
 
   /** A person puts back what was there before. */
   repair(): void {
-    const bent = this.#edits.filter(({ path, at, byte }) => this.#byteAt(path, at) === byte);
-    if (this.#whole === undefined && bent.length === 0) return;
+    const isBent = ({ path, at, byte }: Edit): boolean => this.#byteAt(path, at) === byte;
+    if (this.#whole === undefined && !this.#edits.some(isBent)) return;
     this.#said.push(...this.#covered());
     this.#vault.kill();
     if (this.#whole !== undefined) this.#put("/vault", this.#whole);
     this.#whole = undefined;
-    for (const { path, at, byte, was } of bent) {
-      if (this.#byteAt(path, at) !== byte) continue;
-      this.#bend(path, at, was);
+    // What is put back may have been edited before an older store took its place.
+    for (const edit of this.#edits.toReversed()) {
+      if (isBent(edit)) this.#bend(edit.path, edit.at, edit.was);
     }
     this.#vault.disk.syncAll();
     this.#vault.start();
