@@ -11,6 +11,7 @@ import { hex } from "../core/bytes.ts";
 import { inScope } from "../core/grant.ts";
 import type { PredecessorRecord, SourcePosition } from "../core/record.ts";
 import { SourceTable } from "../core/sources.ts";
+import { writeChecked } from "../host/checked-file.ts";
 import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { newHead } from "../seal/head.ts";
@@ -51,7 +52,7 @@ export async function beginChain(
   const isInside = ({ record }: SourcePosition): boolean => covers(String(record["path"]));
   const outside = positions.filter((each) => !isInside(each));
   const origin = { named, positions, outside, leftOut };
-  if (goesOn) await writeFileDurably(files, dir.origin, formatOrigin(origin));
+  if (goesOn) await writeChecked(files, suite, dir.origin, formatOrigin(origin));
   const wal = await openWal(context, dir);
   const head = newHead(suite, secret);
   const sources = new SourceTable(suite);

@@ -4,40 +4,19 @@
 //   is the sealed one, and then tells whether the file still holds what was sealed.
 // - It is written once all that it knows of is sealed. Else a crash would leave evidence of new
 //   content beside a chain that says nothing of it, and the change would never show.
+// - A bent hash would make an unchanged file a rewritten one: it is believed whole or not at all.
 // - Losing it costs nothing but the chance to notice a file rewritten while we were down.
 
 import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import type { SealedTail } from "../core/sealed-tails.ts";
+import { readChecked, writeChecked } from "../host/checked-file.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
-import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
-import { type FrontierMark, frontierBytes } from "../tail/frontier.ts";
-import { fingerprintBytes } from "../tail/identity.ts";
+import type { FrontierMark } from "../tail/frontier.ts";
 import type { Tail } from "../tail/tail.ts";
-
-const isCount = (value: unknown, most: number): boolean =>
-  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
-const isHash = (value: unknown): boolean =>
-  typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-
-function isMark(value: Partial<FrontierMark> | null): value is FrontierMark {
-  const { offset, length, sha256, head, outside, skipNuls } = value ?? {};
-  const most = Number.MAX_SAFE_INTEGER;
-  if (!isCount(offset, most) || !isCount(length, frontierBytes) || !isHash(sha256)) return false;
-  if (outside !== undefined && outside !== true) return false;
-  if (skipNuls !== undefined && !isCount(skipNuls, most)) return false;
-  if (head === undefined) return true;
-  return isCount(head?.fingerprint_len, fingerprintBytes) && isHash(head.fingerprint);
-}
-
-/** Entries that are none are left out: nothing of a garbled cache may reach a sealed record. */
-function parseMarks(text: string): Map<string, FrontierMark> {
-  const entries = Object.entries(JSON.parse(text) as Record<string, Partial<FrontierMark> | null>);
-  return new Map(entries.filter((entry): entry is [string, FrontierMark] => isMark(entry[1])));
-}
 
 /** Undefined while the tail has told of things that nobody took. */
 function textOf(tail: Tail): string | undefined {
@@ -48,8 +27,16 @@ function textOf(tail: Tail): string | undefined {
 const limitBytes = 64 * 1024 * 1024;
 const savePeriodMicros = 60_000_000;
 
+export interface FrontierParts {
+  readonly files: Files;
+  readonly suite: Suite;
+  readonly clock: Clock;
+  readonly diag: Diag;
+}
+
 export class FrontierCache {
   readonly #files: Files;
+  readonly #suite: Suite;
   readonly #clock: Clock;
   readonly #path: string;
   readonly #marks: ReadonlyMap<string, FrontierMark>;
@@ -63,12 +50,12 @@ export class FrontierCache {
   #failure: unknown;
 
   private constructor(
-    files: Files,
-    clock: Clock,
+    { files, suite, clock }: FrontierParts,
     path: string,
     marks: ReadonlyMap<string, FrontierMark>,
   ) {
     this.#files = files;
+    this.#suite = suite;
     this.#clock = clock;
     this.#path = path;
     this.#marks = marks;
@@ -76,30 +63,24 @@ export class FrontierCache {
   }
 
   /** A cache that cannot be read is an empty one. */
-  static async open(files: Files, clock: Clock, path: string, diag: Diag): Promise<FrontierCache> {
-    let marks = new Map<string, FrontierMark>();
-    try {
-      const bytes = await readWhole(files, path, limitBytes);
-      if (bytes !== undefined) marks = parseMarks(fromUtf8(bytes));
-    } catch {
-      diag.warn("frontier cache is unreadable, going on without it", {});
-    }
-    return new FrontierCache(files, clock, path, marks);
+  static async open(parts: FrontierParts, path: string): Promise<FrontierCache> {
+    const { files, suite, diag } = parts;
+    const bytes = await readChecked(files, suite, path, limitBytes).catch(() => "damaged" as const);
+    const unreadable = bytes === "damaged";
+    if (unreadable) diag.warn("frontier cache is unreadable, going on without it", {});
+    const isThere = bytes !== undefined && !unreadable;
+    const marks = isThere ? Object.entries<FrontierMark>(JSON.parse(fromUtf8(bytes))) : [];
+    return new FrontierCache(parts, path, new Map(marks));
   }
 
   /** What is known of the file at `offset`: from the WAL, else from the cache (maybe of before). */
-  markFor(
-    suite: Suite,
-    id: string,
-    offset: number,
-    sealed: SealedTail | undefined,
-  ): FrontierMark | undefined {
+  markFor(id: string, offset: number, sealed: SealedTail | undefined): FrontierMark | undefined {
     const mark = this.#marks.get(id);
     if (sealed !== undefined && sealed.offset === offset && sealed.bytes.length > 0) {
       const { length } = sealed.bytes;
       // What was read since may have been read where a pattern means the file again.
       const outside = mark?.offset === offset ? mark.outside : undefined;
-      return { ...mark, offset, length, sha256: hex(suite.sha256(sealed.bytes)), outside };
+      return { ...mark, offset, length, sha256: hex(this.#suite.sha256(sealed.bytes)), outside };
     }
     return mark;
   }
@@ -152,7 +133,7 @@ export class FrontierCache {
 
   async #save(text: string): Promise<void> {
     try {
-      await writeFileDurably(this.#files, this.#path, utf8(text));
+      await writeChecked(this.#files, this.#suite, this.#path, utf8(text));
     } catch (error) {
       if (error instanceof SealtailError && error.kind === "unsafe") throw error;
       // A full disk, say. It is only a cache.

@@ -3,7 +3,7 @@
 
 import { hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
-import { readWhole } from "../host/durable.ts";
+import { readChecked } from "../host/checked-file.ts";
 import { destroyKey } from "../host/keys.ts";
 import type { OldChain, Origin, Stretch } from "../succession/old-chain.ts";
 import { originBytesMax, parseOrigin } from "../succession/origin-file.ts";
@@ -191,11 +191,11 @@ async function globsOf(context: ChainContext, dir: ChainDir): Promise<OpenedChai
 }
 
 async function readOrigin(
-  { files, diag }: ChainContext,
+  { files, suite, diag }: ChainContext,
   dir: ChainDir,
 ): Promise<Origin | undefined> {
-  const bytes = await readWhole(files, dir.origin, originBytesMax);
-  const origin = bytes && parseOrigin(bytes);
+  const bytes = await readChecked(files, suite, dir.origin, originBytesMax);
+  const origin = bytes === "damaged" ? undefined : bytes && parseOrigin(bytes);
   if (bytes !== undefined && origin === undefined) {
     diag.warn("what a chain went on from is unreadable, its genesis has to do", {
       place: dir.origin,

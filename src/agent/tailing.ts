@@ -57,8 +57,7 @@ export class Tailing {
 
   /** Finds the files, or brings those that are followed into line with what is known now. */
   async follow(known: KnownFiles): Promise<void> {
-    const { files, clock, state, diag } = this.#context;
-    this.#frontiers ??= await FrontierCache.open(files, clock, state.frontiers, diag);
+    this.#frontiers ??= await FrontierCache.open(this.#context, this.#context.state.frontiers);
     const { firstStart, scope } = known;
     const resume = this.#resumeOf(known, this.#frontiers);
     if (this.#tail !== undefined) {
@@ -90,7 +89,7 @@ export class Tailing {
     const { suite } = this.#context;
     return positions.map(({ record, offset }) => {
       const id = hex(sourceIdOf(suite, encodeRecord(record)));
-      const frontier = frontiers.markFor(suite, id, offset, tails?.get(id));
+      const frontier = frontiers.markFor(id, offset, tails?.get(id));
       return { id, record: record as unknown as SourceRecord, offset, frontier };
     });
   }

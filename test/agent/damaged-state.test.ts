@@ -134,6 +134,11 @@ const rows: readonly Row[] = [
     damage: garble(({ world }) => `${world.dir}/frontiers`),
     says: /frontier cache is unreadable/,
   },
+  {
+    name: "a bit of the frontier cache flipped",
+    damage: flip(({ world }) => `${world.dir}/frontiers`),
+    says: /frontier cache is unreadable/,
+  },
   { name: "the receipt deleted", damage: drop(inChain("receipt")) },
   { name: "the receipt empty", damage: cut(inChain("receipt"), 0), says: damagedReceipt },
   { name: "the receipt cut short", damage: cut(inChain("receipt"), -30), says: damagedReceipt },

@@ -439,6 +439,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
   for (const [lost, files] of [
     ["what its narrow chain went on from", ["origin", "keys"]],
     ["that and the chain's grant", ["origin", "grant"]],
+    ["a bit of what its narrow chain went on from", ["keys"]],
     ["its state", []],
   ] as const) {
     test(`seals no file again that an older chain holds, where ${lost} was lost`, async () => {
@@ -452,6 +453,12 @@ suite("an agent without state", { concurrency: 4 }, () => {
       world.files.append("/logs/a.log", "two\n");
       await world.live();
       if (lost === "its state") await world.loseState();
+      if (lost.startsWith("a bit")) {
+        const origin = `${world.dir}/chains/0001/origin`;
+        const text = Buffer.from(world.files.bytes(origin)).toString();
+        assert.ok(text.includes('"offset":7'));
+        world.files.put(origin, text.replaceAll('"offset":7', '"offset":5'));
+      }
       for (const file of files) await world.files.unlink(`${world.dir}/chains/0001/${file}`);
       await world.newGrant({ maxChains: 9 });
       world.files.append("/logs/a.log", "three\n");
