@@ -24,8 +24,11 @@ export interface Copy {
   readonly size: number;
   /** Up to here it is read. */
   readonly readTo: number;
-  /** Unix µs of its last change: it was complete by then. Infinity where only its size is known. */
-  readonly madeUs: number;
+  /**
+   * When it was complete at the earliest, by the clock that its log's ctime is of. Undefined where
+   * nothing tells.
+   */
+  readonly madeNs: bigint | undefined;
 }
 
 export type ReadableCopy = Copy & { readonly file: OpenFile };
@@ -130,8 +133,7 @@ export class Copies {
       await file.close();
       if (copied !== undefined) return undefined;
       if (once > follow.position) {
-        const madeUs = Number.POSITIVE_INFINITY;
-        compressed ??= { file: undefined, size: once, readTo: 0, madeUs };
+        compressed ??= { file: undefined, size: once, readTo: 0, madeNs: undefined };
       }
     }
     return compressed;
@@ -198,8 +200,12 @@ export class Copies {
     const got = await file.read(head, 0, head.length, 0);
     if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;
     if ((await isSealedBefore(this.#suite, follow, file)) !== "same") return undefined;
-    const { size, ctimeNs } = info;
+    const { size, dev, mtimeNs, ctimeNs } = info;
     const readTo = await believedTo(follow, file, size);
-    return { size, readTo, madeUs: Number(ctimeNs / 1_000n) };
+    // Another device may keep coarser times, or have a clock of its own.
+    if (dev !== follow.info.dev) return { size, readTo, madeNs: undefined };
+    // Renaming it moves the second on; the first can be set, but not to be believed above that.
+    const isSet = mtimeNs > ctimeNs;
+    return { size, readTo, madeNs: isSet ? ctimeNs : mtimeNs };
   }
 }

@@ -71,7 +71,7 @@ export function emptied(follow: Follow): Statement {
   const end = wasDown
     ? gapOf(follow, ref as SourceRef, "truncated", 0)
     : ({ type: "end", source, size: position, cause: "restarted" } as const);
-  follow.nextGeneration(0);
+  follow.nextGeneration();
   follow.settled(0, false);
   return end;
 }

@@ -42,6 +42,8 @@ export class Follow {
   position = 0;
   /** Greatest size seen of this generation, without the NULs that are held back. */
   seen = 0;
+  /** What tells of which generation that is: the file's ctime at the look, or the bytes before it. */
+  seenBy: bigint | Uint8Array | undefined;
   /** Size at the last look, with them. */
   size = 0;
   /** Greatest size that a look showed, of whatever generation. */
@@ -155,13 +157,12 @@ export class Follow {
     other.handle = undefined;
     // Before a verdict `seen` may be no more than what another chain knew, of what was there once.
     const seen = other.wasDown ? other.looked : other.seen;
-    if (!other.emptied && seen > this.seen) this.grew(seen);
+    if (other.emptied || seen <= this.seen) return;
+    this.grew(seen);
+    if (!other.wasDown) this.seenBy = other.seenBy;
   }
 
-  /**
-   * No pattern means it any more. So it is with a file that is nowhere; one that is deleted stays
-   * what it was.
-   */
+  /** No pattern means it any more, nor one that is nowhere; one that is deleted stays what it was. */
   get leftPattern(): boolean {
     const found = this.located || this.unlinkedAt !== undefined;
     return found ? this.base.wants?.(this.path) === false : this.missedSweeps > 0;
@@ -238,15 +239,15 @@ export class Follow {
     if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) return;
     if (this.low < this.seen) {
       this.#regrew(info.size);
-    } else if (info.size > this.seen) {
-      this.grew(info.size);
     } else if (info.size < this.seen) {
       this.low = info.size;
       this.regrown = info.size;
       this.doubt = true;
-    } else if (touched && info.size === this.position && this.position > 0) {
+    } else {
+      if (info.size > this.seen) this.grew(info.size);
       // Written to without growing, or read before we looked: the frontier tells which.
-      this.doubt = true;
+      else if (touched && info.size === this.position && this.position > 0) this.doubt = true;
+      this.seenBy = info.ctimeNs;
     }
   }
 
@@ -293,6 +294,15 @@ export class Follow {
     this.regrown = size;
   }
 
+  /** `bytes` were read, which end there: of whatever generation, the file was that long. */
+  reached(end: number, bytes: Uint8Array): void {
+    if (this.low < this.seen) this.regrown = Math.max(this.regrown, end);
+    else if (end > this.seen) {
+      this.grew(end);
+      this.seenBy = bytes.slice(-frontierBytes);
+    }
+  }
+
   grew(size: number): void {
     const now = this.base.clock.mono();
     this.pause = Math.max(this.pause / 2, now - this.grewAt);
@@ -303,6 +313,7 @@ export class Follow {
   #reach(size: number): void {
     const { clock } = this.base;
     this.seen = size;
+    this.seenBy = undefined;
     this.size = Math.max(this.size, size);
     this.unread.grew(size, clock.now());
     this.appeared.grew(size, clock.mono());
@@ -329,8 +340,8 @@ export class Follow {
     return this.ref;
   }
 
-  /** The file begins again: nothing of it is read or declared, `size` bytes are there. */
-  nextGeneration(size: number): void {
+  /** The file begins again: nothing of it is read or declared, and what `now` says is there. */
+  nextGeneration(now?: FileInfo): void {
     this.generation += 1;
     this.ref = undefined;
     this.print = undefined;
@@ -343,7 +354,8 @@ export class Follow {
     this.nuls = undefined;
     this.search = undefined;
     this.skipNuls = 0;
-    if (size > 0) this.grew(size);
+    if (now !== undefined && now.size > 0) this.grew(now.size);
+    this.seenBy = now?.ctimeNs;
   }
 
   /** Bytes up to `position` are accounted for without being handed over. */

@@ -48,7 +48,7 @@ export async function turn(
   const wanted = Math.min(limit, room.length, ahead);
   const got = wanted > 0 ? await handle.read(room, 0, wanted, follow.position) : 0;
   const end = follow.position + got;
-  if (end > follow.seen) follow.grew(end);
+  follow.reached(end, room.subarray(0, got));
   if (got < wanted && end < follow.seen) {
     follow.low = Math.min(follow.low, end);
     follow.doubt = true;

@@ -9,11 +9,10 @@
 //   its old generation was closed by a gap, and the next one is declared with its first bytes.
 
 import type { GapCause } from "../core/record.ts";
-import { wallTimeOf } from "../host/clock.ts";
-import type { OpenFile } from "../host/files.ts";
-import { type Copy, isReadable } from "./copies.ts";
+import type { FileInfo, OpenFile } from "../host/files.ts";
+import { type Copy, isReadable, type ReadableCopy } from "./copies.ts";
 import type { Follow } from "./follow.ts";
-import { isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
+import { frontierBytes, isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
 import {
   type Fingerprint,
   fingerprintBytes,
@@ -25,7 +24,20 @@ import type { SourceRef, Statement } from "./item.ts";
 import { holeLeast, NulSearch } from "./nuls.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
 
-const readHead = (file: OpenFile): Promise<Uint8Array> => readAt(file, 0, fingerprintBytes);
+/** Reads there. What the file held then is known to have been there, whatever comes of it. */
+async function look(
+  follow: Follow,
+  file: OpenFile,
+  from: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = await readAt(file, from, length);
+  if (bytes.length > 0) follow.reached(from + bytes.length, bytes);
+  return bytes;
+}
+
+const lookAtHead = (follow: Follow, file: OpenFile): Promise<Uint8Array> =>
+  look(follow, file, 0, fingerprintBytes);
 
 /**
  * States that bytes from the position on will not come: up to `to`, or, without it, nobody knows
@@ -57,10 +69,11 @@ interface LookBack {
 async function lookBack(follow: Follow, file: OpenFile): Promise<LookBack> {
   const { position, frontier, mark, base } = follow;
   if (frontier.length === 0) {
-    const bytes = await readBefore(file, position);
+    const length = Math.min(frontierBytes, position);
+    const bytes = await look(follow, file, position - length, length);
     return { frontier: isMarked(base.suite, mark, bytes), bytes };
   }
-  const bytes = await readAt(file, position - frontier.length, frontier.length);
+  const bytes = await look(follow, file, position - frontier.length, frontier.length);
   const change = frontier.difference(bytes);
   return change === undefined
     ? { frontier: "same", bytes }
@@ -84,14 +97,16 @@ function hasWitness(follow: Follow, first: number): boolean {
 export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> {
   const { position, low, print, frontier, base } = follow;
   if (low >= position) return;
-  const head = await readHead(file);
+  const head = await lookAtHead(follow, file);
   const whole = print !== undefined && head.length >= print.fingerprint_len;
   const same = whole ? sameHead(base.suite, print, head) : "unknown";
   const start = position - frontier.length;
-  const rest = await readAt(file, start, frontier.length);
+  const rest = await look(follow, file, start, frontier.length);
   const first = frontier.difference(rest)?.first ?? rest.length;
+  // Where nothing was there to be compared, nothing is known of what is left.
+  const compared = rest.length > 0 && start + rest.length >= low;
   if (same === "changed" || first < rest.length) follow.low = 0;
-  else if (same === "same" || start + rest.length >= low) follow.left = low;
+  else if (same === "same" || compared) follow.left = low;
 }
 
 /** Whether a file that is back still holds what was sealed of it. */
@@ -119,7 +134,7 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
   const { skipTo, position } = follow;
   const to = await skipEnd(follow, file);
   const bytes = await readBefore(file, to);
-  const head = await readHead(file);
+  const head = await lookAtHead(follow, file);
   const past = await isPast(follow, file, head);
   follow.skipTo = 0;
   follow.past = undefined;
@@ -206,17 +221,22 @@ function closing(follow: Follow, lost: number | undefined): Statement[] {
   return statements;
 }
 
-function restart(follow: Follow, size: number, head: Uint8Array, evidence: Evidence): Statement[] {
+function restart(follow: Follow, now: FileInfo, head: Uint8Array, evidence: Evidence): Statement[] {
   const statements = closing(follow, lostBytes(evidence));
-  follow.nextGeneration(size);
-  if (size > 0) statements.push(follow.declare(head).record);
+  follow.nextGeneration(now);
+  // Empty when it was looked at: its first bytes declare it.
+  if (now.size === 0 || head.length === 0) return statements;
+  const { record } = follow.declare(head);
+  statements.push(record);
+  // These bytes of it were there, whatever comes to stand in their place before they are read.
+  follow.assure(Math.min(record.fingerprint_len, now.size));
   return statements;
 }
 
 /** The unread end was cut off, what was read is still there: go on behind it. */
 function cutBack(
   follow: Follow,
-  size: number,
+  now: FileInfo,
   head: Uint8Array,
   { position, seen, size: least, between }: Evidence,
 ): Statement[] {
@@ -224,7 +244,7 @@ function cutBack(
   const missing = seen - least + between;
   const closing = gapOf(follow, follow.ref as SourceRef, "truncated", missing);
   follow.base.counts.truncated += 1;
-  follow.nextGeneration(size);
+  follow.nextGeneration(now);
   const ref = follow.declare(head);
   // These bytes are sealed already, under the generation before: nothing is missing.
   const passed = gapOf(follow, ref, "skipped", 0, position);
@@ -235,19 +255,35 @@ function cutBack(
 
 /**
  * Of the sizes seen, which were the next generation's: what is there now if that was never seen
- * to shrink, and growth seen after the copy was complete. Nothing else vouches for either.
+ * to shrink, and what nothing tells to be of the copied one.
  */
-function divideSeen(follow: Follow, copy: Copy, size: number): void {
-  const { seen, base, grewAt } = follow;
+async function divideSeen(follow: Follow, copy: Copy, size: number): Promise<void> {
+  const { seen } = follow;
   const known = Math.max(follow.position, follow.sure);
-  const grew = wallTimeOf(base.clock, grewAt);
   if (follow.low >= seen) {
     follow.low = 0;
     follow.regrown = size;
-  } else if (copy.madeUs < grew && known < seen && seen < copy.size) {
+  } else if (known < seen && isReadable(copy) && !(await isOfCopied(follow, copy))) {
     follow.between += seen;
   } else return;
   follow.seen = known;
+}
+
+/**
+ * Whether the greatest size seen was one of the copied generation, as far as the copy goes: the
+ * copy holds what was read up to there, or the file was that long before the copy was complete.
+ * Where both happened in one tick of the clock nobody knows, but that another generation would
+ * have been cut again at exactly the copy's length.
+ */
+async function isOfCopied({ seen, seenBy }: Follow, copy: ReadableCopy): Promise<boolean> {
+  const { file, size, madeNs } = copy;
+  if (seen > size) return true;
+  if (seenBy instanceof Uint8Array) {
+    const copied = await readAt(file, seen - seenBy.length, seenBy.length).catch(() => undefined);
+    return copied !== undefined && Buffer.compare(copied, seenBy) === 0;
+  }
+  if (seenBy === undefined || madeNs === undefined) return false;
+  return seenBy < madeNs || (seenBy === madeNs && seen === size);
 }
 
 /** The file was cut. Whether its old content goes on in a copy; then that is read first. */
@@ -255,12 +291,15 @@ async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
   if (follow.copied || follow.position === 0) return false;
   const copy = await follow.base.findCopy?.(follow);
   if (copy === undefined) return false;
+  await divideSeen(follow, copy, size);
   follow.doubt = true;
   follow.copied = !isReadable(copy);
-  divideSeen(follow, copy, size);
   if (isReadable(copy)) follow.copy = copy;
   // What cannot be read of it is missing: all, if it is compressed already.
-  follow.seen = Math.max(follow.seen, copy.size);
+  if (copy.size > follow.seen) {
+    follow.seen = copy.size;
+    follow.seenBy = copy.madeNs;
+  }
   return true;
 }
 
@@ -271,7 +310,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   if (follow.skipTo > 0) return await skip(follow, file, info.size);
   const { position, wasDown } = follow;
   const back = await lookBack(follow, file);
-  const head = await readHead(file);
+  const head = await lookAtHead(follow, file);
   const after = await file.stat();
   follow.observe(after);
   // Cut while we looked: what was read here and what is there now do not belong together.
@@ -308,9 +347,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       return [];
     case "restart":
       if (isOver) return overwritten(follow, head, back, evidence);
-      return restart(follow, after.size, head, evidence);
+      return restart(follow, after, head, evidence);
     case "cut-back":
-      return cutBack(follow, after.size, head, evidence);
+      return cutBack(follow, after, head, evidence);
     case "rewritten":
       return rewritten(follow, head, back);
   }

@@ -28,8 +28,9 @@
 // restart: lines sealed twice under two generations are visible, lines taken for old ones would
 // be lost.
 //
-// Not seen: bytes written and truncated between two looks; edits of sealed bytes outside of
-// frontier and head; a restart that repeats the bytes before p exactly.
+// Not seen: bytes written and truncated between two looks, also where the second one shows a file
+// that is as long again; edits of sealed bytes outside of frontier and head; a restart that repeats
+// the bytes before p exactly.
 
 export interface Evidence {
   readonly position: number;

@@ -14,6 +14,7 @@ export class FileNode {
   readonly ino: bigint;
   readonly birthNs: bigint;
   mtimeNs: bigint;
+  ctimeNs: bigint;
   mode: number;
   nlink = 1;
   /** Descriptors that hold it, also of lives that ended. */
@@ -33,6 +34,7 @@ export class FileNode {
     this.ino = serial;
     this.birthNs = 1_700_000_000_000_000_000n + serial * 1_000n;
     this.mtimeNs = this.birthNs;
+    this.ctimeNs = this.birthNs;
   }
 
   change(step: NameChange[]): void {

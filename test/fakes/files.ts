@@ -238,9 +238,9 @@ export class FakeFiles implements Files {
   }
 
   infoOf(node: FileNode): FileInfo {
-    const { ino, birthNs, mtimeNs, kind, mode, nlink, uid } = node;
+    const { ino, birthNs, mtimeNs, ctimeNs, kind, mode, nlink, uid } = node;
     const { size } = node.bytes;
-    const times = { birthNs, mtimeNs, ctimeNs: mtimeNs };
+    const times = { birthNs, mtimeNs, ctimeNs };
     return { dev: this.#dev, ino, ...times, size, kind, mode, nlink, uid };
   }
 
@@ -255,8 +255,13 @@ export class FakeFiles implements Files {
   }
 
   touch(node: FileNode): void {
+    this.#changed(node);
+    node.mtimeNs = node.ctimeNs;
+  }
+
+  #changed(node: FileNode): void {
     this.#time += 1n;
-    node.mtimeNs = node.birthNs + this.#time * 1_000_000n;
+    node.ctimeNs = node.birthNs + this.#time * 1_000_000n;
   }
 
   // ---- For tests: done at once, seen by no hook.
@@ -318,6 +323,7 @@ export class FakeFiles implements Files {
     if (replaced !== undefined) replaced.nlink -= 1;
     const remove = { name: source.name, node: undefined };
     const add = { name: target.name, node };
+    this.#changed(node);
     if (source.dir === target.dir) source.dir.change([remove, add]);
     else {
       target.dir.change([add]);
