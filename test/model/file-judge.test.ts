@@ -146,7 +146,7 @@ test("what is skipped must be sealed elsewhere", () => {
 });
 
 test("what was changed may be sealed twice by who knows nothing of the change", () => {
-  const told = (killed: boolean): string[] => {
+  const told = (killed: boolean, source = "t"): string[] => {
     const story = new Story()
       .holds("one\ntwo")
       .isCalled(wanted)
@@ -154,11 +154,13 @@ test("what was changed may be sealed twice by who knows nothing of the change", 
       .says("span", "one\n");
     story.holds("one\n1234\n").says("span", "1234\n", { offset: 4 });
     if (killed) story.begins();
-    story.says("gap", "", { cause: "truncated", offset: 9 }).says("source");
-    return story.says("span", "one\n1234\n").complaints();
+    story.says("gap", "", { cause: "truncated", offset: 9 }).says("source", "", { source });
+    return story.says("span", "one\n1234\n", { source }).complaints();
   };
   assert.deepEqual(told(true), []);
   assert.match(told(false).join(), /byte 4 was sealed at \d+ and again/);
+  // Declared anew by an heir, who knows it.
+  assert.match(told(true, "s").join(), /was sealed at \d+ and again/);
 });
 
 test("what a grant covers only under another name is sealed again under that one", () => {

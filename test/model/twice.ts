@@ -62,8 +62,11 @@ export class Twice {
    * after.
    */
   #doubted({ source }: Sealed, before: number): boolean {
+    const ours = this.#readings.filter(({ item }) => item.source === source);
+    // Read before: an heir declares it anew, who knows it.
+    if (ours.some(({ item, tick }) => item.kind === "span" && tick <= before)) return false;
     const declared = this.#readings.filter(({ item }) => item.kind === "source");
-    if (!declared.some(({ item, tick }) => item.source === source && tick > before)) return false;
+    if (!ours.some(({ item, tick }) => item.kind === "source" && tick > before)) return false;
     const life = this.#lives.findLast(({ begun }) => begun <= before);
     const isKnown = life?.rested.some((at) => at >= before) ?? false;
     const since = declared.findLast(({ tick }) => tick <= before)?.tick ?? forever;
