@@ -28,7 +28,8 @@ export function heldUntil(follow: Follow, pace: Pace, roomy: boolean): number {
 
 /**
  * What becomes of a deleted file that is quiet or not. NULs at its end are data now: nobody fills
- * them in any more.
+ * them in any more. Once they are read it is let go: who gave back that room only then would seem
+ * to begin the file anew.
  */
 export function fateOf(
   follow: Follow,
@@ -38,7 +39,7 @@ export function fateOf(
   if (!follow.caughtUp) return "hold";
   const readable = follow.held > 0 && follow.handle !== undefined;
   if (readable) return quiet || draining ? "release" : "hold";
-  return quiet ? "bury" : "hold";
+  return quiet || follow.ended ? "bury" : "hold";
 }
 
 /** The last words about a followed file; none if nothing of it was ever seen. */

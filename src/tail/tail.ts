@@ -6,8 +6,7 @@
 // - Positions here run ahead of what is sealed; after a crash `resume` has the sealed ones.
 // - Work is bounded: a slice of a sweep, one poll, one turn; idle files cost one look per sweep,
 //   and sweeps get rarer the more there is to look at.
-//
-// One caller: next() and wait() do not overlap.
+// - One caller: next() and wait() do not overlap.
 
 import type { HeartbeatSource } from "../core/record.ts";
 import { Active } from "./active.ts";
@@ -384,6 +383,7 @@ export class Tail {
       if (follow.partialDue !== undefined) this.#partials.add(follow);
       this.#active.add(follow);
       if (follow.over) this.#partings.release(follow);
+      else if (follow.ended) this.#seen(follow);
       return item;
     } catch (cause) {
       this.#unreadable(follow, cause);

@@ -270,6 +270,23 @@ test("a stop takes what a deleted file holds as it is", async () => {
   assert.deepEqual(owed, []);
 });
 
+test("room that is given back after a stop took it as it is begins no other generation", async () => {
+  const region = new Region();
+  region.put("one\n");
+  region.extend(1_000);
+  const { reader } = await follow(region);
+  await reader.pullFor(3_000);
+  const node = region.files.node(log);
+  region.files.remove(log);
+  await reader.tail.wait(1_000);
+  reader.tail.drain();
+  await reader.pullFor(50);
+  assert.equal(reader.textAt(log), `one\n${"\0".repeat(1_000 - 4)}`);
+  node?.bytes.change(4, undefined);
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.said(), ["source", "end deleted"]);
+});
+
 test("start_at: end skips what is there and not the room behind it", async () => {
   const region = new Region();
   region.put("old\n");
