@@ -121,7 +121,8 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   if ("lost" in recovery) return lost(recovery.lost);
   const { chain } = recovery;
   const grant = await readOwnGrant(context, dir.grant);
-  const why = await whyOver(context, wal, chain.facts.receiptSize, receipt, grant);
+  const unsent = (await files.stat(dir.unsent)) !== undefined;
+  const why = await whyOver(context, wal, chain.facts.receiptSize, receipt, grant, unsent);
   if (why !== undefined || typeof grant === "string") {
     await chain.keys.close();
     return lost(why ?? String(grant));
@@ -161,11 +162,11 @@ async function whyOver(
   receiptSize: number,
   receipt: Uint8Array | undefined,
   grant: OwnGrant | string,
+  unsent: boolean,
 ): Promise<string | undefined> {
-  // Only what a saved receipt covers is ever freed.
-  if (receipt !== undefined && wal.first > parseCheckpoint(receipt).size) {
-    return "blocks that no receipt covers were deleted";
-  }
+  // Only what a saved receipt covers is ever freed, and nothing before anything was sent.
+  const freed = receipt === undefined ? wal.first : parseCheckpoint(receipt).size;
+  if (wal.first > (unsent ? 0 : freed)) return "blocks that no receipt covers were deleted";
   if (typeof grant === "string") return grant;
   // No receipt ever, and another grant put in its place: the vault will not have this chain.
   const taken = receipt !== undefined || wal.first > 0 || receiptSize > 0;

@@ -91,8 +91,8 @@ export class OldChains {
   }
 
   #facts(): OldChain[] {
-    return this.opened.map(({ dir, wal, receipt, reason, whole, origin }) => ({
-      ...{ number: dir.number, whole, reason, origin },
+    return this.opened.map(({ dir, wal, receipt, reason, whole, unsent, origin }) => ({
+      ...{ number: dir.number, whole, unsent, reason, origin },
       held: receipt === undefined ? undefined : heldBy(receipt),
       fetched: undefined,
       ...{ first: wal.first, next: wal.next, blocks: (from: number) => wal.scan(from) },

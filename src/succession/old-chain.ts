@@ -40,6 +40,8 @@ export interface OldChain {
   readonly number: number;
   /** Everything that the chains before it held is sealed in it, or at a vault. */
   readonly whole: boolean;
+  /** No block of it ever left, for certain: none that is missing was given back. */
+  readonly unsent?: boolean;
   /** Why it is over. */
   readonly reason: string;
   /** What a vault is known to hold of it. */

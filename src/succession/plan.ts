@@ -5,7 +5,7 @@
 //   it, what it went on from itself is named instead, so no chain is named that nobody has.
 // - Chains behind the base never came to be whole. They hold copies of what was first in the older
 //   buffers, some of which is gone there. So they are taken over first, the newest before the
-//   older.
+//   older; but for one that lost blocks: what begins before it goes first.
 // - One walk over each buffer. The plan does not depend on the next grant: that one may come later.
 
 import { compareBytes, hex } from "../core/bytes.ts";
@@ -13,9 +13,9 @@ import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { payloadItems } from "../core/payload.ts";
-import { encodeRecord, type SourcePosition, sourceIdOf } from "../core/record.ts";
+import { decodeRecord, encodeRecord, type SourcePosition, sourceIdOf } from "../core/record.ts";
 import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
-import { SourceTable } from "../core/sources.ts";
+import { positionsIn, SourceTable } from "../core/sources.ts";
 import type { Frontier } from "../core/tree.ts";
 import { Ledger } from "./ledger.ts";
 import type { BytesByPath, OldBlock, OldChain, Origin, Stretch } from "./old-chain.ts";
@@ -67,10 +67,10 @@ export async function planSuccession(
   for (const draft of drafts) fold.take(ledger, draft);
   return {
     origin: fold.origin,
-    stretches: [
-      ...unfinished.map((chain) => ({ chain, from: 0 })),
-      { chain: base, from: Math.max(fold.from, base.first) },
-    ],
+    stretches: fold.order.map((chain) => ({
+      chain,
+      from: chain === base ? Math.max(fold.from, base.first) : 0,
+    })),
     closed: fold.closed,
     ends: ledger.positions(),
     tails: base.fetched?.tails ?? fold.tails.all,
@@ -83,6 +83,15 @@ function idOf(suite: Suite, { record }: SourcePosition): Uint8Array {
   return sourceIdOf(suite, encodeRecord(record));
 }
 
+/** Offsets by source. */
+type Begin = ReadonlyMap<string, number> | undefined;
+
+function isBefore(a: Begin, b: Begin): boolean {
+  if (a === undefined || b === undefined) return a !== b && a === undefined;
+  const shared = [...a].map(([source, offset]) => offset - (b.get(source) ?? offset));
+  return shared.some((step) => step < 0) && shared.every((step) => step <= 0);
+}
+
 class Fold {
   readonly #suite: Suite;
   readonly #base: OldChain;
@@ -91,6 +100,8 @@ class Fold {
   from = 0;
   origin: Origin = nothing;
   readonly tails: SealedTails = new SealedTails();
+  /** In which they are taken over. */
+  order: readonly OldChain[] = [];
   /** What the newest unfinished chain went on from. */
   #told: Origin | undefined;
   /** What the base itself went on from. */
@@ -128,9 +139,52 @@ class Fold {
     const pending = await this.#readHeld(blocks);
     this.origin = await this.#origin();
     const ledger = new Ledger(this.#suite, { ...this.origin, closed: this.closed });
-    for (const chain of this.#unfinished) await this.#takeAll(ledger, chain.blocks(chain.first));
-    if (pending !== undefined) await this.#takeAll(ledger, rest(pending, blocks));
+    this.order = await this.#inOrder();
+    for (const chain of this.order) {
+      if (chain !== base) await this.#takeAll(ledger, chain.blocks(chain.first));
+      else if (pending !== undefined) await this.#takeAll(ledger, rest(pending, blocks));
+    }
     return ledger;
+  }
+
+  // All hold the same bytes in the same order. Where one begins behind what another still has, to
+  // take it first would declare as missing what lies between.
+  async #inOrder(): Promise<readonly OldChain[]> {
+    const all = [...this.#unfinished, this.#base];
+    if (this.#unfinished.every(({ first }) => first === 0)) return all;
+    const order: { readonly chain: OldChain; readonly begin: Begin }[] = [];
+    for (const chain of all) {
+      const begin = await this.#begin(chain);
+      const behind = order.findIndex((each) => isBefore(begin, each.begin));
+      order.splice(behind < 0 ? order.length : behind, 0, { chain, begin });
+    }
+    return order.map(({ chain }) => chain);
+  }
+
+  /** From where on its kept blocks have each source; undefined: from where a succession begins. */
+  async #begin(chain: OldChain): Promise<Begin> {
+    const { first } = chain;
+    if (first <= (chain === this.#base ? this.from : 0)) return undefined;
+    const begin = new Map<string, number>();
+    const note = (each: SourcePosition): void => {
+      const id = hex(idOf(this.#suite, each));
+      if (!begin.has(id)) begin.set(id, each.offset);
+    };
+    try {
+      for await (const { bytes } of chain.blocks(first)) {
+        const { raw } = openBlock(this.#suite, bytes);
+        const snapshot = openingRecord(raw, "snapshot");
+        for (const each of positionsIn(snapshot?.["sources"])) note(each);
+        for (const item of payloadItems(raw)) {
+          if (item.kind === "span") continue;
+          const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
+          if (type === "source") note({ record: value, offset: 0 });
+        }
+      }
+    } catch (caught) {
+      if (!(caught instanceof Fault)) throw caught;
+    }
+    return begin;
   }
 
   // What a receipt covers; where it was lost, what the newest block says of receipts. What was
@@ -138,11 +192,11 @@ class Fold {
   // what lay behind the receipt of its time: the next chain begins there as well, whatever a vault
   // is known to hold since.
   async #heldSize(): Promise<number> {
-    const { held, fetched, first, next } = this.#base;
+    const { held, fetched, first, next, unsent = false } = this.#base;
     const named = fetched === undefined ? this.#told?.named : undefined;
     if (held !== undefined && named?.chain === held.chain) return Math.min(held.size, named.size);
     if (held !== undefined) return held.size;
-    let size = this.#unfinished.length === 0 ? first : 0;
+    let size = this.#unfinished.length === 0 && !unsent ? first : 0;
     if (next === first) return size;
     try {
       for await (const { bytes } of this.#base.blocks(next - 1)) {

@@ -213,7 +213,8 @@ suite("succession:", { concurrency: 4 }, () => {
       await world.caughtUp();
       const heal = loseAnswers(world);
       world.files.append("/logs/a.log", "two\n");
-      await read(world, 8);
+      const sent = async (): Promise<unknown> => (await world.verify()).bytes.get("/logs/a.log#0");
+      await world.until(async () => (await sent()) === "one\ntwo\n");
       await world.kill();
       heal();
       world.vault.away = true;
@@ -704,5 +705,42 @@ suite("succession:", { concurrency: 4 }, () => {
     assert.deepEqual(worse(findings), []);
     const missing = gaps.map(({ key }) => key).sort();
     assert.deepEqual(missing, ["/logs/late.log#0", "/logs/stays.log#0"]);
+  });
+
+  test("blocks that were lost before anything was sent are a gap, not a chain that a vault is said to have", async () => {
+    await using world = await World.make({
+      maxChains: 9,
+      config: (config) => ({
+        ...config,
+        buffer: { max_bytes: 2 * 1024 * 1024 },
+        drain: { deadline: 1000, final: false },
+      }),
+    });
+    world.vault.away = true;
+    const text = noise(6).join("");
+    const lines = text.split(/(?<=\n)/);
+    world.files.append("/logs/a.log", lines.shift() ?? "");
+    await world.start();
+    let written = text.length - lines.join("").length;
+    for (const line of lines) {
+      await read(world, written);
+      world.files.append("/logs/a.log", line);
+      written += line.length;
+    }
+    await read(world, written);
+    await world.stop();
+    const wal = `${world.dir}/chains/0000/wal`;
+    const [oldest, ...others] = (await world.files.list(wal)) ?? [];
+    assert.ok(others.length > 1);
+    await world.files.unlink(`${wal}/${String(oldest?.name)}`);
+    world.vault.away = false;
+    await world.live();
+    const { bytes, findings, reasons, gaps } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, []);
+    assert.equal(gaps.length, 1);
+    const [{ to = 0 } = {}] = gaps;
+    assert.ok(to > 0 && to < text.length);
+    assert.equal(bytes.get("/logs/a.log#0"), text.slice(to));
   });
 });
