@@ -2,7 +2,8 @@
 //
 // - Nothing is believed because it is stored. What a note of ours covers was checked once, and
 //   stands as long as nobody touched its objects; all else is read and checked (stored-check.ts).
-// - When a chain began, our receipts say. One that has none is judged as one that begins now.
+// - When a chain began, our receipts say. One that has none is judged as one that begins now, by
+//   the dates of its grant and by how many other chains began with it.
 // - A note costs no sync. It is written when the head is forgotten, when the vault stops, after a
 //   check of the whole, and every few hundred blocks; what came after it is checked again.
 // - Whole chains are checked few at a time: thousands may need it at once, after a copy was put
@@ -24,7 +25,7 @@ import type { HeadJudgement } from "../verify/head.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
 import { type Floor, floorOf } from "./floor.ts";
-import { assertInTime } from "./founding.ts";
+import { assertInTime, usedUp } from "./founding.ts";
 import {
   type CheckedChain,
   checkedChain,
@@ -80,6 +81,8 @@ export interface BringBackOptions {
   readonly notes: OwnNotes;
   readonly clock: Pick<Clock, "now">;
   readonly diag: Diag;
+  /** Other stored chains that were begun with the same grant, once all grants are known. */
+  readonly sharers: (chain: string) => Promise<readonly string[]>;
   /** A receipt that is not written yet. */
   readonly pending: (chain: string) => SignedReceipt | undefined;
 }
@@ -211,7 +214,7 @@ export class BringBack {
       holds === undefined || stored === undefined
         ? this.#grant(stored, floor)
         : parseGrant(suite, stored);
-    if (floor.receipt === undefined) assertInTime(grant, this.#options.clock.now());
+    if (floor.receipt === undefined) await this.#assertMayBegin(chain, grant);
     const findings: Finding[] = [];
     const options = this.#walkOptions(chain, grant, findings);
     const check: StoredCheck = { reader, size: writer.size, grant, floor, options };
@@ -257,6 +260,16 @@ export class BringBack {
       throw new Damage(`stored grant fails: ${judged.fault?.code ?? "MALFORMED"}`);
     }
     return judged.terms;
+  }
+
+  // Somebody may have put it into the store.
+  async #assertMayBegin(chain: string, grant: Grant): Promise<void> {
+    assertInTime(grant, this.#options.clock.now());
+    let begun = 0;
+    for (const other of await this.#options.sharers(chain)) {
+      if ((await this.receipt(other)) !== undefined) begun += 1;
+      if (begun >= grant.maxChains) throw usedUp(grant);
+    }
   }
 
   #lane(): Turnstile {

@@ -150,6 +150,13 @@ export class Catalog {
     return chains !== undefined && !chains.has(chain) && chains.size >= grant.maxChains;
   }
 
+  /** Other chains that used the grant of one, once all are known. */
+  async sharers(chain: string): Promise<string[]> {
+    await this.grantsKnown;
+    const { use = "" } = this.#entries.get(chain) ?? {};
+    return [...(this.#uses.get(use) ?? [])].filter((other) => other !== chain);
+  }
+
   /** Takes one of a grant's uses for a chain. False if they are used up. Call after grantsKnown. */
   reserve(chain: string, grant: Grant, root: VerifierKey): boolean {
     if (this.isUsedUp(chain, grant, root)) return false;
@@ -283,8 +290,10 @@ export class Catalog {
   async #cleared({ chain }: ChainEntry): Promise<boolean> {
     const { store, clear, diag } = this.#options;
     try {
-      if ((await store.reader(chain).receipt()) !== undefined || !(await clear(chain)))
-        return false;
+      const reader = store.reader(chain);
+      if ((await reader.receipt()) !== undefined) return false;
+      // One with blocks is judged later: for that all grants must be known.
+      if ((await reader.newest()).size > 0 || !(await clear(chain))) return false;
     } catch (error) {
       diag.warn("couldn't look whether a chain ever began", { chain, error: error as Error });
       return false;

@@ -255,7 +255,7 @@ class Vault implements RunningVault {
       ...{ store, suite, diag, clock, notes, bytesMax: limits.headBytes ?? headBytesMax },
       bringBack: new BringBack({
         ...{ store, suite, keys, roots, notes, clock, diag, signers: this.#signer.signers },
-        pending: (chain) => keeper.newest(chain),
+        ...{ pending: (chain) => keeper.newest(chain), sharers: (chain) => catalog.sharers(chain) },
       }),
       onDamage: (chain, why) => catalog.damaged(chain, why),
       onWhole: (chain, stored) => catalog.mended(chain, stored?.header),

@@ -1,6 +1,6 @@
 // What is stored whole gets the receipt that it lacks without anybody asking: the vault was killed,
 // or its disk was full, before the receipt was kept, and the agent lost its chain. Outside its
-// grant's dates a chain gets no first receipt, whoever put it into the store.
+// grant's dates, or beyond its uses, a chain gets no first receipt, whoever put it into the store.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -146,6 +146,29 @@ for (const [code, from] of [
     assert.equal(gist(await rig.post(chain)), "200");
   });
 }
+
+test("a chain that somebody put into the store gets no receipt by a grant that others used up", async () => {
+  const hurry = new Hurry();
+  await using rig = await Rig.start({ clock: hurry.clock });
+  const terms = { maxChains: 2, subject: "many" };
+  const [one, two, planted] = ["one", "two", "planted"].map((label) =>
+    chainOf(label, { grantKey: "shared", terms }),
+  ) as [ChainBuilder, ChainBuilder, ChainBuilder];
+  for (const chain of [one, two, planted]) chain.begin();
+  planted.seal([heartbeat]);
+  assert.equal(gist(await rig.post(one)), "200");
+  assert.equal(gist(await rig.post(two)), "200");
+  await rig.close();
+  plant(rig, planted);
+  // What lost its receipts and is one of the two gets one again.
+  for (const copy of copies(rig, two)) rmSync(copy);
+  await rig.open();
+  assert.equal(gist(await rig.post(two)), "200");
+  await hurry.looked();
+  assert.equal(gist(await rig.post(planted)), "403 grant-refused GRANT_REUSED");
+  assert.equal(gist(await rig.direct(`/v1/chains/${planted.name}/receipt`)), "404 not-found");
+  for (const chain of [one, two]) assert.equal(gist(await rig.post(chain)), "200");
+});
 
 for (const left of ["the vault's own copy", "the store's copy"] as const) {
   test(`a chain goes on after its grant expired where only ${left} says when it began`, async () => {
