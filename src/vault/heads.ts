@@ -6,6 +6,8 @@
 // - The walk may run ahead of the store while a request is worked on; `stored` never does. After a
 //   block that failed inside, or a failed write, the head is dropped and brought back.
 // - Whoever uses a head finds it only if nobody else changed the stored objects since.
+// - After a failed sync no head is brought back, whoever asks: what can be read then need not be
+//   what the disk holds.
 // - A chain whose objects fail is damaged, whoever found it: nothing is taken in and nothing signed
 //   until its objects change and hold. Errors of the machine's own are never kept.
 
@@ -37,6 +39,8 @@ export interface HeadsOptions {
   readonly onWhole: (chain: string, stored: StoredHead | undefined) => void;
   /** Told of what the store threw, whoever asked; a failed sync ends the process. */
   readonly onFault: (error: unknown) => void;
+  /** Whether a sync failed, whatever was synced. */
+  readonly isUnsafe: () => boolean;
 }
 
 /** Requests of one chain that may wait for their turn. */
@@ -113,16 +117,19 @@ export class Heads {
     }
     try {
       return await slot.turnstile.pass(async () => {
-        await this.#ready(chain, slot, look);
-        const done = await work(slot.head);
-        const { head } = slot;
-        if (head !== undefined && head.writer.size - head.noted >= notedEvery)
-          await this.#note(slot);
-        return done;
+        try {
+          await this.#ready(chain, slot, look);
+          const done = await work(slot.head);
+          const { head } = slot;
+          if (head !== undefined && head.writer.size - head.noted >= notedEvery)
+            await this.#note(slot);
+          return done;
+        } catch (error) {
+          // Before anybody else has a turn.
+          this.#options.onFault(error);
+          throw error;
+        }
       });
-    } catch (error) {
-      this.#options.onFault(error);
-      throw error;
     } finally {
       this.#weigh(chain, slot);
     }
@@ -206,8 +213,10 @@ export class Heads {
     const right = look === "closely" ? writer?.untouched() : writer?.seemsUntouched();
     if ((await right) === false) slot.head = undefined;
     if (slot.head !== undefined) return;
+    this.#assertSafe();
     slot.opening ??= this.#opening(chain, slot, last);
     await this.#within(slot.opening);
+    this.#assertSafe();
     const stored = this.peek(chain)?.stored;
     if (known === undefined && stored === undefined) return;
     this.#damaged.delete(chain);
@@ -216,9 +225,14 @@ export class Heads {
     this.#options.onWhole(chain, stored);
   }
 
+  #assertSafe(): void {
+    if (this.#options.isUnsafe()) throw new Problem("vault-unsafe", "a sync failed");
+  }
+
   async #opening(chain: string, slot: Slot, last: StoredHead | undefined): Promise<void> {
     try {
-      slot.head = await this.#open(chain, last);
+      const head = await this.#open(chain, last);
+      if (!this.#options.isUnsafe()) slot.head = head;
     } finally {
       slot.opening = undefined;
       // Nobody may be waiting any more.

@@ -260,6 +260,7 @@ class Vault implements RunningVault {
       onDamage: (chain, why) => catalog.damaged(chain, why),
       onWhole: (chain, stored) => catalog.mended(chain, stored?.header),
       onFault: (error) => this.#failIfUnsafe(error),
+      isUnsafe: () => this.#intake?.unsafe === true,
     });
     const leftovers = new Leftovers({ store, notes, heads, diag });
     await findings.load((chain) => catalog.get(chain) !== undefined);
@@ -287,10 +288,8 @@ class Vault implements RunningVault {
       ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
       ...{ observer: metrics, watch, leftovers, onUnsafe: this.#fail },
     });
-    const storeReads = new StoreReads({
-      store,
-      newestReceipt: (chain) => reads.newestReceipt(chain),
-    });
+    const newestReceipt = reads.newestReceipt.bind(reads);
+    const storeReads = new StoreReads({ store, newestReceipt });
     const table = endpoints(
       { intake, reads, storeReads, acknowledgements, clock },
       this.#deps.version,

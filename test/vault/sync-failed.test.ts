@@ -8,9 +8,12 @@ import { systemClock } from "../../src/host/clock.ts";
 import { chainPath } from "../../src/store/layout.ts";
 import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
+import { say } from "../fakes/chain-items.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
 import { FakeFiles } from "../fakes/files.ts";
-import { chainOf, gist, Rig } from "./rig.ts";
+import { type Answer, chainOf, gist, Rig } from "./rig.ts";
+
+const heartbeat = say({ type: "heartbeat", sources: [] });
 
 /** A minute between two looks passes in a moment. */
 const clock: typeof systemClock = {
@@ -51,5 +54,27 @@ for (const [who, ask] of Object.entries(asked)) {
     assert.equal(await Promise.race([told, late]), "unsafe");
     assert.equal(gist(await rig.post(chain)), "503 vault-unsafe");
     assert.notEqual((await rig.direct(`/v1/chains/${chain.name}/receipt`)).status, 200);
+  });
+}
+
+for (const [who, ask] of Object.entries(asked).slice(1)) {
+  test(`a sync of new blocks fails, and ${who}: nothing is brought back of it`, async () => {
+    const files = new FaultyFiles(new FakeFiles());
+    await using rig = await Rig.start({ files, clock });
+    const [chain, other] = [chainOf("unsynced"), chainOf("other")];
+    for (const each of [chain, other]) {
+      each.begin();
+      assert.equal(gist(await rig.post(each)), "200");
+    }
+    await rig.restart();
+    chain.seal([heartbeat]);
+    files.arm({ call: "datasync", variant: "failed", nth: 1, path: chainPath(chain.name) });
+    const posted = rig.post(chain, chain.blocks.slice(1));
+    const meanwhile = ask(rig, chain);
+    assert.equal(gist(await posted), "503 vault-unsafe");
+    assert.doesNotMatch(gist((await meanwhile) as Answer), /"size": ?2/);
+    for (const each of [chain, other]) {
+      assert.equal(gist((await ask(rig, each)) as Answer), "503 vault-unsafe");
+    }
   });
 }
