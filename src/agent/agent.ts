@@ -8,7 +8,7 @@
 import { keysOf } from "../core/authority.ts";
 import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { SealtailError, type Shortage } from "../core/errors.ts";
+import { isShortage, SealtailError, type Shortage } from "../core/errors.ts";
 import { parseVerifierKey, type VerifierKey } from "../core/note.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
@@ -71,8 +71,8 @@ interface Own {
 }
 
 export interface AgentEnd {
-  /** Blocks that the vault has not receipted. */
-  readonly unsent: number;
+  /** Blocks that the vault has not receipted; undefined: none could be looked at. */
+  readonly unsent: number | undefined;
 }
 
 /** A snapshot is at most 7,000,000 bytes; the rest is for its configuration and one more source. */
@@ -248,8 +248,7 @@ export class Agent {
   async #work(): Promise<AgentEnd> {
     try {
       for (let drafts: readonly Uint8Array[] = []; ; ) {
-        const begin = (): Promise<NextChain> => nextChain(this.#parts(), drafts);
-        const next = await this.#descriptors.patiently(this.#stopping.signal, begin);
+        const next = await this.#next(drafts);
         if ("unsent" in next) return next;
         const end = await this.#runOn(next.live);
         if ("stopped" in end) return { unsent: end.unsent };
@@ -263,6 +262,19 @@ export class Agent {
       await this.#sink.close();
       await this.#operations?.close(closeMs);
       this.#lock.release();
+    }
+  }
+
+  async #next(drafts: readonly Uint8Array[]): Promise<NextChain | AgentEnd> {
+    const begin = (): Promise<NextChain> => nextChain(this.#parts(), drafts);
+    try {
+      return await this.#descriptors.patiently(this.#stopping.signal, begin);
+    } catch (error) {
+      const short = isShortage(error) && error.code === "too-many-open-files";
+      if (this.#stop === undefined || !short) throw error;
+      // It was told to end while it waited for one: what is on disk is as a kill leaves it.
+      this.#options.diag.warn("stopped before a descriptor was left to begin with", { error });
+      return { unsent: undefined };
     }
   }
 

@@ -125,7 +125,7 @@ async function runUntilStopped(
   await Promise.all(beside);
   if (once) warnOfRefused(ui, agent, new Set());
   if (once && agent.gauge.tail()?.status().length === 0) ui.warn("there was no file to seal");
-  if (unsent > 0)
+  if (unsent !== undefined && unsent > 0)
     ui.note(
       `sealtail: ${unsent} blocks are sealed but not receipted yet; they go on at the next start`,
     );

@@ -71,7 +71,7 @@ export async function tell(world: World, seed: number, steps: readonly Step[]): 
   world.agent?.stop("the end");
   await world.time.passUntil(() => world.life === undefined, 60_000);
   if (last?.end === undefined) throw new Error("the agent does not stop cleanly");
-  if (last.end.unsent > 0) throw new Error("blocks are left unsent");
+  if (last.end.unsent !== 0) throw new Error("blocks are left unsent");
   let closed = false;
   world.slowShare = 0;
   void world.vault.vault?.close(0).then(() => {
