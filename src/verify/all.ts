@@ -2,7 +2,8 @@
 //
 // - A bad chain changes nothing about another one; the worst verdict is the whole's.
 // - What is left of a chain that never began is none of the place's: it is named, and that is all.
-// - Findings are all counted, and the first of each code kept: a hostile chain can't fill memory.
+// - Findings are all counted, and the first of each code kept, of all chains no more than a limit:
+//   a hostile store can't fill memory. What is left out is said.
 //
 // Spec: docs/spec/verification.md.
 
@@ -21,6 +22,8 @@ export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" 
   readonly only?: ReadonlySet<string>;
   /** Findings of one code that are kept of a chain; 1,000 unless told otherwise. */
   readonly keptPerCode?: number;
+  /** Findings of all chains together that are kept; 20,000 unless told otherwise. */
+  readonly keptMax?: number;
   /** Called when a chain was walked, before chains are judged against each other. */
   readonly onChain?: (report: ChainReport) => void;
 }
@@ -46,7 +49,7 @@ export async function verifySource(
   source: VerifiableSource,
   options: SourceOptions,
 ): Promise<SourceReport> {
-  const found = new FoundList(options.keptPerCode ?? 1000);
+  const found = new FoundList(options.keptPerCode ?? 1000, options.keptMax);
   const unchecked = new Set<string>();
   const report = (each: Finding): void => {
     found.add(each);
@@ -59,6 +62,7 @@ export async function verifySource(
   const { walked, leftovers } = await walkAll(chains, options, report);
   for (const each of limited(leftovers)) unchecked.add(each);
   const reports = judgeTogether(options, walked, whole, report, (what) => unchecked.add(what));
+  if (found.leftOut > 0) unchecked.add(`${found.leftOut} more findings are counted, not listed`);
   // What belongs to no chain that is there counts for the whole only.
   const verdict = found.counts.has("CHAIN_MISSING") ? "INCOMPLETE" : "VALID";
   const complete = strange.length === 0 || options.only !== undefined;
@@ -108,7 +112,7 @@ async function walkAll(
   options: SourceOptions,
   report: (finding: Finding) => void,
 ): Promise<{ walked: ChainReport[]; leftovers: string[] }> {
-  const { only: _, keptPerCode: __, onChain, ...each } = options;
+  const { only: _, keptPerCode: __, keptMax: ___, onChain, ...each } = options;
   const wanted = await wantedRoots(options.suite, chains);
   const positionsRoom = { left: positionsMax };
   const walked: ChainReport[] = [];

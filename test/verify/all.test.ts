@@ -44,6 +44,21 @@ describe("a whole source", () => {
     ]);
   });
 
+  test("lists no more findings than a limit, however many chains have some, and says how many are left out", async () => {
+    const files: StoreFiles = new Map();
+    for (let at = 0; at < 12; at += 1) {
+      storeChain(files, chainOf(`bad ${at}`, 2), { receipt: undefined });
+    }
+    const all = await judge(files);
+    const some = await judge(files, { keptMax: 5 });
+    assert.ok(all.findings.length > 10);
+    assert.deepEqual(some.findings, all.findings.slice(0, 5));
+    assert.deepEqual(some.counts, all.counts);
+    assert.equal(some.verdict, all.verdict);
+    const left = `${all.findings.length - 5} more findings are counted, not listed`;
+    assert.deepEqual(some.unchecked, [...all.unchecked, left]);
+  });
+
   test("holds no chain where all that is there is a grant, a torn genesis or an empty folder", async () => {
     const [good, left] = [chainOf("good"), chainOf("left", 1)];
     const base = `chains/${left.name}`;
