@@ -35,6 +35,11 @@ class Story {
     return this;
   }
 
+  isGone(): this {
+    this.#ledger.look(new Map());
+    return this;
+  }
+
   /** A grant for these files begins a chain. */
   isGranted(...sources: readonly string[]): this {
     this.#ledger.tick += 1;
@@ -73,7 +78,9 @@ class Story {
     const scopes = [{ tick: 0, sources: [] }, ...this.#scopes];
     const begun = [0, this.#begun];
     const lives = begun.map((at, number) => {
-      return { number, begun: at, over, rested: number === 0 ? [] : [over] };
+      const isOver = number === 0 && this.#begun > 0;
+      const rested = number === 0 ? [] : [over];
+      return { number, begun: at, over: isOver ? this.#begun - 1 : over, rested };
     });
     return new FileJudge(this.#log(), this.#readings, [], { lives, scopes, chains }).complaints(
       isThere,
@@ -187,4 +194,19 @@ test("of a file that a chain knows under two names one source is closed by a gap
   };
   assert.deepEqual(told(other), []);
   assert.match(told({}).join(), /rotated-away, but it was always there/);
+});
+
+test("an heir repeats that a file was deleted, also where it may name no chain", () => {
+  const told = (chain: string): string[] => {
+    const story = new Story().holds("one\n").isCalled(wanted).says("source");
+    story
+      .says("span", "one\n", { place: `${chain}/2` })
+      .isGone()
+      .isCalled(wanted)
+      .begins();
+    const end = { cause: "deleted", offset: 4, place: "abcdef/1" };
+    return story.says("end", "", end).complaints();
+  };
+  assert.deepEqual(told("abcdef"), []);
+  assert.match(told("fedcba").join(), /end deleted, but it was always there/);
 });

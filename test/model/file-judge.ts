@@ -181,11 +181,25 @@ export class FileJudge {
       const life = this.#lives.find(({ begun, over }) => begun <= tick && tick <= over);
       // What was stated since the last rest no vault may have: then an heir states it again.
       const rested = this.#lives.findLast((each) => each.rested.some((at) => at < tick));
-      const since = this.#heirs.has(item.place.slice(0, 6)) ? rested?.begun : life?.begun;
+      const since = this.#isRepeated(item, life) ? rested?.begun : life?.begun;
       const hidden = this.#log.hidden.some(({ from, to }) => from <= tick && to >= (since ?? 0));
       if (!hidden && !this.#twice.isOpenTwice(item))
         this.#complain(`${item.kind} ${item.cause}, but it was always there`, item);
     }
+  }
+
+  /**
+   * Whether an heir may state here what an older life stated. One of a chain that no vault has names
+   * none: it shows in bytes that were read before its life, in this block or behind it.
+   */
+  #isRepeated({ place }: Sealed, life: LifeFacts | undefined): boolean {
+    const [chain = "", block] = place.split("/");
+    if (this.#heirs.has(chain)) return true;
+    return this.#readings.some(({ item, tick }) => {
+      const [other, later] = item.place.split("/");
+      const taken = item.kind === "span" && tick < (life?.begun ?? 0);
+      return taken && other === chain && Number(later) >= Number(block);
+    });
   }
 
   /** How many bytes of the file chains say that they left out, as outside their grants. */
