@@ -9,6 +9,7 @@ import type { Follow } from "./follow.ts";
 import { readAt } from "./frontier.ts";
 import { fingerprintBytes } from "./identity.ts";
 import type { ResumeOptions, SourceRef, Statement } from "./item.ts";
+import { withoutHoles } from "./nuls.ts";
 import type { Pace } from "./pace.ts";
 import { gapOf } from "./settle.ts";
 import type { TailCounts } from "./stats.ts";
@@ -61,7 +62,7 @@ export function lastWords(follow: Follow): Statement[] {
 export async function declareUnread(follow: Follow): Promise<Statement> {
   const { handle } = follow;
   const head = await (handle && readAt(handle, 0, fingerprintBytes).catch(() => undefined));
-  return follow.declare(head ?? new Uint8Array(0)).record;
+  return follow.declare(withoutHoles(head ?? new Uint8Array(0))).record;
 }
 
 /** A file that was read and cut to nothing: what comes next is another generation. */

@@ -332,10 +332,16 @@ export class Follow {
     this.sureAt = this.base.clock.mono();
   }
 
-  /** Declares the present generation. */
+  /**
+   * Declares the present generation. A file that begins with a hole is known by the hole: so that
+   * must be sealed at once, or be sealed already. Known by nothing, it could be written anew while
+   * nobody looks, and be gone on with.
+   */
   declare(head: Uint8Array): SourceRef {
     const file = { name: this.name, path: this.named, info: this.info };
-    this.ref = declareSource(this.base.suite, file, this.generation, withoutHoles(head));
+    const solid = withoutHoles(head);
+    const known = solid.length > 0 ? solid : head;
+    this.ref = declareSource(this.base.suite, file, this.generation, known);
     this.print = this.ref.record;
     return this.ref;
   }

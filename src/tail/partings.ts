@@ -98,7 +98,10 @@ export class Partings {
       if (follow.pending === 0 || (!known && follow.ref !== undefined)) continue;
       if (follow.ref === undefined && !mayDeclare()) continue;
       if (follow.unlinkedAt !== undefined) this.bury(follow);
-      else if (follow.ref === undefined) this.owed.push(await this.#declare(follow));
+      else if (follow.ref === undefined) {
+        const said = await this.#declare(follow);
+        if (said.length > 0) this.owed.push(said);
+      }
     }
     const { owed } = this;
     this.owed = [];
@@ -110,6 +113,7 @@ export class Partings {
     const { handle } = follow;
     const known = follow.doubt || follow.print !== undefined;
     const settled = known && handle !== undefined ? await settle(follow, handle) : [];
-    return settled.length > 0 ? settled : [await declareUnread(follow)];
+    if (follow.ref !== undefined || follow.pending === 0) return settled;
+    return [...settled, await declareUnread(follow)];
   }
 }

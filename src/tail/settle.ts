@@ -5,8 +5,8 @@
 //   on already, so they must not be thrown away: whatever may fail is read before it moves.
 // - What was judged is what later looks are compared with. Bytes read again after the verdict could
 //   be another generation's by then, and would vouch for it.
-// - A new generation is declared in the same statements, unless the file is empty so far: then
-//   its old generation was closed by a gap, and the next one is declared with its first bytes.
+// - A new generation is declared in the same statements, unless the file is empty so far or begins
+//   with a hole: then the next one is declared with its first bytes.
 
 import type { GapCause } from "../core/record.ts";
 import type { FileInfo, OpenFile } from "../host/files.ts";
@@ -21,7 +21,7 @@ import {
   sameHead,
 } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
-import { holeLeast, NulSearch } from "./nuls.ts";
+import { holeLeast, NulSearch, withoutHoles } from "./nuls.ts";
 import { type Evidence, judge, lostBytes } from "./verdict.ts";
 
 /** Reads there. What the file held then is known to have been there, whatever comes of it. */
@@ -145,7 +145,7 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
   }
   const statements: Statement[] = [];
   if (to > position) {
-    if (follow.ref === undefined) statements.push(follow.declare(head).record);
+    if (follow.ref === undefined) statements.push(follow.declare(head.subarray(0, to)).record);
     const ref = follow.ref as unknown as SourceRef;
     statements.push(gapOf(follow, ref, "skipped", to - position, to));
     follow.moveTo(to);
@@ -224,8 +224,8 @@ function closing(follow: Follow, lost: number | undefined): Statement[] {
 function restart(follow: Follow, now: FileInfo, head: Uint8Array, evidence: Evidence): Statement[] {
   const statements = closing(follow, lostBytes(evidence));
   follow.nextGeneration(now);
-  // Empty when it was looked at: its first bytes declare it.
-  if (now.size === 0 || head.length === 0) return statements;
+  // Empty when it was looked at, or a hole that may be filled in: its first bytes declare it.
+  if (now.size === 0 || withoutHoles(head).length === 0) return statements;
   const { record } = follow.declare(head);
   statements.push(record);
   // These bytes of it were there, whatever comes to stand in their place before they are read.
@@ -245,7 +245,7 @@ function cutBack(
   const closing = gapOf(follow, follow.ref as SourceRef, "truncated", missing);
   follow.base.counts.truncated += 1;
   follow.nextGeneration(now);
-  const ref = follow.declare(head);
+  const ref = follow.declare(head.subarray(0, position));
   // These bytes are sealed already, under the generation before: nothing is missing.
   const passed = gapOf(follow, ref, "skipped", 0, position);
   follow.moveTo(position);

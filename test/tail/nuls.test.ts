@@ -36,6 +36,26 @@ class Region {
   }
 }
 
+test("a file that begins with a hole is known by it: written anew while the agent was down, it is read anew", async () => {
+  for (const told of ["first", "after a cut"]) {
+    const files = new FakeFiles();
+    files.put(log, told === "first" ? `${"\0".repeat(90)}one\n` : "before\n");
+    const reader = await Reader.start({ files, clock: new AutoClock(), include });
+    await reader.pullFor(3_000);
+    if (told !== "first") {
+      files.put(log, `${"\0".repeat(90)}one\n`);
+      await reader.pullFor(3_000);
+    }
+    assert.match(reader.lines().at(-1) ?? "", /^\0+one$/, told);
+    await reader.tail.close();
+    files.put(log, `anew\n${"x".repeat(100)}\n`);
+    // No cache, and the newest sealed bytes are gone from the buffer.
+    await reader.open();
+    await reader.pullFor(3_000);
+    assert.deepEqual(reader.lines().slice(-2), ["anew", "x".repeat(100)], told);
+  }
+});
+
 const event = (n: number): string => `event ${n} ${"x".repeat(n % 50)}\n`;
 
 async function follow(region: Region): Promise<{ reader: Reader; clock: AutoClock }> {
