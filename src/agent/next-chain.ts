@@ -110,7 +110,8 @@ async function newChain(
     plan = await planSuccession(suite, older.facts(remote), drafts);
   }
   const covers = (path: string): boolean => inScope(usable.grant, path);
-  const live = await beginChain(context, dir, usable, plan, tailing.outside(covers));
+  const work = beginChain(context, dir, usable, plan, tailing.outside(covers));
+  const live = await tailing.during(work);
   gauge.chainsBegun += 1;
   diag.info("chain begun", { chain: live.id });
   return await finish(parts, live, older, plan, drafts);

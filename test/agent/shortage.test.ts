@@ -63,6 +63,19 @@ test("while blocks wait for room in the middle of reading, files are still follo
   await assertWhole(world, { "/logs/big.log": big, "/logs/passing.log": "not to be lost\n" });
 });
 
+test("while a chain's first block waits for room, files are followed", async () => {
+  await using world = await World.make();
+  const full = failing(world, "/wal/", ["write", "create"], "ENOSPC");
+  await world.start();
+  await world.until(() => full.hits > 1);
+  world.files.append("/logs/passing.log", "not to be lost\n");
+  const status = () => world.agent?.gauge.tail?.()?.status() ?? [];
+  await world.until(() => status().some(({ path, open }) => path.includes("passing") && open));
+  await world.files.unlink("/logs/passing.log");
+  full.on = false;
+  await assertWhole(world, { "/logs/passing.log": "not to be lost\n" });
+});
+
 test("a disk that others filled has the reserve: blocks, receipts and heartbeats find room", async () => {
   await using world = await World.make({
     config: (config) => ({ ...config, seal: { ...config.seal, max_silence: 2000 } }),
