@@ -189,8 +189,8 @@ export class FileJudge {
   }
 
   /**
-   * Whether an heir may state here what an older life stated. One of a chain that no vault has names
-   * none: it shows in bytes that were read before its life, in this block or behind it.
+   * Whether an heir may state here what an older life stated. One of a chain that no vault has
+   * names none: it shows in bytes that were read before its life, in this block or behind it.
    */
   #isRepeated({ place }: Sealed, life: LifeFacts | undefined): boolean {
     const [chain = "", block] = place.split("/");
