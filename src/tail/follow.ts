@@ -332,11 +332,7 @@ export class Follow {
     this.sureAt = this.base.clock.mono();
   }
 
-  /**
-   * Declares the present generation. A file that begins with a hole is known by the hole: so that
-   * must be sealed at once, or be sealed already. Known by nothing, it could be written anew while
-   * nobody looks, and be gone on with.
-   */
+  /** Declares the present generation, known by its first bytes, or by the sealed hole there. */
   declare(head: Uint8Array): SourceRef {
     const file = { name: this.name, path: this.named, info: this.info };
     const solid = withoutHoles(head);
