@@ -7,7 +7,7 @@ import type { FindingCode } from "../core/fault.ts";
 import type { Finding } from "./finding.ts";
 
 /** Findings of all chains together that are kept. */
-export const keptMax = 20_000;
+const keptMax = 20_000;
 
 export class FoundList {
   readonly kept: Finding[] = [];
