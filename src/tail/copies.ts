@@ -6,7 +6,8 @@
 //   that a pattern means, or that we follow under another name, is read for itself, and nothing is
 //   taken from it; but for a rotated one that the copy was made over, which is read no more.
 // - It is opened as a log is: only where its path leads by links that are followed (links.ts).
-// - NULs that it ends with are not read if we were down: a power cut may have put them there.
+// - If we were down it is read up to its first NULs only (read.ts): a power cut may have put them
+//   there.
 // - One that is compressed already is not read; how much is missing shows in its size.
 
 import type { Suite } from "../core/digest.ts";

@@ -99,9 +99,12 @@ async function turnOn(
   const { position } = follow;
   const wanted = Math.min(limit, room.length, readTo - position);
   const got = wanted > 0 ? await file.read(room, 0, wanted, position).catch(() => 0) : 0;
-  if (got > 0 && follow.ref !== undefined) {
+  // A power cut while we were down may have put NULs in place of any lines.
+  const hole = follow.wasDown ? firstHole(room.subarray(0, got)) : -1;
+  const bytes = room.subarray(0, hole < 0 ? got : hole);
+  if (bytes.length > 0 && follow.ref !== undefined) {
     follow.more = true;
-    const bytes = room.subarray(0, got);
+    if (hole >= 0) follow.copy = { ...copy, readTo: position + hole };
     return handOver(follow, follow.ref, bytes, cut(follow, bytes, false, true));
   }
   follow.copy = undefined;
