@@ -12,6 +12,7 @@
 
 import type { Suite } from "../core/digest.ts";
 import { wallTimeOf } from "../host/clock.ts";
+import { errnoOf } from "../host/file-error.ts";
 import type { DirItem, FileInfo, Files, OpenFile } from "../host/files.ts";
 import { type BytePath, directoryOf, joinNames, pathFromHost, pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
@@ -42,6 +43,8 @@ const gzipLeast = 18;
 /** More cannot have been written between two looks: then it is another log's. */
 const gzipMissingMost = 2 ** 30;
 const clockTickUs = 20_000;
+/** Looks at the names while they change. */
+const attempts = 3;
 
 /** "app" of "app.log": rotated copies are "app.log.1", "app.log-20260101", "app-2.log". */
 function stemOf(name: string): string {
@@ -66,10 +69,11 @@ function isCompressedOf(name: string, other: string): boolean {
  */
 async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
   const { position, base, sureAt } = follow;
-  const { size, ctimeNs } = await file.stat();
-  const sureTime = wallTimeOf(base.clock, sureAt);
+  const { size, mtimeNs, ctimeNs } = await file.stat();
+  const since = BigInt(wallTimeOf(base.clock, sureAt) - clockTickUs) * 1_000n;
   const magic = await readAt(file, 0, 2);
-  if (size < gzipLeast || ctimeNs / 1_000n < BigInt(sureTime - clockTickUs)) return 0;
+  // An older one gets another ctime with each rotation, but keeps its mtime.
+  if (size < gzipLeast || ctimeNs < since || mtimeNs < since) return 0;
   if (magic[0] !== 0x1f || magic[1] !== 0x8b) return 0;
   const low = Buffer.from(await readAt(file, size - 4, 4)).readUInt32LE();
   const missing = (low - (position % 2 ** 32) + 2 ** 32) % 2 ** 32;
@@ -120,9 +124,25 @@ export class Copies {
   /** A copy that holds what is missing of the file's old content. The caller closes it. */
   async find(follow: Follow): Promise<Copy | undefined> {
     if (follow.frontier.length === 0 && follow.mark === undefined) return undefined;
+    for (let left = attempts; ; left -= 1) {
+      const moved = { any: false };
+      const copy = await this.#among(await this.#candidates(follow), follow, moved);
+      if (copy?.file !== undefined || !moved.any || left <= 1) return copy;
+    }
+  }
+
+  /** `moved`: some of them are not there any more, and may have other names by now. */
+  async #among(
+    paths: readonly BytePath[],
+    follow: Follow,
+    moved: { any: boolean },
+  ): Promise<Copy | undefined> {
     let compressed: Copy | undefined;
-    for (const path of await this.#candidates(follow)) {
-      const file = await this.#open(path).catch(() => undefined);
+    for (const path of paths) {
+      const file = await this.#open(path).catch((cause: unknown) => {
+        moved.any ||= errnoOf(cause) === "ENOENT";
+        return undefined;
+      });
       if (file === undefined) continue;
       const copied = await this.#copied(follow, file).catch(() => undefined);
       // Having missed nothing is worth knowing if we were away; else it ends the search.

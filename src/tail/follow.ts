@@ -68,6 +68,8 @@ export class Follow {
   low: number = Number.POSITIVE_INFINITY;
   /** Greatest size seen since it shrank: of the next generation. */
   regrown = 0;
+  /** First bytes that it had then, and how long it was; `between` tells of a cut seen since. */
+  next: { print: Fingerprint; size: number; between: number } | undefined;
   /** Of a file that was cut below the position: so many bytes are certainly old ones. */
   left = 0;
   /** Bytes seen that may have been of generations which were cut again before they were read. */
@@ -385,10 +387,7 @@ export class Follow {
     this.wasDown &&= emptied;
     this.emptied = emptied;
     this.low = emptied ? 0 : Number.POSITIVE_INFINITY;
-    this.regrown = 0;
-    this.left = 0;
-    this.between = 0;
-    this.copied = false;
+    Object.assign(this, { regrown: 0, left: 0, between: 0, copied: false, next: undefined });
     // Sizes seen before the verdict count no longer, but what was read does.
     if (!emptied) this.seen = Math.max(size, this.position);
     this.size = size;

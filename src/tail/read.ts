@@ -121,7 +121,7 @@ async function turnOn(
 export async function confirm(follow: Follow): Promise<void> {
   const { handle, doubt, low } = follow;
   if (handle === undefined) return;
-  if (doubt && low > 0 && low < follow.seen) await lookAtRest(follow, handle);
+  if (doubt && low < follow.seen) await lookAtRest(follow, handle);
   if (follow.nuls?.stale && !follow.doubt) await lookAtNuls(follow, handle);
   if (!follow.seenOutside && follow.leftPattern && follow.low >= follow.seen)
     follow.seenOutside = await unchanged(follow, handle, new Uint8Array(0), 0);

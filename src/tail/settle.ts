@@ -36,8 +36,22 @@ async function look(
   return bytes;
 }
 
-const lookAtHead = (follow: Follow, file: OpenFile): Promise<Uint8Array> =>
-  look(follow, file, 0, fingerprintBytes);
+/**
+ * The first bytes now. Once the file was seen to shrink they are of what came next: where others
+ * take their place that was cut as well, also if it is as long again.
+ */
+async function lookAtHead(follow: Follow, file: OpenFile): Promise<Uint8Array> {
+  const head = await look(follow, file, 0, fingerprintBytes);
+  const { low, seen, print, next, base } = follow;
+  const solid = withoutHoles(head);
+  const old = print === undefined ? "unknown" : sameHead(base.suite, print, head);
+  if (low >= seen || solid.length === 0 || old === "same" || follow.left > 0) return head;
+  const other = next !== undefined && sameHead(base.suite, next.print, head) === "changed";
+  if (other && next.between === follow.between) follow.between += next.size;
+  const { regrown: size, between } = follow;
+  follow.next = { print: fingerprintOf(base.suite, solid), size, between };
+  return head;
+}
 
 /**
  * States that bytes from the position on will not come: up to `to`, or, without it, nobody knows
@@ -314,7 +328,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const after = await file.stat();
   follow.observe(after);
   // Cut while we looked: what was read here and what is there now do not belong together.
-  if (after.size < info.size) return [];
+  if (after.size < Math.max(info.size, head.length)) return [];
   const outside = follow.leftPattern;
   const begunOutside = outside && follow.seenOutside;
   const evidence = {

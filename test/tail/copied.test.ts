@@ -293,3 +293,39 @@ test("bytes that only a read showed before the log was cut are in its copy, or i
     assert.deepEqual(reader.said(), ["source", said, "source"]);
   }
 });
+
+test("a log that grows while its head is looked at, and is cut then, is no log that was cut back", async () => {
+  const files = new FakeFiles();
+  let looking = false;
+  onRead(files, (end) => {
+    if (!looking || end < 19) return;
+    looking = false;
+    files.put(`${log}.1`, files.bytes(log));
+    files.put(log, "new content\n");
+  });
+  const { reader } = await following("one\n", files);
+  // Written to without growing: a doubt.
+  files.append(log, "");
+  before(files, 2, () => {
+    looking = true;
+    files.append(log, "two\nthree\nfour\n");
+  });
+  await reader.pullFor(6_000);
+  assert.deepEqual(reader.lines(), ["one", "two", "three", "four", "new content"]);
+  assert.deepEqual(reader.said(), ["source", "end restarted", "source"]);
+});
+
+test("a copy that is rotated on while it is looked for is found under its new name", async () => {
+  const { files, reader } = await following("one\n");
+  files.append(log, "two\n");
+  files.put(`${log}.1`, files.bytes(log));
+  files.put(log, "3\n");
+  files.hook = (call, path) => {
+    if (call !== "open" || path !== `${log}.1`) return;
+    files.hook = undefined;
+    files.move(`${log}.1`, `${log}.2`);
+  };
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.lines(), ["one", "two", "3"]);
+  assert.deepEqual(reader.said(), ["source", "end restarted", "source"]);
+});

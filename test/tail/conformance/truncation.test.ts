@@ -241,6 +241,21 @@ conform("a copy that is compressed already tells how much is missing", async (pl
 });
 
 conform(
+  "a compressed copy that is only rotated on says nothing of what is missing",
+  async (place) => {
+    place.unfollowed(/\.gz$/);
+    place.sh("seq 9999 | gzip > a.log.1.gz; touch -d '1 hour ago' a.log.1.gz");
+    place.put("a.log", lines(0, 10));
+    const reader = await place.follow(["*.log"], { clock: systemClock });
+    await reader.pullFor(30);
+    place.sh("mv a.log.1.gz a.log.2.gz; truncate -s 0 a.log");
+    place.append("a.log", "new\n");
+    await reader.until(() => reader.lines().includes("new"));
+    assert.deepEqual(reader.said(), ["source", "end restarted", "source"]);
+  },
+);
+
+conform(
   "a copy below another directory, and one of several, is found by its content",
   async (place) => {
     place.unfollowed(/^old/);
