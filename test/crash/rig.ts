@@ -62,6 +62,7 @@ export interface RigOptions {
 
 export interface AgentStatus {
   readonly state: string;
+  readonly head: { readonly block: number };
   readonly files: readonly {
     readonly path: string;
     readonly id?: string;

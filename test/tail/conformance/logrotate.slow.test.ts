@@ -100,6 +100,21 @@ async function known(rig: Rig): Promise<void> {
   while ((await rig.status()).files.length < ways.length + 2) await pause(50);
 }
 
+/** The chain names each log: a killed agent forgets what is not sealed, and with it the log. */
+async function sealed(rig: Rig): Promise<void> {
+  let { files, head } = await rig.status();
+  while (files.some(({ size, offset }) => size > 0 && offset === 0)) {
+    await pause(50);
+    ({ files, head } = await rig.status());
+  }
+  // Several blocks may be under way.
+  const { block } = head;
+  while (head.block < block + 5) {
+    await pause(50);
+    ({ head } = await rig.status());
+  }
+}
+
 async function stop(writer: ChildProcess): Promise<Record<string, number>> {
   let text = "";
   writer.stdout?.on("data", (piece: Buffer) => {
@@ -242,7 +257,7 @@ test("what logrotate does while the agent is down is made good, or stated", { sk
     const writer = await write(rig);
     const config = configure(rig, far, writer);
     for (let turn = 0; turn < 2; turn += 1) {
-      await pause(600);
+      await sealed(rig);
       await rig.stop(rig.agent, turn === 0 ? "SIGKILL" : "SIGTERM");
       await rotations(rig, config, 1);
       await rig.startAgent();
