@@ -191,7 +191,8 @@ export class Writer {
   writeBehindHole(chance: Chance): void {
     const path = this.#some(chance);
     const node = path === undefined ? undefined : this.#world.disk.node(path);
-    if (node === undefined) return;
+    // What is written into a copy cannot be told from what the log held.
+    if (node === undefined || this.#copies.has(node)) return;
     const { size } = node.bytes;
     this.#cut(node, 0);
     if (size < 20_000) this.#put(node, size, lines(chance, 2, 0));
