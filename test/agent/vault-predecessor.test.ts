@@ -32,6 +32,16 @@ async function lived(options: Options = {}): Promise<World> {
 
 const said = (world: World): unknown[] => world.diag.lines.map(({ fields }) => fields["code"]);
 
+/** Two lives that ask the vault; between them the first chain's keys were lost. */
+async function liveTwice(world: World): Promise<void> {
+  world.asks = true;
+  world.files.append("/logs/a.log", "one\n");
+  await world.live();
+  await world.files.unlink(`${world.dir}/chains/0000/keys`);
+  world.files.append("/logs/a.log", "two\n");
+  await world.live();
+}
+
 suite("an agent without state", { concurrency: 4 }, () => {
   test("whose chain was ended with its pod goes on at its positions, linked", async () => {
     await using world = await lived({ config: volatile });
@@ -380,12 +390,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
 
   test("of its newest chain goes on for that, not again for the one before", async () => {
     await using world = await World.make({ maxChains: 9 });
-    world.asks = true;
-    world.files.append("/logs/a.log", "one\n");
-    await world.live();
-    await world.files.unlink(`${world.dir}/chains/0000/keys`);
-    world.files.append("/logs/a.log", "two\n");
-    await world.live();
+    await liveTwice(world);
     world.files.node(`${world.dir}/chains`)?.change([{ name: "0001", node: undefined }]);
     world.files.append("/logs/a.log", "three\n");
     await world.live();
@@ -399,12 +404,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
 
   test("but for the blocks of a chain that the vault has goes on for that chain, not again for the one before", async () => {
     await using world = await World.make({ maxChains: 9 });
-    world.asks = true;
-    world.files.append("/logs/a.log", "one\n");
-    await world.live();
-    await world.files.unlink(`${world.dir}/chains/0000/keys`);
-    world.files.append("/logs/a.log", "two\n");
-    await world.live();
+    await liveTwice(world);
     for (const name of ["keys", "receipt", "succeeded", "origin"]) {
       await world.files.unlink(`${world.dir}/chains/0001/${name}`);
     }
@@ -418,12 +418,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
 
   test("but for the blocks of a chain goes on for it, though the folder of the one before is lost as well", async () => {
     await using world = await World.make({ maxChains: 9 });
-    world.asks = true;
-    world.files.append("/logs/a.log", "one\n");
-    await world.live();
-    await world.files.unlink(`${world.dir}/chains/0000/keys`);
-    world.files.append("/logs/a.log", "two\n");
-    await world.live();
+    await liveTwice(world);
     for (const name of ["keys", "receipt", "succeeded"]) {
       await world.files.unlink(`${world.dir}/chains/0001/${name}`);
     }

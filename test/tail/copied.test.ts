@@ -10,6 +10,7 @@ import { FakeFiles } from "../fakes/files.ts";
 import { seededNumbers } from "../fakes/random.ts";
 import { AutoClock } from "./auto-clock.ts";
 import { Reader } from "./reader.ts";
+import { runWorld } from "./run-world.ts";
 
 const log = "/log/app.log";
 
@@ -158,25 +159,11 @@ class World {
   }
 }
 
-async function run(seed: number, steps: number): Promise<void> {
-  const world = new World(seed);
-  const { files, clock } = world;
-  world.reader = await Reader.start({ files, clock, include: ["/log/*.log"] }, 262_144);
-  try {
-    for (let step = 0; step < steps; step += 1) await world.step();
-    await world.finish();
-  } catch (error) {
-    throw new Error(`seed ${seed}: ${world.log.slice(-40).join(", ")}`, { cause: error });
-  } finally {
-    await world.reader.tail.close();
-  }
-}
-
 test("a log copied and cut at any moment has gaps where lines are missing, and only there", async () => {
   const given = process.env["SEALTAIL_SEED"];
   const first = Number(given ?? 1);
   const count = given === undefined ? 40 : Number(process.env["SEALTAIL_WORLDS"] ?? 1);
-  for (let seed = first; seed < first + count; seed += 1) await run(seed, 60);
+  for (let seed = first; seed < first + count; seed += 1) await runWorld(new World(seed), seed, 60);
 });
 
 /** A log of which a first content was read. */

@@ -11,7 +11,8 @@ import { test } from "node:test";
 import { FakeFiles } from "../fakes/files.ts";
 import { seededNumbers } from "../fakes/random.ts";
 import { AutoClock } from "./auto-clock.ts";
-import { Reader } from "./reader.ts";
+import type { Reader } from "./reader.ts";
+import { runWorld } from "./run-world.ts";
 
 interface ModelFile {
   /** Undefined once deleted. */
@@ -175,27 +176,14 @@ class World {
   }
 }
 
-async function run(seed: number, steps: number): Promise<void> {
-  const world = new World(seed);
-  const { files, clock } = world;
-  world.reader = await Reader.start({ files, clock, include: ["/log/*.log"] }, 262_144);
-  try {
-    for (let step = 0; step < steps; step += 1) await world.step();
-    await world.finish();
-  } catch (error) {
-    throw new Error(`seed ${seed}: ${world.log.slice(-30).join(", ")}`, { cause: error });
-  } finally {
-    await world.reader.tail.close();
-  }
-}
-
 test("whatever writers do, each byte is read once or lies in a gap", async () => {
   const first = Number(process.env["SEALTAIL_SEED"] ?? 1);
   const count = process.env["SEALTAIL_SEED"] === undefined ? 75 : 1;
-  for (let seed = first; seed < first + count; seed += 1) await run(seed, 120);
+  for (let seed = first; seed < first + count; seed += 1)
+    await runWorld(new World(seed), seed, 120);
 });
 
 // A file resumed, seen empty, and written again before the verdict was once read on as the old one.
 test("a world that was once read wrongly is read rightly", async () => {
-  for (const seed of [1361]) await run(seed, 120);
+  for (const seed of [1361]) await runWorld(new World(seed), seed, 120);
 });
