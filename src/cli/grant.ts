@@ -148,8 +148,7 @@ function named(option: string, text: string): string {
 }
 
 function silence(text: string): number {
-  const span = readDuration(text);
-  const ms = "value" in span ? span.value : 0;
+  const ms = readDuration(text);
   if (ms >= 1000 && ms <= 86_400_000) return ms;
   throw usage("argument-invalid", `--max-silence is ${text}, want a duration from 1s to 1d`);
 }

@@ -16,7 +16,7 @@ export function timeOf(text: string, option: string, now: number, direction: 1 |
     if (Number.isFinite(time) && time >= 0) return time;
   }
   const span = readDuration(text);
-  if ("value" in span) return now + direction * span.value * 1000;
+  if (span >= 0) return now + direction * span * 1000;
   const want = "a date such as 2026-01-31 or 2026-01-31T12:00:00Z, @UNIX-SECONDS, or 90d";
   throw usage("argument-invalid", `${option} is ${text}, want ${want}`);
 }

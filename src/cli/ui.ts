@@ -13,7 +13,7 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { type ErrorKind, SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
-import { ConfigError } from "../host/config-problems.ts";
+import { ConfigError } from "../host/config-error.ts";
 
 export interface Terminal {
   readonly stdin: Readable & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };

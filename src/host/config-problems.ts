@@ -1,134 +1,68 @@
-// Turns what is wrong with a configuration into sentences with places.
+// Turns what zod finds wrong with a configuration into sentences with places.
 //
-// - One sentence per problem, in the order of the file.
+// - One sentence per problem. A value whose variable is unset has its problem already.
 // - A part that asks for what this version does not do is not judged any further.
 
-import { type ErrorCode, SealtailError } from "../core/errors.ts";
-import type { Field, IssueMarks } from "./config-schema.ts";
-import { type ConfigPath, pathText, type Spot, type YamlTree } from "./config-yaml.ts";
+import type { z } from "zod";
+import type { ErrorCode } from "../core/errors.ts";
+import { at, type ConfigPath, type Problem, pathText } from "./config-error.ts";
+import type { ConfigText } from "./config-yaml.ts";
 
-/** A configuration that cannot be used. Show every one of `problems`, not this error's own message. */
-export class ConfigError extends SealtailError {
-  /** At least one. */
-  readonly problems: readonly SealtailError[];
+type Issue = z.core.$ZodIssue;
 
-  constructor(file: string, problems: readonly [SealtailError, ...SealtailError[]]) {
-    const [first] = problems;
-    const alone = problems.length === 1;
-    const code = problems.every((one) => one.code === first.code) ? first.code : "config-invalid";
-    super(code, alone ? first.message : `the configuration has ${problems.length} problems`, {
-      place: (alone ? first.place : undefined) ?? file,
-      hint: first.hint,
-    });
-    this.problems = problems;
-  }
+/** Messages for what zod finds wrong with blocks; lists and values bring messages of their own. */
+export function blockMessage({ code, inst }: z.core.$ZodRawIssue): string | undefined {
+  if (code === "invalid_type") return "want a mapping";
+  // The keys that there are travel in the message: the nearest is found from them.
+  return code === "unrecognized_keys"
+    ? Object.keys((inst as z.ZodObject).shape).join(" ")
+    : undefined;
 }
 
-/** A problem before it has its place in words. */
-export interface Problem {
-  readonly code: ErrorCode;
-  readonly spot: Spot;
-  readonly message: string;
+export function problemsOf(text: ConfigText, issues: readonly Issue[]): Problem[] {
+  const later = issues.filter((issue) => codeOf(issue) === "config-unsupported");
+  const besides = (issue: Issue): boolean =>
+    later.some(({ path }) => path.slice(0, -1).every((step, index) => issue.path[index] === step));
+  const judged = issues.filter((issue) => later.includes(issue) || !besides(issue));
+  const told = new Set(text.problems.map(({ spot }) => at("", spot)));
+  return judged
+    .flatMap((issue) => [...sentences(text, issue)])
+    .filter(({ spot }) => !told.has(at("", spot)));
 }
 
-type Outcome = Awaited<ReturnType<Field<unknown>["safeParseAsync"]>>;
-type Issue = NonNullable<Outcome["error"]>["issues"][number];
-
-/** More are of no help to anyone. */
-const problemsMax = 50;
-
-/** Throws the ConfigError for `problems`, or does nothing when there are none. */
-export function refuseProblems(file: string, problems: readonly Problem[]): void {
-  const [first, ...rest] = [...problems]
-    .sort((a, b) => a.spot.line - b.spot.line || a.spot.column - b.spot.column)
-    .slice(0, problemsMax)
-    .map(({ code, spot, message }) => new SealtailError(code, message, { place: at(file, spot) }));
-  if (first !== undefined) throw new ConfigError(file, [first, ...rest]);
-}
-
-export function at(file: string, { line, column }: Spot): string {
-  return `${file}:${line}:${column}`;
-}
-
-/** The place of `path`, or of the nearest thing above it that was written. */
-export function spotOf(tree: YamlTree, path: ConfigPath): Spot {
-  for (let length = path.length; length >= 0; length -= 1) {
-    const written = tree.find(path.slice(0, length));
-    if (written !== undefined) return length === path.length ? written.spot : written.keySpot;
-  }
-  return { line: 1, column: 1 };
-}
-
-export function problemsOf(tree: YamlTree, issues: readonly Issue[]): Problem[] {
-  const later = issues.filter((issue) => marksOf(issue).code === "config-unsupported");
-  return issues
-    .filter((issue) => !brokenAbove(tree, pathOf(issue)))
-    .filter((issue) => later.includes(issue) || !later.some((one) => besides(one, issue)))
-    .flatMap((issue) => [...sentences(tree, issue)]);
-}
-
-function* sentences(tree: YamlTree, issue: Issue): Generator<Problem> {
-  const path = pathOf(issue);
+function* sentences(text: ConfigText, issue: Issue): Generator<Problem> {
+  const path = issue.path as ConfigPath;
+  const { message } = issue;
   if (issue.code === "unrecognized_keys") {
-    const known = issue.message.split(" ");
-    for (const key of issue.keys) yield unknownKey(tree, [...path, key], key, known);
+    for (const key of issue.keys) yield unknownKey(text, [...path, key], key, message.split(" "));
     return;
   }
-  const { code, clause } = marksOf(issue);
-  const written = tree.find(path);
-  const spot = spotOf(tree, path);
   const name = pathText(path);
-  if (clause === true) {
-    yield { code: "config-invalid", spot, message: `${name} ${issue.message}` };
-  } else if (written === undefined || (path.length === 0 && written.source === "empty")) {
-    yield { code: "config-missing", spot, message: `${name} is missing, want ${wantOf(issue)}` };
+  const spot = text.spotOf(path);
+  const source = text.sourceOf(path);
+  if (!message.startsWith("want ")) {
+    yield { code: "config-invalid", spot, message: `${name} ${message}` };
+  } else if (source === undefined || (source === "empty" && path.length === 0)) {
+    yield { code: "config-missing", spot, message: `${name} is missing, ${message}` };
   } else {
-    const message = `${name} ${countOf(issue, written.source)}, want ${wantOf(issue)}`;
-    yield { code: code ?? "config-invalid", spot, message };
+    const code = codeOf(issue) ?? "config-invalid";
+    yield { code, spot, message: `${name} is ${source}, ${message}` };
   }
 }
 
 function unknownKey(
-  tree: YamlTree,
+  text: ConfigText,
   path: ConfigPath,
   key: string,
   known: readonly string[],
 ): Problem {
-  const near = nearest(key, known);
-  const want = near ?? `one of ${known.join(", ")}`;
-  const spot = tree.find(path)?.keySpot ?? spotOf(tree, path);
+  const want = nearest(key, known) ?? `one of ${known.join(", ")}`;
   const message = `${pathText(path)} is no known key, want ${want}`;
-  return { code: "config-unknown-key", spot, message };
+  return { code: "config-unknown-key", spot: text.keySpotOf(path), message };
 }
 
-function wantOf(issue: Issue): string {
-  if (issue.code === "invalid_type") return issue.expected === "array" ? "a list" : "a mapping";
-  if (issue.code === "too_small") return `at least ${issue.minimum}`;
-  if (issue.code === "too_big") return `at most ${issue.maximum}`;
-  return issue.message;
-}
-
-function countOf(issue: Issue, source: string): string {
-  if (issue.code === "too_small") return "has too few items";
-  if (issue.code === "too_big") return "has too many items";
-  return `is ${source}`;
-}
-
-function pathOf(issue: Issue): (string | number)[] {
-  return issue.path.map((step) => (typeof step === "number" ? step : String(step)));
-}
-
-function marksOf(issue: Issue): IssueMarks {
-  return issue.code === "custom" ? ((issue.params ?? {}) as IssueMarks) : {};
-}
-
-function brokenAbove(tree: YamlTree, path: ConfigPath): boolean {
-  return path.some((_, index) => tree.find(path.slice(0, index + 1))?.broken === true);
-}
-
-function besides(later: Issue, issue: Issue): boolean {
-  const above = pathOf(later).slice(0, -1);
-  return above.every((step, index) => pathOf(issue)[index] === step);
+function codeOf(issue: Issue): ErrorCode | undefined {
+  return issue.code === "custom" ? (issue.params?.["code"] as ErrorCode | undefined) : undefined;
 }
 
 /** The known key that differs by a slip or two, if any. */

@@ -1,179 +1,136 @@
-// Reads the YAML of a configuration into plain values, and remembers where each one stands.
+// Reads the YAML of a configuration into plain values, and says where each one stands.
 //
 // - Only here is the `yaml` package imported.
 // - Aliases, anchors and tags are refused: nothing can grow while it is read.
 // - ${NAME} and ${NAME:-default} are replaced after parsing, in values only: what the environment
 //   holds never becomes structure. `$${` stands for the two characters themselves.
-// - `source` keeps the text before that, so that no error shows what the environment holds.
+// - sourceOf() shows the text before that, so that no error shows what the environment holds.
 
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  stringify,
-} from "yaml";
+import type { Node } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, stringify } from "yaml";
 import type { ErrorCode } from "../core/errors.ts";
+import { type ConfigPath, type Problem, pathText, type Spot } from "./config-error.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
-export type ConfigPath = readonly (string | number)[];
-
-export interface Spot {
-  /** From 1. */
-  readonly line: number;
-  /** From 1, in UTF-16 units. */
-  readonly column: number;
-}
-
-export interface YamlProblem {
-  readonly code: ErrorCode;
-  readonly spot: Spot;
-  readonly message: string;
-}
-
-/** One value of the configuration, as it was written. */
-export interface Written {
-  readonly spot: Spot;
-  /** Where its key stands; for a list item, its own place. */
-  readonly keySpot: Spot;
-  /** One line for an error: the scalar's text before expansion, or "a mapping", "a list", "empty". */
-  readonly source: string;
-  /** Problems below here were reported already. */
-  readonly broken: boolean;
-}
-
-export interface YamlTree {
-  readonly value: unknown;
-  readonly problems: readonly YamlProblem[];
-  find(path: ConfigPath): Written | undefined;
-}
 
 const sourceLengthMax = 80;
+const variable = /\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|[^}]*\}?)/g;
 
-/** Never throws for bad text: what is wrong is in `problems`. */
-export function readYaml(text: string, env: Env): YamlTree {
-  const lines = new LineCounter();
-  const reader = new Reader(lines, env);
-  try {
-    const doc = parseDocument(text, {
-      lineCounter: lines,
-      version: "1.2",
-      schema: "core",
-      strict: true,
-      uniqueKeys: true,
-      prettyErrors: false,
-    });
+/** The text of a configuration. Never throws for bad text: what is wrong is in `problems`. */
+export class ConfigText {
+  readonly problems: Problem[] = [];
+  /** Plain values; undefined for an empty file, and where the problems are those of the syntax. */
+  readonly value: unknown;
+  readonly #lines = new LineCounter();
+  readonly #env: Env;
+  /** By path, as JSON. `key` is where the key stands; of a list's item, the item itself. */
+  readonly #written = new Map<string, { readonly node: Node | null; readonly key: number }>();
+
+  constructor(text: string, env: Env) {
+    this.#env = env;
+    try {
+      this.value = this.#read(text);
+    } catch (cause) {
+      // Thousands of nested brackets exhaust the parser's stack.
+      if (!(cause instanceof RangeError)) throw cause;
+      this.#refuse(0, "config-syntax", "couldn't read the YAML: it is nested too deeply");
+    }
+  }
+
+  /** The place of the value at `path`, or of the nearest key above it that was written. */
+  spotOf(path: ConfigPath): Spot {
+    const found = this.#find(path);
+    if (found === undefined) return this.keySpotOf(path.slice(0, -1));
+    return this.#spot(start(found.node, found.key));
+  }
+
+  /** The place of the key at the end of `path`, or of the nearest one above that was written. */
+  keySpotOf(path: ConfigPath): Spot {
+    const found = this.#find(path);
+    if (found === undefined && path.length > 0) return this.keySpotOf(path.slice(0, -1));
+    return this.#spot(found?.key ?? 0);
+  }
+
+  /** What was written, on one line: the text before expansion, "a mapping", "a list", "empty". */
+  sourceOf(path: ConfigPath): string | undefined {
+    const node = this.#find(path)?.node;
+    if (node === undefined) return undefined;
+    if (isMap(node)) return "a mapping";
+    if (isSeq(node)) return "a list";
+    if (!isScalar(node) || node.value === null) return "empty";
+    const { source = "", value } = node;
+    if (/PRIVATE KEY|sealtail\/1 key|\bseed /.test(source)) return "a private key (not shown)";
+    const line = source.replace(/\s+/g, " ").replace(/(:\/\/)[^/@\s]*@/g, "$1***@");
+    const short = line.length > sourceLengthMax ? `${line.slice(0, sourceLengthMax)}…` : line;
+    return typeof value === "string" ? `"${short}"` : short;
+  }
+
+  #find(path: ConfigPath): { readonly node: Node | null; readonly key: number } | undefined {
+    return this.#written.get(JSON.stringify(path));
+  }
+
+  #read(text: string): unknown {
+    const options = { version: "1.2", schema: "core", prettyErrors: false } as const;
+    const doc = parseDocument(text, { ...options, lineCounter: this.#lines });
     for (const { pos, message } of [...doc.errors, ...doc.warnings]) {
-      reader.refuse(pos[0], "config-syntax", `couldn't read the YAML: ${lowerFirst(message)}`);
+      const what = message.charAt(0).toLowerCase() + message.slice(1);
+      this.#refuse(pos[0], "config-syntax", `couldn't read the YAML: ${what}`);
     }
     if (doc.directives.yaml.explicit === true) {
-      reader.refuse(0, "config-syntax", "a %YAML directive stands before the configuration");
+      this.#refuse(0, "config-syntax", "a %YAML directive stands before the configuration");
     }
-    if (reader.problems.length > 0) return reader.tree(undefined);
-    return reader.tree(reader.read(doc.contents, [], 0));
-  } catch (cause) {
-    // Thousands of nested brackets exhaust the parser's stack.
-    if (!(cause instanceof RangeError)) throw cause;
-    reader.refuse(0, "config-syntax", "couldn't read the YAML: it is nested too deeply");
-    return reader.tree(undefined);
-  }
-}
-
-class Reader {
-  readonly problems: YamlProblem[] = [];
-  readonly #lines: LineCounter;
-  readonly #env: Env;
-  readonly #written = new Map<string, Written>();
-
-  constructor(lines: LineCounter, env: Env) {
-    this.#lines = lines;
-    this.#env = env;
+    if (this.problems.length > 0) return undefined;
+    this.#prepare(doc.contents, [], 0);
+    const unsound = this.problems.some(({ code }) => code === "config-syntax");
+    return unsound ? undefined : (doc.toJS() ?? undefined);
   }
 
-  tree(value: unknown): YamlTree {
-    return { value, problems: this.problems, find: (path) => this.#written.get(pathKey(path)) };
-  }
-
-  refuse(offset: number, code: ErrorCode, message: string): void {
-    this.problems.push({ code, spot: this.#spot(offset), message });
-  }
-
-  read(node: Node | null, path: ConfigPath, keyOffset: number): unknown {
-    const offset = node?.range?.[0] ?? keyOffset;
-    const before = this.problems.length;
-    const value = this.#value(node, path, offset);
-    this.#written.set(pathKey(path), {
-      spot: this.#spot(offset),
-      keySpot: this.#spot(keyOffset),
-      source: sourceOf(node),
-      broken: this.problems.length > before && !isMap(node) && !isSeq(node),
-    });
-    return value;
-  }
-
-  #value(node: Node | null, path: ConfigPath, offset: number): unknown {
-    if (node === null) return null;
-    if (isAlias(node) || node.anchor !== undefined) {
-      this.refuse(offset, "config-syntax", `${pathText(path)} uses an alias or anchor`);
-      return null;
-    }
-    if (node.tag !== undefined) {
-      this.refuse(offset, "config-syntax", `${pathText(path)} has a tag`);
-      return null;
-    }
-    if (isSeq(node)) {
-      return node.items.map((item, index) => this.read(item as Node, [...path, index], offset));
-    }
-    if (isMap(node)) return this.#map(node.items, path, offset);
-    const { value } = node as { value?: unknown };
-    return typeof value === "string" ? this.#expand(value, path, offset) : value;
-  }
-
-  #map(
-    items: readonly { key: unknown; value: unknown }[],
-    path: ConfigPath,
-    offset: number,
-  ): Record<string, unknown> {
-    const object: Record<string, unknown> = {};
-    for (const { key, value } of items) {
-      const keyNode = key as Node | null;
-      const keyOffset = keyNode?.range?.[0] ?? offset;
-      if (!isScalar(keyNode) || typeof keyNode.value !== "string" || keyNode.tag !== undefined) {
-        this.refuse(keyOffset, "config-syntax", `a key in ${pathText(path)} is no plain text`);
-        continue;
+  /** Notes where everything stands, refuses what no configuration needs, expands variables. */
+  #prepare(node: Node | null, path: ConfigPath, key: number): void {
+    const offset = start(node, key);
+    this.#written.set(JSON.stringify(path), { node, key });
+    if (isAlias(node) || node?.anchor !== undefined) {
+      this.#refuse(offset, "config-syntax", `${pathText(path)} uses an alias or anchor`);
+    } else if (node?.tag !== undefined) {
+      this.#refuse(offset, "config-syntax", `${pathText(path)} has a tag`);
+    } else if (isSeq<Node>(node)) {
+      for (const [index, item] of node.items.entries()) {
+        this.#prepare(item, [...path, index], start(item, offset));
       }
-      // Not an assignment: "__proto__" is a key like any other.
-      Object.defineProperty(object, keyNode.value, {
-        value: this.read(value as Node | null, [...path, keyNode.value], keyOffset),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
+    } else if (isMap<Node, Node | null>(node)) {
+      for (const { key: name, value } of node.items) {
+        if (isScalar(name) && typeof name.value === "string" && name.tag === undefined) {
+          this.#prepare(value, [...path, name.value], start(name, offset));
+        } else {
+          const message = `a key in ${pathText(path)} is no plain text`;
+          this.#refuse(start(name, offset), "config-syntax", message);
+        }
+      }
+    } else if (isScalar(node) && typeof node.value === "string") {
+      node.value = this.#expand(node.value, path, offset);
     }
-    return object;
   }
 
   #expand(text: string, path: ConfigPath, offset: number): string {
-    return text.replace(/\$\$\{|\$\{([^}]*)(\}?)/g, (all, inner?: string, close?: string) => {
-      if (inner === undefined) return "${";
-      const [, name, fallback] =
-        /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(close === "" ? "" : inner) ?? [];
+    return text.replace(variable, (all, name?: string, fallback?: string) => {
+      if (all === "$${") return "${";
       if (name === undefined) {
         const want = "want ${NAME} or ${NAME:-default}, or $${ for the characters themselves";
-        this.refuse(offset, "config-invalid", `${pathText(path)} holds "${all}", ${want}`);
+        this.#refuse(offset, "config-invalid", `${pathText(path)} holds "${all}", ${want}`);
         return "";
       }
       const value = this.#env[name];
-      if (fallback !== undefined) return value === undefined || value === "" ? fallback : value;
+      if (fallback !== undefined) return value || fallback;
       if (value === undefined) {
         const message = `${pathText(path)} needs the environment variable ${name}, which is unset`;
-        this.refuse(offset, "config-env-missing", message);
+        this.#refuse(offset, "config-env-missing", message);
       }
       return value ?? "";
     });
+  }
+
+  #refuse(offset: number, code: ErrorCode, message: string): void {
+    this.problems.push({ code, spot: this.#spot(offset), message });
   }
 
   #spot(offset: number): Spot {
@@ -182,36 +139,11 @@ class Reader {
   }
 }
 
-/** "sources[0].include", as people say it. The top is "the configuration". */
-export function pathText(path: ConfigPath): string {
-  if (path.length === 0) return "the configuration";
-  return path
-    .map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`))
-    .join("")
-    .replace(/^\./, "");
-}
-
-function pathKey(path: ConfigPath): string {
-  return JSON.stringify(path);
-}
-
-function sourceOf(node: Node | null): string {
-  if (node === null) return "empty";
-  if (isMap(node)) return "a mapping";
-  if (isSeq(node)) return "a list";
-  const { source = "", value } = node as { source?: string; value?: unknown };
-  if (value === null) return "empty";
-  if (/PRIVATE KEY|sealtail\/1 key|\bseed /.test(source)) return "a private key (not shown)";
-  const line = source.replace(/\s+/g, " ").replace(/(:\/\/)[^/@\s]*@/g, "$1***@");
-  const short = line.length > sourceLengthMax ? `${line.slice(0, sourceLengthMax)}…` : line;
-  return typeof value === "string" ? `"${short}"` : short;
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
 /** Plain values as YAML, for whoever pastes it into a file of their own. */
 export function writeYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0 });
+}
+
+function start(node: Node | null, otherwise: number): number {
+  return node?.range?.[0] ?? otherwise;
 }

@@ -3,30 +3,35 @@
 // - Every problem is reported at once, with file:line:column, what was found and what is wanted.
 // - A loaded configuration is plain JSON: sizes are bytes, durations are milliseconds, paths are
 //   absolute, and its keys are called what they are called in the file.
-// - `yaml` and `zod` take 30 MB once loaded: they are imported only where a file is read.
+// - `yaml` and `zod` take 30 MB once loaded: only what reads a file imports this one.
 
+import { isUtf8 } from "node:buffer";
 import { dirname } from "node:path";
-import { SealtailError } from "../core/errors.ts";
-import { at, ConfigError, problemsOf, refuseProblems, spotOf } from "./config-problems.ts";
-import type { ConfigWords, Field } from "./config-schema.ts";
-import type { ConfigPath, Env } from "./config-yaml.ts";
+import { z } from "zod";
+import { type ErrorCode, SealtailError } from "../core/errors.ts";
+import { at, ConfigError, type ConfigPath, pathText, refuseProblems } from "./config-error.ts";
+import { blockMessage, problemsOf } from "./config-problems.ts";
+import { type Paths, pathsFrom } from "./config-values.ts";
+import { ConfigText, type Env } from "./config-yaml.ts";
 import { readWhole } from "./durable.ts";
 import type { Files } from "./files.ts";
 
 /** What a program's configuration looks like. */
-export interface ConfigSchema<T> {
-  /** For editors: the name of the JSON Schema. */
+export interface ConfigKind<S extends z.ZodType> {
+  /** Of the JSON Schema. */
   readonly title: string;
-  readonly fields: (words: ConfigWords) => Field<T>;
+  readonly schema: (paths: Paths) => S;
   /** What is allowed but worth saying. */
-  readonly warnings?: (config: T) => readonly ConfigAdvice[];
+  readonly warnings: (config: ConfigOf<S>) => readonly ConfigAdvice[];
 }
 
-export interface ConfigAdvice {
-  readonly path: ConfigPath;
-  /** A clause that stands behind the path: "is accepted but not enforced". */
-  readonly clause: string;
-}
+/** What is loaded: nothing in it is changed afterwards. */
+export type ConfigOf<S extends z.ZodType> = Frozen<z.output<S>>;
+
+type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+
+/** The clause stands behind the path: "is accepted but not enforced". */
+export type ConfigAdvice = readonly [path: ConfigPath, clause: string];
 
 export interface ConfigWarning {
   /** file:line:column */
@@ -40,116 +45,86 @@ export interface LoadedConfig<T> {
   readonly warnings: readonly ConfigWarning[];
 }
 
-export type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
-
 const configBytesMax = 262_144;
 
 /**
- * The configuration in `text`, which came from `file` (the start of relative paths).
+ * The configuration in `written`, which came from `file` (the start of relative paths).
  * Files that it names must exist, unless `files` is left out. Throws ConfigError.
  */
-export async function loadConfig<T>(
-  schema: ConfigSchema<T>,
-  text: string,
+export async function loadConfig<S extends z.ZodType>(
+  { schema, warnings }: ConfigKind<S>,
+  written: string,
   file: string,
   env: Env,
   files?: Pick<Files, "stat">,
-): Promise<LoadedConfig<T>> {
-  if (text.length > configBytesMax) throw tooLarge(file);
-  const [{ readYaml, pathText }, { ConfigWords }] = await Promise.all([
-    import("./config-yaml.ts"),
-    import("./config-schema.ts"),
-  ]);
-  const tree = readYaml(text, env);
-  const unreadable = tree.problems.filter(({ code }) => code === "config-syntax");
+): Promise<LoadedConfig<ConfigOf<S>>> {
+  if (written.length > configBytesMax) throw tooLarge(file);
+  const text = new ConfigText(written, env);
+  const unreadable = text.problems.filter(({ code }) => code === "config-syntax");
   refuseProblems(file, unreadable);
-  const field = schema.fields(new ConfigWords(dirname(file), files));
-  const outcome = await field.safeParseAsync(tree.value ?? undefined);
-  const issues = outcome.success ? [] : outcome.error.issues;
-  refuseProblems(file, [...tree.problems, ...problemsOf(tree, issues)]);
-  if (!outcome.success) throw new TypeError("a refused configuration left no problem");
-  const config = outcome.data;
-  const warnings = (schema.warnings?.(config) ?? []).map(({ path, clause }) => ({
-    place: at(file, spotOf(tree, path)),
+  const judge = schema(pathsFrom(dirname(file), files));
+  const { data, error } = await judge.safeParseAsync(text.value, { error: blockMessage });
+  refuseProblems(file, [...text.problems, ...problemsOf(text, error?.issues ?? [])]);
+  if (error !== undefined) throw error;
+  const config = data as ConfigOf<S>;
+  const told = warnings(config).map(([path, clause]) => ({
+    place: at(file, text.spotOf(path)),
     message: `${pathText(path)} ${clause}`,
   }));
-  return { config, warnings };
+  return { config, warnings: told };
 }
 
 /** Reads `file` and loads it. Throws ConfigError, for a file that cannot be read too. */
-export async function loadConfigFile<T>(
-  schema: ConfigSchema<T>,
+export async function loadConfigFile<S extends z.ZodType>(
+  kind: ConfigKind<S>,
   file: string,
   env: Env,
   files: Files,
-): Promise<LoadedConfig<T>> {
-  const bytes = await readConfig(file, files);
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    const message = "couldn't read the configuration: it is not UTF-8";
-    throw alone(file, new SealtailError("config-syntax", message, { place: file, cause }));
+): Promise<LoadedConfig<ConfigOf<S>>> {
+  const bytes = await readWhole(files, file, configBytesMax).catch((cause: unknown) => {
+    const why = cause instanceof SealtailError ? cause.code : "unknown reason";
+    if (why === "file-too-large") throw tooLarge(file);
+    throw unusable(
+      file,
+      "config-file-unreadable",
+      `couldn't read the configuration (${why})`,
+      cause,
+    );
+  });
+  if (bytes === undefined) {
+    throw unusable(file, "config-file-unreadable", "couldn't find the configuration");
   }
-  return loadConfig(schema, text, file, env, files);
-}
-
-/** The JSON Schema of a configuration, for editors. */
-export async function configJsonSchema(
-  schema: Pick<ConfigSchema<unknown>, "title" | "fields">,
-): Promise<Record<string, unknown>> {
-  const { ConfigWords, jsonSchemaOf } = await import("./config-schema.ts");
-  const { $schema, ...rest } = jsonSchemaOf(schema.fields(new ConfigWords("/")));
-  return { $schema, title: schema.title, ...rest };
-}
-
-/**
- * The effective configuration as it goes into the chain's `config` record: bytes and milliseconds
- * as integers, absent values left out, anything that could be a secret replaced by "***".
- */
-export function maskedConfig(config: object): { readonly [key: string]: Json } {
-  const masked: Record<string, Json> = {};
-  for (const [key, value] of Object.entries(config)) {
-    if (value === undefined || value === null) continue;
-    const secret = /(?:password|passphrase|secret|token)$/i.test(key);
-    masked[key] = secret ? "***" : maskedValue(value, key);
+  if (!isUtf8(bytes)) {
+    throw unusable(file, "config-syntax", "couldn't read the configuration: it is not UTF-8");
   }
-  return masked;
+  return loadConfig(kind, new TextDecoder().decode(bytes), file, env, files);
 }
 
-function maskedValue(value: unknown, key: string): Json {
-  if (typeof value === "string") return value.replace(/(:\/\/)[^/@\s]*@/, "$1***@");
-  if (typeof value === "boolean") return value;
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  if (Array.isArray(value)) return value.map((item) => maskedValue(item, key));
-  if (typeof value === "object" && value !== null) return maskedConfig(value);
-  throw new TypeError(`configuration key ${key} holds no plain value`);
-}
-
-async function readConfig(file: string, files: Files): Promise<Uint8Array> {
-  let bytes: Uint8Array | undefined;
-  try {
-    bytes = await readWhole(files, file, configBytesMax);
-  } catch (cause) {
-    if (cause instanceof SealtailError && cause.code === "file-too-large") throw tooLarge(file);
-    const message = `couldn't read the configuration (${causeText(cause)})`;
-    const detail = { place: file, cause };
-    throw alone(file, new SealtailError("config-file-unreadable", message, detail));
-  }
-  if (bytes !== undefined) return bytes;
-  const message = "couldn't find the configuration";
-  throw alone(file, new SealtailError("config-file-unreadable", message, { place: file }));
-}
-
-function causeText(cause: unknown): string {
-  return cause instanceof SealtailError ? cause.code : "unknown reason";
+/** The JSON Schema of what may be written, for editors. */
+export function configJsonSchema({
+  title,
+  schema,
+}: Pick<ConfigKind<z.ZodType>, "title" | "schema">): Readonly<Record<string, unknown>> {
+  const variable = "\\$\\{";
+  const { $schema, ...rest } = z.toJSONSchema(schema(pathsFrom("/")), {
+    io: "input",
+    // The environment may stand for any value.
+    override({ jsonSchema: part }) {
+      if (part.pattern?.endsWith(variable) === false) part.pattern += `|${variable}`;
+      const values = part.const === undefined ? part.enum : [part.const];
+      if (values === undefined) return;
+      part.anyOf = [{ enum: values }, { type: "string", pattern: variable }];
+      for (const word of ["type", "const", "enum"] as const) delete part[word];
+    },
+  });
+  return { $schema, title, ...rest };
 }
 
 function tooLarge(file: string): ConfigError {
   const message = `the configuration is too large, want at most ${configBytesMax} bytes`;
-  return alone(file, new SealtailError("config-too-large", message, { place: file }));
+  return unusable(file, "config-too-large", message);
 }
 
-function alone(file: string, problem: SealtailError): ConfigError {
-  return new ConfigError(file, [problem]);
+function unusable(file: string, code: ErrorCode, message: string, cause?: unknown): ConfigError {
+  return new ConfigError(file, [new SealtailError(code, message, { place: file, cause })]);
 }

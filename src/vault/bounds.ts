@@ -10,11 +10,27 @@ import {
   type HttpListener,
   openHttpListener,
 } from "../host/http-listener.ts";
-import type { LimitsConfig, VaultConfig } from "./config.ts";
+import type { TlsFiles } from "../host/tls-files.ts";
 import type { VaultObserver } from "./observer.ts";
 import { unreadProblem } from "./problem.ts";
 import { ReaderCut, type ReaderLimits, Readers, readerLimits } from "./readers.ts";
 import { Room, type RoomLimits } from "./room.ts";
+
+/** What a configuration may say. */
+export interface ConfiguredLimits {
+  /** Connections to the API at once. */
+  readonly connections: number;
+  /** Answers to readers at once. */
+  readonly readers: number;
+  /** Percent of connections, request memory and readers that one address may hold. */
+  readonly address_share: number;
+}
+
+export const limitsByDefault: ConfiguredLimits = {
+  connections: 2048,
+  readers: 32,
+  address_share: 75,
+};
 
 /** Other limits than the configured and usual ones. */
 export interface BoundsLimits {
@@ -31,7 +47,7 @@ export interface Bounds {
 }
 
 export function openBounds(
-  { readers, address_share: addressShare }: LimitsConfig,
+  { readers, address_share: addressShare }: ConfiguredLimits,
   more: Partial<BoundsLimits>,
   clock: Pick<Clock, "mono">,
   observer: Pick<VaultObserver, "closed">,
@@ -47,7 +63,11 @@ export function openBounds(
 }
 
 export interface ApiListenerOptions {
-  readonly config: Pick<VaultConfig, "listen" | "tls" | "limits">;
+  readonly config: {
+    readonly listen: string;
+    readonly tls?: TlsFiles | undefined;
+    readonly limits: ConfiguredLimits;
+  };
   readonly limits: Partial<HttpLimits>;
   readonly clock: Pick<Clock, "now">;
   readonly diag: Diag;

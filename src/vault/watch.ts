@@ -11,7 +11,7 @@ import { globMatches } from "../core/glob.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ChainReader, KeptFork, Store } from "../store/store.ts";
 import { type Catalog, type ChainEntry, type ChainState, chainStates, stateOf } from "./catalog.ts";
-import type { ExpectConfig } from "./config.ts";
+import type { VaultConfig } from "./config.ts";
 import { keptForks } from "./kept-forks.ts";
 import { lookBack } from "./look-back.ts";
 import type { FindingKind, LookedAt, OpenFinding, OpenFindings } from "./open-findings.ts";
@@ -23,7 +23,7 @@ export interface WatchOptions {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly findings: OpenFindings;
-  readonly expect: readonly ExpectConfig[];
+  readonly expect: VaultConfig["expect"];
   /** Told of what reading a stored chain threw; whether its objects are to blame is for them to say. */
   readonly onUnreadable: (chain: string, error: unknown) => Promise<unknown>;
   /** Told of a write to the index that failed. */

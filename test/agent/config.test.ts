@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import test from "node:test";
 import { type AgentConfig, agentConfig } from "../../src/agent/config.ts";
 import { formatVerifierKey, parseVerifierKey, verifierKey } from "../../src/core/note.ts";
-import { loadConfig, maskedConfig } from "../../src/host/config.ts";
-import { ConfigError } from "../../src/host/config-problems.ts";
+import { loadConfig } from "../../src/host/config.ts";
+import { ConfigError } from "../../src/host/config-error.ts";
+import { maskedConfig } from "../../src/host/masked-config.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 
 const key = "vault.example+c487dd37+AfkhOxI7qlwemNBmES8kppQKlpGcjmvwd3ERR+51lZnx";

@@ -42,3 +42,30 @@ test("npm scripts check the node first and are replaced by it, so that signals a
   assert.equal(scripts.sealtail, start);
   assert.equal(scripts.start, `${start} up`);
 });
+
+test("a command that reads no configuration loads neither yaml nor zod", () => {
+  const names = [
+    "main",
+    "up",
+    "verify",
+    "lines",
+    "prove",
+    "verify-proof",
+    "export",
+    "key",
+    "grant",
+  ];
+  const code = `
+    import { registerHooks } from "node:module";
+    registerHooks({
+      resolve(name, context, next) {
+        if (/^(?:yaml|zod)$/.test(name)) throw new Error(context.parentURL + " loads " + name);
+        return next(name, context);
+      },
+    });
+    for (const name of ${JSON.stringify([...names, "status", "ack", "health"])}) {
+      await import("./src/cli/" + name + ".ts");
+    }`;
+  const { status, stderr } = node("--input-type=module", "--eval", code);
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+});

@@ -1,56 +1,47 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { z } from "zod";
 import {
-  type ConfigSchema,
+  type ConfigKind,
+  type ConfigOf,
   loadConfig,
   loadConfigFile,
-  maskedConfig,
 } from "../../src/host/config.ts";
-import { ConfigError } from "../../src/host/config-problems.ts";
-import type { Field } from "../../src/host/config-schema.ts";
+import { ConfigError } from "../../src/host/config-error.ts";
+import * as value from "../../src/host/config-values.ts";
 import { systemFiles } from "../../src/host/files.ts";
+import { maskedConfig } from "../../src/host/masked-config.ts";
 
-interface Sample {
-  readonly version: 1;
-  readonly name: string;
-  readonly limits: { readonly bytes: number; readonly age: number; readonly count: number };
-  readonly on: boolean;
-  readonly mode: "a" | "b";
-  readonly paths: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly file?: string | undefined;
-  readonly listen?: string | undefined;
-  readonly url?: string | undefined;
-}
+const sample = ({ path, file }: value.Paths) =>
+  z.strictObject({
+    version: value.version,
+    name: value.name,
+    limits: value
+      .section({
+        bytes: value.size("1B", "1MiB").prefault("64KiB"),
+        age: value.duration("1ms", "1h").prefault("1s"),
+        count: value.integer(1, 100).prefault(7),
+      })
+      .refine(({ bytes, count }) => bytes >= count, {
+        path: ["count"],
+        error: "is more than limits.bytes",
+      }),
+    on: value.flag.prefault(false),
+    mode: value.oneOf("a", "b").prefault("a"),
+    store: value.only("dir", (given) => given === "s3").prefault("dir"),
+    paths: value.list(path, 0, 2).prefault([]),
+    labels: z.record(z.string(), z.string("want text")).prefault({}),
+    file: file.optional(),
+    listen: value.listen.optional(),
+    url: value.httpUrl.optional(),
+  });
 
-const schema: ConfigSchema<Sample> = {
+type Sample = ConfigOf<ReturnType<typeof sample>>;
+
+const schema: ConfigKind<ReturnType<typeof sample>> = {
   title: "sample",
-  fields: (a) =>
-    a.object<Sample>({
-      version: a.version(),
-      name: a.name(),
-      limits: a.withDefault(
-        a.check(
-          a.object<Sample["limits"]>({
-            bytes: a.withDefault(a.size({ min: 1, max: 2 ** 20 }), "64KiB"),
-            age: a.withDefault(a.duration({ min: 1, max: 3_600_000 }), "1s"),
-            count: a.withDefault(a.integer({ min: 1, max: 100 }), 7),
-          }),
-          ({ bytes, count }, refuse) => {
-            if (bytes < count) refuse(["count"], "is more than limits.bytes");
-          },
-        ),
-        {},
-      ),
-      on: a.withDefault(a.flag(), false),
-      mode: a.withDefault(a.oneOf<string>(["a", "b"], ["c"]) as Field<"a" | "b">, "a"),
-      paths: a.withDefault(a.list(a.path(), { min: 0, max: 2 }), []),
-      labels: a.withDefault(a.labels(), {}),
-      file: a.optional(a.file()),
-      listen: a.optional(a.listen()),
-      url: a.optional(a.httpUrl()),
-    }),
-  warnings: ({ on }) => (on ? [{ path: ["on"], clause: "is on" }] : []),
+  schema: sample,
+  warnings: ({ on }) => (on ? [[["on"], "is on"]] : []),
 };
 
 const base = "version: 1\nname: n\n";
@@ -79,6 +70,7 @@ test("absent keys have their defaults, as bytes and milliseconds", async () => {
     limits: { bytes: 65_536, age: 1000, count: 7 },
     on: false,
     mode: "a",
+    store: "dir",
     paths: [],
     labels: {},
   });
@@ -115,6 +107,18 @@ test("one problem is an error by itself, several are one error with a list", asy
   });
 });
 
+test("a missing key of a list's item is missing at that item", async () => {
+  const items: ConfigKind<z.ZodType> = {
+    title: "items",
+    schema: () => z.strictObject({ items: value.list(z.strictObject({ a: value.name }), 1, 9) }),
+    warnings: () => [],
+  };
+  await assert.rejects(loadConfig(items, "items:\n  - a: x\n  - {}\n", "c.yaml", {}), {
+    code: "config-missing",
+    place: "c.yaml:3:5",
+  });
+});
+
 test("a check between values names the one that does not fit", async () => {
   assert.deepEqual(await problems(`${base}limits: { bytes: 3, count: 4 }`), [
     "config-invalid 3:28 limits.count is more than limits.bytes",
@@ -135,10 +139,10 @@ test("an unknown key names the nearest known one, dashes and capitals aside", as
 
 test("what a later version takes is unsupported, and what stands beside it is not judged", async () => {
   assert.deepEqual(await problems("version: 2\nname: 5\nanother: 1\n"), [
-    "config-unsupported 1:10 version is 2, want 1",
+    "config-unsupported 1:10 version is 2, want 1 in this version",
   ]);
-  assert.deepEqual(await problems(`${base}mode: c\n`), [
-    'config-unsupported 3:7 mode is "c", want a or b in this version',
+  assert.deepEqual(await problems(`${base}store: s3\n`), [
+    'config-unsupported 3:8 store is "s3", want dir in this version',
   ]);
 });
 
@@ -262,7 +266,7 @@ describe("the YAML", () => {
     ]);
     assert.deepEqual(await problems(`${base}__proto__: { on: true }\n`), [
       "config-unknown-key 3:1 __proto__ is no known key, want one of " +
-        "version, name, limits, on, mode, paths, labels, file, listen, url",
+        "version, name, limits, on, mode, store, paths, labels, file, listen, url",
     ]);
   });
 

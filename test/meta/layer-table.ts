@@ -51,13 +51,12 @@ export const packages: Readonly<Record<string, RegExp>> = {
   "prom-client": /^src\/[a-z]+\/metrics\.ts$/,
   undici: /^src\/ship\//,
   yaml: /^src\/host\/config-yaml\.ts$/,
-  zod: /^src\/host\/config-schema\.ts$/,
+  zod: /^src\/(?:host|agent|vault)\/config(?:-[a-z]+)?\.ts$/,
   zstddec: /^src\/core\/portable-suite\.ts$/,
 };
 
 /** What may be imported late, to keep memory or start-up small, and from where. */
 const late: readonly (readonly [file: RegExp, from: RegExp])[] = [
-  [/^src\/host\/config\.ts$/, /^\.\/config-(?:yaml|schema)\.ts$/],
   [/^src\/host\/http-fetch\.ts$/, /^@hono\/node-server$/],
   [/^src\/cli\//, /^\.\.?\/[a-z0-9/-]+\.ts$/],
 ];

@@ -3,4 +3,4 @@
 import { writeFile } from "node:fs/promises";
 import { schemaFiles } from "./schema-files.ts";
 
-for (const { url, text } of await schemaFiles()) await writeFile(url, text);
+for (const { url, text } of schemaFiles()) await writeFile(url, text);

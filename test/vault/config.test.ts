@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
 import { loadConfig } from "../../src/host/config.ts";
-import { ConfigError } from "../../src/host/config-problems.ts";
+import { ConfigError } from "../../src/host/config-error.ts";
 import { type VaultConfig, vaultConfig } from "../../src/vault/config.ts";
 
 const least = `version: 1

@@ -11,7 +11,8 @@ import { type Clock, systemClock } from "../../src/host/clock.ts";
 import { type Files, systemFiles } from "../../src/host/files.ts";
 import type { Peer } from "../../src/host/http-listener.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
-import { limitsByDefault, type VaultConfig } from "../../src/vault/config.ts";
+import { limitsByDefault } from "../../src/vault/bounds.ts";
+import type { VaultConfig } from "../../src/vault/config.ts";
 import type { VaultSigners } from "../../src/vault/signer.ts";
 import { type RunningVault, startVault, type VaultLimits } from "../../src/vault/vault.ts";
 import {
