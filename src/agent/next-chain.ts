@@ -28,6 +28,7 @@ import {
   findPredecessor,
   type Lookup,
   NoReceipt,
+  originOf,
   widens,
 } from "./vault-predecessor.ts";
 
@@ -251,15 +252,19 @@ function isLost(older: OldChains, grant: Grant): boolean {
   // A buffer is given up when a newer chain holds all of it: without one, that chain was lost.
   const empty = base.wal.next === base.wal.first && !base.unsent;
   if (empty || !older.reachesReceipt(base)) return true;
-  const passed = base.dir.number > 0 && base.origin === undefined && !base.unsent;
-  return passed && (base.globs === undefined || widens(grant.sources, [base.globs]));
+  return passedOver(base, grant);
+}
+
+/** Whether files may be known to older chains only: its grant did not cover them, the next may. */
+function passedOver(base: OpenedChain, grant: Lookup["grant"]): boolean {
+  const { dir, whole, unsent, origin, globs } = base;
+  if (origin !== undefined || !whole || (dir.number === 0 && !unsent)) return false;
+  return globs === undefined || widens(grant.sources, [globs]);
 }
 
 /** The chain that the vault shows as our newest; else what it shows of the newest that we know. */
-async function findLost(
-  lookup: Lookup,
-  { base, doubtful }: OldChains,
-): Promise<OldChain | undefined | "wait"> {
+async function findLost(lookup: Lookup, older: OldChains): Promise<OldChain | undefined | "wait"> {
+  const { base, doubtful } = older;
   for (const { chain, reason } of doubtful.toReversed()) {
     if (chain !== undefined && (await lookup.reads.size(chain)) > 0)
       return await fetchChain(lookup, chain, reason);
@@ -267,12 +272,26 @@ async function findLost(
   const known = base?.whole ? base.chain : undefined;
   // What still has blocks is the newest: they go once a newer chain holds them.
   const named = doubtful.every(({ chain }) => chain !== undefined);
-  if (base !== undefined && known !== undefined && base.wal.next > base.wal.first && named)
-    return base.unsent ? undefined : await fetchChain(lookup, known, base.reason);
+  if (base !== undefined && known !== undefined && base.wal.next > base.wal.first && named) {
+    if (!base.unsent) return await fetchChain(lookup, known, base.reason);
+    return passedOver(base, lookup.grant) ? await withOrigin(lookup, older, base) : undefined;
+  }
   const found = await findPredecessor(lookup, whyLost(base));
   if (base === undefined || known === undefined || found === "wait") return found;
   const newer = found !== undefined && found.held?.chain !== known;
   return newer ? found : await fetchChain(lookup, known, base.reason);
+}
+
+/** No vault has it, so its genesis says which chain it went on from, and the vault shows that one. */
+async function withOrigin(
+  lookup: Lookup,
+  older: OldChains,
+  base: OpenedChain,
+): Promise<OldChain | undefined> {
+  const fact = older.facts().find(({ number }) => number === base.dir.number);
+  const told = await older.toldBy(base);
+  const origin = told && (await originOf(lookup, told, base.globs && [base.globs]));
+  return fact && origin && { ...fact, origin };
 }
 
 function whyLost(base: OpenedChain | undefined): string {

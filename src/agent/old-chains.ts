@@ -3,9 +3,11 @@
 
 import { hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
+import { Fault } from "../core/fault.ts";
 import { readChecked } from "../host/checked-file.ts";
 import { destroyKey } from "../host/keys.ts";
 import type { OldChain, Origin, Stretch } from "../succession/old-chain.ts";
+import { openBlock, originIn } from "../succession/opening.ts";
 import { originBytesMax, parseOrigin } from "../succession/origin-file.ts";
 import type { Wal } from "../wal/wal.ts";
 import { chainIn, openWal } from "./buffer.ts";
@@ -78,7 +80,9 @@ export class OldChains {
   facts(remote?: OldChain): OldChain[] {
     const facts = this.#facts();
     if (remote === undefined) return facts;
-    const at = this.opened.findIndex(({ chain }) => chain === remote.held?.chain);
+    const at = this.opened.findIndex(
+      ({ dir, chain }) => dir.number === remote.number || chain === remote.held?.chain,
+    );
     const known = facts[at];
     if (known !== undefined) {
       // What a vault has was shipped, and so it was whole.
@@ -97,6 +101,17 @@ export class OldChains {
       fetched: undefined,
       ...{ first: wal.first, next: wal.next, blocks: (from: number) => wal.scan(from) },
     }));
+  }
+
+  /** What a chain's genesis says that it went on from; undefined where it is gone. */
+  async toldBy({ wal }: OpenedChain): Promise<Origin | undefined> {
+    const [oldest] = wal.first === 0 ? await wal.read(0, 1) : [];
+    try {
+      return oldest && originIn(openBlock(this.#context.suite, oldest.bytes).raw);
+    } catch (caught) {
+      if (!(caught instanceof Fault)) throw caught;
+      return undefined;
+    }
   }
 
   /** Blocks below `index` are durable in a newer chain. */

@@ -175,7 +175,7 @@ export async function fetchChain(
   try {
     await askForReceipt(lookup, id);
     const believed = await believe(suite, keys, grant.subject, shown(lookup.reads, id));
-    const origin = await originOf(lookup, id, [...behind, believed.grant.sources]);
+    const origin = await originAt(lookup, id, [...behind, believed.grant.sources]);
     return asOld(id, reason, believed, origin);
   } catch (error) {
     if (!(error instanceof Unbelievable) && !(error instanceof FramingError)) throw error;
@@ -190,8 +190,7 @@ export function widens(next: readonly string[], before: readonly (readonly strin
   return next.length === 0 || !next.every((glob) => before.some((globs) => globs.includes(glob)));
 }
 
-// What a narrow chain says of the one before leaves out the files that its grant does not cover.
-async function originOf(
+async function originAt(
   lookup: Lookup,
   id: string,
   globs: readonly (readonly string[])[],
@@ -199,12 +198,27 @@ async function originOf(
   if (globs.length > agesMax || !widens(lookup.grant.sources, globs)) return undefined;
   const raw = await rawOf(lookup, id, 0);
   const told = raw && originIn(raw);
-  if (told?.named === undefined) return undefined;
+  return told && (await originOf(lookup, told, globs));
+}
+
+/**
+ * What a chain went on from, of every file. Its genesis told of those that its grant covers: the
+ * last of `globs`; without any, that is not known, and the files themselves say it.
+ */
+export async function originOf(
+  lookup: Lookup,
+  told: Origin,
+  globs: readonly (readonly string[])[] = [],
+): Promise<Origin | undefined> {
+  if (told.named === undefined) return undefined;
   const before = await fetchChain(lookup, told.named.chain, told.named.reason, globs);
   if (before === undefined) return undefined;
-  const own = { sources: globs.at(-1) ?? [] };
+  const [sources] = globs.slice(-1);
+  const named = new Set(told.positions.map(({ record }) => String(record["path"])));
+  const covers = (path: string): boolean =>
+    sources === undefined ? named.has(path) : inScope({ sources }, path);
   const known = [...(before.origin?.outside ?? []), ...(before.fetched?.positions ?? [])];
-  const outside = known.filter(({ record }) => !inScope(own, String(record["path"])));
+  const outside = known.filter(({ record }) => !covers(String(record["path"])));
   return { ...told, positions: [...told.positions, ...outside], outside };
 }
 

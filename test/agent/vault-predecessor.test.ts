@@ -466,4 +466,37 @@ suite("an agent without state", { concurrency: 4 }, () => {
       assert.deepEqual(gaps, []);
     });
   }
+
+  for (const lost of ["keys", "grant"]) {
+    test(`seals no file again that an older chain holds, where a narrow chain that no vault has lost its ${lost} and what it went on from`, async () => {
+      await using world = await World.make({ maxChains: 9 });
+      world.asks = true;
+      world.files.append("/logs/a.log", "one\n");
+      world.files.append("/logs/c.log", "sealed\n");
+      await world.live();
+      await world.files.unlink(`${world.dir}/chains/0000/keys`);
+      await world.newGrant({ maxChains: 9, globs: ["/logs/a*"] });
+      world.files.append("/logs/a.log", "two\n");
+      world.vault.away = true;
+      await world.start();
+      await world.until(() => {
+        const files = world.agent?.session?.tail.status() ?? [];
+        return files.some(({ path, offset }) => path === "/logs/a.log" && offset === 8);
+      });
+      await world.stop();
+      world.vault.away = false;
+      for (const file of ["origin", lost]) {
+        await world.files.unlink(`${world.dir}/chains/0001/${file}`);
+      }
+      await world.newGrant({ maxChains: 9 });
+      world.files.append("/logs/a.log", "three\n");
+      await world.live();
+      const { bytes, findings, reasons, gaps } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.equal(reasons.length, 1);
+      assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+      assert.equal(bytes.get("/logs/c.log#0"), "sealed\n");
+      assert.deepEqual(gaps, []);
+    });
+  }
 });
