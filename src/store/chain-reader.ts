@@ -86,11 +86,8 @@ export class ShelfChain implements ChainReader {
 
   async heads(from: number, count: number): Promise<Uint8Array> {
     const most = Math.min(count, rangeOf(from) + blocksPerRange - from);
-    const indexed = await this.#indexedHeads(rangeOf(from));
-    if (indexed !== undefined) {
-      const start = (from - rangeOf(from)) * headLength;
-      return indexed.subarray(start, start + most * headLength);
-    }
+    const indexed = await this.#indexedHeads(from, most);
+    if (indexed !== undefined) return indexed;
     const heads: Uint8Array[] = [];
     for await (const { head } of this.#scan(from, from + most)) heads.push(head);
     return concat(...heads);
@@ -147,14 +144,16 @@ export class ShelfChain implements ChainReader {
     return names.flatMap((name) => numberOf(name) ?? []);
   }
 
-  /** A complete headers object whole; undefined if there is none, or if it is not complete. */
-  async #indexedHeads(range: number): Promise<Uint8Array | undefined> {
+  /** Of a headers object, heads of one range; undefined if there is none that is complete. */
+  async #indexedHeads(from: number, count: number): Promise<Uint8Array | undefined> {
+    const range = rangeOf(from);
     const object = await this.#shelf.open(headersPath(this.id, range));
     if (object === undefined) return undefined;
     try {
       if (object.size !== rangeBytes) return undefined;
-      const bytes = new Uint8Array(rangeBytes);
-      return (await readAll(object, bytes, 0)) === rangeBytes ? bytes : undefined;
+      const bytes = new Uint8Array(count * headLength);
+      const got = await readAll(object, bytes, (from - range) * headLength);
+      return got === bytes.length ? bytes : undefined;
     } finally {
       await object.close();
     }
@@ -204,7 +203,7 @@ export class ShelfChain implements ChainReader {
     const follower = firsts.find((each) => each > next) ?? Number.POSITIVE_INFINITY;
     const path = blocksPath(this.id, first);
     const last = Math.min(to, follower);
-    const indexed = await this.#indexedHeads(rangeOf(first));
+    const indexed = await this.#indexedHeads(rangeOf(first), blocksPerRange);
     if (indexed !== undefined) {
       const end = Math.min(last, rangeOf(first) + blocksPerRange);
       return { stretch: { path, ...offsetsIn(indexed, first, next, end) }, reached: end };

@@ -104,13 +104,6 @@ export async function admit(
   return done({});
 }
 
-/** Whether the very same head is stored. */
-export async function isStored(chain: ChainHead, { head, header }: FoundHead): Promise<boolean> {
-  const { blockNo } = header;
-  if (blockNo >= chain.writer.size) return false;
-  return equalBytes(await headOf({ head: chain, accepted: [] }, blockNo), head);
-}
-
 /**
  * Judges the first head of a request that is not stored before its payload is read: only who holds
  * a key of the chain gets the vault to take in a body. Others may be working on the chain.

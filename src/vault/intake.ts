@@ -24,7 +24,7 @@ import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { discard } from "../host/memory.ts";
 import type { Store } from "../store/store.ts";
-import { type Admission, admit, headDetail, isStored, judgeEarly } from "./admit.ts";
+import { type Admission, admit, headDetail } from "./admit.ts";
 import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
 import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
@@ -38,6 +38,7 @@ import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
+import { readBlocks } from "./request-blocks.ts";
 import type { Held, Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
 import { RestedTurnstiles } from "./turnstile.ts";
@@ -133,7 +134,7 @@ export class Intake {
   }
 
   async #post(submission: Submission, reader: BodyReader, held: Held): Promise<Taken> {
-    const { heads, policy, clock } = this.#options;
+    const { suite, heads, policy, clock } = this.#options;
     const { chain, grant } = submission;
     const known = await this.#headOf(submission);
     let founding: Founding | undefined;
@@ -144,7 +145,7 @@ export class Intake {
     const first = await reader.head();
     if (first === undefined) throw new Problem("bad-request", "body is empty, want whole blocks");
     if (founding !== undefined) await this.#judgeGenesis(chain, first, founding);
-    const { blocks, passed } = await this.#read(reader, known);
+    const { blocks, passed } = await readBlocks(suite, reader, known);
     this.#count("duplicate", passed);
     if (blocks.length === 0) return { receipt: await this.confirm(chain), grew: false };
     return await heads.use(chain, async (head) => {
@@ -177,31 +178,6 @@ export class Intake {
         return await this.#sign(head);
       }),
     );
-  }
-
-  /** Reads a body. Of blocks that are stored only their heads are looked at. Throws Problem. */
-  async #read(
-    reader: BodyReader,
-    known: ChainHead | undefined,
-  ): Promise<{ blocks: WholeBlock[]; passed: Header[] }> {
-    const { suite } = this.#options;
-    const blocks: WholeBlock[] = [];
-    const passed: Header[] = [];
-    for (let found = await reader.head(); found !== undefined; found = await reader.head()) {
-      if (known !== undefined && (await isStored(known, found))) {
-        passed.push(found.header);
-        await reader.skip();
-        continue;
-      }
-      if (known !== undefined && blocks.length === 0) {
-        const early = await judgeEarly(suite, known, found);
-        if (early.problem !== undefined) throw early.problem;
-        // Two heads prove it: the payload says nothing more.
-        if (early.fork) return { blocks: [{ ...found, payload: new Uint8Array(0) }], passed };
-      }
-      blocks.push((await reader.next()) as WholeBlock);
-    }
-    return { blocks, passed };
   }
 
   /** Right after a start, the grants of stored chains may not all be read yet. */
