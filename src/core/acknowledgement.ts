@@ -9,7 +9,7 @@
 import { base64, fromBase64, fromDecimal, hex } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault, type FindingCode, findingClasses } from "./fault.ts";
-import { checkGrantRoot, type Grant, maxGrantLength, parseGrant } from "./grant.ts";
+import { checkGrantRoots, type Grant, maxGrantLength, parseGrant } from "./grant.ts";
 import { checkSignature, type Note, parseNote, type VerifierKey, verifierKey } from "./note.ts";
 import { StatementLines } from "./statement.ts";
 
@@ -82,7 +82,7 @@ export function judgeAcknowledgement(
   audience: string,
 ): void {
   const { grant, note, time } = said;
-  checkGrantRoot(suite, grant, roots);
+  checkGrantRoots(suite, grant, roots);
   if (grant.role !== "admin") {
     throw new Fault("GRANT_WRONG_ROLE", `grant is for role ${grant.role}, want admin`);
   }

@@ -12,7 +12,7 @@ import { equalBytes } from "./bytes.ts";
 import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "./checkpoint.ts";
 import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
-import { checkGrantRoot, type Grant, parseGrant } from "./grant.ts";
+import { checkGrantRoots, type Grant, grantUses, parseGrant } from "./grant.ts";
 import { isName, type VerifierKey } from "./note.ts";
 import { checkPublicKey } from "./public-key.ts";
 
@@ -55,8 +55,10 @@ export interface Authority {
   readonly grant: Grant | undefined;
   /** The same, where it binds: undefined if it was refused. */
   readonly terms: Grant | undefined;
-  /** The root key that signed it. */
-  readonly root: VerifierKey | undefined;
+  /** The given root keys that signed it. */
+  readonly roots: readonly VerifierKey[];
+  /** By what its uses are counted (grantUses()); empty unless a trusted root signed it. */
+  readonly uses: readonly string[];
   /** The first thing that is wrong with it. */
   readonly fault: Fault | undefined;
   readonly keys: TrustedKeys;
@@ -69,17 +71,20 @@ export function judgeGrant(
   bytes: Uint8Array | undefined,
 ): Authority {
   let grant: Grant | undefined;
-  let root: VerifierKey | undefined;
+  let [roots, uses]: [readonly VerifierKey[], readonly string[]] = [[], []];
   try {
     if (bytes === undefined) throw new Fault("UNKNOWN_ROOT", "no grant is stored with the chain");
     grant = parseGrant(suite, bytes);
-    if (keys.roots !== undefined) root = checkGrantRoot(suite, grant, keys.roots);
+    if (keys.roots !== undefined) {
+      roots = checkGrantRoots(suite, grant, keys.roots);
+      uses = grantUses(suite, grant, roots);
+    }
     checkTerms(grant, keys.vaults);
-    const standing = root === undefined ? "unjudged" : "trusted";
-    return { standing, grant, terms: grant, root, fault: undefined, keys };
+    const standing = keys.roots === undefined ? "unjudged" : "trusted";
+    return { standing, grant, terms: grant, roots, uses, fault: undefined, keys };
   } catch (caught) {
     if (!(caught instanceof Fault)) throw caught;
-    return { standing: "refused", grant, terms: undefined, root, fault: caught, keys };
+    return { standing: "refused", grant, terms: undefined, roots, uses, fault: caught, keys };
   }
 }
 
@@ -96,8 +101,7 @@ function checkTerms(grant: Grant, vaults: readonly VaultKeys[] | undefined): voi
 /** A grant that was judged before by who asks: what a vault knows of a chain that it keeps. */
 export function believed(grant: Grant, vaults: readonly VaultKeys[]): Authority {
   const keys = { roots: undefined, vaults };
-  const [root, fault] = [undefined, undefined];
-  return { standing: "trusted", grant, terms: grant, root, fault, keys };
+  return { ...nobody, standing: "trusted", grant, terms: grant, keys };
 }
 
 /** What vouches for nothing: no key and no grant. */
@@ -105,7 +109,8 @@ export const nobody: Authority = {
   standing: "refused",
   grant: undefined,
   terms: undefined,
-  root: undefined,
+  roots: [],
+  uses: [],
   fault: undefined,
   keys: { roots: undefined, vaults: undefined },
 };

@@ -5,7 +5,7 @@
 //
 // Spec: docs/spec/grant.md.
 
-import { base64, fromBase64, fromDecimal, fromHex, hex } from "./bytes.ts";
+import { base64, fromBase64, fromDecimal, fromHex, hex, utf8 } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
 import { globMatches } from "./glob.ts";
@@ -17,7 +17,7 @@ export const roles = ["write", "read", "retention", "admin", "issue"] as const;
 export type Role = (typeof roles)[number];
 
 export interface GrantTerms {
-  /** 16 random bytes; uses are counted by it and the root key. */
+  /** 16 random bytes. */
   readonly id: Uint8Array;
   readonly role: Role;
   readonly subject: string;
@@ -114,21 +114,32 @@ function keyBytes(text: string): Uint8Array {
   return bytes;
 }
 
-/** Throws UNKNOWN_ROOT or GRANT_BAD_SIGNATURE unless one of `roots` signed the grant; returns which. */
-export function checkGrantRoot(
+/** Those of `roots` that signed the grant. Throws UNKNOWN_ROOT or GRANT_BAD_SIGNATURE if none did. */
+export function checkGrantRoots(
   suite: Suite,
   grant: Grant,
   roots: readonly VerifierKey[],
-): VerifierKey {
+): VerifierKey[] {
   let bad = false;
-  for (const root of roots) {
+  const signed = roots.filter((root) => {
     const verdict = root.type === 1 ? checkSignature(suite, grant.note, root) : "absent";
-    if (verdict === "valid") return root;
     bad ||= verdict === "bad";
-  }
+    return verdict === "valid";
+  });
+  if (signed.length > 0) return signed;
   throw bad
     ? new Fault("GRANT_BAD_SIGNATURE", "grant's signature is not the root's")
     : new Fault("UNKNOWN_ROOT", "grant is signed by no root key that is trusted here");
+}
+
+/**
+ * By what uses of a grant are counted that `roots` signed: what has one of these in common has its
+ * uses in common. Anybody can drop a signature line, but not change the text or who signed what is
+ * left.
+ */
+export function grantUses(suite: Suite, grant: Grant, roots: readonly VerifierKey[]): string[] {
+  const text = `text ${hex(suite.sha256(utf8(grant.note.text)))}`;
+  return [text, ...roots.map(({ publicKey }) => `root ${hex(publicKey)} ${hex(grant.id)}`)];
 }
 
 /** Whether the grant lets its holder seal a source with this percent-encoded path. */

@@ -4,12 +4,10 @@
 // - Everything here can be rebuilt from the store. The file in the state directory only spares
 //   reading every grant at each start, and counts for nothing where the store says otherwise.
 // - Starting reads one list of names; the rest is surveyed afterwards, a few chains at a time.
-// - A grant's uses count over the whole store, by root key and grant id: signature lines of a
-//   note can be rewritten, these two cannot.
+// - A grant's uses count over the whole store, as core/grant.ts names them.
 
 import type { Authority } from "../core/authority.ts";
 import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
-import type { Grant } from "../core/grant.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import type { VerifierKey } from "../core/note.ts";
 import type { Diag } from "../host/diag.ts";
@@ -17,6 +15,8 @@ import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import type { ReadableStore } from "../store/store.ts";
 import { damageOf } from "./damage.ts";
+import type { Founding } from "./founding.ts";
+import { GrantUses } from "./grant-uses.ts";
 
 export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
 
@@ -33,8 +33,9 @@ export const chainStates: readonly ChainState[] = [
 export interface ChainEntry {
   readonly chain: string;
   subject: string | undefined;
-  /** Root key and grant id, both in hex; undefined while unknown, or for a root not trusted. */
-  use: string | undefined;
+  /** By what uses of its grant are counted; empty while unknown, or for a root not trusted. */
+  uses: readonly string[];
+  maxChains: number;
   size: number;
   /** That many blocks are covered by a receipt of ours, as far as it is known. */
   receipted: number;
@@ -48,6 +49,9 @@ export interface ChainEntry {
   surveyed: boolean;
 }
 
+/** Whose a chain is, and which grant it used. */
+type Begun = Pick<ChainEntry, "subject" | "uses" | "maxChains">;
+
 export interface CatalogOptions {
   readonly files: Files;
   readonly store: ReadableStore;
@@ -55,6 +59,8 @@ export interface CatalogOptions {
   /** The index file. */
   readonly path: string;
   readonly judge: (grant: Uint8Array | undefined) => Authority;
+  /** The root keys that it judges by: an index made by others says nothing. */
+  readonly roots: readonly VerifierKey[];
   /** A receipt of ours over the chain, its time in Unix seconds; undefined for what is none. */
   readonly opened: (
     chain: string,
@@ -72,8 +78,7 @@ const surveysAtOnce = 4;
 export class Catalog {
   readonly #options: CatalogOptions;
   readonly #entries = new Map<string, ChainEntry>();
-  /** Chains by the grant that they used. */
-  readonly #uses = new Map<string, Set<string>>();
+  readonly #uses = new GrantUses();
   #sorted: string[] | undefined;
   #indexStale = false;
   readonly #grantsKnown = Promise.withResolvers<void>();
@@ -86,15 +91,15 @@ export class Catalog {
   async load(): Promise<void> {
     const known = await this.#readIndex();
     for (const chain of await this.#options.store.chainIds()) {
-      const { subject, use } = known.get(chain) ?? {};
       const entry = this.#add(chain);
-      if (use !== undefined) this.#identify(entry, subject, use);
+      const used = known.get(chain);
+      if (used !== undefined) this.#identify(entry, used);
     }
   }
 
   /** Reads what is still unknown about each chain. Returns when all is known, or on `signal`. */
   async survey(signal: AbortSignal): Promise<void> {
-    const strangers = [...this.#entries.values()].filter(({ use }) => use === undefined);
+    const strangers = [...this.#entries.values()].filter(({ uses }) => uses.length === 0);
     await this.#each(strangers, signal, async (entry) => {
       if (!(await this.#cleared(entry))) await this.#readGrant(entry);
     });
@@ -145,23 +150,22 @@ export class Catalog {
   }
 
   /** Whether a grant is good for no further chain. Call after grantsKnown. */
-  isUsedUp(chain: string, grant: Grant, root: VerifierKey): boolean {
-    const chains = this.#uses.get(useOf(grant, root));
-    return chains !== undefined && !chains.has(chain) && chains.size >= grant.maxChains;
+  isUsedUp(chain: string, { grant, uses }: Pick<Founding, "grant" | "uses">): boolean {
+    return !this.#uses.allow(chain, { uses, maxChains: grant.maxChains });
   }
 
   /** Other chains that used the grant of one, once all are known. */
   async sharers(chain: string): Promise<string[]> {
     await this.grantsKnown;
-    const { use = "" } = this.#entries.get(chain) ?? {};
-    return [...(this.#uses.get(use) ?? [])].filter((other) => other !== chain);
+    const { uses = [] } = this.#entries.get(chain) ?? {};
+    return this.#uses.sharers(chain, uses);
   }
 
   /** Takes one of a grant's uses for a chain. False if they are used up. Call after grantsKnown. */
-  reserve(chain: string, grant: Grant, root: VerifierKey): boolean {
-    if (this.isUsedUp(chain, grant, root)) return false;
-    const entry = this.#entries.get(chain) ?? this.#add(chain);
-    this.#identify(entry, grant.subject, useOf(grant, root));
+  reserve(chain: string, founding: Pick<Founding, "grant" | "uses">): boolean {
+    if (this.isUsedUp(chain, founding)) return false;
+    const { grant, uses } = founding;
+    this.#identify(this.#entries.get(chain) ?? this.#add(chain), { ...grant, uses });
     this.#indexStale = true;
     return true;
   }
@@ -170,7 +174,7 @@ export class Catalog {
   forget(chain: string): void {
     const entry = this.#entries.get(chain);
     if (entry === undefined) return;
-    if (entry.use !== undefined) this.#uses.get(entry.use)?.delete(chain);
+    this.#uses.remove(chain, entry);
     this.#entries.delete(chain);
     this.#sorted = undefined;
     this.#indexStale = true;
@@ -246,17 +250,27 @@ export class Catalog {
   async save(): Promise<void> {
     if (!this.#indexStale) return;
     this.#indexStale = false;
-    const lines = [...this.#entries.values()].flatMap(({ chain, subject, use }) =>
-      use === undefined ? [] : [`${JSON.stringify({ chain, subject, use })}\n`],
+    const lines = [...this.#entries.values()].flatMap(({ chain, subject, uses, maxChains }) =>
+      uses.length === 0 ? [] : [`${JSON.stringify({ chain, subject, uses, maxChains })}\n`],
     );
-    await writeFileDurably(this.#options.files, this.#options.path, utf8(lines.join("")));
+    await writeFileDurably(
+      this.#options.files,
+      this.#options.path,
+      utf8([this.#firstLine(), ...lines].join("")),
+    );
+  }
+
+  #firstLine(): string {
+    const roots = this.#options.roots.map(({ publicKey }) => hex(publicKey)).sort();
+    return `${JSON.stringify({ roots })}\n`;
   }
 
   #add(chain: string): ChainEntry {
     const entry: ChainEntry = {
       chain,
       subject: undefined,
-      use: undefined,
+      uses: [],
+      maxChains: 0,
       size: 0,
       receipted: 0,
       seenAt: 0,
@@ -271,11 +285,11 @@ export class Catalog {
     return entry;
   }
 
-  #identify(entry: ChainEntry, subject: string | undefined, use: string): void {
+  #identify(entry: ChainEntry, { subject, uses, maxChains }: Begun): void {
     entry.subject = subject;
-    entry.use = use;
-    const chains = this.#uses.get(use) ?? new Set<string>();
-    this.#uses.set(use, chains.add(entry.chain));
+    entry.uses = uses;
+    entry.maxChains = maxChains;
+    this.#uses.add(entry.chain, entry);
   }
 
   #fill(entry: ChainEntry, header: Header, size: number, seen: number | undefined): void {
@@ -317,10 +331,10 @@ export class Catalog {
       });
       return;
     }
-    const { grant, root } = judged;
+    const { grant, uses } = judged;
     entry.subject = grant?.subject;
-    if (grant === undefined || root === undefined) return;
-    this.#identify(entry, grant.subject, useOf(grant, root));
+    if (grant === undefined || uses.length === 0) return;
+    this.#identify(entry, { ...grant, uses });
     this.#indexStale = true;
   }
 
@@ -339,15 +353,18 @@ export class Catalog {
     await Promise.all(Array.from({ length: surveysAtOnce }, worker));
   }
 
-  async #readIndex(): Promise<Map<string, { subject: string; use: string }>> {
-    const known = new Map<string, { subject: string; use: string }>();
+  async #readIndex(): Promise<Map<string, Begun>> {
+    const known = new Map<string, Begun>();
     const bytes = await readWhole(this.#options.files, this.#options.path, indexBytesMax);
     if (bytes === undefined) return known;
     try {
-      for (const line of fromUtf8(bytes).split("\n")) {
+      const text = fromUtf8(bytes);
+      if (!text.startsWith(this.#firstLine())) return known;
+      for (const line of text.slice(this.#firstLine().length).split("\n")) {
         if (line === "") continue;
-        const { chain, subject, use } = JSON.parse(line) as Record<string, unknown>;
-        known.set(String(chain), { subject: String(subject), use: String(use) });
+        const { chain, ...used } = JSON.parse(line) as Begun & { readonly chain: string };
+        if (!Array.isArray(used.uses)) throw new TypeError("a line names no uses");
+        known.set(chain, used);
       }
     } catch (error) {
       this.#options.diag.warn("index of chains is damaged, it is made anew", {
@@ -357,11 +374,6 @@ export class Catalog {
     }
     return known;
   }
-}
-
-/** By what a use of a grant is counted. */
-export function useOf(grant: Pick<Grant, "id">, root: VerifierKey): string {
-  return `${hex(root.publicKey)} ${hex(grant.id)}`;
 }
 
 export function stateOf(entry: ChainEntry, now: number): ChainState {

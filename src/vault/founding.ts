@@ -11,12 +11,12 @@ import { fromBase64 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength } from "../core/grant.ts";
-import type { VerifierKey } from "../core/note.ts";
 import { Problem } from "./problem.ts";
 
 export interface Founding {
   readonly grant: Grant;
-  readonly root: VerifierKey;
+  /** By what its uses are counted. */
+  readonly uses: readonly string[];
   /** The note as it came. */
   readonly bytes: Uint8Array;
 }
@@ -35,11 +35,11 @@ export function judgeFounding(
 ): Founding {
   if (header === undefined) throw noGrant();
   const bytes = grantBytes(header);
-  const { grant, root, fault } = judgeGrant(policy.suite, policy.keys, bytes);
+  const { grant, uses, fault } = judgeGrant(policy.suite, policy.keys, bytes);
   if (fault !== undefined) throw refusal(fault);
-  if (grant === undefined || root === undefined) throw new RangeError("grant was not judged");
+  if (grant === undefined || uses.length === 0) throw new RangeError("grant was not judged");
   assertInTime(grant, now);
-  return { grant, root, bytes };
+  return { grant, uses, bytes };
 }
 
 /** Throws Problem unless a chain may get its first receipt by `grant` at `now`. */

@@ -196,7 +196,7 @@ export class Intake {
   /** Judges the head by which a chain would begin, by the cheap things first. Throws Problem. */
   async #judgeGenesis(chain: string, { header, head }: FoundHead, by: Founding): Promise<void> {
     const { suite, catalog, heads } = this.#options;
-    const { grant, root } = by;
+    const { grant } = by;
     const detail = headDetail(undefined, suite.sha256(new Uint8Array(0)));
     if (header.kind !== "genesis") {
       const text = `block is numbered ${header.blockNo}, want 0`;
@@ -213,7 +213,7 @@ export class Intake {
       throw new Problem("block-refused", fault.message, extra);
     }
     await this.#waitForGrants();
-    if (catalog.isUsedUp(chain, grant, root)) throw usedUp(grant);
+    if (catalog.isUsedUp(chain, by)) throw usedUp(grant);
   }
 
   async #take(
@@ -247,8 +247,8 @@ export class Intake {
   /** Stores the grant, then the first blocks. Throws Problem if the grant's uses are used up. */
   async #begin(head: ChainHead, founding: Founding, result: Admission): Promise<ChainHead> {
     const { catalog, store, leftovers } = this.#options;
-    const { grant, root, bytes } = founding;
-    if (!catalog.reserve(head.chain, grant, root)) throw usedUp(grant);
+    const { grant, bytes } = founding;
+    if (!catalog.reserve(head.chain, founding)) throw usedUp(grant);
     try {
       const founded = { ...head, writer: await store.create(head.chain, bytes) };
       await this.#store(founded, result);

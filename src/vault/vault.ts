@@ -238,6 +238,7 @@ class Vault implements RunningVault {
     const catalog = new Catalog({
       ...{ files, store, diag, path: `${stateDir}/chains.ndjson` },
       judge: (grant) => judgeGrant(suite, policy.keys, grant),
+      roots: policy.keys.roots ?? [],
       opened: (chain, receipt) => ownReceipt(suite, keys, chain, receipt),
       isStopped: (chain, size) => findings.isStopped(chain, size),
       clear: (chain) => leftovers.clear(chain),

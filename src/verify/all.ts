@@ -164,24 +164,27 @@ function judgeTogether(
 function grantUses(reports: readonly ChainReport[]): Finding[] {
   const uses = new Map<string, Map<string, ChainReport>>();
   for (const each of reports) {
-    if (each.grant === undefined || !each.begun) continue;
-    const chains = uses.get(each.grant) ?? new Map<string, ChainReport>();
-    // The same chain under two names is one use.
-    if (!chains.has(each.genesis) || each.genesis === each.chain) chains.set(each.genesis, each);
-    uses.set(each.grant, chains);
+    if (!each.begun) continue;
+    for (const use of each.uses) {
+      const chains = uses.get(use) ?? new Map<string, ChainReport>();
+      // The same chain under two names is one use.
+      if (!chains.has(each.genesis) || each.genesis === each.chain) chains.set(each.genesis, each);
+      uses.set(use, chains);
+    }
   }
-  return [...uses.values()].flatMap((chains) => {
-    const most = Math.min(...[...chains.values()].map(({ maxChains = 1 }) => maxChains));
-    return [...chains.values()]
-      .sort(byBeginning)
-      .slice(most)
-      .map(({ chain }) =>
-        finding("GRANT_REUSED", `grant was used for ${chains.size} chains, at most ${most}`, {
-          chain,
-          object: "grant",
-        }),
-      );
-  });
+  const found = new Map<string, Finding>();
+  for (const chains of uses.values()) {
+    const most = [...chains.values()].reduce(
+      (least, { maxChains = 1 }) => Math.min(least, maxChains),
+      65_535,
+    );
+    const message = `grant was used for ${chains.size} chains, at most ${most}`;
+    for (const { chain } of [...chains.values()].sort(byBeginning).slice(most)) {
+      if (!found.has(chain))
+        found.set(chain, finding("GRANT_REUSED", message, { chain, object: "grant" }));
+    }
+  }
+  return [...found.values()];
 }
 
 function byBeginning(a: ChainReport, b: ChainReport): number {

@@ -12,7 +12,6 @@ import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { type SourceOptions, verifySource } from "./all.ts";
 import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
-import { grantIdentity } from "./report.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { walkChain } from "./verify.ts";
 
@@ -20,7 +19,7 @@ export type UsesOptions = Pick<SourceOptions, "suite" | "roots" | "vaults">;
 
 interface Use {
   readonly chain: ChainSource;
-  readonly grant: string | undefined;
+  readonly by: readonly string[];
   readonly maxChains: number;
 }
 
@@ -31,25 +30,29 @@ export async function reusedGrants(
   options: UsesOptions,
 ): Promise<ReadonlyMap<string, Finding>> {
   const found = new Map<string, Finding>();
-  // Uses are counted by the root key that signed the grant.
+  // Without a root key nobody says whose grants these are.
   if (options.roots.length === 0) return found;
   const uses = new Map<string, Use[]>();
   for (const chain of await place.chains()) {
     const use = await useOf(chain, options);
-    if (use?.grant === undefined) continue;
-    const same = uses.get(use.grant) ?? [];
-    same.push(use);
-    uses.set(use.grant, same);
+    if (use === undefined) continue;
+    for (const by of use.by) {
+      const same = uses.get(by) ?? [];
+      same.push(use);
+      uses.set(by, same);
+    }
   }
   const asked = new Set(ids);
-  const judged = [...uses.values()]
-    .filter((same) => same.length > Math.min(...same.map(({ maxChains }) => maxChains)))
-    .filter((same) => same.some(({ chain }) => asked.has(chain.id)))
-    .flatMap((same) => same.map(({ chain }) => chain.id));
-  if (judged.length === 0) return found;
+  const judged = new Set(
+    [...uses.values()]
+      .filter((same) => same.some(({ maxChains }) => same.length > maxChains))
+      .filter((same) => same.some(({ chain }) => asked.has(chain.id)))
+      .flatMap((same) => same.map(({ chain }) => chain.id)),
+  );
+  if (judged.size === 0) return found;
   await verifySource(place, {
     ...options,
-    only: new Set(judged),
+    only: judged,
     keptPerCode: 0,
     report: (finding) => {
       const { code, chain } = finding;
@@ -91,7 +94,7 @@ async function useOf(chain: ChainSource, options: UsesOptions): Promise<Use | un
     const keys = trusting(roots, vaults);
     const authority = judgeGrant(suite, keys, bytes);
     const maxChains = authority.grant?.maxChains ?? 1;
-    return { chain, grant: grantIdentity(authority), maxChains };
+    return { chain, by: authority.uses, maxChains };
   } catch (caught) {
     if (caught instanceof Unreadable) return undefined;
     throw caught;

@@ -104,7 +104,8 @@ class ProofCheck {
 
   run(): ProofReport {
     const { kind, receipt: note } = this.#proof;
-    const { grant, root, fault } = this.#authority;
+    const { grant, roots, fault } = this.#authority;
+    const [root] = roots;
     if (fault !== undefined) this.#faults.push(fault);
     const trail = new HeadTrail(this.#suite, this.#authority, this.#chain);
     const genesis = this.#try(() => this.#genesis(trail));

@@ -3,7 +3,6 @@
 // - Plain data, the same for people and as JSON.
 
 import type { Authority, Standing } from "../core/authority.ts";
-import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Verdict, worse } from "./finding.ts";
 import type { ChainWalk } from "./walk.ts";
@@ -30,8 +29,8 @@ export interface ChainReport {
   readonly begun: boolean;
   /** Nothing is there but at most a grant and the beginning of a genesis: it is no chain. */
   readonly leftover: boolean;
-  /** Root key and grant id, by which uses are counted; undefined unless a trusted root signed it. */
-  readonly grant: string | undefined;
+  /** By what uses of its grant are counted; empty unless a trusted root signed it. */
+  readonly uses: readonly string[];
   readonly maxChains: number | undefined;
   readonly predecessor: Predecessor | undefined;
   /** Blocks that must be there: the newest one's number and one. */
@@ -109,7 +108,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     genesis: walk.chainId,
     begun: walk.begun,
     leftover: facts.leftover,
-    grant: grantIdentity(facts.authority),
+    uses: facts.authority.uses,
     maxChains: grant?.maxChains,
     predecessor: walk.predecessor,
     length: walk.length,
@@ -134,9 +133,4 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     roots: walk.roots,
     positions: facts.positions,
   };
-}
-
-/** By what uses of a grant are counted; undefined unless a trusted root signed it. */
-export function grantIdentity({ grant, root }: Authority): string | undefined {
-  return grant && root ? `${root.name}+${hex(root.keyId)} ${hex(grant.id)}` : undefined;
 }

@@ -241,7 +241,7 @@ class Walk:
         self.unread = False
         self.envelopes = 0
         self.genesis_signed = False
-        self.root_key = None
+        self.uses = []
         self.final = None
 
     def find(self, code, block=None, count=None, seq=None, object_=None):
@@ -264,7 +264,7 @@ class Walk:
             good = [key for result, key in made if result is not None and result is not False]
             if not good:
                 raise Fault("GRANT_BAD_SIGNATURE" if any(r is False for r, _ in made) else "UNKNOWN_ROOT")
-            self.root_key = good[0]
+            self.uses = [("text", note.text), *((key.public, self.grant.id) for key in good)]
             if self.grant.role != "write":
                 raise Fault("GRANT_WRONG_ROLE")
             if self.trust.vaults and self.grant.audience not in self.trust.vaults:
@@ -1043,8 +1043,9 @@ def compare_chains(walks):
                     break
     groups = {}
     for walk in walks:
-        if walk.root_key and walk.genesis_signed:
-            groups.setdefault((walk.root_key, walk.grant.id), {}).setdefault(walk.chain, walk)
+        for use in walk.uses if walk.genesis_signed else []:
+            groups.setdefault(use, {}).setdefault(walk.chain, walk)
+    reused = {}
     for group in groups.values():
         def order(walk):
             times = [r.time for r in walk.genuine]
@@ -1052,7 +1053,9 @@ def compare_chains(walks):
 
         most = min(w.grant.max_chains for w in group.values())
         for walk in sorted(group.values(), key=order)[most:]:
-            walk.find("GRANT_REUSED")
+            reused[walk.chain] = walk
+    for walk in reused.values():
+        walk.find("GRANT_REUSED")
     return place
 
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdir, stat } from "node:fs/promises";
 import { test } from "node:test";
 import { base64, concat, hex } from "../../src/core/bytes.ts";
+import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { systemFiles } from "../../src/host/files.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { readDirStore } from "../../src/store/dir.ts";
@@ -307,6 +308,36 @@ test("a grant for one chain begins one, over the whole store and across restarts
     await rig.close();
     await systemFiles.unlink(`${rig.dir}/state/chains.ndjson`);
   }
+});
+
+test("a grant is used up whichever roots' signature lines its copies still have, and by the least that one allows", async () => {
+  const other = new NoteSigner("next-root.example");
+  const config = {
+    trust: { root_keys: [testRoot, other].map(({ key }) => formatVerifierKey(key)) },
+  };
+  await using rig = await Rig.start({ config });
+  const signed = (...signers: readonly NoteSigner[]) => {
+    return (note: string): string => {
+      const text = note.slice(0, note.lastIndexOf("\n\n") + 1);
+      return formatNote(
+        text,
+        signers.map((each) => each.sign(text)),
+      );
+    };
+  };
+  const begin = (label: string, maxChains: number, grantNote: (note: string) => string) => {
+    const terms = { subject: "pods", maxChains };
+    const chain = chainOf(label, { grantKey: "shared", terms, grantNote });
+    chain.begin();
+    return rig.post(chain);
+  };
+  assert.equal(gist(await begin("one", 2, signed(testRoot))), "200");
+  assert.equal(gist(await begin("two", 2, signed(other, testRoot))), "200");
+  const reused = "403 grant-refused GRANT_REUSED";
+  assert.equal(gist(await begin("three", 2, signed(other))), reused);
+  assert.equal(gist(await begin("four", 9, signed(testRoot))), reused);
+  await rig.restart();
+  assert.equal(gist(await begin("five", 9, signed(testRoot))), reused);
 });
 
 test("a grant for two chains that begin at once begins two of three", async () => {

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concat } from "../../src/core/bytes.ts";
+import { concat, hex } from "../../src/core/bytes.ts";
+import { grantUses, parseGrant } from "../../src/core/grant.ts";
+import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { readDirStore } from "../../src/store/dir.ts";
 import { blocksPath, chainPath, forkPath, grantPath, receiptPath } from "../../src/store/layout.ts";
-import { useOf } from "../../src/vault/catalog.ts";
 import { type ChainBuilder, testRoot } from "../fakes/chain-builder.ts";
 import { say } from "../fakes/chain-items.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
@@ -78,10 +79,11 @@ test("what a leftover used of its grant is there again for the next chain", asyn
   const [left, next] = twoOfOneGrant();
   await using rig = await startOver(disk, () => {
     disk.put(inStore(grantPath(left.name)), left.grant);
-    const subject = "host";
-    const use = useOf(left.terms, testRoot.key);
-    const line = JSON.stringify({ chain: left.name, subject, use });
-    disk.put("/rig/state/chains.ndjson", `${line}\n`);
+    const roots = [hex(testRoot.key.publicKey)];
+    const uses = grantUses(suite, parseGrant(suite, left.grant), [testRoot.key]);
+    const begun = { chain: left.name, subject: "host", uses, maxChains: 1 };
+    const lines = [{ roots }, begun].map((each) => `${JSON.stringify(each)}\n`);
+    disk.put("/rig/state/chains.ndjson", lines.join(""));
   });
   assert.equal(gist(await rig.post(next)), "200");
   await rig.restart();

@@ -21,7 +21,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
     ...{ files, suite, now: () => 0, dir: "/store", asideDir: "/aside" },
   });
   const catalog = new Catalog({
-    ...{ files, store, diag, path: "/chains.ndjson", isStopped: () => false },
+    ...{ files, store, diag, roots: [], path: "/chains.ndjson", isStopped: () => false },
     clear: async () => false,
     judge: () => {
       throw new RangeError("no chain is stored");

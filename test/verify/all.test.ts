@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { StoredObject } from "../../src/core/chain-source.ts";
+import { formatNote } from "../../src/core/note.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { PieceReader } from "../../src/verify/piece-reader.ts";
 import { splitBlocks } from "../../src/verify/splitter.ts";
-import { ChainBuilder, second, testTime } from "../fakes/chain-builder.ts";
+import { ChainBuilder, second, testRoot, testTime } from "../fakes/chain-builder.ts";
 import { type Item, say } from "../fakes/chain-items.ts";
 import { type StoreFiles, storeChain } from "../fakes/chain-store.ts";
-import { fixedBytes } from "../fakes/signers.ts";
+import { fixedBytes, NoteSigner } from "../fakes/signers.ts";
 import { codes, judge } from "./judging.ts";
 
 const beat = say({ type: "heartbeat", sources: [] });
@@ -137,6 +138,35 @@ describe("a whole source", () => {
     const { all } = await judge(files);
     assert.deepEqual(codes(all), ["GRANT_REUSED"]);
     assert.equal(all[0]?.chain, uses[0]?.name);
+  });
+
+  test("counts a grant's uses whichever roots' signature lines a chain's copy still has", async () => {
+    const other = new NoteSigner("next-root.example");
+    const twice = new NoteSigner("root-again.example", 1, testRoot.key.name);
+    const by = [testRoot, other];
+    const cases: readonly [string, readonly NoteSigner[], readonly NoteSigner[]][] = [
+      ["both, then one", by, [other]],
+      ["one, then the other", [testRoot], [other]],
+      ["one key under two names", [testRoot], [twice]],
+    ];
+    for (const [what, first, then] of cases) {
+      const files: StoreFiles = new Map();
+      for (const [label, signers] of [["one", first] as const, ["two", then] as const]) {
+        const grantNote = (note: string): string => {
+          const text = note.slice(0, note.lastIndexOf("\n\n") + 1);
+          return formatNote(
+            text,
+            signers.map((each) => each.sign(text)),
+          );
+        };
+        const terms = { subject: "pods" };
+        const chain = new ChainBuilder(label, { grantKey: "shared", terms, grantNote });
+        chain.begin();
+        storeChain(files, chain);
+      }
+      const roots = [testRoot.key, other.key, twice.key];
+      assert.deepEqual(codes((await judge(files, { roots })).all), ["GRANT_REUSED"], what);
+    }
   });
 
   test("judges the age of a head that is dated ahead by the receipt that covers it", async () => {
