@@ -107,10 +107,12 @@ function hasWitness(follow: Follow, first: number): boolean {
   return ends > (from > 0 && bytes[from - 1] === 0x0a ? 0 : 1);
 }
 
-/** Of a file that was cut below the position: whether it holds a rest of what was sealed, or new bytes. */
+/**
+ * Of a file that was seen to shrink: whether it holds a rest of what was sealed, or new bytes. New
+ * are all that it holds if those before the position are.
+ */
 export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> {
   const { position, low, print, frontier, base } = follow;
-  if (low >= position) return;
   const head = await lookAtHead(follow, file);
   const whole = print !== undefined && head.length >= print.fingerprint_len;
   const same = whole ? sameHead(base.suite, print, head) : "unknown";
@@ -120,7 +122,7 @@ export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> 
   // Where nothing was there to be compared, nothing is known of what is left.
   const compared = rest.length > 0 && start + rest.length >= low;
   if (same === "changed" || first < rest.length) follow.low = 0;
-  else if (same === "same" || compared) follow.left = low;
+  else if (low < position && (same === "same" || compared)) follow.left = low;
 }
 
 /** Whether a file that is back still holds what was sealed of it. */
@@ -324,6 +326,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   if (follow.skipTo > 0) return await skip(follow, file, info.size);
   const { position, wasDown } = follow;
   const back = await lookBack(follow, file);
+  // It shrank to no less than the position, and what is left there is not old.
+  const shrank = follow.low >= position && follow.low < follow.seen;
+  if (shrank && back.frontier === "changed") follow.low = 0;
   const head = await lookAtHead(follow, file);
   const after = await file.stat();
   follow.observe(after);

@@ -231,6 +231,49 @@ test("another content that was seen after the copy was made, and cut as well, is
   assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
 });
 
+/** A log of which a longer rest was seen and not read was copied, cut, and holds other bytes now. */
+async function cutBeforeRead(): Promise<{ files: FakeFiles; reader: Reader }> {
+  const { files, reader } = await following("one\n");
+  files.append(log, "two\nthree\n");
+  await reader.tail.wait(3_000);
+  files.put(`${log}.1`, files.bytes(log));
+  files.put(log, "between\n");
+  return { files, reader };
+}
+
+/** They were copied and cut as well. */
+function cutAgain(files: FakeFiles): void {
+  files.move(`${log}.1`, `${log}.2`);
+  files.put(`${log}.1`, files.bytes(log));
+  files.put(log, "new\n");
+}
+
+test("another content that was not shorter than what was read, and was cut between two looks, is a gap", async () => {
+  const { files, reader } = await cutBeforeRead();
+  await reader.tail.wait(3_000);
+  cutAgain(files);
+  await reader.pullFor(3_000);
+  assert.deepEqual(reader.lines(), ["one", "two", "three", "new"]);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+});
+
+test("another content that was not shorter than what was read, and was cut during a look, is a gap", async () => {
+  for (let nth = 1; nth < 9; nth += 1) {
+    const { files, reader } = await cutBeforeRead();
+    let seen = false;
+    let reads = 0;
+    files.hook = (call, path) => {
+      if (path !== log || reads === nth) return;
+      if (call === "stat") seen = true;
+      if (call === "read") reads += 1;
+      if (reads === nth) cutAgain(files);
+    };
+    await reader.pullFor(3_000);
+    const isLost = seen && !reader.lines().includes("between");
+    assert.equal(reader.said()[1], isLost ? "gap truncated" : "end restarted", `read ${nth}`);
+  }
+});
+
 test("a generation that was declared, and written anew before it was read, is a gap", async () => {
   const { files, reader } = await following("one\n");
   files.put(log, "other\n");
