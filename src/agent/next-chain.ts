@@ -219,6 +219,7 @@ async function askPredecessor(
     ...{ suite, diag, reads, sink, clock, stopping: parts.asking, host, grant },
     ...{ keys: { roots, vaults }, own: base?.chain, seen: new ChainsSeen(clock) },
     insists: () => waits || patient(),
+    filesThere: () => tailing.whose(),
   };
   for (let said = false; ; said = true) {
     try {

@@ -11,6 +11,7 @@ import { encodeRecord, sourceIdOf } from "../core/record.ts";
 import type { SealedTail } from "../core/sealed-tails.ts";
 import { descriptorLimit } from "../host/descriptors.ts";
 import type { Files } from "../host/files.ts";
+import { unreadOutside } from "../tail/go-on.ts";
 import type { ResumeOptions } from "../tail/item.ts";
 import { Tail } from "../tail/tail.ts";
 import type { ChainContext } from "./chain.ts";
@@ -96,7 +97,16 @@ export class Tailing {
 
   /** Unread bytes, by path, of files that `scope` does not cover. */
   outside(scope: (path: string) => boolean): Map<string, number> {
-    return this.#tail?.outside(scope) ?? new Map();
+    return unreadOutside(this.#tail?.followed ?? [], scope);
+  }
+
+  /** Tells whether a file that is followed may be a source's, whatever its device's number is. */
+  whose(): (record: Pick<SourceRecord, "ino" | "birth">) => boolean {
+    const files = new Set<string>();
+    for (const { info } of this.#tail?.followed ?? []) {
+      files.add(`${info.ino} ${info.birthNs > 0n ? info.birthNs : 0n}`);
+    }
+    return ({ ino, birth }) => files.has(`${ino} ${birth}`);
   }
 
   /** The main loop's call. */

@@ -10,12 +10,13 @@
 //   older one would seal twice what lies behind it.
 
 import type { TrustedKeys } from "../core/authority.ts";
-import { concat, equalBytes } from "../core/bytes.ts";
+import { concat, equalBytes, hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, inScope, parseGrant } from "../core/grant.ts";
 import { decodeHeader } from "../core/header.ts";
+import { encodeRecord, type SourceRecord, sourceIdOf } from "../core/record.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
@@ -24,6 +25,7 @@ import type { Sink } from "../ship/sink.ts";
 import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
 import type { OldChain, Origin } from "../succession/old-chain.ts";
 import { openBlock, openingRecord, originIn } from "../succession/opening.ts";
+import { TailSearch } from "../succession/tail-search.ts";
 import {
   type BelievedChain,
   believe,
@@ -49,6 +51,8 @@ export interface Lookup {
   readonly seen: ChainsSeen;
   /** Whether a vault that gives no receipt is asked again, before an older one has to do. */
   readonly insists: () => boolean;
+  /** Tells whether a file is there that may be a source's: of others nothing is compared. */
+  readonly filesThere: () => (record: Pick<SourceRecord, "ino" | "birth">) => boolean;
 }
 
 /** The vault gave no receipt over all that it has; the message says what it answered. */
@@ -161,9 +165,9 @@ export async function findPredecessor(
 }
 
 /**
- * Where the vault's newest receipt leaves a chain, and the chains before it what it did not cover;
- * undefined, aloud, if it cannot be believed. `behind`: globs of the chains behind it. Throws
- * NoReceipt.
+ * Where the vault's newest receipt leaves a chain, the chains before it what it did not cover, and
+ * what was sealed last of files that are there; undefined, aloud, if it cannot be believed.
+ * `behind`: globs of the chains behind it. Throws NoReceipt.
  */
 export async function fetchChain(
   lookup: Lookup,
@@ -176,6 +180,7 @@ export async function fetchChain(
     await askForReceipt(lookup, id);
     const believed = await believe(suite, keys, grant.subject, shown(lookup.reads, id));
     const origin = await originAt(lookup, id, [...behind, believed.grant.sources]);
+    await searchTails(lookup, id, believed, behind);
     return asOld(id, reason, believed, origin);
   } catch (error) {
     if (!(error instanceof Unbelievable) && !(error instanceof FramingError)) throw error;
@@ -219,7 +224,29 @@ export async function originOf(
     sources === undefined ? named.has(path) : inScope({ sources }, path);
   const known = [...(before.origin?.outside ?? []), ...(before.fetched?.positions ?? [])];
   const outside = known.filter(({ record }) => !covers(String(record["path"])));
-  return { ...told, positions: [...told.positions, ...outside], outside };
+  const tails = new Map([...(before.origin?.tails ?? []), ...(before.fetched?.tails ?? [])]);
+  return { ...told, positions: [...told.positions, ...outside], outside, tails };
+}
+
+/** A file that was quiet was sealed before the newest snapshot: that is searched for. */
+async function searchTails(
+  { suite, reads, diag, filesThere }: Lookup,
+  id: string,
+  { positions, tails, edge }: BelievedChain,
+  behind: readonly (readonly string[])[],
+): Promise<void> {
+  const isThere = filesThere();
+  const wanted = positions.flatMap(({ record, offset }): [string, number][] => {
+    const known = behind.some((sources) => inScope({ sources }, String(record["path"])));
+    if (known || !isThere(record as unknown as SourceRecord)) return [];
+    return [[hex(sourceIdOf(suite, encodeRecord(record))), offset]];
+  });
+  const chainOf = (chain: string): ShownChain => shown(reads, chain);
+  const search = new TailSearch({ suite, tails, wanted, chainOf });
+  await search.run(id, edge);
+  if (search.unread === undefined) return;
+  const fields = { code: "predecessor-unread", chain: id, cause: search.unread };
+  diag.warn("the vault does not show what was sealed last of some files", fields);
 }
 
 /**
@@ -263,7 +290,7 @@ function asOld(
     ...{ number: -1, whole: true, origin },
     reason: final ? "retired" : reason,
     held: { chain: id, size, root },
-    fetched: { positions, tails },
+    fetched: { positions, tails: tails.all },
     ...{ first: 0, next: 0 },
     async *blocks() {},
   };

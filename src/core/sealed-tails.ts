@@ -1,5 +1,6 @@
 // The newest sealed bytes of each source: evidence that a file still is what was sealed.
 
+import { concat } from "./bytes.ts";
 import type { PayloadItem, SpanItem } from "./payload.ts";
 import { decodeRecord } from "./record.ts";
 
@@ -12,7 +13,14 @@ export interface SealedTail {
 const keptTail = 512;
 
 export class SealedTails {
-  readonly #tails = new Map<string, SealedTail>();
+  readonly #tails: Map<string, SealedTail>;
+  /** What was sealed before these offsets is no evidence: it changed, or a gap lies between. */
+  readonly #floors = new Map<string, number>();
+
+  /** Goes on from what is known. */
+  constructor(known: Iterable<readonly [string, SealedTail]> = []) {
+    this.#tails = new Map(known);
+  }
 
   get all(): ReadonlyMap<string, SealedTail> {
     return this.#tails;
@@ -22,7 +30,37 @@ export class SealedTails {
   take(item: PayloadItem, raw: Uint8Array): void {
     if (item.kind === "span") return this.#span(item, raw);
     const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
-    if (type === "rewritten") this.#rewritten(String(value["source"]), Number(value["to"]));
+    if (type !== "rewritten" && type !== "gap") return;
+    const source = String(value["source"]);
+    const to = Number(value["to"] ?? 0);
+    this.#floors.set(source, Math.max(to, this.#floors.get(source) ?? 0));
+    if (type === "rewritten") this.#rewritten(source, to);
+  }
+
+  /** Whether older blocks cannot say more of the bytes that end at `offset`. */
+  isWhole(source: string, offset: number): boolean {
+    const begin = this.#beginOf(source, offset);
+    return offset - begin >= keptTail || begin <= (this.#floors.get(source) ?? 0);
+  }
+
+  /** Takes from `earlier`, all of which was sealed before, what ends where the bytes here begin. */
+  precede(earlier: SealedTails, source: string, offset: number): void {
+    const begin = this.#beginOf(source, offset);
+    const floor = this.#floors.get(source) ?? 0;
+    const found = earlier.#tails.get(source);
+    const length = Math.min(found?.bytes.length ?? 0, Math.max(0, begin - floor));
+    if (found?.offset === begin && length > 0) {
+      const own = begin < offset ? this.#tails.get(source)?.bytes : undefined;
+      const added = found.bytes.subarray(found.bytes.length - length);
+      const joined = concat(added, own ?? new Uint8Array(0));
+      this.#tails.set(source, { offset, bytes: joined.slice(-keptTail) });
+    }
+    this.#floors.set(source, Math.max(floor, earlier.#floors.get(source) ?? 0));
+  }
+
+  #beginOf(source: string, offset: number): number {
+    const tail = this.#tails.get(source);
+    return tail?.offset === offset ? offset - tail.bytes.length : offset;
   }
 
   #span({ source, offset, start, end }: SpanItem, raw: Uint8Array): void {

@@ -34,6 +34,8 @@ export interface Origin {
   readonly outside: readonly SourcePosition[];
   /** Buffered bytes that its grant did not cover, so that they are in no chain. */
   readonly leftOut: BytesByPath;
+  /** What a vault shows that was sealed last of those outside. */
+  readonly tails?: ReadonlyMap<string, SealedTail> | undefined;
 }
 
 export interface OldChain {

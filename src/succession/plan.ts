@@ -73,7 +73,7 @@ export async function planSuccession(
     })),
     closed: fold.closed,
     ends: ledger.positions(),
-    tails: base.fetched?.tails ?? fold.tails.all,
+    tails: fold.tails.all,
     bytes: fold.bytes(ledger.moved),
     done: chains.slice(0, at).map(({ number }) => number),
   };
@@ -99,7 +99,7 @@ class Fold {
   /** Of the base: blocks below are held by a vault. */
   from = 0;
   origin: Origin = nothing;
-  readonly tails: SealedTails = new SealedTails();
+  readonly tails: SealedTails;
   /** In which they are taken over. */
   order: readonly OldChain[] = [];
   /** What the newest unfinished chain went on from. */
@@ -118,6 +118,8 @@ class Fold {
     this.#prefix = new SourceTable(suite);
     this.#prefix.loosen();
     this.#before = base.origin;
+    const { fetched, origin } = base;
+    this.tails = new SealedTails([...(origin?.tails ?? []), ...(fetched?.tails ?? [])]);
   }
 
   bytes(moved: BytesByPath): Map<string, number> {

@@ -18,7 +18,7 @@ import { Fault, findingClasses } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
 import { blockHash, decodeHeader, headerLength, signedBytes } from "../core/header.ts";
 import type { SourcePosition } from "../core/record.ts";
-import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
+import { SealedTails } from "../core/sealed-tails.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { isRestored, resumeWalk } from "../verify/resume.ts";
 import { ChainWalk } from "../verify/walk.ts";
@@ -41,7 +41,10 @@ export interface BelievedChain {
   readonly final: boolean;
   /** Where the newest receipt leaves the sources. */
   readonly positions: readonly SourcePosition[];
-  readonly tails: ReadonlyMap<string, SealedTail>;
+  /** Of what was sealed from the newest snapshot on. */
+  readonly tails: SealedTails;
+  /** The newest snapshot's block, and the hash of the one before it. */
+  readonly edge: { readonly at: number; readonly hash: Uint8Array };
 }
 
 /** A chain that is not what it should be; the message says why. */
@@ -49,7 +52,8 @@ export class Unbelievable extends Error {
   override readonly name = "Unbelievable";
 }
 
-const period = 1024;
+/** Blocks whose numbers are multiples of it begin with a snapshot. */
+export const snapshotPeriod = 1024;
 
 /** Checks a chain as far as its newest receipt. Throws Unbelievable. */
 export async function believe(
@@ -96,10 +100,8 @@ class Check {
       },
       onItem: tails.take.bind(tails),
     };
-    const walk =
-      first === 0
-        ? new ChainWalk(options)
-        : resumeWalk(options, (await this.#heads(first - 1, 1)) as Uint8Array);
+    const before = first === 0 ? undefined : await this.#heads(first - 1, 1);
+    const walk = before === undefined ? new ChainWalk(options) : resumeWalk(options, before);
     const final = await this.#walk(walk, first, size);
     if (faults[0] !== undefined) throw new Unbelievable(`a block: ${faults[0]}`);
     const whole = walk.thread.blockNo === size && isRestored(walk);
@@ -107,7 +109,10 @@ class Check {
       throw new Unbelievable("its blocks are not those that the receipt covers");
     }
     const positions = walk.sources.positions();
-    return { grant, size, root: hex(root), final, positions, tails: tails.all };
+    // The walk found that the snapshot's block names it.
+    const hash = before === undefined ? new Uint8Array(32) : blockHash(this.#suite, before);
+    const edge = { at: first, hash };
+    return { grant, size, root: hex(root), final, positions, tails, edge };
   }
 
   async #receipt(grant: Grant): Promise<Receipt> {
@@ -143,7 +148,7 @@ class Check {
 
   // Every 1,024th block, and the first of each run, begin with one.
   async #newestSnapshot(size: number): Promise<number> {
-    const least = size - 1 - ((size - 1) % period);
+    const least = size - 1 - ((size - 1) % snapshotPeriod);
     const heads = await this.#heads(least, size - least);
     let newest = least;
     let run: Uint8Array | undefined;

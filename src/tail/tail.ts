@@ -18,7 +18,7 @@ import { fateOf, heldUntil } from "./ending.ts";
 import type { Follow } from "./follow.ts";
 import type { FollowBase } from "./follow-start.ts";
 import type { FrontierMark } from "./frontier.ts";
-import { align, type NewChain, unreadOutside } from "./go-on.ts";
+import { align, type NewChain } from "./go-on.ts";
 import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, Statement, TailItem, TailOptions } from "./item.ts";
@@ -107,9 +107,9 @@ export class Tail {
     this.#partings.abandonMissing();
   }
 
-  /** Unread bytes of followed files, by path, of those that `scope` does not cover. */
-  outside(scope: (encodedPath: string) => boolean): Map<string, number> {
-    return unreadOutside(this.#roster, scope);
+  /** All files that are followed. */
+  get followed(): Iterable<Follow> {
+    return this.#roster;
   }
 
   /** Another chain goes on: the same files, from where that chain has them. */

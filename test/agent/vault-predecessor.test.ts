@@ -250,6 +250,34 @@ suite("an agent without state", { concurrency: 4 }, () => {
     assert.equal(bytes.get("/logs/a.log#0"), `${"x\n".repeat(1100)}last\n`);
   });
 
+  for (const [name, lose] of [
+    ["since its agent's start", false],
+    ["since the chain before", true],
+  ] as const) {
+    test(`loses no line of a file that was quiet ${name}, was cut back to its first bytes and grew`, async () => {
+      await using world = await World.make({ maxChains: 9 });
+      world.asks = true;
+      world.files.append("/logs/a.log", "one\n");
+      await world.live();
+      world.files.append("/logs/a.log", "two\n");
+      world.files.append("/logs/same.log", "same\n");
+      await world.live();
+      if (lose) await world.loseState();
+      world.files.append("/logs/b.log", "busy\n");
+      await world.live();
+      await world.loseState();
+      world.files.cut("/logs/a.log", 4);
+      world.files.append("/logs/a.log", "three\nfour\n");
+      world.files.append("/logs/same.log", "more\n");
+      await world.live();
+      const { bytes, findings, gaps } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.deepEqual(gaps, [{ key: "/logs/a.log#0", from: 8, to: undefined }]);
+      assert.equal(bytes.get("/logs/a.log#1"), "one\nthree\nfour\n");
+      assert.equal(bytes.get("/logs/same.log#0"), "same\nmore\n");
+    });
+  }
+
   test("skips nothing of files that start at their end", async () => {
     await using world = await lived({
       maxChains: 9,
@@ -466,6 +494,29 @@ suite("an agent without state", { concurrency: 4 }, () => {
       assert.deepEqual(gaps, []);
     });
   }
+
+  test("loses no line of a file that a narrow chain passed over, was cut back and grew", async () => {
+    await using world = await World.make({ maxChains: 9 });
+    world.asks = true;
+    world.files.append("/logs/a.log", "one\n");
+    world.files.append("/logs/c.log", "first\n");
+    await world.live();
+    world.files.append("/logs/c.log", "second\n");
+    await world.live();
+    await world.files.unlink(`${world.dir}/chains/0000/keys`);
+    await world.newGrant({ maxChains: 9, globs: ["/logs/a*"] });
+    world.files.append("/logs/a.log", "two\n");
+    await world.live();
+    await world.loseState();
+    await world.newGrant({ maxChains: 9 });
+    world.files.cut("/logs/c.log", 6);
+    world.files.append("/logs/c.log", "third\nfourth\n");
+    await world.live();
+    const { bytes, findings, gaps } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(gaps, [{ key: "/logs/c.log#0", from: 13, to: undefined }]);
+    assert.equal(bytes.get("/logs/c.log#1"), "first\nthird\nfourth\n");
+  });
 
   for (const lost of ["keys", "grant"]) {
     test(`seals no file again that an older chain holds, where a narrow chain that no vault has lost its ${lost} and what it went on from`, async () => {

@@ -408,3 +408,43 @@ test("what an unfinished chain lost of its buffer is sealed again from where it 
   }
   assert.ok(lost > 20, `${lost} lost blocks`);
 });
+
+test("what a vault shows of a file's last bytes is joined with what the buffer holds behind it", async () => {
+  const builder = new ChainBuilder("joined");
+  const [file, outside] = [builder.source("/a"), builder.source("/other")];
+  builder.begin([say(file.record)]);
+  builder.seal([lines(file.id, "one\n")]);
+  builder.seal([lines(file.id, "two\n")]);
+  const text = (of: string): { offset: number; bytes: Uint8Array } => {
+    return { offset: 4, bytes: Uint8Array.from(Buffer.from(of)) };
+  };
+  const origin = { named: undefined, positions: [], outside: [], leftOut: new Map() };
+  const { tails, ends } = await planSuccession(suite, [
+    {
+      ...{ number: 0, whole: true, reason: "test" },
+      held: { chain: builder.name, size: 2, root: hex(builder.roots[2] as Uint8Array) },
+      origin: { ...origin, tails: new Map([[outside.id, text("far\n")]]) },
+      fetched: {
+        positions: [{ record: file.record, offset: 4 }],
+        tails: new Map([[file.id, text("one\n")]]),
+      },
+      ...{ first: 2, next: 3 },
+      blocks: async function* (from) {
+        if (from <= 2) yield { index: 2, bytes: builder.blocks[2]?.bytes as Uint8Array };
+      },
+    },
+  ]);
+  assert.deepEqual(ends, [{ record: file.record, offset: 8 }]);
+  const known = [...tails].map(([id, { offset, bytes }]) => [
+    id,
+    offset,
+    String(Buffer.from(bytes)),
+  ]);
+  assert.deepEqual(
+    new Map(known.map(([id, ...rest]) => [id, rest])),
+    new Map([
+      [file.id, [8, "one\ntwo\n"]],
+      [outside.id, [4, "far\n"]],
+    ]),
+  );
+});

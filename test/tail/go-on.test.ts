@@ -7,6 +7,7 @@ import { hex } from "../../src/core/bytes.ts";
 import type { SourceRecord } from "../../src/core/record.ts";
 import { SourceTable } from "../../src/core/sources.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
+import { unreadOutside } from "../../src/tail/go-on.ts";
 import { refOf } from "../../src/tail/identity.ts";
 import type { TailOptions } from "../../src/tail/item.ts";
 import { FakeFiles } from "../fakes/files.ts";
@@ -95,7 +96,7 @@ test("what is outside the next grant is counted, and let go", async () => {
   files.put("/log/b.log", "bb\n");
   await reader.tail.wait(5000);
   const scope = (path: string): boolean => path !== "/log/b.log";
-  assert.deepEqual([...reader.tail.outside(scope)], [["/log/b.log", 3]]);
+  assert.deepEqual([...unreadOutside(reader.tail.followed, scope)], [["/log/b.log", 3]]);
   await reader.tail.goOn({ resume: [], firstStart: false, scope });
   await reader.pullFor(5000);
   assert.deepEqual(reader.lines(), ["one"]);
