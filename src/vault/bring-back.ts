@@ -3,13 +3,14 @@
 // - Nothing is believed because it is stored. What a note of ours covers was checked once, and
 //   stands as long as nobody touched its objects; all else is read and checked (stored-check.ts).
 // - When a chain began, our receipts say. One that has none is judged as one that begins now, by
-//   the dates of its grant and by how many other chains began with it.
+//   its grant's root, its dates, and how many other chains began with it: here, so that nobody is
+//   shown it, and again when its first receipt is signed, for then it begins.
 // - A note costs no sync. It is written when the head is forgotten, when the vault stops, after a
 //   check of the whole, and every few hundred blocks; what came after it is checked again.
 // - Whole chains are checked few at a time: thousands may need it at once, after a copy was put
 //   back.
 
-import { believed, judgeGrant } from "../core/authority.ts";
+import { type Authority, believed, judgeGrant } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
@@ -23,9 +24,10 @@ import type { ChainReader, ChainWriter, Store } from "../store/store.ts";
 import type { Finding } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
+import type { Catalog } from "./catalog.ts";
 import { Damage } from "./damage.ts";
 import { type Floor, floorOf } from "./floor.ts";
-import { assertInTime, usedUp } from "./founding.ts";
+import { assertInTime, type Founding, usedUp } from "./founding.ts";
 import {
   type CheckedChain,
   checkedChain,
@@ -50,6 +52,8 @@ export interface StoredHead {
 export interface ChainHead {
   readonly chain: string;
   readonly grant: Grant;
+  /** By what it is to begin; undefined once a receipt says that it did. */
+  founding: Founding | undefined;
   readonly walk: ChainWalk;
   readonly writer: ChainWriter;
   readonly reader: ChainReader;
@@ -81,8 +85,7 @@ export interface BringBackOptions {
   readonly notes: OwnNotes;
   readonly clock: Pick<Clock, "now">;
   readonly diag: Diag;
-  /** Other stored chains that were begun with the same grant, once all grants are known. */
-  readonly sharers: (chain: string) => Promise<readonly string[]>;
+  readonly catalog: Pick<Catalog, "sharers" | "began" | "mayBegin">;
   /** A receipt that is not written yet. */
   readonly pending: (chain: string) => SignedReceipt | undefined;
 }
@@ -109,10 +112,11 @@ export class BringBack {
   }
 
   /** A head for a chain that may begin; nothing of it is stored. */
-  unfounded(chain: string, grant: Grant): ChainHead {
+  unfounded(chain: string, founding: Founding): ChainHead {
+    const { grant } = founding;
     const findings: Finding[] = [];
     const walk = new ChainWalk(this.#walkOptions(chain, grant, findings));
-    return this.#head({ chain, grant, walk, writer: noWriter, findings, allRuns: true });
+    return this.#head({ chain, grant, founding, walk, writer: noWriter, findings, allRuns: true });
   }
 
   /**
@@ -210,11 +214,12 @@ export class BringBack {
     const stored = await reader.grant();
     const isJudged = stored !== undefined && hex(suite.sha256(stored)) === noted?.grant;
     const holds = noted && isJudged ? await this.#holds(chain, writer, noted) : undefined;
+    const founding = floor.receipt === undefined ? this.#founding(stored) : undefined;
+    if (founding !== undefined) await this.#assertMayBegin(chain, founding);
+    const judgedBefore = holds === undefined ? undefined : stored;
     const grant =
-      holds === undefined || stored === undefined
-        ? this.#grant(stored, floor)
-        : parseGrant(suite, stored);
-    if (floor.receipt === undefined) await this.#assertMayBegin(chain, grant);
+      founding?.grant ??
+      (judgedBefore === undefined ? this.#grant(stored) : parseGrant(suite, judgedBefore));
     const findings: Finding[] = [];
     const options = this.#walkOptions(chain, grant, findings);
     const check: StoredCheck = { reader, size: writer.size, grant, floor, options };
@@ -227,7 +232,7 @@ export class BringBack {
     }
     const allRuns = holds === undefined || noted?.runs !== undefined;
     const { walk } = found;
-    const head = this.#head({ chain, grant, walk, writer, findings, allRuns });
+    const head = this.#head({ chain, grant, founding, walk, writer, findings, allRuns });
     if (holds === "whole" && noted !== undefined)
       [head.noted, head.notedSure] = [noted.size, noted.sure];
     head.receipt = floor.receipt;
@@ -249,26 +254,43 @@ export class BringBack {
     return same && writer.size === noted.size ? "whole" : "grown";
   }
 
+  #founding(bytes: Uint8Array | undefined): Founding {
+    const { suite, keys, roots } = this.#options;
+    const judged = judgeGrant(suite, { roots, vaults: [keys] }, bytes);
+    if (judged.terms === undefined || bytes === undefined) throw grantFails(judged);
+    return { grant: judged.terms, uses: judged.uses, bytes };
+  }
+
   // Who began a chain was judged then, and our receipt says so; the root may be trusted no more.
-  #grant(stored: Uint8Array | undefined, floor: Floor): Grant {
+  #grant(stored: Uint8Array | undefined): Grant {
     const { suite, keys, roots } = this.#options;
     let judged = judgeGrant(suite, { roots, vaults: [keys] }, stored);
-    if (judged.fault?.code === "UNKNOWN_ROOT" && floor.receipt !== undefined) {
+    if (judged.fault?.code === "UNKNOWN_ROOT") {
       judged = judgeGrant(suite, { roots: undefined, vaults: [keys] }, stored);
     }
-    if (judged.terms === undefined) {
-      throw new Damage(`stored grant fails: ${judged.fault?.code ?? "MALFORMED"}`);
-    }
+    if (judged.terms === undefined) throw grantFails(judged);
     return judged.terms;
   }
 
   // Somebody may have put it into the store.
-  async #assertMayBegin(chain: string, grant: Grant): Promise<void> {
-    assertInTime(grant, this.#options.clock.now());
-    let begun = 0;
-    for (const other of await this.#options.sharers(chain)) {
-      if ((await this.receipt(other)) !== undefined) begun += 1;
-      if (begun >= grant.maxChains) throw usedUp(grant);
+  async #assertMayBegin(chain: string, founding: Founding): Promise<void> {
+    const { clock, catalog } = this.#options;
+    assertInTime(founding.grant, clock.now());
+    for (const other of await catalog.sharers(chain, founding.uses)) {
+      if (!catalog.mayBegin(chain, founding)) break;
+      if (await this.#began(other)) catalog.began(other);
+    }
+    if (!catalog.mayBegin(chain, founding)) throw usedUp(founding.grant);
+  }
+
+  async #began(chain: string): Promise<boolean> {
+    try {
+      const floor = await this.#floor(this.#options.store.reader(chain), undefined);
+      return floor.receipt !== undefined;
+    } catch (error) {
+      // Receipts that contradict each other, or are of keys that were exchanged, were given.
+      if (error instanceof Damage) return true;
+      throw error;
     }
   }
 
@@ -286,7 +308,8 @@ export class BringBack {
   }
 
   #head(
-    parts: Pick<ChainHead, "chain" | "grant" | "walk" | "writer" | "findings" | "allRuns">,
+    parts: Pick<ChainHead, "chain" | "grant" | "founding"> &
+      Pick<ChainHead, "walk" | "writer" | "findings" | "allRuns">,
   ): ChainHead {
     const reader = this.#options.store.reader(parts.chain);
     const nothing = { judged: undefined, stored: undefined, newest: undefined, receipt: undefined };
@@ -307,6 +330,10 @@ export function moveTo(
   head.newest = newest;
   head.stored = { size: header.blockNo + 1, root, header, hash };
   return head.stored;
+}
+
+function grantFails({ fault }: Authority): Damage {
+  return new Damage(`stored grant fails: ${fault?.code ?? "MALFORMED"}`);
 }
 
 function rootOf(walk: ChainWalk): Uint8Array {

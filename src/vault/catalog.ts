@@ -1,22 +1,22 @@
 // What the vault knows of all its chains without opening them: whose they are, how they fare, and
 // which grants they used up.
 //
-// - Everything here can be rebuilt from the store. The file in the state directory only spares
-//   reading every grant at each start, and counts for nothing where the store says otherwise.
+// - Everything here can be rebuilt from the store and from what the vault wrote down for itself. The
+//   index file only spares reading every grant at each start.
+// - A chain of which the vault wrote anything down began. Where it is gone from the store it is
+//   damaged, and still it is whose it was, and its use of a grant stays taken.
 // - Starting reads one list of names; the rest is surveyed afterwards, a few chains at a time.
 // - A grant's uses count over the whole store, as core/grant.ts names them.
 
 import type { Authority } from "../core/authority.ts";
-import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
-import type { VerifierKey } from "../core/note.ts";
 import type { Diag } from "../host/diag.ts";
-import { readWhole, writeFileDurably } from "../host/durable.ts";
-import type { Files } from "../host/files.ts";
 import type { ReadableStore } from "../store/store.ts";
+import type { CatalogIndex, UsedBy } from "./catalog-index.ts";
 import { damageOf } from "./damage.ts";
 import type { Founding } from "./founding.ts";
 import { GrantUses } from "./grant-uses.ts";
+import type { OwnNotes } from "./own-notes.ts";
 
 export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
 
@@ -49,18 +49,14 @@ export interface ChainEntry {
   surveyed: boolean;
 }
 
-/** Whose a chain is, and which grant it used. */
-type Begun = Pick<ChainEntry, "subject" | "uses" | "maxChains">;
+type ByGrant = Pick<Founding, "grant" | "uses">;
 
 export interface CatalogOptions {
-  readonly files: Files;
   readonly store: ReadableStore;
+  readonly notes: Pick<OwnNotes, "chains" | "grant">;
+  readonly index: CatalogIndex;
   readonly diag: Diag;
-  /** The index file. */
-  readonly path: string;
   readonly judge: (grant: Uint8Array | undefined) => Authority;
-  /** The root keys that it judges by: an index made by others says nothing. */
-  readonly roots: readonly VerifierKey[];
   /** A receipt of ours over the chain, its time in Unix seconds; undefined for what is none. */
   readonly opened: (
     chain: string,
@@ -72,13 +68,14 @@ export interface CatalogOptions {
   readonly clear: (chain: string) => Promise<boolean>;
 }
 
-const indexBytesMax = 256 * 1024 * 1024;
 const surveysAtOnce = 4;
 
 export class Catalog {
   readonly #options: CatalogOptions;
   readonly #entries = new Map<string, ChainEntry>();
   readonly #uses = new GrantUses();
+  /** The same of chains that are known to have begun: they have a receipt, or get it now. */
+  readonly #begun = new GrantUses();
   #sorted: string[] | undefined;
   #indexStale = false;
   readonly #grantsKnown = Promise.withResolvers<void>();
@@ -89,11 +86,14 @@ export class Catalog {
 
   /** Lists the chains and takes over what the index file says about them. */
   async load(): Promise<void> {
-    const known = await this.#readIndex();
-    for (const chain of await this.#options.store.chainIds()) {
+    const { store, notes, index } = this.#options;
+    const known = await index.read();
+    const stored = new Set(await store.chainIds());
+    for (const chain of new Set([...stored, ...(await notes.chains())])) {
       const entry = this.#add(chain);
       const used = known.get(chain);
       if (used !== undefined) this.#identify(entry, used);
+      if (!stored.has(chain)) entry.damage = "the whole chain is gone";
     }
   }
 
@@ -150,24 +150,41 @@ export class Catalog {
   }
 
   /** Whether a grant is good for no further chain. Call after grantsKnown. */
-  isUsedUp(chain: string, { grant, uses }: Pick<Founding, "grant" | "uses">): boolean {
+  isUsedUp(chain: string, { grant, uses }: ByGrant): boolean {
     return !this.#uses.allow(chain, { uses, maxChains: grant.maxChains });
   }
 
-  /** Other chains that used the grant of one, once all are known. */
-  async sharers(chain: string): Promise<string[]> {
+  /** Other chains by the same grant of which it is not known that they began, once all are read. */
+  async sharers(chain: string, uses: readonly string[]): Promise<string[]> {
     await this.grantsKnown;
-    const { uses = [] } = this.#entries.get(chain) ?? {};
-    return this.#uses.sharers(chain, uses);
+    const begun = new Set(this.#begun.sharers(chain, uses));
+    return this.#uses.sharers(chain, uses).filter((other) => !begun.has(other));
   }
 
-  /** Takes one of a grant's uses for a chain. False if they are used up. Call after grantsKnown. */
-  reserve(chain: string, founding: Pick<Founding, "grant" | "uses">): boolean {
-    if (this.isUsedUp(chain, founding)) return false;
-    const { grant, uses } = founding;
+  /** A chain has a receipt of ours. */
+  began(chain: string): void {
+    const entry = this.#entries.get(chain);
+    if (entry !== undefined) this.#begun.add(chain, entry);
+  }
+
+  /** Whether a stored chain without a receipt may get one, by how many began as far as is known. */
+  mayBegin(chain: string, { grant, uses }: ByGrant): boolean {
+    return this.#begun.allow(chain, { uses, maxChains: grant.maxChains });
+  }
+
+  /** Takes one of a grant's uses for a chain that begins now. False if others began by all of them. */
+  begin(chain: string, by: ByGrant): boolean {
+    if (!this.mayBegin(chain, by)) return false;
+    const { grant, uses } = by;
     this.#identify(this.#entries.get(chain) ?? this.#add(chain), { ...grant, uses });
+    this.began(chain);
     this.#indexStale = true;
     return true;
+  }
+
+  /** The same for a chain that is to be stored: all that are stored count. Call after grantsKnown. */
+  reserve(chain: string, by: ByGrant): boolean {
+    return !this.isUsedUp(chain, by) && this.begin(chain, by);
   }
 
   /** Gives a use back: the chain did not come to be. */
@@ -175,6 +192,7 @@ export class Catalog {
     const entry = this.#entries.get(chain);
     if (entry === undefined) return;
     this.#uses.remove(chain, entry);
+    this.#begun.remove(chain, entry);
     this.#entries.delete(chain);
     this.#sorted = undefined;
     this.#indexStale = true;
@@ -197,7 +215,7 @@ export class Catalog {
     if (entry !== undefined) entry.receipted = size;
   }
 
-  /** Stored objects of a chain fail; also of one that should be there and is not. */
+  /** Stored objects of a chain fail. */
   damaged(chain: string, why: string): void {
     const entry = this.#entries.get(chain) ?? this.#add(chain);
     entry.damage = why;
@@ -250,19 +268,7 @@ export class Catalog {
   async save(): Promise<void> {
     if (!this.#indexStale) return;
     this.#indexStale = false;
-    const lines = [...this.#entries.values()].flatMap(({ chain, subject, uses, maxChains }) =>
-      uses.length === 0 ? [] : [`${JSON.stringify({ chain, subject, uses, maxChains })}\n`],
-    );
-    await writeFileDurably(
-      this.#options.files,
-      this.#options.path,
-      utf8([this.#firstLine(), ...lines].join("")),
-    );
-  }
-
-  #firstLine(): string {
-    const roots = this.#options.roots.map(({ publicKey }) => hex(publicKey)).sort();
-    return `${JSON.stringify({ roots })}\n`;
+    await this.#options.index.write(this.#entries.values());
   }
 
   #add(chain: string): ChainEntry {
@@ -285,7 +291,7 @@ export class Catalog {
     return entry;
   }
 
-  #identify(entry: ChainEntry, { subject, uses, maxChains }: Begun): void {
+  #identify(entry: ChainEntry, { subject, uses, maxChains }: UsedBy): void {
     entry.subject = subject;
     entry.uses = uses;
     entry.maxChains = maxChains;
@@ -318,11 +324,13 @@ export class Catalog {
   }
 
   async #readGrant(entry: ChainEntry): Promise<void> {
-    const { store, judge, diag } = this.#options;
+    const { store, notes, judge, diag } = this.#options;
     const { chain } = entry;
     let judged: Authority;
     try {
-      judged = judge(await store.reader(chain).grant());
+      // Somebody may have exchanged the one in the store.
+      const own = judge(await notes.grant(chain));
+      judged = own.uses.length > 0 ? own : judge(await store.reader(chain).grant());
     } catch (error) {
       // One that can't be read must not keep all others from beginning chains.
       diag.error("couldn't read a stored grant, its use is not counted", {
@@ -351,28 +359,6 @@ export class Catalog {
       }
     };
     await Promise.all(Array.from({ length: surveysAtOnce }, worker));
-  }
-
-  async #readIndex(): Promise<Map<string, Begun>> {
-    const known = new Map<string, Begun>();
-    const bytes = await readWhole(this.#options.files, this.#options.path, indexBytesMax);
-    if (bytes === undefined) return known;
-    try {
-      const text = fromUtf8(bytes);
-      if (!text.startsWith(this.#firstLine())) return known;
-      for (const line of text.slice(this.#firstLine().length).split("\n")) {
-        if (line === "") continue;
-        const { chain, ...used } = JSON.parse(line) as Begun & { readonly chain: string };
-        if (!Array.isArray(used.uses)) throw new TypeError("a line names no uses");
-        known.set(chain, used);
-      }
-    } catch (error) {
-      this.#options.diag.warn("index of chains is damaged, it is made anew", {
-        error: error as Error,
-      });
-      known.clear();
-    }
-    return known;
   }
 }
 

@@ -14,12 +14,12 @@
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
-import type { Grant } from "../core/grant.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
 import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./bring-back.ts";
 import { damageOf, OtherKeys } from "./damage.ts";
+import type { Founding } from "./founding.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
 import type { SignedReceipt } from "./signer.ts";
@@ -160,8 +160,8 @@ export class Heads {
   }
 
   /** A head for a chain that may begin; nothing of it is stored. */
-  unfounded(chain: string, grant: Grant): ChainHead {
-    return this.#options.bringBack.unfounded(chain, grant);
+  unfounded(chain: string, founding: Founding): ChainHead {
+    return this.#options.bringBack.unfounded(chain, founding);
   }
 
   /** What a damaged chain answers; undefined for one that is not known to be. */

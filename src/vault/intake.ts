@@ -29,7 +29,13 @@ import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
 import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
 import { Damage } from "./damage.ts";
-import { type Founding, type FoundingPolicy, judgeFounding, usedUp } from "./founding.ts";
+import {
+  assertInTime,
+  type Founding,
+  type FoundingPolicy,
+  judgeFounding,
+  usedUp,
+} from "./founding.ts";
 import type { Heads } from "./heads.ts";
 import { Shared } from "./join.ts";
 import { keepFork } from "./kept-forks.ts";
@@ -196,7 +202,6 @@ export class Intake {
   /** Judges the head by which a chain would begin, by the cheap things first. Throws Problem. */
   async #judgeGenesis(chain: string, { header, head }: FoundHead, by: Founding): Promise<void> {
     const { suite, catalog, heads } = this.#options;
-    const { grant } = by;
     const detail = headDetail(undefined, suite.sha256(new Uint8Array(0)));
     if (header.kind !== "genesis") {
       const text = `block is numbered ${header.blockNo}, want 0`;
@@ -207,13 +212,13 @@ export class Intake {
       throw new Problem("block-refused", text, { finding: "WRONG_CHAIN", block: 0, ...detail });
     }
     // The walk that judges it for good is made when the whole request is there.
-    const fault = heads.unfounded(chain, grant).walk.judge(head).faults[0];
+    const fault = heads.unfounded(chain, by).walk.judge(head).faults[0];
     if (fault !== undefined) {
       const extra = { finding: fault.code, block: 0, ...detail };
       throw new Problem("block-refused", fault.message, extra);
     }
     await this.#waitForGrants();
-    if (catalog.isUsedUp(chain, by)) throw usedUp(grant);
+    if (catalog.isUsedUp(chain, by)) throw usedUp(by.grant);
   }
 
   async #take(
@@ -224,7 +229,8 @@ export class Intake {
   ): Promise<Taken> {
     const { heads, suite } = this.#options;
     if (known === undefined && founding === undefined) throw gone();
-    const head = known ?? heads.unfounded(chain, (founding as Founding).grant);
+    if (known !== undefined) this.#assertBegins(known);
+    const head = known ?? heads.unfounded(chain, founding as Founding);
     const result = await admit(suite, head, blocks).catch((error: unknown) => {
       // The walk may have taken in a part of a block: the next request brings the head back.
       heads.drop(chain);
@@ -246,8 +252,10 @@ export class Intake {
 
   /** Stores the grant, then the first blocks. Throws Problem if the grant's uses are used up. */
   async #begin(head: ChainHead, founding: Founding, result: Admission): Promise<ChainHead> {
-    const { catalog, store, leftovers } = this.#options;
+    const { catalog, clock, store, leftovers } = this.#options;
     const { grant, bytes } = founding;
+    // They were judged when the request came, and it may have taken its time.
+    assertInTime(grant, clock.now());
     if (!catalog.reserve(head.chain, founding)) throw usedUp(grant);
     try {
       const founded = { ...head, writer: await store.create(head.chain, bytes) };
@@ -291,17 +299,34 @@ export class Intake {
     // Somebody who read may have found it damaged meanwhile.
     const damage = heads.damage(head.chain);
     if (damage !== undefined) throw damage;
+    if (head.receipt?.size !== stored.size) this.#assertBegins(head);
     catalog.receipted(head.chain, stored.size);
     if (head.receipt?.size === stored.size) return head.receipt;
-    const isFirst = head.receipt === undefined;
+    const { founding } = head;
     const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
     const receipt = signer.sign(head.chain, stored.size, stored.root, notBefore);
     head.receipt = receipt;
-    keeper.note(head.chain, receipt);
+    head.founding = undefined;
+    keeper.note(head.chain, receipt, founding?.bytes);
     observer.receipt();
     // It says when the chain began, so it must not get lost.
-    if (isFirst) await keeper.keep(head.chain);
+    if (founding !== undefined) await keeper.keep(head.chain);
     return receipt;
+  }
+
+  // A chain begins with its first receipt: whatever was judged before, it is judged in this moment,
+  // in which the use of its grant is taken.
+  #assertBegins({ chain, founding }: ChainHead): void {
+    const { catalog, clock, heads } = this.#options;
+    if (founding === undefined) return;
+    try {
+      assertInTime(founding.grant, clock.now());
+      if (!catalog.begin(chain, founding)) throw usedUp(founding.grant);
+    } catch (error) {
+      // Who asks next is told the same, readers too.
+      heads.drop(chain);
+      throw error;
+    }
   }
 
   async #refuse(chain: string, result: Admission, problem: Problem): Promise<void> {

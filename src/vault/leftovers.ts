@@ -12,7 +12,7 @@ import type { OwnNotes } from "./own-notes.ts";
 
 export interface LeftoversOptions {
   readonly store: Pick<Store, "clear">;
-  readonly notes: Pick<OwnNotes, "receipt" | "checked">;
+  readonly notes: Pick<OwnNotes, "grant" | "receipt" | "checked">;
   readonly heads: Pick<Heads, "use">;
   readonly diag: Diag;
 }
@@ -50,8 +50,8 @@ export class Leftovers {
 
   async #clear(chain: string): Promise<boolean> {
     const { notes, store } = this.#options;
-    if ((await notes.receipt(chain)) !== undefined) return false;
-    if ((await notes.checked(chain)) !== undefined) return false;
+    for (const what of ["grant", "receipt", "checked"] as const)
+      if ((await notes[what](chain)) !== undefined) return false;
     return await store.clear(chain);
   }
 }

@@ -1,8 +1,9 @@
-// What the vault writes down for itself about each chain, apart from the store: its newest receipt,
-// and a note about what it checked.
+// What the vault writes down for itself about each chain, apart from the store: the grant that it
+// began with, its newest receipt, and a note about what it checked.
 //
-// - Nothing here is believed unless the vault's own keys signed it. Without its note a chain is
-//   read again as a whole. Without its receipt, a store that was set back as a whole, together with
+// - Nothing here is believed unless the vault's own keys signed it, or, of grants, a root. A chain of
+//   which the vault wrote anything down began, whatever became of it in the store.
+// - Without its note a chain is read again as a whole. Without its receipt, a store that was set back as a whole, together with
 //   its own copy of the receipt, is not noticed here: agents notice it at their next request.
 // - Written without a sync: after a power cut some of it may be older, or gone. Only that a note
 //   counts no more is durable.
@@ -11,12 +12,15 @@
 
 import { maxReceiptLength } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
+import { maxGrantLength } from "../core/grant.ts";
 import { readWhole, replaceFile, unlinkIfPresent } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
 import { isChainId } from "../store/layout.ts";
 import { headNoteBytesMax } from "./head-note.ts";
 
 export interface OwnNotes {
+  grant(chain: string): Promise<Uint8Array | undefined>;
+  keepGrant(chain: string, grant: Uint8Array): Promise<void>;
   receipt(chain: string): Promise<Uint8Array | undefined>;
   keepReceipt(chain: string, receipt: Uint8Array): Promise<void>;
   checked(chain: string): Promise<Uint8Array | undefined>;
@@ -27,7 +31,7 @@ export interface OwnNotes {
   chains(): Promise<string[]>;
 }
 
-/** In the state directory: `chains/<chain>/receipt` and `chains/<chain>/checked`. */
+/** In the state directory: `grant`, `receipt` and `checked` in `chains/<chain>`. */
 export class StateDirNotes implements OwnNotes {
   readonly #files: Files;
   readonly #dir: string;
@@ -35,6 +39,14 @@ export class StateDirNotes implements OwnNotes {
   constructor(files: Files, stateDir: string) {
     this.#files = files;
     this.#dir = `${stateDir}/chains`;
+  }
+
+  grant(chain: string): Promise<Uint8Array | undefined> {
+    return this.#read(chain, "grant", maxGrantLength);
+  }
+
+  keepGrant(chain: string, grant: Uint8Array): Promise<void> {
+    return this.#write(chain, "grant", grant);
   }
 
   receipt(chain: string): Promise<Uint8Array | undefined> {

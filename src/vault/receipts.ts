@@ -2,7 +2,8 @@
 //
 // - Whoever posts a block gets a receipt of their own at once; the kept one may be a little older.
 // - Under load it is written about once a second per chain, always within a minute, as soon as the
-//   chain is idle, and when the vault stops. A chain's first one is written before the answer.
+//   chain is idle, and when the vault stops. A chain's first one is written before the answer, and
+//   before it, for the vault itself, the grant that the chain used.
 
 import { SealtailError } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
@@ -15,7 +16,7 @@ import { Turnstile } from "./turnstile.ts";
 export interface ReceiptKeeperOptions {
   readonly store: Pick<Store, "writeReceipt">;
   /** Where the vault's own copy goes, behind the store's. */
-  readonly notes: Pick<OwnNotes, "keepReceipt">;
+  readonly notes: Pick<OwnNotes, "keepReceipt" | "keepGrant">;
   readonly clock: Pick<Clock, "sleep">;
   readonly diag: Diag;
   /** Told of what a write threw; a failed sync ends the process. */
@@ -30,6 +31,8 @@ export class ReceiptKeeper {
   readonly #options: ReceiptKeeperOptions;
   /** Receipts not written yet. */
   readonly #pending = new Map<string, SignedReceipt>();
+  /** Grants, not written yet, of chains that just began. */
+  readonly #grants = new Map<string, Uint8Array>();
   /** Chains whose receipt is being written: one at a time each. */
   readonly #writing = new Map<string, Turnstile>();
   readonly #stopped = new AbortController();
@@ -50,9 +53,13 @@ export class ReceiptKeeper {
     this.#running ??= this.#run();
   }
 
-  /** Takes a receipt to be kept soon. Older ones of the chain are of no interest any more. */
-  note(chain: string, receipt: SignedReceipt): void {
+  /**
+   * Takes a receipt to be kept soon, and with a chain's first one its grant. Older receipts of the
+   * chain are of no interest any more.
+   */
+  note(chain: string, receipt: SignedReceipt, grant?: Uint8Array): void {
     this.#pending.set(chain, receipt);
+    if (grant !== undefined) this.#grants.set(chain, grant);
   }
 
   /** The newest receipt of a chain that is not kept yet. */
@@ -68,6 +75,7 @@ export class ReceiptKeeper {
       await turnstile.pass(async () => {
         const receipt = this.#pending.get(chain);
         if (receipt === undefined) return;
+        await this.#keepGrant(chain);
         await this.#options.store.writeReceipt(chain, receipt.bytes);
         await this.#keepOwn(chain, receipt);
         // A newer one may have come in meanwhile.
@@ -75,6 +83,19 @@ export class ReceiptKeeper {
       });
     } finally {
       if (turnstile.idle) this.#writing.delete(chain);
+    }
+  }
+
+  // It says which use is taken where somebody takes the chain out of the store.
+  async #keepGrant(chain: string): Promise<void> {
+    const { notes, diag } = this.#options;
+    const grant = this.#grants.get(chain);
+    if (grant === undefined) return;
+    try {
+      await notes.keepGrant(chain, grant);
+      this.#grants.delete(chain);
+    } catch (error) {
+      diag.warn("couldn't keep the vault's own copy of a grant", { chain, error: error as Error });
     }
   }
 

@@ -28,6 +28,7 @@ import { bodyBytesMax } from "./body.ts";
 import { type Bounds, type BoundsLimits, openApiListener, openBounds } from "./bounds.ts";
 import { BringBack } from "./bring-back.ts";
 import { Catalog } from "./catalog.ts";
+import { CatalogIndex } from "./catalog-index.ts";
 import type { VaultConfig } from "./config.ts";
 import { Heads } from "./heads.ts";
 import { openOperations } from "./health.ts";
@@ -235,19 +236,16 @@ class Vault implements RunningVault {
       ...{ asideDir: `${stateDir}/quarantine`, limits: limits.objects ?? objectLimits },
     });
     const findings = new OpenFindings({ files, diag, path: `${stateDir}/findings.ndjson` });
+    const notes = new StateDirNotes(files, stateDir);
+    const index = new CatalogIndex({ files, diag, roots, path: `${stateDir}/chains.ndjson` });
     const catalog = new Catalog({
-      ...{ files, store, diag, path: `${stateDir}/chains.ndjson` },
+      ...{ store, notes, index, diag },
       judge: (grant) => judgeGrant(suite, policy.keys, grant),
-      roots: policy.keys.roots ?? [],
       opened: (chain, receipt) => ownReceipt(suite, keys, chain, receipt),
       isStopped: (chain, size) => findings.isStopped(chain, size),
       clear: (chain) => leftovers.clear(chain),
     });
     await catalog.load();
-    const notes = new StateDirNotes(files, stateDir);
-    for (const chain of await notes.chains()) {
-      if (catalog.get(chain) === undefined) catalog.damaged(chain, "the whole chain is gone");
-    }
     const keeper = new ReceiptKeeper({
       ...{ store, notes, clock, diag },
       onFault: (error) => this.#failIfUnsafe(error),
@@ -256,7 +254,7 @@ class Vault implements RunningVault {
       ...{ store, suite, diag, clock, notes, bytesMax: limits.headBytes ?? headBytesMax },
       bringBack: new BringBack({
         ...{ store, suite, keys, roots, notes, clock, diag, signers: this.#signer.signers },
-        ...{ pending: (chain) => keeper.newest(chain), sharers: (chain) => catalog.sharers(chain) },
+        ...{ catalog, pending: (chain) => keeper.newest(chain) },
       }),
       onDamage: (chain, why) => catalog.damaged(chain, why),
       onWhole: (chain, stored) => catalog.mended(chain, stored?.header),

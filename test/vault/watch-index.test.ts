@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { openDirStore } from "../../src/store/dir.ts";
 import { Catalog } from "../../src/vault/catalog.ts";
+import { CatalogIndex } from "../../src/vault/catalog-index.ts";
 import { OpenFindings } from "../../src/vault/open-findings.ts";
+import { StateDirNotes } from "../../src/vault/own-notes.ts";
 import { Watch } from "../../src/vault/watch.ts";
 import { testVault } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
@@ -21,7 +23,8 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
     ...{ files, suite, now: () => 0, dir: "/store", asideDir: "/aside" },
   });
   const catalog = new Catalog({
-    ...{ files, store, diag, roots: [], path: "/chains.ndjson", isStopped: () => false },
+    ...{ store, diag, notes: new StateDirNotes(files, "/state"), isStopped: () => false },
+    index: new CatalogIndex({ files, diag, roots: [], path: "/chains.ndjson" }),
     clear: async () => false,
     judge: () => {
       throw new RangeError("no chain is stored");
