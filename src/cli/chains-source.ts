@@ -3,15 +3,15 @@
 
 import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
-import { Fault } from "../core/fault.ts";
-import { parseGrant } from "../core/grant.ts";
 import { systemFiles } from "../host/files.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import { openBundle } from "../store/bundle.ts";
 import { readDirStore } from "../store/dir.ts";
 import { chainsFolder } from "../store/layout.ts";
+import { type Chosen, chosenOf } from "../verify/chosen.ts";
 import { dataDir, pathOf } from "./paths.ts";
 import { remoteSource } from "./remote-source.ts";
+import type { TrustedKeys } from "./trusted-keys.ts";
 import { printable, type Ui, usage } from "./ui.ts";
 
 /** A chain as every SOURCE gives it: to be verified, read and exported. */
@@ -20,8 +20,6 @@ export type OpenedChain = ChainSource;
 export interface OpenedSource extends VerifiableSource {
   /** A vault that runs now, so that the age of what it holds means something. */
   readonly live: boolean;
-  /** One chain by its whole id, without asking for the others. */
-  readonly chain: (id: string) => OpenedChain;
   readonly close: () => Promise<void>;
 }
 
@@ -91,76 +89,66 @@ function opened(store: Readable): Omit<OpenedSource, "close"> {
   return {
     name: store.name,
     live: false,
-    chains: () => store.chains(),
-    unread: () => store.unread(),
-    chain: (id) => store.reader(id),
+    contents: () => store.contents(),
   };
 }
 
 /**
  * The chains that `word` names: one by its id or a unique prefix of at least 6 digits, or all of a
- * subject; the only chain, if there is no word. Never none.
+ * subject; the only chain, if there is no word. Never none. Whoever reads them says what may belong
+ * to them, too (`doubts`), or refuses.
  */
 export async function chooseChains(
   source: OpenedSource,
   word: string | undefined,
-): Promise<readonly OpenedChain[]> {
-  const chains = await source.chains();
-  if (word === undefined) return [onlyChain(chains)];
-  const exact = chains.find(({ id }) => id === word);
-  if (exact !== undefined) return [exact];
-  const byPrefix = /^[0-9a-f]{6,63}$/.test(word)
-    ? chains.filter(({ id }) => id.startsWith(word))
-    : [];
-  if (byPrefix.length > 0) return [theOne(byPrefix, word)];
-  const found = await bySubject(chains, word);
-  if (found.length > 0) return found;
-  const short = /^[0-9a-f]{1,5}$/.test(word);
-  const detail = short ? { hint: "a prefix of an id needs at least 6 digits" } : {};
-  throw new SealtailError("chain-unknown", `there is no chain ${printable(word)}`, detail);
+  { roots, vaults }: Pick<TrustedKeys, "roots" | "vaults"> = { roots: [], vaults: [] },
+): Promise<Chosen> {
+  const by = { suite: nativeSuite, roots, vaults };
+  const chosen = await chosenOf(await source.contents(), word, by);
+  const [first, second] = chosen.chains;
+  if (first === undefined) throw unknownChain(word, chosen.doubts);
+  if (word === undefined && second !== undefined) throw severalChains(chosen.chains);
+  if (word !== undefined && first.id.startsWith(word)) theOne(chosen.chains, word);
+  return chosen;
 }
 
-/** The same, where it must be one. Throws chain-ambiguous. */
+/** The same, where it must be one. Throws chain-ambiguous, also where it may not be the only one. */
 export async function chooseChain(
   source: OpenedSource,
-  word: string | undefined,
+  word: string,
+  keys?: Pick<TrustedKeys, "roots" | "vaults">,
 ): Promise<OpenedChain> {
-  return theOne(await chooseChains(source, word), word ?? "");
+  const { chains, doubts } = await chooseChains(source, word, keys);
+  const only = theOne(chains, word);
+  if (doubts.length === 0 || only.id === word) return only;
+  const message = `chain ${only.id} may not be the only one called ${printable(word)}`;
+  const hint = `give its whole id; ${printable(String(doubts[0]))}`;
+  throw new SealtailError("chain-ambiguous", message, { hint });
 }
 
 /** The only one of these chains, which `word` names. Throws chain-ambiguous. */
 export function theOne(chains: readonly OpenedChain[], word: string): OpenedChain {
   const [only, ...others] = chains;
   if (only !== undefined && others.length === 0) return only;
-  const ids = chains.slice(0, 8).map(({ id }) => id.slice(0, 16));
-  const more = chains.length > 8 ? " …" : "";
   const message = `${chains.length} chains are called ${printable(word)}, and one is wanted`;
-  const hint = `give one of ${ids.join(", ")}${more}`;
+  const hint = `give one of ${shownIds(chains)}`;
   throw new SealtailError("chain-ambiguous", message, { hint });
 }
 
-function onlyChain(chains: readonly OpenedChain[]): OpenedChain {
-  const [only, ...others] = chains;
-  if (only === undefined) throw new SealtailError("chain-unknown", "there is no chain here");
-  if (others.length === 0) return only;
+function severalChains(chains: readonly OpenedChain[]): SealtailError {
   const message = `there is no CHAIN, and ${chains.length} to choose from`;
+  return usage("argument-missing", message, `give one of ${shownIds(chains)}`);
+}
+
+function unknownChain(word: string | undefined, [doubt]: readonly string[]): SealtailError {
+  if (word === undefined) return new SealtailError("chain-unknown", "there is no chain here");
+  const but = doubt === undefined ? "" : `, but ${printable(doubt)}`;
+  const short = /^[0-9a-f]{1,5}$/.test(word);
+  const detail = short ? { hint: "a prefix of an id needs at least 6 digits" } : {};
+  return new SealtailError("chain-unknown", `there is no chain ${printable(word)}${but}`, detail);
+}
+
+function shownIds(chains: readonly OpenedChain[]): string {
   const ids = chains.slice(0, 8).map(({ id }) => id.slice(0, 16));
-  throw usage("argument-missing", message, `give one of ${ids.join(", ")}`);
-}
-
-async function bySubject(chains: readonly OpenedChain[], word: string): Promise<OpenedChain[]> {
-  const found: OpenedChain[] = [];
-  for (const chain of chains) if ((await subjectOf(chain)) === word) found.push(chain);
-  return found;
-}
-
-/** The subject of a chain's grant, if it has one that can be read. Nobody vouches for it. */
-async function subjectOf(chain: OpenedChain): Promise<string | undefined> {
-  try {
-    const grant = await chain.grant();
-    return grant && parseGrant(nativeSuite, grant).subject;
-  } catch (caught) {
-    if (caught instanceof Fault || caught instanceof SealtailError) return undefined;
-    throw caught;
-  }
+  return ids.join(", ") + (chains.length > 8 ? " …" : "");
 }

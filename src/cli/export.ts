@@ -3,6 +3,7 @@
 // - Objects are copied as they are stored, damage and all: a bundle is evidence, not a judgement.
 
 import type { Command } from "commander";
+import { limited } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { unlinkIfPresent } from "../host/durable.ts";
 import { parentOf } from "../host/file-error.ts";
@@ -25,7 +26,8 @@ interface ExportOptions extends SourceOptions {
 
 const examples = `
 The bundle is a tar of the store's layout. It is copied as it is, not judged: verify it, and give
-auditors the public keys by another way than the bundle.
+auditors the public keys by another way than the bundle. Where something may be of the subject and
+can't be told, nothing is written. Chains of other subjects, as their grants say, are named.
 
 Examples:
   $ sealtail export --data ./sealtail-data sealtail-up -o evidence.tar
@@ -59,23 +61,26 @@ async function run(
   await refuseExisting(path);
   const source = await openSource(ui, place, options);
   try {
-    const chains = await chooseChains(source, word);
-    for (const chain of chains) await refuseUnread(chain);
+    const { chains, doubts, others: leftOut } = await chooseChains(source, word);
+    refuse(doubts);
+    for (const chain of chains) refuse(await chain.unread());
     const bytes = (await writeChains(ui, chains, path)).toLocaleString("en-US");
     const [{ id }, ...others] = chains as [OpenedChain, ...OpenedChain[]];
     const what = others.length === 0 ? `chain ${id}` : `${chains.length} chains`;
     ui.note(`wrote ${what} to ${path}: ${bytes} bytes, copied and not judged`);
+    if (leftOut.length === 0) return;
+    ui.note("left out as other subjects', by grants that nobody judged:");
+    for (const each of limited(leftOut)) ui.note(`  ${each}`);
   } finally {
     await source.close();
   }
 }
 
 // The bundle would say less than the place does, and could be VALID where that is not.
-async function refuseUnread(chain: OpenedChain): Promise<void> {
-  const [first, ...others] = await chain.unread();
+function refuse([first, ...others]: readonly string[]): void {
   if (first === undefined) return;
   const more = others.length === 0 ? "" : `, and ${others.length} more`;
-  const message = `couldn't export all of the chain: ${printable(first)}${more}`;
+  const message = `couldn't export all that was asked for: ${printable(first)}${more}`;
   throw new SealtailError("store-damaged", message);
 }
 

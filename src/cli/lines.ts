@@ -2,6 +2,7 @@
 // vouches for them.
 
 import type { Command } from "commander";
+import { limited } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
@@ -99,16 +100,19 @@ async function run(
   if (unauthenticated) ui.note("sealtail: lines that nobody vouches for are printed, too");
   const source = await openSource(ui, place, options);
   try {
-    const chains = await inOrder(nativeSuite, await chooseChains(source, word));
+    const judging = unauthenticated ? { ...keys, roots: [] } : keys;
+    const chosen = await chooseChains(source, word, judging);
+    const chains = await inOrder(nativeSuite, chosen.chains);
     await sayWhatIsNotCompared(ui, chains);
     const { fromSeq, toSeq } = options;
     // Numbers are those of one chain.
     if (fromSeq !== undefined || toSeq !== undefined) theOne(chains, word ?? "");
-    const uses = { suite: nativeSuite, ...keys, ...(unauthenticated ? { roots: [] } : {}) };
+    const uses = { suite: nativeSuite, ...judging };
     const ids = chains.map(({ id }) => id);
     const refused = await reusedGrants(source, ids, uses);
     const vouch = { suite: nativeSuite, ...keys, unauthenticated };
-    const asked = { chains: chains.map((chain) => new Chain(chain, vouch)), refused, filter };
+    const read = chains.map((chain) => new Chain(chain, vouch));
+    const asked = { chains: read, refused, filter, doubts: limited(chosen.doubts) };
     const file = format === "raw" ? await theOnlySource(asked) : undefined;
     await print(ui, asked, format, file);
   } finally {
@@ -158,6 +162,8 @@ interface Asked {
   readonly chains: readonly Chain[];
   /** By id: chains of which no line is given, and why. */
   readonly refused: ReadonlyMap<string, Finding>;
+  /** What else of the place may be asked for, and nobody can tell. */
+  readonly doubts: readonly string[];
   readonly filter: LineFilter;
   readonly onAbsent?: (bytes: Absent) => void;
   /** Called before the chain that has this id and place among `chains` is read. */
@@ -209,7 +215,7 @@ async function print(
   writer.end();
   writer.flush();
   if (ui.closed) return;
-  const [first, ...others] = [...leftOut, ...writer.leftOut()];
+  const [first, ...others] = [...asked.doubts, ...leftOut, ...writer.leftOut()];
   if (written === 0 && first === undefined) {
     if (format === "raw") throw await noneFits(asked);
     ui.note(`sealtail: no line of ${namedText(asked.chains)} fits`);

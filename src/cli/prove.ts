@@ -71,7 +71,7 @@ async function run(
   const kind = options.full === true ? "full" : "short";
   const source = await openSource(ui, place, options);
   try {
-    const chain = await chooseChain(source, word);
+    const chain = await chooseChain(source, word, trusted);
     const by = { suite: nativeSuite, roots, vaults };
     const reused = (await reusedGrants(source, [chain.id], by)).get(chain.id);
     const refused = reused ?? (await beganOutsideDates(chain, by));

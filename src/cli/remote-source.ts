@@ -43,9 +43,10 @@ export async function remoteSource(
   return {
     name: client.url,
     live: true,
-    chains: async () => (await list()).names.map((id) => remoteChain(client, id)),
-    unread: async () => (await list()).unread,
-    chain: (id) => remoteChain(client, id),
+    contents: async () => {
+      const { names, unread } = await list();
+      return { chains: names.map((id) => remoteChain(client, id)), unread };
+    },
     close: async () => client.close(),
   };
 }

@@ -40,7 +40,7 @@ export interface Judged {
 
 const examples = `
 SOURCE is a vault's address, a store directory or a bundle file. CHAIN is an id, a unique prefix of
-at least 6 digits, or a subject with a single chain; left out, all chains are verified.
+at least 6 digits, or a subject: all its chains. Left out, all chains are verified.
 
 Examples:
   $ sealtail verify --data ./sealtail-data
@@ -84,8 +84,8 @@ async function run(
   const source = told(ui, await openToJudge(ui, place, options));
   try {
     const at = asked ?? (source.live ? now : undefined);
-    const only = rest[0] === undefined ? undefined : await chosenIds(source, rest[0]);
-    const judged = await judge(ui, source, only, { keys, at, options });
+    const part = rest[0] === undefined ? {} : await partOf(source, rest[0], keys);
+    const judged = await judge(ui, source, part, { keys, at, options });
     if (options.json === true) ui.print(reportJson(judged));
     else for (const line of reportLines(ui, judged)) ui.print(line);
     ui.exitCode = verdictExitCodes[judged.report.verdict];
@@ -95,16 +95,14 @@ async function run(
 }
 
 // Where the chains cannot be listed, the walk says so, and the verdict with it.
-async function chosenIds(
-  source: OpenedSource,
-  word: string,
-): Promise<ReadonlySet<string> | undefined> {
+async function partOf(source: OpenedSource, word: string, keys: TrustedKeys): Promise<Part> {
   try {
-    return new Set((await chooseChains(source, word)).map(({ id }) => id));
+    const { chains, doubts } = await chooseChains(source, word, keys);
+    return { only: new Set(chains.map(({ id }) => id)), doubts };
   } catch (error) {
     const listed = !(error instanceof SealtailError) || /^(chain|file)-/.test(error.code);
     if (listed) throw error;
-    return undefined;
+    return {};
   }
 }
 
@@ -112,6 +110,9 @@ async function chosenIds(
 export async function verifyStore(ui: Ui, dir: string): Promise<void> {
   await run(ui, [undefined, undefined], { data: dir });
 }
+
+/** The part of the place that is asked for; without one, all of it. */
+type Part = Pick<Parameters<typeof verifySource>[1], "only" | "doubts">;
 
 interface Asked {
   readonly keys: TrustedKeys;
@@ -122,14 +123,14 @@ interface Asked {
 async function judge(
   ui: Ui,
   source: OpenedSource,
-  only: ReadonlySet<string> | undefined,
+  part: Part,
   { keys, at, options }: Asked,
 ): Promise<Judged> {
   let bytes = 0;
   const report = await verifySource(source, {
     ...{ suite: nativeSuite, roots: keys.roots, vaults: keys.vaults, at },
     ...{ headersOnly: options.headersOnly === true, copies: true },
-    ...(only === undefined ? {} : { only }),
+    ...part,
     onBlock: (id, length) => {
       const before = bytes;
       bytes += length;
@@ -145,10 +146,10 @@ function told(ui: Ui, source: OpenedSource): OpenedSource {
   const tell = (error: unknown): void => ui.warn(errorText(error));
   return {
     ...source,
-    chains: async () =>
-      (await watched(source.chains(), tell)).map((chain) => watchedChain(chain, tell)),
-    unread: () => watched(source.unread(), tell),
-    chain: (id) => watchedChain(source.chain(id), tell),
+    contents: async () => {
+      const { chains, unread } = await watched(source.contents(), tell);
+      return { chains: chains.map((chain) => watchedChain(chain, tell)), unread };
+    },
   };
 }
 
@@ -164,16 +165,9 @@ async function openToJudge(
     const known = error instanceof SealtailError && error.kind !== "usage";
     if (!known || ["unsafe", "config"].includes(error.kind)) throw error;
     if (error.code === "file-missing") throw error;
-    const fail = (): never => {
+    const contents = async (): Promise<never> => {
       throw error;
     };
-    return {
-      name: place,
-      live: false,
-      chains: async () => fail(),
-      unread: async () => fail(),
-      chain: fail,
-      close: async () => {},
-    };
+    return { name: place, live: false, contents, close: async () => {} };
   }
 }

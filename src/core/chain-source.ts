@@ -47,17 +47,37 @@ export interface ChainSource {
   readonly forks: () => Promise<readonly StoredObject[]>;
   /**
    * What lies there and seems to be an object of the chain, but can't be read as one: a link, a
-   * pipe, a folder; a name in other letters. Each with the reason, for people.
+   * pipe, a folder; a name in other letters. Each with the reason, for people, as unreadList()
+   * makes it.
    */
   readonly unread: () => Promise<readonly string[]>;
+}
+
+/** All that a place holds. Whoever sees the chains sees with them what can't be read. */
+export interface Contents<Chain extends ChainSource = ChainSource> {
+  /** By id. */
+  readonly chains: readonly Chain[];
+  /** What seems to be a chain, but can't be read as one; as unread() of a chain. */
+  readonly unread: readonly string[];
 }
 
 /** A place. */
 export interface VerifiableSource {
   /** For people: where this is. */
   readonly name: string;
-  /** All chains, by id. */
-  readonly chains: () => Promise<readonly ChainSource[]>;
-  /** What seems to be a chain, but can't be read as one. Each with the reason, for people. */
-  readonly unread: () => Promise<readonly string[]>;
+  readonly contents: () => Promise<Contents>;
+}
+
+/** Longer lists say nothing more. */
+const listedMax = 100;
+
+/** The first of a list for people, and how many more there are. */
+export function limited(list: readonly string[]): string[] {
+  const more = list.length - listedMax;
+  return more <= 0 ? [...list] : [...list.slice(0, listedMax), `and ${more} more like these`];
+}
+
+/** What can't be read, in the same order and words whatever place it was found in. */
+export function unreadList(found: Iterable<string>): string[] {
+  return limited([...new Set(found)].sort());
 }

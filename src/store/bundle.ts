@@ -11,11 +11,11 @@
 //
 // Spec: docs/spec/store.md, "Bundle".
 
-import type { ChainSource, StoredObject } from "../core/chain-source.ts";
+import { type ChainSource, type StoredObject, unreadList } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import type { Files, OpenFile } from "../host/files.ts";
-import { ShelfChain } from "./chain-reader.ts";
+import { ShelfStore } from "./chain-reader.ts";
 import {
   type ChainFolder,
   chainFolders,
@@ -27,9 +27,10 @@ import {
   receiptPath,
   unreadChain,
   unreadObject,
+  unreadTop,
 } from "./layout.ts";
-import { noFile, readAll, type Shelf, type ShelfObject } from "./shelf.ts";
-import type { ChainReader, ReadableStore } from "./store.ts";
+import { noFile, readAll, type Shelf, type ShelfChains, type ShelfObject } from "./shelf.ts";
+import type { ReadableStore } from "./store.ts";
 import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock } from "./tar.ts";
 
 /** Objects in a bundle; more than any store of this layout needs for years. */
@@ -98,18 +99,23 @@ export async function openBundle(files: Files, path: string): Promise<Bundle> {
     const { size, kind } = await file.stat();
     if (kind !== "file") throw invalid(path, "it is no plain file");
     const shelf = new BundleShelf(path, file, await readIndex(path, file, size));
-    const reader = (chain: string): ChainReader => new ShelfChain(shelf, chain);
-    return {
-      name: path,
-      chainIds: () => shelf.chainIds(),
-      chains: async () => (await shelf.chainIds()).map(reader),
-      unread: () => shelf.unread(),
-      reader,
-      close: () => file.close(),
-    };
+    return new OpenBundle(shelf, file);
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+class OpenBundle extends ShelfStore implements Bundle {
+  readonly #file: OpenFile;
+
+  constructor(shelf: Shelf, file: OpenFile) {
+    super(shelf);
+    this.#file = file;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
   }
 }
 
@@ -189,6 +195,8 @@ function objectsOf({ chains }: Index, path: string, chain: string): Map<string, 
 // What is no object, and the folders that it lies in.
 function addOther(index: Index, path: string, { path: name, kind }: TarHeader): void {
   const parts = name.split("/");
+  const top = unreadTop({ name: parts[0] ?? "", kind: "dir" });
+  if (top !== undefined) index.unread.set(parts[0] ?? "", { chain: undefined, why: top });
   if (parts[0] !== chainsFolder) return;
   if (parts.length === 1 && kind === "file") throw invalid(path, "it holds a file named chains");
   for (let length = 2; length <= Math.min(parts.length, 4); length += 1) {
@@ -242,8 +250,8 @@ class BundleShelf implements Shelf {
     this.#index = index;
   }
 
-  async chainIds(): Promise<string[]> {
-    return [...this.#index.chains.keys()].sort();
+  async chains(): Promise<ShelfChains> {
+    return { ids: [...this.#index.chains.keys()].sort(), unread: this.#unread(undefined) };
   }
 
   async names(chain: string, folder: ChainFolder): Promise<string[]> {
@@ -255,11 +263,13 @@ class BundleShelf implements Shelf {
       .sort();
   }
 
-  async unread(chain?: string): Promise<string[]> {
-    return [...this.#index.unread.values()]
-      .filter((each) => each.chain === chain)
-      .map(({ why }) => why)
-      .sort();
+  async unread(chain: string): Promise<string[]> {
+    return this.#unread(chain);
+  }
+
+  #unread(chain: string | undefined): string[] {
+    const found = [...this.#index.unread.values()].filter((each) => each.chain === chain);
+    return unreadList(found.map(({ why }) => why));
   }
 
   async open(path: string): Promise<ShelfObject | undefined> {

@@ -6,7 +6,7 @@
 
 import { headLength } from "../core/block.ts";
 import { concat } from "../core/bytes.ts";
-import type { StoredObject } from "../core/chain-source.ts";
+import type { Contents, StoredObject } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { headerOf } from "../core/header.ts";
 import { type FramedHead, framedHeads } from "./head-scan.ts";
@@ -20,12 +20,13 @@ import {
   grantPath,
   headersNumber,
   headersPath,
+  isChainId,
   placeOf,
   rangeOf,
   receiptPath,
 } from "./layout.ts";
 import { piecesOf, readAll, readSmall, type Shelf, type ShelfObject } from "./shelf.ts";
-import type { ChainReader } from "./store.ts";
+import type { ChainReader, ReadableStore } from "./store.ts";
 import { confirmedBy, wholeHeads } from "./whole-end.ts";
 
 /** Longest grant and receipt that are read; core's own limits are tighter or equal. */
@@ -37,6 +38,35 @@ interface Stretch {
   readonly path: string;
   readonly start: number;
   readonly end: number;
+}
+
+/** All that lies on a shelf. */
+export class ShelfStore<Kind extends Shelf = Shelf> implements ReadableStore {
+  protected readonly shelf: Kind;
+
+  constructor(shelf: Kind) {
+    this.shelf = shelf;
+  }
+
+  get name(): string {
+    return this.shelf.name;
+  }
+
+  async chainIds(): Promise<string[]> {
+    return (await this.shelf.chains()).ids;
+  }
+
+  // What a verifier asks for may be called on its own, without the object.
+
+  readonly contents = async (): Promise<Contents<ChainReader>> => {
+    const { ids, unread } = await this.shelf.chains();
+    return { chains: ids.map((id) => this.reader(id)), unread };
+  };
+
+  reader(chain: string): ChainReader {
+    if (!isChainId(chain)) throw new RangeError(`${chain} is no chain id`);
+    return new ShelfChain(this.shelf, chain);
+  }
 }
 
 export class ShelfChain implements ChainReader {

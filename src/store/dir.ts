@@ -11,7 +11,7 @@ import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
-import { ShelfChain } from "./chain-reader.ts";
+import { ShelfStore } from "./chain-reader.ts";
 import { DirChain, makeFolder, modes, type ObjectLimits, objectLimits } from "./dir-chain.ts";
 import { leftoversOf, removeLeftovers } from "./dir-leftovers.ts";
 import { type FoundEnd, findEnd, missingHeaders, tailAt } from "./dir-recovery.ts";
@@ -24,13 +24,11 @@ import {
   forkPath,
   grantPath,
   isAcknowledgementName,
-  isChainId,
   receiptPath,
 } from "./layout.ts";
 import { type ChainPrint, isSame, numbersOf, printOf } from "./print.ts";
 import { DirShelf, readSmall, textNames } from "./shelf.ts";
 import type {
-  ChainReader,
   ChainWriter,
   ForkProof,
   KeptFork,
@@ -43,35 +41,7 @@ import type {
 
 /** A directory store, or a copy of one, to read. */
 export function readDirStore(files: Files, dir: string): ReadableStore {
-  return new ReadableDir(new DirShelf(files, dir));
-}
-
-class ReadableDir implements ReadableStore {
-  protected readonly shelf: DirShelf;
-
-  constructor(shelf: DirShelf) {
-    this.shelf = shelf;
-  }
-
-  get name(): string {
-    return this.shelf.name;
-  }
-
-  chainIds(): Promise<string[]> {
-    return this.shelf.chainIds();
-  }
-
-  // What a verifier asks for may be called on its own, without the object.
-
-  readonly unread = (): Promise<string[]> => this.shelf.unread();
-
-  readonly chains = async (): Promise<ChainReader[]> =>
-    (await this.chainIds()).map((chain) => this.reader(chain));
-
-  reader(chain: string): ChainReader {
-    if (!isChainId(chain)) throw new RangeError(`${chain} is no chain id`);
-    return new ShelfChain(this.shelf, chain);
-  }
+  return new ShelfStore(new DirShelf(files, dir));
 }
 
 /** So many of them are kept. */
@@ -104,7 +74,7 @@ export async function openDirStore(options: DirStoreOptions): Promise<Store> {
   return new DirStore(options, shelf);
 }
 
-class DirStore extends ReadableDir implements Store {
+class DirStore extends ShelfStore<DirShelf> implements Store {
   readonly #options: DirStoreOptions;
   /** Of chains that this process wrote last, and without a failure: no need to search the end. */
   readonly #writers = new Map<string, DirChain>();

@@ -99,8 +99,16 @@ export function placeOf(
   return first === "forks" && forkOf(second) ? { chain, folder: first, name: second } : undefined;
 }
 
+const anyText = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A name, or its bytes, as text. What is not UTF-8 becomes U+FFFD, which no name of ours holds. */
+export function nameText(name: string | Uint8Array): string {
+  return typeof name === "string" ? name : anyText.decode(name);
+}
+
 /** Something that lies in a folder of the store. */
 export interface FolderItem {
+  /** As nameText() shows it: what is not UTF-8 in it is no name of ours. */
   readonly name: string;
   readonly kind: "file" | "dir" | "link" | "other";
 }
@@ -108,6 +116,12 @@ export interface FolderItem {
 /** Why what a folder's link leads to can't be read. */
 export function unreadLink(folder: string): string {
   return `${folder} is ${kindText.link}`;
+}
+
+/** Why what lies in the place itself and seems to be the folder `chains` can't be read as it. */
+export function unreadTop({ name, kind }: FolderItem): string | undefined {
+  if (name === chainsFolder) return kind === "dir" ? undefined : `${name} is ${kindText[kind]}`;
+  return name.toLowerCase() === chainsFolder ? `${name} is not in lower case` : undefined;
 }
 
 /** Why what lies in the folder `chains` and seems to be a chain can't be read as one. */

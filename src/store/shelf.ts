@@ -4,6 +4,7 @@
 // - Below the directory itself no link is followed: neither an object nor a folder lies elsewhere.
 // - An object may grow while it is read, and never shrinks or changes before its end.
 
+import { unreadList } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { errnoOf, joinPath, type Path } from "../host/file-error.ts";
 import type { DirItem, Files } from "../host/files.ts";
@@ -14,10 +15,12 @@ import {
   chainsFolder,
   type FolderItem,
   isChainId,
+  nameText,
   objectBytesMax,
   unreadChain,
   unreadLink,
   unreadObject,
+  unreadTop,
 } from "./layout.ts";
 
 /** An object open for reading. One owner, who closes it. */
@@ -29,14 +32,19 @@ export interface ShelfObject {
   close(): Promise<void>;
 }
 
+export interface ShelfChains {
+  readonly ids: string[];
+  readonly unread: string[];
+}
+
 export interface Shelf {
   readonly name: string;
-  /** Sorted. */
-  chainIds(): Promise<string[]>;
+  /** Ids of all chains, sorted, and what seems to be one and can't be read: why, for people. */
+  chains(): Promise<ShelfChains>;
   /** Names in a chain's folder, sorted. */
   names(chain: string, folder: ChainFolder): Promise<string[]>;
-  /** What seems to be a chain, or an object of `chain`, and can't be read: why, for people. */
-  unread(chain?: string): Promise<string[]>;
+  /** What seems to be an object of `chain` and can't be read: why, for people. */
+  unread(chain: string): Promise<string[]>;
   /** Undefined if there is no such object. */
   open(path: string): Promise<ShelfObject | undefined>;
 }
@@ -124,36 +132,39 @@ export class DirShelf implements Shelf {
     return joinPath(this.#dir, name);
   }
 
-  async chainIds(): Promise<string[]> {
-    return textNames(await this.#list(chainsFolder), "dir").filter(isChainId);
+  async chains(): Promise<ShelfChains> {
+    const [top, items] = [await this.#items(""), await this.#items(chainsFolder)];
+    return {
+      ids: items.flatMap(({ name, kind }) => (kind === "dir" && isChainId(name) ? [name] : [])),
+      unread: unreadList([
+        ...top.flatMap((item) => unreadTop(item) ?? []),
+        ...items.flatMap((item) => unreadChain(item) ?? []),
+      ]),
+    };
   }
 
   async names(chain: string, folder: ChainFolder): Promise<string[]> {
     return textNames(await this.#list(chainPath(chain, folder)), "file");
   }
 
-  async unread(chain?: string): Promise<string[]> {
-    const linked = await this.linkedPart(chain === undefined ? chainsFolder : chainPath(chain));
+  async unread(chain: string): Promise<string[]> {
+    const linked = await this.linkedPart(chainPath(chain));
     if (linked !== undefined) return [unreadLink(linked)];
-    if (chain === undefined) {
-      return (await this.#items(chainsFolder)).flatMap((item) => unreadChain(item) ?? []);
-    }
     const found: string[] = [];
     for (const folder of chainFolders) {
       const items = await this.#items(chainPath(chain, folder));
       found.push(...items.flatMap((item) => unreadObject(chain, folder, item) ?? []));
     }
-    return found;
+    return unreadList(found);
   }
 
-  // Names that are no text are none of ours in any letters.
   async #items(folder: string): Promise<FolderItem[]> {
-    const found = await this.#list(folder);
-    return found.flatMap(({ name, kind }) => (typeof name === "string" ? [{ name, kind }] : []));
+    return (await this.#list(folder)).map(({ name, kind }) => ({ name: nameText(name), kind }));
   }
 
-  // unread() names what is a link.
+  // chains() and unread() name what is a link.
   async #list(folder: string): Promise<readonly DirItem[]> {
+    if (folder === "") return (await this.#files.list(this.#dir)) ?? [];
     if ((await this.linkedPart(folder)) !== undefined) return [];
     return (await this.#files.list(this.path(folder))) ?? [];
   }

@@ -8,7 +8,13 @@
 //
 // Format: docs/spec/store.md.
 
-import type { ChainSource, Pieces, StoredObject, VerifiableSource } from "../core/chain-source.ts";
+import type {
+  ChainSource,
+  Contents,
+  Pieces,
+  StoredObject,
+  VerifiableSource,
+} from "../core/chain-source.ts";
 import type { ChainPrint } from "./print.ts";
 
 export type { ChainPrint };
@@ -63,8 +69,7 @@ export interface ChainReader extends ChainSource {
 export interface ReadableStore extends VerifiableSource {
   /** Ids of all chains, sorted. A chain is listed as soon as its grant is being written. */
   readonly chainIds: () => Promise<string[]>;
-  /** All chains, by id. */
-  readonly chains: () => Promise<readonly ChainReader[]>;
+  readonly contents: () => Promise<Contents<ChainReader>>;
   /** A chain to read; it need not exist: then it has no grant and no blocks. */
   readonly reader: (chain: string) => ChainReader;
 }

@@ -8,6 +8,7 @@
 
 import { utf8 } from "../core/bytes.ts";
 import { Fault } from "../core/fault.ts";
+import { nameText } from "./layout.ts";
 
 export const tarBlock = 512;
 
@@ -100,9 +101,10 @@ function latin1(block: Uint8Array, [at, length]: readonly [number, number]): str
   return String.fromCharCode(...block.subarray(at, at + length));
 }
 
-function text(block: Uint8Array, where: readonly [number, number]): string {
-  const [whole = ""] = latin1(block, where).split("\0", 1);
-  return whole;
+function text(block: Uint8Array, [at, length]: readonly [number, number]): string {
+  const whole = block.subarray(at, at + length);
+  const end = whole.indexOf(0);
+  return nameText(end < 0 ? whole : whole.subarray(0, end));
 }
 
 function octal(block: Uint8Array, where: readonly [number, number]): number {

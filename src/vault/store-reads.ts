@@ -1,27 +1,27 @@
 // Answers those who judge the store itself: its objects by name, byte for byte, damage and all.
 //
 // - Nothing is judged, mended or left out here, and nothing waits for a chain's head: what a
-//   directory shows to an auditor, this shows to one who is elsewhere. Only the receipt may be
-//   newer than the stored one.
+//   directory shows to an auditor, this shows to one who is elsewhere. A receipt that is still to
+//   be written is written before it is asked for.
 // - Names come sorted, in pages; what seems to be an object and can't be read is named, too.
 //
 // Reference: docs/reference/http.md, "The store as it is".
 
-import type { Pieces } from "../core/chain-source.ts";
+import { SealtailError } from "../core/errors.ts";
 import { chainPath, receiptPath } from "../store/layout.ts";
 import type { ChainReader, ReadableStore } from "../store/store.ts";
 import { type ApiRequest, maxSafe } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
 import { json, raw } from "./reads.ts";
+import type { ReceiptKeeper } from "./receipts.ts";
 
 export interface StoreReadsOptions {
   readonly store: ReadableStore;
-  /** A receipt that may be newer than the stored one. */
-  readonly newestReceipt: (chain: string) => Promise<Uint8Array | undefined>;
+  /** Writes the receipts that are given and not stored yet. */
+  readonly keeper: Pick<ReceiptKeeper, "keep">;
 }
 
 const namesMax = 10_000;
-const unreadMax = 100;
 
 export class StoreReads {
   readonly #options: StoreReadsOptions;
@@ -31,11 +31,10 @@ export class StoreReads {
   }
 
   readonly chains = async ({ given }: ApiRequest): Promise<Response> => {
-    const { store } = this.#options;
     const { after, limit } = pageOf(given);
-    const names = await store.chainIds();
-    const unread = after === "" ? await store.unread() : [];
-    return json({ ...page("chains", names, after, limit), ...unreadIn(unread) });
+    const { chains, unread } = await this.#options.store.contents();
+    const names = chains.map(({ id }) => id);
+    return json({ ...page("chains", names, after, limit), unread: after === "" ? unread : [] });
   };
 
   readonly objects = async ({ given }: ApiRequest): Promise<Response> => {
@@ -45,15 +44,14 @@ export class StoreReads {
     const start = chainPath(chain.id).length + 1;
     const names = lists.flat().map(({ name }) => name.slice(start));
     const unread = after === "" ? await chain.unread() : [];
-    return json({ ...page("objects", names.sort(), after, limit), ...unreadIn(unread) });
+    return json({ ...page("objects", names.sort(), after, limit), unread });
   };
 
   readonly object = async ({ given }: ApiRequest): Promise<Response> => {
     const chain = this.#chain(given.text("chain") as string);
     const name = `${chainPath(chain.id)}/${given.text("name") ?? ""}`;
-    const asked = name === receiptPath(chain.id);
-    const held = asked ? await this.#options.newestReceipt(chain.id) : undefined;
-    const object = held === undefined ? await chain.object(name) : inMemory(held);
+    if (name === receiptPath(chain.id)) await this.#settle(chain.id);
+    const object = await chain.object(name);
     if (object === undefined) throw new Problem("not-found", "there is no such object");
     const start = given.integer("from") ?? 0;
     const limit = given.integer("limit") ?? maxSafe;
@@ -61,6 +59,15 @@ export class StoreReads {
     const end = Math.max(start, Math.min(size, start + limit));
     return raw(object.open({ start, end }), { "sealtail-size": String(size) });
   };
+
+  // Where it can't be written, what is stored is the older one, here as in the directory.
+  async #settle(chain: string): Promise<void> {
+    try {
+      await this.#options.keeper.keep(chain);
+    } catch (error) {
+      if (!(error instanceof SealtailError)) throw error;
+    }
+  }
 
   #chain(id: string): ChainReader {
     return this.#options.store.reader(id);
@@ -75,22 +82,4 @@ function page(what: string, names: readonly string[], after: string, limit: numb
   const rest = names.filter((name) => name > after);
   const shown = rest.slice(0, limit);
   return { [what]: shown, ...(rest.length > limit ? { next: shown.at(-1) } : {}) };
-}
-
-function unreadIn(unread: readonly string[]): object {
-  const more = unread.length - unreadMax;
-  const shown = unread.slice(0, unreadMax);
-  return { unread: more > 0 ? [...shown, `and ${more} more like these`] : shown };
-}
-
-function inMemory(bytes: Uint8Array): {
-  size: () => Promise<number>;
-  open: (range: { start: number; end: number }) => Pieces;
-} {
-  return {
-    size: async () => bytes.length,
-    open: async function* ({ start, end }) {
-      yield bytes.subarray(start, end);
-    },
-  };
 }

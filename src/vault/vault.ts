@@ -287,8 +287,7 @@ class Vault implements RunningVault {
       ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
       ...{ observer: metrics, watch, leftovers, onUnsafe: this.#fail },
     });
-    const newestReceipt = reads.newestReceipt.bind(reads);
-    const storeReads = new StoreReads({ store, newestReceipt });
+    const storeReads = new StoreReads({ store, keeper });
     const table = endpoints(
       { intake, reads, storeReads, acknowledgements, clock },
       this.#deps.version,

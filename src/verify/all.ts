@@ -7,19 +7,26 @@
 //
 // Spec: docs/spec/verification.md.
 
-import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
+import {
+  type ChainSource,
+  type Contents,
+  limited,
+  type VerifiableSource,
+} from "../core/chain-source.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Finding, finding, type Verdict, verdictOf, worse } from "./finding.ts";
 import { FoundList } from "./found-list.ts";
 import { judgePositions, judgePredecessor, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
 import { ask, Unreadable } from "./unreadable.ts";
-import { limited, type VerifyOptions, verifyChain } from "./verify.ts";
+import { neverBegan, type VerifyOptions, verifyChain } from "./verify.ts";
 
 export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" | "positionsRoom"> {
   readonly report?: (finding: Finding) => void;
   /** Ids of the chains to verify; without it, all. */
   readonly only?: ReadonlySet<string>;
+  /** What of the place may belong to `only`, and nobody can tell: then nothing is VALID. */
+  readonly doubts?: readonly string[];
   /** Findings of one code that are kept of a chain; 1,000 unless told otherwise. */
   readonly keptPerCode?: number;
   /** Findings of all chains together that are kept; 20,000 unless told otherwise. */
@@ -55,18 +62,21 @@ export async function verifySource(
     found.add(each);
     options.report?.(each);
   };
-  const listed = await chainsOf(source, unchecked);
-  const strange = listed === undefined ? [] : await unreadOf(source, unchecked);
-  const chains = (listed ?? []).filter(({ id }) => options.only?.has(id) ?? true);
-  const whole = listed !== undefined && chains.length === listed.length;
+  const listed = await contentsOf(source, unchecked);
+  const { only, doubts = only === undefined ? listed.unread : [] } = options;
+  for (const each of [...listed.unread, ...limited(doubts)]) unchecked.add(each);
+  const chains = listed.chains.filter(({ id }) => only?.has(id) ?? true);
   const { walked, leftovers } = await walkAll(chains, options, report);
   for (const each of limited(leftovers)) unchecked.add(each);
-  const reports = judgeTogether(options, walked, whole, report, (what) => unchecked.add(what));
+  const held = await heldOf(listed, walked, options);
+  if (chains.length < listed.chains.length) {
+    unchecked.add("how often grants were used: not all chains were verified");
+  }
+  const reports = judgeTogether(options, walked, held, report, (what) => unchecked.add(what));
   if (found.leftOut > 0) unchecked.add(`${found.leftOut} more findings are counted, not listed`);
   // What belongs to no chain that is there counts for the whole only.
   const verdict = found.counts.has("CHAIN_MISSING") ? "INCOMPLETE" : "VALID";
-  const complete = strange.length === 0 || options.only !== undefined;
-  const judged = listed !== undefined && reports.length > 0 && complete;
+  const judged = reports.length > 0 && doubts.length === 0;
   return {
     source: source.name,
     verdict: [verdict, judged ? "VALID" : "INDETERMINATE", ...reports.map((each) => each.verdict)]
@@ -81,30 +91,31 @@ export async function verifySource(
   };
 }
 
-async function chainsOf(
-  source: VerifiableSource,
-  unchecked: Set<string>,
-): Promise<readonly ChainSource[] | undefined> {
+async function contentsOf(source: VerifiableSource, unchecked: Set<string>): Promise<Contents> {
   try {
-    return await ask("the list of chains", source.chains);
+    return await ask("the list of chains", source.contents);
   } catch (caught) {
     if (!(caught instanceof Unreadable)) throw caught;
     unchecked.add(caught.message);
-    return undefined;
+    return { chains: [], unread: [] };
   }
 }
 
-// What lies there and can't be read might be anything: it is named, whatever else was found.
-async function unreadOf(source: VerifiableSource, unchecked: Set<string>): Promise<string[]> {
-  let found: string[];
-  try {
-    found = limited(await ask("the list of what is no chain", source.unread));
-  } catch (caught) {
-    if (!(caught instanceof Unreadable)) throw caught;
-    found = [caught.message];
+/** Ids of the chains that the place holds, walked or not; but for those that never began. */
+async function heldOf(
+  { chains }: Contents,
+  walked: readonly ChainReport[],
+  options: SourceOptions,
+): Promise<ReadonlySet<string>> {
+  const held = new Set(chains.map(({ id }) => id));
+  const known = new Set(walked.map(({ chain }) => chain));
+  // What never began is looked for only among those that somebody goes on for.
+  const named = new Set(walked.map(({ predecessor }) => predecessor?.record.chain));
+  for (const chain of chains) {
+    if (known.has(chain.id) || !named.has(chain.id)) continue;
+    if (await neverBegan(chain, options)) held.delete(chain.id);
   }
-  for (const each of found) unchecked.add(each);
-  return found;
+  return held;
 }
 
 async function walkAll(
@@ -112,7 +123,7 @@ async function walkAll(
   options: SourceOptions,
   report: (finding: Finding) => void,
 ): Promise<{ walked: ChainReport[]; leftovers: string[] }> {
-  const { only: _, keptPerCode: __, keptMax: ___, onChain, ...each } = options;
+  const { only: _, doubts: __, keptPerCode: ___, keptMax: ____, onChain, ...each } = options;
   const wanted = await wantedRoots(options.suite, chains);
   const positionsRoom = { left: positionsMax };
   const walked: ChainReport[] = [];
@@ -137,17 +148,16 @@ async function walkAll(
 function judgeTogether(
   options: SourceOptions,
   walked: readonly ChainReport[],
-  whole: boolean,
+  held: ReadonlySet<string>,
   report: (finding: Finding) => void,
   unchecked: (what: string) => void,
 ): ChainReport[] {
   const byId = new Map(walked.map((each) => [each.chain, each]));
-  if (!whole) unchecked("how often grants were used: not all chains were verified");
   for (const { chain, unread } of walked) {
     for (const each of unread) unchecked(each.includes(chain) ? each : `chain ${chain}: ${each}`);
   }
   const found = [
-    ...walked.map((each) => judgePredecessor(each, byId, whole, unchecked)),
+    ...walked.map((each) => judgePredecessor(each, byId, held, unchecked)),
     ...walked.map((each) => judgePositions(options.suite, each, byId, unchecked)),
     ...grantUses(walked),
   ].filter((each) => each !== undefined);

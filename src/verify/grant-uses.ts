@@ -33,7 +33,7 @@ export async function reusedGrants(
   // Without a root key nobody says whose grants these are.
   if (options.roots.length === 0) return found;
   const uses = new Map<string, Use[]>();
-  for (const chain of await place.chains()) {
+  for (const chain of (await place.contents()).chains) {
     const use = await useOf(chain, options);
     if (use === undefined) continue;
     for (const by of use.by) {

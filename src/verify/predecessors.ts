@@ -105,18 +105,18 @@ function predecessorIn(raw: Uint8Array): PredecessorRecord | undefined {
   return undefined;
 }
 
-/** Judges the predecessor that a chain names. `whole`: every chain of the source was verified. */
+/** Judges the predecessor that a chain names. `held`: ids of all chains that the place holds. */
 export function judgePredecessor(
   report: ChainReport,
   all: ReadonlyMap<string, ChainReport>,
-  whole: boolean,
+  held: ReadonlySet<string>,
   unchecked: (what: string) => void,
 ): Finding | undefined {
   if (report.predecessor === undefined) return undefined;
   const { record, seq } = report.predecessor;
   const old = all.get(record.chain);
   if (old === undefined) {
-    if (whole) {
+    if (!held.has(record.chain)) {
       const message = `chain is not there; chain ${report.chain} goes on for it`;
       return finding("CHAIN_MISSING", message, { chain: record.chain });
     }

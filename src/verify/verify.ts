@@ -87,6 +87,19 @@ export async function* walkChain(
   return verification.summary();
 }
 
+/** Whether nothing says that the chain ever began: it is none of its place's. */
+export async function neverBegan(
+  chain: ChainSource,
+  { suite, roots, vaults }: Pick<VerifyOptions, "suite" | "roots" | "vaults">,
+): Promise<boolean> {
+  const quiet = { suite, roots, vaults, headersOnly: true, report: () => {} };
+  const blocks = walkChain(chain, quiet);
+  const first = await blocks.next();
+  if (first.done === true) return first.value.leftover;
+  await blocks.return(undefined as never);
+  return false;
+}
+
 // The steps of one chain, so that what was seen is kept when its source fails midway.
 class ChainVerification {
   readonly #chain: ChainSource;
@@ -108,7 +121,7 @@ class ChainVerification {
   async *run(): AsyncGenerator<WalkedBlock, void, undefined> {
     const { suite, roots, vaults, at } = this.#options;
     // First: it names what the others fail at.
-    this.#unread.push(...limited(await ask("the list of objects", this.#chain.unread)));
+    this.#unread.push(...(await ask("the list of objects", this.#chain.unread)));
     const receipt = await ask("the newest receipt", this.#chain.receipt);
     const bytes = await ask("the grant", this.#chain.grant);
     if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
@@ -218,15 +231,6 @@ class ChainVerification {
       ...(onPayload === undefined ? {} : { onPayload }),
     });
   }
-}
-
-/** Longer lists say nothing more. */
-const unreadMax = 100;
-
-/** The first of a list, and how many more there are. */
-export function limited(list: readonly string[]): string[] {
-  const more = list.length - unreadMax;
-  return more <= 0 ? [...list] : [...list.slice(0, unreadMax), `and ${more} more like these`];
 }
 
 // A torn tail is no block: it leaves no trace in a walk.

@@ -25,7 +25,8 @@ function made(blocks: number, label = "payments"): ChainBuilder {
 }
 
 async function placeOf(chain: ChainBuilder, options: StoreOptions = {}): Promise<ChainSource> {
-  const [only] = await memorySource(storeChain(new Map(), chain, options)).chains();
+  const place = memorySource(storeChain(new Map(), chain, options));
+  const [only] = (await place.contents()).chains;
   return only as ChainSource;
 }
 
@@ -160,7 +161,7 @@ test("of other chains whose grant is another nothing but the grants is read", as
   const place = memorySource(files);
   const read: string[] = [];
   const watched = async (): Promise<ChainSource[]> =>
-    (await place.chains()).map((chain) => ({
+    (await place.contents()).chains.map((chain) => ({
       ...chain,
       receipt: async () => assert.fail("receipt"),
       blocks: async () => assert.fail("blocks"),
@@ -171,7 +172,11 @@ test("of other chains whose grant is another nothing but the grants is read", as
     }));
   const keys = { roots: [testRoot.key], vaults: [testVault.keys] };
   const name = chains[0]?.name as string;
-  const found = await reusedGrants({ ...place, chains: watched }, [name], { suite, ...keys });
+  const found = await reusedGrants(
+    { name: "watched", contents: async () => ({ chains: await watched(), unread: [] }) },
+    [name],
+    { suite, ...keys },
+  );
   assert.deepEqual([found.size, read.length], [0, 2]);
 });
 

@@ -84,7 +84,7 @@ async function receipted(rig: Rig): Promise<number> {
 
 async function storedBlocks(rig: Rig): Promise<number> {
   const store = readDirStore(systemFiles, rig.storeDir);
-  const [chain] = await store.chains();
+  const [chain] = (await store.contents()).chains;
   return chain === undefined ? 0 : (await chain.newest()).size;
 }
 

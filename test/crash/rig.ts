@@ -331,7 +331,7 @@ ${this.#agentYaml || "seal: { max_age: 50ms }"}
     const reports: ChainReport[] = [];
     const bytes = new Map<string, Uint8Array[]>();
     const gaps: Sealed["gaps"] = [];
-    for (const chain of await source.chains()) {
+    for (const chain of (await source.contents()).chains) {
       const names = new Map<string, string>();
       reports.push(
         await verifyChain(chain, {

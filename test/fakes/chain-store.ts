@@ -77,8 +77,10 @@ export function memorySource(files: StoreFiles, pieceLength = 65_536): Verifiabl
   const ids = [...new Set([...files.keys()].map((name) => name.split("/")[1] as string))].sort();
   return {
     name: "memory",
-    chains: async () => ids.map((id) => memoryChain(files, id, pieceLength)),
-    unread: async () => [],
+    contents: async () => ({
+      chains: ids.map((id) => memoryChain(files, id, pieceLength)),
+      unread: [],
+    }),
   };
 }
 

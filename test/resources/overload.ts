@@ -66,7 +66,7 @@ export async function writeSlowly(site: Site, count: number, signal: AbortSignal
  */
 export async function waits(site: Site): Promise<number[]> {
   const blocks: { firstSeq: number; time: number }[] = [];
-  for (const chain of await readDirStore(files, site.rig.storeDir).chains()) {
+  for (const chain of (await readDirStore(files, site.rig.storeDir).contents()).chains) {
     for (const object of await chain.blocks()) {
       for await (const { header } of wholeBlocks(object.open())) {
         blocks.push({ firstSeq: header.firstSeq, time: header.time / 1000 });

@@ -109,7 +109,7 @@ export class Site {
     const { rig } = this;
     const names = new Map<string, string>();
     const worse: string[] = [];
-    for (const chain of await readDirStore(files, rig.storeDir).chains()) {
+    for (const chain of (await readDirStore(files, rig.storeDir).contents()).chains) {
       await verifyChain(chain, {
         suite,
         roots: [rig.root],

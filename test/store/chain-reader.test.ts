@@ -13,7 +13,7 @@ test("a head of a range that has its headers object costs the reading of that he
   let read = 0;
   const shelf: Shelf = {
     name: "counting",
-    chainIds: async () => [chain],
+    chains: async () => ({ ids: [chain], unread: [] }),
     names: async () => [],
     unread: async () => [],
     open: async (path) => {

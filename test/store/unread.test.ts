@@ -2,10 +2,20 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
+import { remoteSource } from "../../src/cli/remote-source.ts";
 import { systemFiles } from "../../src/host/files.ts";
 import { openBundle } from "../../src/store/bundle.ts";
 import { readDirStore } from "../../src/store/dir.ts";
@@ -13,6 +23,7 @@ import type { SourceReport } from "../../src/verify/all.ts";
 import { CommandDir } from "../cli/command.ts";
 import { ChainBuilder } from "../fakes/chain-builder.ts";
 import { type StoreFiles, storeChain } from "../fakes/chain-store.ts";
+import { Rig } from "../vault/rig.ts";
 import { judge } from "../verify/judging.ts";
 
 const made: string[] = [];
@@ -148,6 +159,17 @@ describe("a directory store", () => {
     }
   });
 
+  test("says so where names are no text, or seem to be that of the folder of all chains", async () => {
+    const dir = await stored();
+    await mkdir(join(dir, "chains", b.name, "forks"));
+    await writeFile(raw(join(dir, "chains", b.name, "forks/"), [0xff]), "");
+    await saysSo(dir, `chains/${b.name}/forks/\ufffd is not named as a fork's proof is`);
+    const other = await stored();
+    await mkdir(join(other, "Chains"));
+    const { verdict, unchecked } = await judged(other);
+    assert.deepEqual([verdict, unchecked[0]], ["INDETERMINATE", "Chains is not in lower case"]);
+  });
+
   test("says that an object is longer than any may be, and does not read for ever", async () => {
     const dir = await stored();
     const name = `chains/${b.name}/00000000000000ff.blocks`;
@@ -188,49 +210,88 @@ test("a chain is not exported without what can't be read of it", async () => {
   assert.match(judged.out, new RegExp(`not checked +${name} is a folder`));
 });
 
-describe("a bundle", () => {
-  test("packed from a folder is judged as the folder is, whatever lies in an object's place", async () => {
-    const base = `chains/${b.name}`;
-    const cases: readonly [string, (path: string) => unknown][] = [
-      [`${base}/00000000000000ff.blocks`, (path) => mkdir(path)],
-      [
-        `${base}/00000000000000ff.blocks`,
-        async (path) => {
-          await mkdir(path);
-          await writeFile(join(path, "x"), "x");
-        },
-      ],
-      [`${base}/grant`, folderInstead],
-      [`${base}/receipt`, folderInstead],
-      [`${base}/headers`, (path) => writeFile(path, "")],
-      [
-        `${base}/forks/${"0".repeat(16)}-${"a".repeat(64)}`,
-        (path) => mkdir(path, { recursive: true }),
-      ],
-      [`chains/${"c".repeat(64)}`, (path) => mkdir(path)],
-      [`chains/${"c".repeat(64)}`, (path) => writeFile(path, "")],
-      [`chains/${"C".repeat(64)}`, (path) => mkdir(path)],
-      ["chains/note.txt", (path) => writeFile(path, "")],
-      [`${base}/00000000000000FF.blocks`, (path) => writeFile(path, "")],
-      [`${base}/Headers/${"0".repeat(16)}`, withFolder],
-      [`${base}/forks/${"0".repeat(16)}-${"A".repeat(64)}`, withFolder],
-      [`${base}/forks/notes`, withFolder],
-    ];
+/** What is named below `dir`; a name may be bytes. */
+function raw(...parts: (string | readonly number[])[]): Buffer {
+  return Buffer.concat(parts.map((part) => Buffer.from(part as string)));
+}
+
+describe("a bundle, and a vault", () => {
+  const base = `chains/${b.name}`;
+  const cases: readonly [string, (path: string) => unknown][] = [
+    [`${base}/00000000000000ff.blocks`, (path) => mkdir(path)],
+    [
+      `${base}/00000000000000ff.blocks`,
+      async (path) => {
+        await mkdir(path);
+        await writeFile(join(path, "x"), "x");
+      },
+    ],
+    [`${base}/grant`, folderInstead],
+    [`${base}/receipt`, folderInstead],
+    [`${base}/headers`, (path) => writeFile(path, "")],
+    [
+      `${base}/forks/${"0".repeat(16)}-${"a".repeat(64)}`,
+      (path) => mkdir(path, { recursive: true }),
+    ],
+    [`chains/${"c".repeat(64)}`, (path) => mkdir(path)],
+    [`chains/${"c".repeat(64)}`, (path) => writeFile(path, "")],
+    [`chains/${"C".repeat(64)}`, (path) => mkdir(path)],
+    ["chains/note.txt", (path) => writeFile(path, "")],
+    ["Chains", (path) => mkdir(path)],
+    ["CHAINS/notes", (path) => mkdir(path, { recursive: true })],
+    [`${base}/00000000000000FF.blocks`, (path) => writeFile(path, "")],
+    [`${base}/00000000000000ff.bloc\u212as`, (path) => writeFile(path, "")],
+    [`${base}/Headers/${"0".repeat(16)}`, withFolder],
+    [`${base}/forks/${"0".repeat(16)}-${"A".repeat(64)}`, withFolder],
+    [`${base}/forks/notes`, withFolder],
+    [`${base}/forks/\u00e9`, withFolder],
+    [
+      `${base}/forks`,
+      async (path) => {
+        await mkdir(path);
+        await writeFile(raw(path, "/", [0xff, 0xfe]), "");
+      },
+    ],
+    [base, (path) => writeFile(raw(path, "/", [0xff, 0xfe]), "")],
+    ["chains", (path) => mkdir(raw(path, "/", [0xff, 0xfe]))],
+    [
+      base,
+      async (path) => {
+        for (let at = 100; at < 300; at += 1) {
+          await mkdir(join(path, `${at.toString(16).padStart(16, "0")}.blocks`));
+        }
+        await writeFile(join(path, "headers"), "");
+        await withFolder(join(path, "forks/notes"));
+      },
+    ],
+    [
+      "chains",
+      async (path) => {
+        for (let at = 0; at < 200; at += 1) {
+          await writeFile(join(path, at.toString(16).padStart(64, "0")), "");
+        }
+      },
+    ],
+  ];
+  const said = ({ verdict, counts, unchecked }: SourceReport) => ({ verdict, counts, unchecked });
+
+  test("say of a folder what it says itself, whatever lies in an object's place", async () => {
+    await using rig = await Rig.start();
     for (const [name, make] of cases) {
       const dir = await stored();
       await make(join(dir, name));
-      const near = await judged(dir);
+      const near = said(await judged(dir));
       const tar = join(dir, "bundle.tar");
-      spawnSync("tar", ["--format=ustar", "-C", dir, "-cf", tar, "chains"]);
+      const top = (await readdir(dir)).filter((each) => each.toLowerCase() === "chains");
+      spawnSync("tar", ["--format=ustar", "-C", dir, "-cf", tar, ...top]);
       const bundle = await openBundle(systemFiles, tar);
-      const packed = await judge(bundle);
+      assert.deepEqual(said(await judge(bundle)), near, name);
       await bundle.close();
-      const said = ({ verdict, counts, unchecked }: SourceReport) => ({
-        verdict,
-        counts,
-        unchecked,
-      });
-      assert.deepEqual(said(packed), said(near), name);
+      await rm(rig.store, { recursive: true, force: true });
+      assert.equal(spawnSync("cp", ["-r", dir, rig.store]).status, 0);
+      const vault = await remoteSource(rig.vault.url, undefined);
+      assert.deepEqual(said(await judge(vault)), near, name);
+      await vault.close();
     }
   });
 });

@@ -263,9 +263,11 @@ describe("a source that can't be read", () => {
   function failing(change: Partial<ChainSource>): VerifiableSource {
     const source = memorySource(good);
     return {
-      ...source,
       name: "failing",
-      chains: async () => (await source.chains()).map((each) => ({ ...each, ...change })),
+      contents: async () => {
+        const { chains, unread } = await source.contents();
+        return { chains: chains.map((each) => ({ ...each, ...change })), unread };
+      },
     };
   }
 
@@ -283,7 +285,7 @@ describe("a source that can't be read", () => {
 
   test("is INDETERMINATE when an object breaks off, and says what was seen", async () => {
     const source = memorySource(good);
-    const [first] = await source.chains();
+    const [first] = (await source.contents()).chains;
     const objects = await (first as ChainSource).blocks();
     let closed = 0;
     async function* broken(): AsyncGenerator<Uint8Array> {
@@ -305,11 +307,7 @@ describe("a source that can't be read", () => {
   });
 
   test("is INDETERMINATE when its chains can't be listed", async () => {
-    const { verdict, chains, unchecked } = await judge({
-      name: "failing",
-      chains: fail,
-      unread: fail,
-    });
+    const { verdict, chains, unchecked } = await judge({ name: "failing", contents: fail });
     assert.equal(verdict, "INDETERMINATE");
     assert.deepEqual(chains, []);
     assert.deepEqual(unchecked[0], "the list of chains could not be read");

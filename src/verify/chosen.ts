@@ -1,0 +1,79 @@
+// Which chains of a place a word names, and what else of the place may belong to them.
+//
+// - A word is a chain's id, the beginning of one, or a subject. Without a word it is everything.
+// - Only a grant that a given root key signed says whose a chain is. Where no root key was given,
+//   grants are taken at their word, and whoever asks says that nobody judged them.
+// - What may belong to the chosen chains and can't be told is a doubt: whoever reads the chosen
+//   chains says so, or reads nothing.
+//
+// Spec: docs/spec/verification.md, "A part of a place".
+
+import type { ChainSource, Contents } from "../core/chain-source.ts";
+import { Fault } from "../core/fault.ts";
+import { checkGrantRoots, parseGrant } from "../core/grant.ts";
+import { ask, Unreadable } from "./unreadable.ts";
+import { neverBegan, type VerifyOptions } from "./verify.ts";
+
+export type ChosenBy = Pick<VerifyOptions, "suite" | "roots" | "vaults">;
+
+export interface Chosen {
+  readonly chains: readonly ChainSource[];
+  /** What else may belong to them, each with why nobody can tell. */
+  readonly doubts: readonly string[];
+  /** Ids of the chains that are of another subject, as their grants say. */
+  readonly others: readonly string[];
+}
+
+/** Never throws for what can't be read. */
+export async function chosenOf(
+  { chains, unread }: Contents,
+  word: string | undefined,
+  by: ChosenBy,
+): Promise<Chosen> {
+  if (word === undefined) return { chains, doubts: unread, others: [] };
+  const byId = /^[0-9a-f]{6,64}$/.test(word) ? chains.filter(({ id }) => id.startsWith(word)) : [];
+  if (byId.length === 0) return await ofSubject({ chains, unread }, word, by);
+  return { chains: byId, doubts: unread.filter((each) => mayBegin(each, word)), others: [] };
+}
+
+// What can't be read is named by its path, or stands for more than is named.
+function mayBegin(unread: string, digits: string): boolean {
+  const id = /^chains\/([0-9a-f]{64}) /i.exec(unread)?.[1];
+  return id === undefined || id.toLowerCase().startsWith(digits);
+}
+
+async function ofSubject(
+  { chains, unread }: Contents,
+  word: string,
+  by: ChosenBy,
+): Promise<Chosen> {
+  const [found, doubts, others]: [ChainSource[], string[], string[]] = [[], [...unread], []];
+  for (const chain of chains) {
+    const { claimed, why } = await subjectOf(chain, by);
+    if (claimed === word) found.push(chain);
+    else if (why === undefined) others.push(chain.id);
+    else if (!(await neverBegan(chain, by))) {
+      doubts.push(`chain ${chain.id} may be of ${word}: ${why}`);
+    }
+  }
+  return { chains: found, doubts, others };
+}
+
+/** The subject that a chain's grant claims, and why that does not count. */
+async function subjectOf(
+  chain: ChainSource,
+  { suite, roots }: ChosenBy,
+): Promise<{ readonly claimed?: string; readonly why?: string }> {
+  let claimed: string | undefined;
+  try {
+    const bytes = await ask("its grant", chain.grant);
+    if (bytes === undefined) return { why: "no grant is stored with it" };
+    const grant = parseGrant(suite, bytes);
+    claimed = grant.subject;
+    if (roots.length > 0) checkGrantRoots(suite, grant, roots);
+    return { claimed };
+  } catch (caught) {
+    if (!(caught instanceof Fault || caught instanceof Unreadable)) throw caught;
+    return { ...(claimed === undefined ? {} : { claimed }), why: caught.message };
+  }
+}
