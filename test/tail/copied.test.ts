@@ -235,7 +235,8 @@ test("another content that was seen after the copy was made, and cut as well, is
 async function cutBeforeRead(): Promise<{ files: FakeFiles; reader: Reader }> {
   const { files, reader } = await following("one\n");
   files.append(log, "two\nthree\n");
-  await reader.tail.wait(3_000);
+  // Read next, before the next poll.
+  await reader.tail.wait(3_100);
   files.put(`${log}.1`, files.bytes(log));
   files.put(log, "between\n");
   return { files, reader };
@@ -268,9 +269,10 @@ test("another content that was not shorter than what was read, and was cut durin
       if (call === "read") reads += 1;
       if (reads === nth) cutAgain(files);
     };
+    await reader.pull();
     await reader.pullFor(3_000);
     const isLost = seen && !reader.lines().includes("between");
-    assert.equal(reader.said()[1], isLost ? "gap truncated" : "end restarted", `read ${nth}`);
+    assert.equal(reader.said().includes("gap truncated"), isLost, `read ${nth}`);
   }
 });
 
