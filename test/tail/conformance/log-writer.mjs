@@ -27,8 +27,19 @@ const timer = setInterval(() => {
   }
 }, 2);
 
+// Each rotation sends it for all logs. Who made a file that logrotate is about to make would have it
+// set aside, as a `.backup` that no pattern means: until then the old one is written to.
+const reopen = (log) => {
+  try {
+    const fd = fs.openSync(log.path, fs.constants.O_WRONLY | fs.constants.O_APPEND);
+    fs.closeSync(log.fd);
+    log.fd = fd;
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+  }
+};
 process.on("SIGHUP", () => {
-  for (const log of logs) if (log.mode === "hold") open(log);
+  for (const log of logs) if (log.mode === "hold") reopen(log);
 });
 process.on("SIGTERM", () => {
   clearInterval(timer);
