@@ -23,15 +23,22 @@ interface Ways {
   leadsTo(path: BytePath, file: OpenFile, info: FileInfo): Promise<boolean>;
 }
 
+interface Others {
+  /** The path of a file that was to be opened leads to this one. */
+  meetInPlace(follow: Follow, info: FileInfo): Promise<void>;
+}
+
 export class OpenFiles {
   readonly #files: Files;
   #max: number;
   readonly #open = new Set<Follow>();
   readonly #ways: Ways;
+  readonly #others: Others;
 
-  constructor(files: Files, max: number, ways: Ways) {
+  constructor(files: Files, max: number, ways: Ways, others: Others) {
     this.#files = files;
     this.#ways = ways;
+    this.#others = others;
     this.#max = max;
   }
 
@@ -70,7 +77,10 @@ export class OpenFiles {
     let taken = false;
     try {
       const info = await handle.stat();
-      if (!isSame(follow.info, info)) return "moved";
+      if (!isSame(follow.info, info)) {
+        await this.#others.meetInPlace(follow, info);
+        return "moved";
+      }
       if (!(await this.#ways.leadsTo(follow.path, handle, info))) return "moved";
       follow.handle = handle;
       taken = true;

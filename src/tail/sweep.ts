@@ -92,6 +92,24 @@ export class Sweeper {
     return info?.kind === "dir";
   }
 
+  /**
+   * Another file was found in a followed one's place: it is followed at once if nobody does yet,
+   * for it may be gone at the next look. One that is followed has looks of its own, and its names
+   * may have moved on since this one.
+   */
+  async meetInPlace(follow: Follow, info: FileInfo): Promise<void> {
+    const { path } = follow;
+    const [roster, discover] = [this.#roster, this.#discover];
+    const isNews = (): boolean => roster.at(path) === follow && roster.who(info) === undefined;
+    if (info.kind !== "file" || !discover.wants(path) || !isNews()) return;
+    if ((await discover.refuses(path)) || (await discover.isOwn(path, info))) return;
+    // Others looked around meanwhile.
+    if (!isNews()) return;
+    roster.meet(path, info, true);
+    const met = roster.at(path);
+    if (met !== undefined) this.#onSeen(met);
+  }
+
   /** A look at one followed file. False: its path is another file's by now, or nobody's. */
   async glance(follow: Follow): Promise<boolean> {
     const { handle, located, path, info: known } = follow;
@@ -103,6 +121,7 @@ export class Sweeper {
     }
     const held = await handle?.stat().catch(() => undefined);
     if (held !== undefined) follow.observe(held);
+    if (there) await this.meetInPlace(follow, there);
     return !located || there === null;
   }
 

@@ -81,7 +81,7 @@ export class Tail {
     };
     this.#roster = new Roster(context, resume, firstStart);
     this.#sweeper = new Sweeper(files, this.#discover, this.#roster, this.#seen.bind(this));
-    this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512, this.#discover);
+    this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512, this.#discover, this.#sweeper);
     this.#partings = new Partings({
       ...{ roster: this.#roster, discover: this.#discover, schedule: this.#schedule },
       ...{ active: this.#active, partials: this.#partials, open: this.#open },
@@ -196,9 +196,7 @@ export class Tail {
 
   /** Every file that can be read was read to its end and stayed so for half a second. */
   get drained(): boolean {
-    return (
-      this.#drain?.over === true && this.#partings.owed.length === 0 && this.#schedule.size === 0
-    );
+    return this.#drain?.over === true && this.#schedule.size + this.#partings.owed.length === 0;
   }
 
   status(): FileStatus[] {
@@ -276,8 +274,7 @@ export class Tail {
     for (const path of new Set(paths)) {
       if (this.#discover.wants(path) && (await this.#discover.refuses(path))) continue;
       if (await this.#sweeper.visit(path, true)) this.#sweepSoon();
-      const adopted = this.#roster.at(path);
-      if (adopted !== undefined) await this.#secure(adopted);
+      await this.#secure(this.#roster.at(path));
     }
   }
 
@@ -285,8 +282,12 @@ export class Tail {
     const { clock } = this.#options;
     const batch = this.#active.batch(now, this.#roster);
     const look = async (follow: Follow): Promise<void> => {
-      // A name that is another file's by now is a hint.
-      if (!(await this.#sweeper.glance(follow))) this.#onHint(follow.path, true);
+      const { path } = follow;
+      if (!(await this.#sweeper.glance(follow))) {
+        // A name that is another file's by now is a hint, and that file is held.
+        this.#onHint(path, true);
+        await this.#secure(this.#roster.at(path));
+      }
       await confirm(follow).catch(() => undefined);
       if (this.#active.rest(follow, clock.mono())) await recheck(follow).catch(() => undefined);
       this.#seen(follow);
@@ -297,7 +298,6 @@ export class Tail {
   }
 
   async #sweepNow(): Promise<void> {
-    this.#sweepDue = 0;
     do await this.#sweepStep();
     while (this.#sweeping !== undefined);
   }
@@ -351,8 +351,8 @@ export class Tail {
   }
 
   /** Opens a file with unread bytes, so that it cannot get away. */
-  async #secure(follow: Follow): Promise<void> {
-    if (follow.handle !== undefined || !follow.located) return;
+  async #secure(follow: Follow | undefined): Promise<void> {
+    if (follow === undefined || follow.handle !== undefined || !follow.located) return;
     const now = this.#options.clock.mono();
     if (now < follow.blockedUntil) return;
     // A new, still empty file gets one too, while there are plenty.

@@ -1,8 +1,9 @@
-// What is learnt of a file while it is opened: each look at its size counts.
+// What is learnt of a file while it is opened, or looked for: each look counts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Path } from "../../src/host/file-error.ts";
+import type { OpenFile } from "../../src/host/files.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import type { FileCall } from "../fakes/open-file.ts";
@@ -46,4 +47,58 @@ test("what two looks at a file saw is a gap if it is gone at the third, also whi
     assert.deepEqual(reader.lines(), ["12345"], `look ${first}`);
     assert.deepEqual(reader.said(), ["source", "gap truncated", "source"], `look ${first}`);
   }
+});
+
+/** Calls `after` behind each look at what lies where the log is meant to be. */
+class Glances extends FaultyFiles {
+  after: (ino: bigint, opened: boolean) => void = () => {};
+
+  override async stat(path: Path): ReturnType<FaultyFiles["stat"]> {
+    const info = await super.stat(path);
+    if (String(path) === log && info !== undefined) this.after(info.ino, false);
+    return info;
+  }
+
+  override async open(...[path, mode]: Parameters<FaultyFiles["open"]>): Promise<OpenFile> {
+    const file = await super.open(path, mode);
+    if (String(path) === log) this.after((await file.stat()).ino, true);
+    return file;
+  }
+}
+
+test("a file that is seen in another one's place and taken away at once is a gap", async () => {
+  const disk = new FakeFiles();
+  disk.put(log, "one\n");
+  const files = new Glances(disk);
+  const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+  await reader.pullFor(1_000);
+  disk.append(log, "two\n");
+  await reader.pullFor(100);
+  const first = (await disk.stat(log))?.ino;
+  disk.move(log, "/log/app.log.1");
+  disk.put(log, "three\n");
+  files.after = (ino) => {
+    if (ino !== first) disk.move(log, "/away");
+  };
+  await reader.pullFor(60_000);
+  assert.deepEqual(reader.lines(), ["one", "two"]);
+  assert.deepEqual(reader.said().slice(-2), ["source", "gap rotated-away"]);
+});
+
+test("a file that is opened in another one's place and taken away at once is a gap", async () => {
+  const disk = new FakeFiles();
+  disk.put("/log/.keep", "");
+  const files = new Glances(disk);
+  const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+  disk.put(log, "one\n");
+  const first = (await disk.stat(log))?.ino;
+  files.after = (ino, opened) => {
+    if (ino === first && !opened) {
+      disk.move(log, "/log/app.log.1");
+      disk.put(log, "two\n");
+    } else if (ino !== first) disk.move(log, "/away");
+  };
+  await reader.pullFor(60_000);
+  assert.deepEqual(reader.lines(), ["one"]);
+  assert.ok(reader.said().includes("gap rotated-away"));
 });
