@@ -27,7 +27,7 @@ import {
 } from "./layout.ts";
 import { piecesOf, readAll, readSmall, type Shelf, type ShelfObject } from "./shelf.ts";
 import type { ChainReader, ReadableStore } from "./store.ts";
-import { confirmedBy, wholeHeads } from "./whole-end.ts";
+import { wholeHeads } from "./whole-end.ts";
 
 /** Longest grant and receipt that are read; core's own limits are tighter or equal. */
 const noteBytesMax = 16_384;
@@ -137,14 +137,13 @@ export class ShelfChain implements ChainReader {
     }
   }
 
-  async newest(): Promise<{ size: number; head: Uint8Array | undefined }> {
-    const confirmed = confirmedBy(await this.receipt(), this.id);
+  async newest(durable = 0): Promise<{ size: number; head: Uint8Array | undefined }> {
     const last = (await this.#numbers("", blocksNumber)).at(-1);
     const headers = (await this.#numbers("headers", headersNumber)).at(-1);
     const below = headers === undefined ? 0 : headers + blocksPerRange;
     let [size, head]: [number, Uint8Array | undefined] = [Math.max(last ?? 0, below), undefined];
     if (last !== undefined) {
-      for await (const found of this.#in(last, (object) => wholeHeads(object, last, confirmed))) {
+      for await (const found of this.#in(last, (object) => wholeHeads(object, last, durable))) {
         if (found.number + 1 >= size) [size, head] = [found.number + 1, found.head];
       }
     }

@@ -1,7 +1,7 @@
 // Opens a chain of a directory store: finds where it ends, and mends what a crash left.
 //
-// - Blocks that the kept receipt covers were durable once: where one of those is not whole, the
-//   store is damaged, and nothing is cut.
+// - Blocks that a receipt covers were durable once, and who opens the chain says how many, for only
+//   they can judge receipts: where one of those is not whole, the store is damaged, and nothing is cut.
 // - Behind them, what is not a whole block with the payload that its header names was never
 //   synced: it is copied aside, then cut off.
 // - What is left is synced before anybody builds on it: it may never have been.
@@ -13,7 +13,7 @@ import type { FileInfo, Files, OpenFile } from "../host/files.ts";
 import { ShelfChain } from "./chain-reader.ts";
 import { blocksNumber, blocksPath, blocksPerRange, chainPath, rangeOf } from "./layout.ts";
 import { type DirShelf, readAll } from "./shelf.ts";
-import { confirmedBy, wholeHeads } from "./whole-end.ts";
+import { wholeHeads } from "./whole-end.ts";
 
 export interface RecoveryOptions {
   readonly files: Files;
@@ -51,14 +51,12 @@ export async function findEnd(
     const damage = durable > 0 ? damageText(0, durable) : undefined;
     return { size: 0, tail: undefined, cutBytes: 0, damage };
   }
-  const receipt = await new ShelfChain(shelf, chain).receipt();
-  const confirmed = Math.max(durable, confirmedBy(receipt, chain));
   const path = shelf.path(blocksPath(chain, first));
   // A complete object is never written again.
   const complete = (((await files.stat(path))?.mode ?? 0) & 0o200) === 0;
   const file = await files.open(path, complete ? "read" : "write");
   try {
-    const found = await scanTail(file, first, confirmed);
+    const found = await scanTail(file, first, durable);
     if (found.damage !== undefined) return found;
     if (found.cutBytes > 0) {
       if (complete) return { ...found, damage: "complete object ends in what is no block" };
@@ -73,7 +71,7 @@ export async function findEnd(
   }
 }
 
-async function scanTail(file: OpenFile, first: number, confirmed: number): Promise<FoundEnd> {
+async function scanTail(file: OpenFile, first: number, durable: number): Promise<FoundEnd> {
   const info = await file.stat();
   const object = {
     size: info.size,
@@ -81,10 +79,10 @@ async function scanTail(file: OpenFile, first: number, confirmed: number): Promi
       file.read(into, at, length, position),
   };
   let [size, bytes] = [first, 0];
-  for await (const found of wholeHeads(object, first, confirmed))
+  for await (const found of wholeHeads(object, first, durable))
     [size, bytes] = [found.number + 1, found.end];
   const tail = { firstBlock: first, bytes, birthMicros: birthOf(info) };
-  const damage = size < confirmed ? damageText(size, confirmed) : undefined;
+  const damage = size < durable ? damageText(size, durable) : undefined;
   return { size, tail, cutBytes: info.size - bytes, damage };
 }
 
@@ -104,8 +102,8 @@ export async function tailAt(
   return { firstBlock: first, bytes: info.size, birthMicros: birthOf(info) };
 }
 
-function damageText(size: number, confirmed: number): string {
-  return `receipt covers ${confirmed} blocks, and only ${size} are whole`;
+function damageText(size: number, durable: number): string {
+  return `receipt covers ${durable} blocks, and only ${size} are whole`;
 }
 
 /** Longest copy of a cut tail; the rest is only counted. */

@@ -60,9 +60,11 @@ export interface ChainReader extends ChainSource {
   readonly wholeBlocks: (from: number, to: number) => Pieces;
   /**
    * Number of whole blocks, and the newest one's head: what open() would leave of them. Reads the
-   * heads of the newest object, and the payloads that no receipt covers.
+   * heads of the newest object, and the payloads of all but the first `durable` blocks.
    */
-  readonly newest: () => Promise<{ readonly size: number; readonly head: Uint8Array | undefined }>;
+  readonly newest: (
+    durable?: number,
+  ) => Promise<{ readonly size: number; readonly head: Uint8Array | undefined }>;
 }
 
 /** Chains to read. Safe to use concurrently, and beside a writer in this or another process. */
@@ -125,7 +127,7 @@ export interface KnownEnd {
 }
 
 export interface OpenOptions {
-  /** Blocks that were durable once, whatever the kept receipt says: not one of them is cut off. */
+  /** Blocks that were durable once: not one of them is cut off. */
   readonly durable?: number;
   /** Only what grows is read where this still stands for what is there. */
   readonly known?: KnownEnd | undefined;

@@ -1,37 +1,24 @@
 // Where the whole blocks of a chain's newest object end, whoever asks: recovery and every reader.
 //
 // - A power cut may leave a file with its new size and without some of its content. So a block
-//   counts only with the payload that its header names, unless a receipt says that it was durable.
+//   counts only with the payload that its header names, unless whoever asks knows that it was
+//   durable: by a receipt, whose signatures nobody here can judge.
 // - Who counts by heads alone would count blocks that recovery cuts off, and call them damage.
 
 import { headLength } from "../core/block.ts";
 import { hex } from "../core/bytes.ts";
-import { parseCheckpoint } from "../core/checkpoint.ts";
-import { Fault } from "../core/fault.ts";
 import { RunningHash } from "../host/running-hash.ts";
 import { type FramedHead, framedHeads } from "./head-scan.ts";
 import { readAll, type ShelfObject } from "./shelf.ts";
 
-/** Blocks that a chain's kept receipt says were durable. Its signature is not judged here. */
-export function confirmedBy(receipt: Uint8Array | undefined, chain: string): number {
-  if (receipt === undefined) return 0;
-  try {
-    const claim = parseCheckpoint(receipt);
-    return claim.chainId === chain ? claim.size : 0;
-  } catch (caught) {
-    if (caught instanceof Fault) return 0;
-    throw caught;
-  }
-}
-
-/** The whole blocks of an object; the payloads of those below `confirmed` are not read. */
+/** The whole blocks of an object; the payloads of those below `durable` are not read. */
 export async function* wholeHeads(
   object: Pick<ShelfObject, "read" | "size">,
   firstBlock: number,
-  confirmed: number,
+  durable: number,
 ): AsyncGenerator<FramedHead, void, undefined> {
   for await (const found of framedHeads(object, firstBlock)) {
-    if (found.number >= confirmed && !(await hasItsPayload(object, found))) return;
+    if (found.number >= durable && !(await hasItsPayload(object, found))) return;
     yield found;
   }
 }

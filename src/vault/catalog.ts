@@ -246,7 +246,7 @@ export class Catalog {
       const receipt = kept && this.#options.opened(chain, kept);
       const seen = receipt && receipt.time * 1_000_000;
       const forks = (await reader.forks()).length;
-      const { size, head } = await reader.newest();
+      const { size, head } = await reader.newest(receipt?.size);
       // It may have grown while we looked: what came in meanwhile is newer.
       if (entry.surveyed) return entry;
       entry.forks = forks;

@@ -210,7 +210,8 @@ export class Reads {
   /** How many blocks may be handed out: those that are durable. */
   async #size(reader: ChainReader): Promise<number> {
     const { heads } = this.#options;
-    return heads.peek(reader.id)?.stored?.size ?? (await reader.newest()).size;
+    const known = heads.peek(reader.id)?.stored?.size;
+    return known ?? (await reader.newest((await heads.receiptOf(reader.id))?.size)).size;
   }
 
   async #stretch(

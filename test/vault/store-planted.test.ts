@@ -6,6 +6,7 @@ import {
   copyFileSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -122,6 +123,26 @@ test("a strange receipt in the store makes no chain damaged, and proves nothing"
     assert.match(gist(await rig.direct(proof)), /^404 not-found$|^200$/);
     assert.equal(gist(await rig.post(chain)), "200");
     assert.equal(gist(await rig.direct(proof)), "200");
+  }
+});
+
+test("a stored receipt that claims more blocks, and that nobody signed, makes no chain damaged", async () => {
+  await using rig = await Rig.start();
+  const chain = await play(rig, "claimed", 5);
+  const path = join(folderOf(rig, chain), "receipt");
+  const [origin, , ...rest] = readFileSync(path, "utf8").split("\n");
+  const claims = [
+    [origin, "9999", ...rest],
+    [origin, "9999", rest[0], "", "\u2014 evil.example aaaaaaaa", ""],
+  ];
+  for (const claim of claims) {
+    await rig.close();
+    rmSync(join(rig.dir, "state", "chains", chain.name, "checked"), { force: true });
+    writeFileSync(path, claim.join("\n"));
+    await rig.open();
+    const next = chain.seal([say({ type: "heartbeat", sources: [] })]);
+    assert.equal(gist(await rig.post(chain, [next])), "200");
+    assert.equal((await rig.json(`/v1/chains/${chain.name}`))["size"], chain.length);
   }
 });
 
