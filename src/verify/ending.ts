@@ -62,7 +62,9 @@ export function judgeDates(walk: ChainWalk): boolean {
     walk.unchecked.add("the grant's not-after: the chain's first receipt was not read");
     return true;
   }
-  if (fault?.code === "GRANT_EXPIRED" && (walk.begunAt ?? 0) <= grant.notAfter * 1e6) {
+  // In whole seconds, as receipts are: the second of not-after is in time to its end.
+  const begun = Math.floor((walk.begunAt ?? 0) / 1e6);
+  if (fault?.code === "GRANT_EXPIRED" && begun <= grant.notAfter) {
     // The vault's first answer may have been lost: only a later receipt came to be recorded.
     const text =
       "the first receipt that is known is after the grant's not-after, and the genesis is dated before";

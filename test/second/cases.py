@@ -690,6 +690,9 @@ T1 = 1767323045 + 3 + 1  # time of the first recorded receipt
 case("grant: not-after = first receipt", "", grant={"not_after": T1})
 case("grant: expired", "GRANT_EXPIRED", grant={"not_after": T1 - 86_400})
 case("grant: first receipt late, genesis in time", "TIME_SKEW@0", grant={"not_after": T1 - 1})
+case("grant: first receipt late, genesis in the last second", "TIME_SKEW@0", grant={"not_after": T1 - 3},
+     edit=option(0, back=-999_999))
+case("grant: genesis a second late", "GRANT_EXPIRED", grant={"not_after": T1 - 4})
 case("grant: not-before = first receipt", "", grant={"not_before": T1})
 case("grant: not yet valid", "GRANT_NOT_YET_VALID", grant={"not_before": T1 + 1})
 case("grant: expired, but no receipt", "TAIL_UNCONFIRMED@0*6", receipt={"covers": False}, grant={"not_after": 5},

@@ -950,7 +950,7 @@ class Walk:
                 self.find("GRANT_NOT_YET_VALID", object_=self.files.name("grant"))
             elif first > self.grant.not_after and not self.unread:
                 begun = self.heads[0][0].time if 0 in self.heads else 0
-                if begun > self.grant.not_after * 1_000_000:
+                if begun // 1_000_000 > self.grant.not_after:
                     self.find("GRANT_EXPIRED", object_=self.files.name("grant"))
                 else:
                     self.find("TIME_SKEW", block=0)

@@ -37,6 +37,15 @@ describe("what is vouched for", () => {
     assert.deepEqual([judged.chains[0]?.standing, judged.chains[0]?.vouchedTo], ["refused", 0]);
   });
 
+  test("every block is, where the chain began in the last second of its grant, and the receipt came later", async () => {
+    const chain = new ChainBuilder("app", { terms: { notAfter: testTime } });
+    chain.begin([], { time: testTime * 1e6 + 999_999 });
+    chain.seal([beat], { time: testTime * 1e6 + 1_999_999 });
+    const judged = await judge(storeChain(new Map(), chain));
+    assert.deepEqual(codes(judged.all), ["TIME_SKEW 0"]);
+    assert.deepEqual([judged.chains[0]?.standing, judged.chains[0]?.vouchedTo], ["trusted", 2]);
+  });
+
   test("nothing is, in a chain beyond those that its grant allows", async () => {
     const setup = { grantKey: "shared", terms: { subject: "pods" } };
     const [one, two] = [new ChainBuilder("one", setup), new ChainBuilder("two", setup)];
