@@ -109,10 +109,15 @@ async function run(
     if (fromSeq !== undefined || toSeq !== undefined) theOne(chains, word ?? "");
     const uses = { suite: nativeSuite, ...judging };
     const ids = chains.map(({ id }) => id);
-    const refused = await reusedGrants(source, ids, uses);
+    const { refused, doubts } = await reusedGrants(source, ids, uses);
     const vouch = { suite: nativeSuite, ...keys, unauthenticated };
     const read = chains.map((chain) => new Chain(chain, vouch));
-    const asked = { chains: read, refused, filter, doubts: limited(chosen.doubts) };
+    const asked = {
+      chains: read,
+      refused,
+      filter,
+      doubts: limited([...new Set([...chosen.doubts, ...doubts])]),
+    };
     const file = format === "raw" ? await theOnlySource(asked) : undefined;
     await print(ui, asked, format, file);
   } finally {

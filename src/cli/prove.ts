@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { trusting } from "../core/authority.ts";
+import { limited } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
@@ -12,7 +13,7 @@ import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chai
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";
 import { addKeyOptions, type KeyOptions, trustedKeys, trustedLines } from "./trusted-keys.ts";
-import { type Ui, usage, wholeNumber } from "./ui.ts";
+import { printable, type Ui, usage, wholeNumber } from "./ui.ts";
 
 interface ProveOptions extends KeyOptions, SourceOptions {
   readonly data?: string;
@@ -73,8 +74,9 @@ async function run(
   try {
     const chain = await chooseChain(source, word, trusted);
     const by = { suite: nativeSuite, roots, vaults };
-    const reused = (await reusedGrants(source, [chain.id], by)).get(chain.id);
-    const refused = reused ?? (await beganOutsideDates(chain, by));
+    const uses = await reusedGrants(source, [chain.id], by);
+    for (const doubt of limited(uses.doubts)) ui.warn(printable(doubt));
+    const refused = uses.refused.get(chain.id) ?? (await beganOutsideDates(chain, by));
     if (refused !== undefined) {
       const why = `${refused.message} (${refused.code})`;
       throw new SealtailError("proof-impossible", `couldn't prove the line: ${why}`);

@@ -18,6 +18,7 @@ import { type Finding, finding, type Verdict, verdictOf, worse } from "./finding
 import { FoundList } from "./found-list.ts";
 import { judgePositions, judgePredecessor, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
+import { sharersOf } from "./sharers.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { neverBegan, type VerifyOptions, verifyChain } from "./verify.ts";
 
@@ -25,7 +26,7 @@ export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" 
   readonly report?: (finding: Finding) => void;
   /** Ids of the chains to verify; without it, all. */
   readonly only?: ReadonlySet<string>;
-  /** What of the place may belong to `only`, and nobody can tell: then nothing is VALID. */
+  /** What of the place may belong to `only`, and nobody can tell: then INDETERMINATE at best. */
   readonly doubts?: readonly string[];
   /** Findings of one code that are kept of a chain; 1,000 unless told otherwise. */
   readonly keptPerCode?: number;
@@ -63,16 +64,19 @@ export async function verifySource(
     options.report?.(each);
   };
   const listed = await contentsOf(source, unchecked);
-  const { only, doubts = only === undefined ? listed.unread : [] } = options;
+  const { only } = options;
+  const sharers = only === undefined ? undefined : await sharersOf(listed, only, options);
+  const doubts =
+    sharers === undefined ? listed.unread : [...(options.doubts ?? []), ...sharers.doubts];
   for (const each of [...listed.unread, ...limited(doubts)]) unchecked.add(each);
   const chains = listed.chains.filter(({ id }) => only?.has(id) ?? true);
   const { walked, leftovers } = await walkAll(chains, options, report);
   for (const each of limited(leftovers)) unchecked.add(each);
   const held = await heldOf(listed, walked, options);
-  if (chains.length < listed.chains.length) {
-    unchecked.add("how often grants were used: not all chains were verified");
-  }
-  const reports = judgeTogether(options, walked, held, report, (what) => unchecked.add(what));
+  const beside = await walkBeside(listed, sharers?.together, options);
+  const reports = judgeTogether(options, { walked, beside, held }, report, (what) =>
+    unchecked.add(what),
+  );
   if (found.leftOut > 0) unchecked.add(`${found.leftOut} more findings are counted, not listed`);
   // What belongs to no chain that is there counts for the whole only.
   const verdict = found.counts.has("CHAIN_MISSING") ? "INCOMPLETE" : "VALID";
@@ -145,10 +149,31 @@ async function walkAll(
   return { walked, leftovers };
 }
 
+/** Chains that nobody asked for, walked to know when they began. */
+async function walkBeside(
+  { chains }: Contents,
+  together: ReadonlySet<string> = new Set(),
+  { suite, roots, vaults, headersOnly = false, only }: SourceOptions,
+): Promise<ChainReport[]> {
+  const quiet = { suite, roots, vaults, headersOnly, itemsOnly: true, report: () => {} };
+  const walked: ChainReport[] = [];
+  for (const chain of chains.filter(({ id }) => together.has(id) && !only?.has(id))) {
+    walked.push(await verifyChain(chain, quiet));
+  }
+  return walked;
+}
+
+interface Walked {
+  readonly walked: readonly ChainReport[];
+  /** Chains that nobody asked for, and that may have used the same grants. */
+  readonly beside: readonly ChainReport[];
+  /** Ids of all chains that the place holds. */
+  readonly held: ReadonlySet<string>;
+}
+
 function judgeTogether(
   options: SourceOptions,
-  walked: readonly ChainReport[],
-  held: ReadonlySet<string>,
+  { walked, beside, held }: Walked,
   report: (finding: Finding) => void,
   unchecked: (what: string) => void,
 ): ChainReport[] {
@@ -159,7 +184,7 @@ function judgeTogether(
   const found = [
     ...walked.map((each) => judgePredecessor(each, byId, held, unchecked)),
     ...walked.map((each) => judgePositions(options.suite, each, byId, unchecked)),
-    ...grantUses(walked),
+    ...grantUses([...walked, ...beside]).filter(({ chain = "" }) => byId.has(chain)),
   ].filter((each) => each !== undefined);
   const byChain = new Map<string, Finding[]>();
   for (const each of found) {

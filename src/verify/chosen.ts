@@ -36,10 +36,13 @@ export async function chosenOf(
   return { chains: byId, doubts: unread.filter((each) => mayBegin(each, word)), others: [] };
 }
 
-// What can't be read is named by its path, or stands for more than is named.
 function mayBegin(unread: string, digits: string): boolean {
-  const id = /^chains\/([0-9a-f]{64}) /i.exec(unread)?.[1];
-  return id === undefined || id.toLowerCase().startsWith(digits);
+  return unreadId(unread)?.startsWith(digits) ?? true;
+}
+
+/** The id of the one chain that can't be read; undefined where more than one may be meant. */
+export function unreadId(unread: string): string | undefined {
+  return /^chains\/([0-9a-f]{64}) /i.exec(unread)?.[1]?.toLowerCase();
 }
 
 async function ofSubject(

@@ -3,65 +3,45 @@
 //
 // - Of the other chains of the place only the grants are read, unless more have the same grant than
 //   it allows: then these are judged together, as all of the place would be.
-// - What a place does not show, or can't be read there, is no use that is known of.
 //
 // Spec: docs/spec/grant.md, "Judging a chain's grant", steps 6 and 8.
 
-import { judgeGrant, trusting } from "../core/authority.ts";
 import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { type SourceOptions, verifySource } from "./all.ts";
 import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
-import { ask, Unreadable } from "./unreadable.ts";
+import { sharersOf } from "./sharers.ts";
 import { walkChain } from "./verify.ts";
 
 export type UsesOptions = Pick<SourceOptions, "suite" | "roots" | "vaults">;
 
-interface Use {
-  readonly chain: ChainSource;
-  readonly by: readonly string[];
-  readonly maxChains: number;
+export interface Reused {
+  /** By chain id: GRANT_REUSED. */
+  readonly refused: ReadonlyMap<string, Finding>;
+  /** What may have used their grants as well, and why nobody can tell. */
+  readonly doubts: readonly string[];
 }
 
-/** By chain id: GRANT_REUSED, where a verifier of the whole place says so of one of `ids`. */
+/** Where a verifier of the whole place says GRANT_REUSED of one of the chains `ids`. */
 export async function reusedGrants(
   place: VerifiableSource,
   ids: readonly string[],
   options: UsesOptions,
-): Promise<ReadonlyMap<string, Finding>> {
-  const found = new Map<string, Finding>();
-  // Without a root key nobody says whose grants these are.
-  if (options.roots.length === 0) return found;
-  const uses = new Map<string, Use[]>();
-  for (const chain of (await place.contents()).chains) {
-    const use = await useOf(chain, options);
-    if (use === undefined) continue;
-    for (const by of use.by) {
-      const same = uses.get(by) ?? [];
-      same.push(use);
-      uses.set(by, same);
-    }
-  }
-  const asked = new Set(ids);
-  const judged = new Set(
-    [...uses.values()]
-      .filter((same) => same.some(({ maxChains }) => same.length > maxChains))
-      .filter((same) => same.some(({ chain }) => asked.has(chain.id)))
-      .flatMap((same) => same.map(({ chain }) => chain.id)),
-  );
-  if (judged.size === 0) return found;
+): Promise<Reused> {
+  const refused = new Map<string, Finding>();
+  const contents = await place.contents();
+  const { together, doubts } = await sharersOf(contents, new Set(ids), options);
+  const only = new Set(ids.filter((id) => together.has(id)));
+  if (only.size === 0) return { refused, doubts };
   await verifySource(place, {
     ...options,
-    only: judged,
+    only,
     keptPerCode: 0,
-    report: (finding) => {
-      const { code, chain } = finding;
-      if (code === "GRANT_REUSED" && chain !== undefined && asked.has(chain)) {
-        found.set(chain, finding);
-      }
+    report: (each) => {
+      if (each.code === "GRANT_REUSED" && each.chain !== undefined) refused.set(each.chain, each);
     },
   });
-  return found;
+  return { refused, doubts };
 }
 
 /**
@@ -85,18 +65,4 @@ export async function beganOutsideDates(
     await blocks.return(undefined as never);
   }
   return found[0];
-}
-
-async function useOf(chain: ChainSource, options: UsesOptions): Promise<Use | undefined> {
-  const { suite, roots, vaults } = options;
-  try {
-    const bytes = await ask("the grant", chain.grant);
-    const keys = trusting(roots, vaults);
-    const authority = judgeGrant(suite, keys, bytes);
-    const maxChains = authority.grant?.maxChains ?? 1;
-    return { chain, by: authority.uses, maxChains };
-  } catch (caught) {
-    if (caught instanceof Unreadable) return undefined;
-    throw caught;
-  }
 }

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { ChainBuilder, type ChainSetup } from "../fakes/chain-builder.ts";
+import { ChainBuilder, type ChainSetup, testTime } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { storeChain } from "../fakes/chain-store.ts";
 import { NoteSigner } from "../fakes/signers.ts";
@@ -199,8 +199,6 @@ describe("without CHAIN, or by its number", () => {
         assert.ok(names(printed, second.name), printed.err);
         const exported = await place.dir.quick(["export", way, "-o", "x.tar"]);
         assert.deepEqual([exported.code, existsSync(place.dir.path("x.tar"))], [1, false], way);
-        const judged = await place.dir.quick(["verify", way, first.name, ...keyWords, ...at]);
-        assert.equal(judged.code, 0, judged.out);
       }
     });
   }
@@ -257,6 +255,71 @@ describe("a chain that another one goes on for", () => {
       const judged = await place.dir.quick(["verify", way, next.name, ...keyWords, ...at]);
       assert.equal(judged.code, 3, judged.out);
       assert.match(judged.out, new RegExp(`chain ${old.name}, which chain ${next.name} goes on`));
+    }
+  });
+});
+
+describe("the uses of a grant", () => {
+  const uses = (max: number, label: string, seconds: number): ChainBuilder =>
+    chainOf(label, {
+      ...{ grantKey: "shared", time: (testTime + seconds) * 1_000_000 },
+      terms: { subject: "pay", maxChains: max },
+    });
+  const [first, second] = [uses(1, "one", 0), uses(1, "two", 10)];
+  const lone = chainOf("lone");
+
+  test("are counted over all chains of the place, however few are asked for", async () => {
+    await using place = await placed();
+    const { dir } = place;
+    for (const way of place.lay([first, second, lone], () => {})) {
+      for (const words of [[], ["pay"], [second.name]]) {
+        const judged = await dir.quick(["verify", way, ...words, ...keyWords, ...at]);
+        assert.equal(judged.code, 5, judged.out);
+        assert.match(judged.out, /GRANT_REUSED/);
+      }
+      for (const other of [first, lone]) {
+        const judged = await dir.quick(["verify", way, other.name, ...keyWords, ...at]);
+        assert.equal(judged.code, 0, judged.out);
+        assert.doesNotMatch(judged.out, /how often/);
+      }
+    }
+  });
+
+  for (const [what, harm] of Object.entries(harms)) {
+    test(`are not counted in silence beside ${what}`, async () => {
+      await using place = await placed();
+      const { dir } = place;
+      const ways = place.lay([first, second], (store) => harm(join(store, "chains", first.name)));
+      for (const way of ways) {
+        const judged = await dir.quick(["verify", way, second.name, ...keyWords, ...at]);
+        assert.equal(judged.code, 6, `${way}: ${judged.out}`);
+        if (judged.err.includes("bundle-invalid")) continue;
+        assert.match(judged.out, new RegExp(`not checked.*${first.name}`, "i"));
+        const printed = await dir.quick(["lines", way, second.name, ...keyWords]);
+        assert.deepEqual([printed.code, printed.out.includes("two")], [1, true]);
+        const proved = await dir.quick(["prove", way, second.name, "4", ...keyWords]);
+        assert.equal(proved.code, 0, proved.err);
+        for (const ran of [printed, proved]) assert.ok(names(ran, first.name), ran.err);
+      }
+    });
+  }
+
+  test("are known where the grant has room for all that can't be told", async () => {
+    await using place = await placed();
+    const [one, two] = [uses(2, "one", 0), uses(2, "two", 10)];
+    const ways = place.lay([one, two], (store) => rmSync(join(store, "chains", one.name, "grant")));
+    for (const way of ways) {
+      const judged = await place.dir.quick(["verify", way, two.name, ...keyWords, ...at]);
+      assert.equal(judged.code, 0, judged.out);
+    }
+  });
+
+  test("are not those of a chain that the key of another grant began", async () => {
+    await using place = await placed();
+    const other = chainOf("other", { root: new NoteSigner("stranger-root", 1) });
+    for (const way of place.lay([lone, other], () => {})) {
+      const judged = await place.dir.quick(["verify", way, lone.name, ...keyWords, ...at]);
+      assert.equal(judged.code, 0, judged.out);
     }
   });
 });

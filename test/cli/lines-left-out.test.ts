@@ -177,7 +177,7 @@ test("of other chains whose grant is another nothing but the grants is read", as
     [name],
     { suite, ...keys },
   );
-  assert.deepEqual([found.size, read.length], [0, 2]);
+  assert.deepEqual([found.refused.size, found.doubts, read.length], [0, [], 2]);
 });
 
 /** The same up to a block; from there on someone without the agent's keys wrote it. */

@@ -1,0 +1,120 @@
+// Which chains of a place may have used the same grants as some of them: what whoever reads a part
+// of the place must know of the rest.
+//
+// - Of the others only the grants are read; and the first head of those whose grant no given root
+//   key signed, for a chain is begun by the key that its grant names.
+// - What may be a use and can't be told is a doubt, where the grant has no room for it.
+//
+// Spec: docs/spec/grant.md, "Judging a chain's grant", step 8.
+
+import { type Authority, judgeGrant, trusting } from "../core/authority.ts";
+import { headLength } from "../core/block.ts";
+import { equalBytes } from "../core/bytes.ts";
+import type { ChainSource, Contents } from "../core/chain-source.ts";
+import type { Suite } from "../core/digest.ts";
+import type { Grant } from "../core/grant.ts";
+import { headerLength, signedBytes } from "../core/header.ts";
+import { type ChosenBy, unreadId } from "./chosen.ts";
+import { PieceReader } from "./piece-reader.ts";
+import { ask, Unreadable } from "./unreadable.ts";
+import { neverBegan } from "./verify.ts";
+
+export interface Sharers {
+  /** Ids of chains, asked for or not, that must be judged together: too many for one grant. */
+  readonly together: ReadonlySet<string>;
+  /** What else may have used their grants beyond what these allow, and why nobody can tell. */
+  readonly doubts: readonly string[];
+}
+
+interface Use {
+  readonly id: string;
+  readonly grant: Grant;
+}
+
+const none: Sharers = { together: new Set(), doubts: [] };
+
+/** What shares its uses with the chains of the ids `asked`. */
+export async function sharersOf(
+  { chains, unread }: Contents,
+  asked: ReadonlySet<string>,
+  by: ChosenBy,
+): Promise<Sharers> {
+  // Without a root key nobody says whose grants these are.
+  if (by.roots.length === 0) return none;
+  const uses = new Map<string, Use[]>();
+  const silent: (readonly [chain: ChainSource, authority: Authority | undefined])[] = [];
+  for (const chain of chains) {
+    const authority = await authorityOf(chain, by);
+    const { grant, uses: names = [] } = authority ?? {};
+    if (grant === undefined || names.length === 0) silent.push([chain, authority]);
+    for (const name of grant === undefined ? [] : names) {
+      const same = uses.get(name) ?? [];
+      same.push({ id: chain.id, grant: grant as Grant });
+      uses.set(name, same);
+    }
+  }
+  const shared = [...uses.values()].filter((same) => same.some(({ id }) => asked.has(id)));
+  if (shared.length === 0) return none;
+  const hidden = [...unread];
+  const keys = shared.flatMap((same) => same.map(({ grant }) => grant.key));
+  for (const [chain, authority] of silent) {
+    if (asked.has(chain.id) || !(await mayHaveBegunBy(keys, chain, authority?.grant, by))) continue;
+    const why = authority?.fault?.message ?? "its grant could not be read";
+    hidden.push(`chain ${chain.id} may be under the same grant: ${why}`);
+  }
+  const together = shared.filter((same) => isBeyond(same, 0)).flat();
+  const more = unread.every((each) => unreadId(each) !== undefined) ? hidden.length : Infinity;
+  const full = hidden.length > 0 && shared.some((same) => isBeyond(same, more));
+  return { together: new Set(together.map(({ id }) => id)), doubts: full ? hidden : [] };
+}
+
+function isBeyond(same: readonly Use[], more: number): boolean {
+  return same.some(({ grant }) => same.length + more > grant.maxChains);
+}
+
+/** Undefined where its grant could not be read. */
+async function authorityOf(
+  chain: ChainSource,
+  { suite, roots, vaults }: ChosenBy,
+): Promise<Authority | undefined> {
+  try {
+    return judgeGrant(suite, trusting(roots, vaults), await ask("the grant", chain.grant));
+  } catch (caught) {
+    if (caught instanceof Unreadable) return undefined;
+    throw caught;
+  }
+}
+
+// False only where the chain's own grant names another key, and that key signed its first head.
+async function mayHaveBegunBy(
+  keys: readonly Uint8Array[],
+  chain: ChainSource,
+  grant: Grant | undefined,
+  by: ChosenBy,
+): Promise<boolean> {
+  if (grant !== undefined && !keys.some((key) => equalBytes(key, grant.key))) {
+    const head = await firstHead(chain);
+    if (head !== undefined && isSignedBy(by.suite, grant.key, head)) return false;
+  }
+  return !(await neverBegan(chain, by));
+}
+
+function isSignedBy(suite: Suite, key: Uint8Array, head: Uint8Array): boolean {
+  return suite.verifyEd25519(key, signedBytes(head), head.subarray(headerLength));
+}
+
+async function firstHead(chain: ChainSource): Promise<Uint8Array | undefined> {
+  try {
+    const [object] = await ask("the list of blocks", chain.blocks);
+    if (object === undefined) return undefined;
+    const reader = new PieceReader(object);
+    try {
+      return (await reader.has(headLength)) ? reader.peek(headLength) : undefined;
+    } finally {
+      await reader.close();
+    }
+  } catch (caught) {
+    if (caught instanceof Unreadable) return undefined;
+    throw caught;
+  }
+}
