@@ -150,7 +150,7 @@ function kindOf(text: string): ProofKind {
   const [line] = text.split("\n", 1) as [string];
   if (line === headers.short) return "short";
   if (line === headers.full) return "full";
-  if (/^sealtail\/[1-9][0-9]{0,8} (?:[a-z]+-)+proof$/.test(line)) {
+  if (/^sealtail\/[1-9][0-9]* [a-z0-9-]+-proof$/.test(line)) {
     throw new Fault("UNSUPPORTED", "proof is of a version or kind that is not known", 0);
   }
   throw refusal("does not begin as one");

@@ -71,7 +71,7 @@ export class StatementLines {
   #version(): void {
     const { name } = this.#kind;
     const first = this.#lines[0] ?? "";
-    const version = /^sealtail\/([1-9][0-9]{0,8}) (.*)$/.exec(first);
+    const version = /^sealtail\/([1-9][0-9]*) (.*)$/.exec(first);
     if (version?.[2] === name && version[1] !== "1") {
       throw new Fault("UNSUPPORTED", `${name} is of version ${version[1]}, want 1`);
     }

@@ -65,6 +65,8 @@ test("any deviation from the grammar is refused", () => {
 });
 
 test("one of another version cannot be judged: nothing is known to be wrong with it", () => {
-  const newer = admin.says(base, (text) => text.replace("sealtail/1", "sealtail/2"));
-  assert.equal(codeOf(newer), "UNSUPPORTED");
+  for (const version of ["2", "12345678901"]) {
+    const newer = admin.says(base, (text) => text.replace("sealtail/1", `sealtail/${version}`));
+    assert.equal(codeOf(newer), "UNSUPPORTED", version);
+  }
 });

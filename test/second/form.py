@@ -409,7 +409,7 @@ class Lines:
 def read_grant(data):
     note = read_note(data, 4096)
     lines = Lines(note.text)
-    other = re.match(r"sealtail/([1-9][0-9]{0,8}) grant\n", note.text)
+    other = re.match(r"sealtail/([1-9][0-9]*) grant\n", note.text)
     need(not other or other[1] == "1", "UNSUPPORTED", "version")
     need(lines.next("sealtail/1 grant") == "", "NON_CANONICAL", "first line")
     id_ = lines.next("id ")
