@@ -21,6 +21,7 @@ import { Fault } from "./fault.ts";
 import {
   checkSignature,
   cosignedBytes,
+  type Note,
   parseNote,
   signaturesBy,
   type VerifierKey,
@@ -93,7 +94,19 @@ export function openReceipt(
     const seconds = cosignatureTime(suite, signaturesBy(note, time), note.text, time);
     if (seconds !== undefined) return { ...claim, time: seconds };
   }
-  throw new Fault("RECEIPT_BAD_SIGNATURE", "receipt is not signed by its vault and its time key");
+  throw new Fault("RECEIPT_BAD_SIGNATURE", whoSigned(note, keys));
+}
+
+/** Says whether the receipt may be genuine, by keys that were not given. */
+function whoSigned({ signatures }: Note, keys: readonly VaultKeys[]): string {
+  const given = keys.flatMap(({ receipt, time }) => [receipt, time]);
+  const named = signatures.filter(({ name }) => given.some((key) => key.name === name));
+  const other = named.find(({ keyId }) => !given.some((key) => equalBytes(key.keyId, keyId)));
+  if (other === undefined) return "receipt is not signed by its vault and its time key";
+  const key = given.find(({ name }) => name === other.name) as VerifierKey;
+  const shown = (name: string, id: Uint8Array): string => `${name}+${hex(id)}`;
+  const made = `receipt is signed in the name of key ${shown(other.name, other.keyId)}`;
+  return `${made}, and ${shown(key.name, key.keyId)} was given`;
 }
 
 function cosignatureTime(

@@ -23,7 +23,8 @@ export function judgeReceipt(walk: ChainWalk, receipt: Uint8Array | undefined): 
   const covered = walk.tally.coveredSize;
   const blocks = walk.thread.blockNo - covered;
   if (blocks <= 0) return;
-  walk.report("TAIL_UNCONFIRMED", `no receipt covers the newest ${blocks} blocks`, {
+  const newest = blocks === 1 ? "block" : `${blocks} blocks`;
+  walk.report("TAIL_UNCONFIRMED", `no receipt covers the newest ${newest}`, {
     block: covered,
     blocks,
   });

@@ -190,7 +190,7 @@ export class ItemJudge {
         if (value["cause"] === "restarted") this.restarts += 1;
         return;
       case "gap":
-        return this.#fault(declaredGap(value), seq);
+        return this.#fault(this.#gap(value), seq);
       case "rewritten":
         return this.#fault(
           new Fault("SOURCE_REWRITTEN", "sealed bytes were changed in place"),
@@ -261,21 +261,31 @@ export class ItemJudge {
     this.#fault(judged.fault, seq);
   }
 
+  #gap({ source, from, to, cause }: JsonObject): Fault {
+    const path = this.#context.sources.get(String(source))?.record["path"];
+    const file = path === undefined ? "" : ` of ${path}`;
+    const bytes =
+      typeof to === "number" ? `${to - (from as number)} bytes` : "an unknown number of bytes";
+    const text = `${bytes}${file} from offset ${from}, ${cause}`;
+    return new Fault("GAP_DECLARED", text, undefined, cause as string);
+  }
+
   #predecessor(value: PredecessorRecord, seq: number): void {
     if (this.#header.blockNo !== 0 || !this.#snapshotSeen) {
       this.#fault(new Fault("MALFORMED", "predecessor record does not stand in the genesis"), seq);
       return;
     }
-    this.#fault(new Fault("CHAIN_REPLACED", "this chain goes on for an earlier one"), seq);
+    const { chain, size, reason } = value;
+    const shown = reason.length > 100 ? `${reason.slice(0, 99)}…` : reason;
+    this.#fault(
+      new Fault(
+        "CHAIN_REPLACED",
+        `this chain goes on for chain ${chain} behind ${size} blocks: ${shown}`,
+      ),
+      seq,
+    );
     this.#context.onPredecessor(value, seq);
   }
-}
-
-function declaredGap({ from, to, cause }: JsonObject): Fault {
-  const bytes =
-    typeof to === "number" ? `${to - (from as number)} bytes` : "an unknown number of bytes";
-  const text = `${bytes} from offset ${from}, ${cause}`;
-  return new Fault("GAP_DECLARED", text, undefined, cause as string);
 }
 
 function clockStep({ before, after }: JsonObject): Fault {

@@ -33,7 +33,7 @@ test("a sound chain is verified from data directory, store, and bundle", async (
 1 chain, 6 blocks, 10 envelopes in DIR/data/store
 
 chain ${chain.name} payments: VALID_WITH_FINDINGS
-  GAP_DECLARED block 5 seq 9: 100 bytes from offset 32, truncated
+  GAP_DECLARED block 5 seq 9: 100 bytes of /var/log/app.log from offset 32, truncated
     in chains/${chain.name}/0000000000000004.blocks, byte 595
   read           6 blocks: 10 envelopes, 1 run, 2026-01-01T00:00:00.000Z to 2026-01-01T00:00:05.000Z
   authenticated  blocks 0 to 5

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { utf8 } from "../../src/core/bytes.ts";
+import { hex, utf8 } from "../../src/core/bytes.ts";
 import {
   checkpointText,
   openReceipt,
@@ -65,6 +65,10 @@ describe("receipts", () => {
       faultOf(() => openReceipt(suite, bytes, [other.keys])),
       "RECEIPT_BAD_SIGNATURE",
     );
+    const ids = [vault, other].map(({ receiptKey }) => hex(receiptKey.key.keyId));
+    assert.throws(() => openReceipt(suite, bytes, [other.keys]), {
+      message: `receipt is signed in the name of key ${vault.name}+${ids[0]}, and ${vault.name}+${ids[1]} was given`,
+    });
   });
 
   test("of other forms are refused", () => {
