@@ -1,7 +1,8 @@
 // Opens a chain of a directory store: finds where it ends, and mends what a crash left.
 //
-// - Blocks that a receipt covers were durable once, and who opens the chain says how many, for only
-//   they can judge receipts: where one of those is not whole, the store is damaged, and nothing is cut.
+// - Blocks that a receipt covers were durable once, and who opens the chain says how many, for
+//   only they can judge receipts: where one of those is not whole, the store is damaged, and
+//   nothing is cut.
 // - Behind them, what is not a whole block with the payload that its header names was never
 //   synced: it is copied aside, then cut off.
 // - What is left is synced before anybody builds on it: it may never have been.

@@ -1,8 +1,8 @@
 // What the vault knows of all its chains without opening them: whose they are, how they fare, and
 // which grants they used up.
 //
-// - Everything here can be rebuilt from the store and from what the vault wrote down for itself. The
-//   index file only spares reading every grant at each start.
+// - Everything here can be rebuilt from the store and from what the vault wrote down for itself.
+//   The index file only spares reading every grant at each start.
 // - A chain of which the vault wrote anything down began. Where it is gone from the store it is
 //   damaged, and still it is whose it was, and its use of a grant stays taken.
 // - Starting reads one list of names; the rest is surveyed afterwards, a few chains at a time.

@@ -1,10 +1,11 @@
 // What the vault writes down for itself about each chain, apart from the store: the grant that it
 // began with, its newest receipt, and a note about what it checked.
 //
-// - Nothing here is believed unless the vault's own keys signed it, or, of grants, a root. A chain of
-//   which the vault wrote anything down began, whatever became of it in the store.
-// - Without its note a chain is read again as a whole. Without its receipt, a store that was set back as a whole, together with
-//   its own copy of the receipt, is not noticed here: agents notice it at their next request.
+// - Nothing here is believed unless the vault's own keys signed it, or, of grants, a root. A chain
+//   of which the vault wrote anything down began, whatever became of it in the store.
+// - Without its note a chain is read again as a whole. Without its receipt, a store that was set
+//   back as a whole, together with its own copy of the receipt, is not noticed here: agents notice
+//   it at their next request.
 // - Written without a sync: after a power cut some of it may be older, or gone. Only that a note
 //   counts no more is durable.
 //

@@ -65,9 +65,11 @@ describe("receipts", () => {
       faultOf(() => openReceipt(suite, bytes, [other.keys])),
       "RECEIPT_BAD_SIGNATURE",
     );
-    const ids = [vault, other].map(({ receiptKey }) => hex(receiptKey.key.keyId));
+    const [made, given] = [vault, other].map(({ name, receiptKey }) => {
+      return `${name}+${hex(receiptKey.key.keyId)}`;
+    });
     assert.throws(() => openReceipt(suite, bytes, [other.keys]), {
-      message: `receipt is signed in the name of key ${vault.name}+${ids[0]}, and ${vault.name}+${ids[1]} was given`,
+      message: `receipt is signed in the name of key ${made}, and ${given} was given`,
     });
   });
 
