@@ -5,6 +5,8 @@
 // - Full means that reading stops. Nothing is dropped, and files stay open.
 // - But deleted files that are held open on the same file system take room that only reading them
 //   gives back: once the reserve is given, it is not waited for as long as there are such files.
+// - Nor do blocks that a receipt covers keep reading waiting: the newest segment never goes, so
+//   another begins where only such blocks are left in it.
 
 import type { Shortage } from "../core/errors.ts";
 import type { TailNumbers } from "../tail/stats.ts";
@@ -24,6 +26,8 @@ export class Room {
   /** Bytes of the buffer when the disk was looked at. */
   #walThen = 0;
   #said = false;
+  /** A block was asked for to begin a segment with, since reading waits. */
+  #madeWay = false;
   readonly #stats: (dev: bigint) => ReadonlyMap<string, TailNumbers>;
   /** Bytes of deleted files when the disk was looked at, once the reserve is given. */
   #pinnedThen = 0;
@@ -59,6 +63,21 @@ export class Room {
     this.why = why ?? this.why;
     if (full !== this.#said) this.#say(full);
     return full;
+  }
+
+  /**
+   * Asks the buffer for another segment where the room is taken by blocks below `receipted` alone.
+   * True if a block should begin it at once. Where that one cannot, later ones try: there may be
+   * no room for them, and nothing else must come of it than heartbeats.
+   */
+  makesWay(receipted: number): boolean {
+    const { wal, sealer } = this.#live;
+    const waits = wal.next > receipted || sealer.pending > 0 || sealer.dueInMs() !== undefined;
+    if (waits || wal.bytes <= this.#context.config.seal.max_bytes) return false;
+    wal.wantSegment();
+    const first = !this.#madeWay;
+    this.#madeWay = true;
+    return first;
   }
 
   async #look(now: number): Promise<void> {
@@ -106,6 +125,9 @@ export class Room {
     const { diag } = this.#context;
     this.#said = full;
     if (full) diag.error("buffer is full, reading waits", { cause: this.why });
-    else diag.info("buffer has room again, reading goes on");
+    else {
+      this.#madeWay = false;
+      diag.info("buffer has room again, reading goes on");
+    }
   }
 }

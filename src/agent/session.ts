@@ -185,7 +185,7 @@ export class Session {
     await this.#lookForGrant();
     // Often enough to keep a promise of a second.
     const turn = Math.min(turnMs, this.#maxSilenceMs() / 4);
-    if (await this.#room.isFull()) {
+    if (await this.#isFull()) {
       this.#options.gauge.state = this.#room.why;
       await this.#caller.use((tail) => tail.wait(turn, this.#wake.signal));
       return;
@@ -196,6 +196,17 @@ export class Session {
     if (item !== undefined) return this.#take(item);
     const due = Math.min(turn, sealer.dueInMs() ?? turn);
     if (due > 0) await this.#caller.use((tail) => tail.wait(due, this.#wake.signal));
+  }
+
+  // What receipted blocks take is given back first: a heartbeat begins the segment that lets it go.
+  async #isFull(): Promise<boolean> {
+    if (!(await this.#room.isFull())) return false;
+    if (this.#room.makesWay(this.#receipts.newest?.size ?? 0)) {
+      const { sealer } = this.#options.live;
+      await sealer.addRecords([{ type: "heartbeat", sources: this.tail.heartbeat() }]);
+      await sealer.close();
+    }
+    return true;
   }
 
   /**
@@ -357,7 +368,7 @@ export class Session {
       if (this.#left < share || (caughtUp && this.#left < patience)) return;
       gauge.lastTurn = context.clock.mono();
       this.#checkShipping();
-      if (await this.#room.isFull()) {
+      if (await this.#isFull()) {
         // Receipts may make room.
         await this.#caller.use((tail) => tail.wait(drainLookMs));
         continue;

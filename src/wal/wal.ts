@@ -34,7 +34,7 @@ export class Wal {
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #segmentBytes: number;
-  /** The newest segment is long enough. */
+  /** At this size the newest segment is long enough. */
   #segmentEnd: number;
   readonly #onSync: (micros: number) => void;
   readonly #onFailure: (code: ErrorCode | undefined) => void;
@@ -118,6 +118,11 @@ export class Wal {
   /** True when the next frame had better start a segment. */
   get wantsSegment(): boolean {
     return (this.#segments.at(-1)?.size ?? this.#segmentBytes) >= this.#segmentEnd;
+  }
+
+  /** Asks for another segment, so that the newest one can be freed. One that fails is asked for anew. */
+  wantSegment(): void {
+    this.#segmentEnd = Math.min(this.#segmentEnd, this.#segments.at(-1)?.size ?? this.#segmentEnd);
   }
 
   /** Undefined when the log is empty. */

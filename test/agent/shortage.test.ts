@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { readiness } from "../../src/agent/operations.ts";
 import { findingClasses } from "../../src/core/fault.ts";
+import { FaultyFiles } from "../fakes/faulty-files.ts";
 import type { FileCall } from "../fakes/files.ts";
 import { World } from "./world.ts";
 
@@ -217,6 +218,92 @@ test("a segment that cannot be made for want of an inode lets the newest one gro
   world.vault.away = false;
   await assertWhole(world, { "/logs/a.log": `one\n${big}` });
 });
+
+/** An agent whose newest segment, all of it receipted, takes the room that reading waits for. */
+async function heldUp(world: World): Promise<string> {
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  world.vault.away = true;
+  const big = noise(3_000_000);
+  world.files.append("/logs/a.log", big);
+  // Less than a segment, above what is left free.
+  world.files.capacity = world.files.used() + 900_000;
+  await world.until(() => stateOf(world) === "disk-full");
+  return `one\n${big}`;
+}
+
+test("what receipts cover keeps nobody waiting: its last segment goes as well", async () => {
+  await using world = await World.make();
+  const want = await heldUp(world);
+  assert.equal(await segments(world), 1);
+  world.vault.away = false;
+  await world.until(() => stateOf(world) === "running", 10_000);
+  await assertWhole(world, { "/logs/a.log": want });
+});
+
+test("an agent that starts on a disk full of what receipts cover reads on", async () => {
+  await using world = await World.make();
+  const want = await heldUp(world);
+  await world.stop();
+  world.vault.away = false;
+  await world.start();
+  await assertWhole(world, { "/logs/a.log": want });
+});
+
+for (const persists of [false, true]) {
+  const what = persists ? "half done" : "not done";
+  test(`a segment that could not begin (${what}) to let receipted ones go begins later`, async () => {
+    await using world = await World.make({
+      config: (config) => ({ ...config, seal: { ...config.seal, max_silence: 1500 } }),
+    });
+    const faulty = new FaultyFiles(world.files);
+    world.seen = faulty;
+    const want = await heldUp(world);
+    const variant = persists ? "persisted" : "failed";
+    faulty.arm({ call: "create", nth: 1, path: "/wal/", variant, errno: "ENOSPC", times: 3 });
+    world.vault.away = false;
+    await assertWhole(world, { "/logs/a.log": want }, "SILENCE_EXCEEDED");
+    assert.equal(faulty.struck, 3);
+  });
+}
+
+test("a buffer full of one segment that grew on empties once receipts cover it", async () => {
+  await using world = await World.make({
+    config: (config) => ({ ...config, buffer: { max_bytes: 2_000_000 } }),
+  });
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  world.vault.away = true;
+  const short = failing(world, "/wal/", ["create"], "ENOSPC");
+  const big = noise(4_000_000);
+  world.files.append("/logs/a.log", big);
+  await world.until(() => stateOf(world) === "buffer-full");
+  short.on = false;
+  world.vault.away = false;
+  await assertWhole(world, { "/logs/a.log": `one\n${big}` });
+});
+
+test("a disk that others keep full gets no blocks without need", async () => {
+  await using world = await World.make();
+  await heldUp(world);
+  world.files.capacity = world.files.used() + 50_000;
+  world.vault.away = false;
+  let head = 0;
+  for (let i = 0; i < 40; i++) {
+    // They take what it gives back.
+    world.files.capacity = Math.min(world.files.capacity, world.files.used() + 50_000);
+    await pause(100);
+    if (i === 20) head = world.agent?.gauge.headBlock ?? 0;
+  }
+  assert.equal(stateOf(world), "disk-full");
+  assert.ok((world.agent?.gauge.headBlock ?? 0) <= head + 1);
+  await world.kill();
+});
+
+const segments = async (world: World): Promise<number> =>
+  ((await world.files.list(`${world.dir}/chains/0000/wal`)) ?? []).length;
 
 /** Lines that hardly compress. */
 function noise(length: number): string {

@@ -64,6 +64,20 @@ test("a segment begins where the caller says, and is wanted by size", async () =
   assert.equal(wal.durableNext, 4);
 });
 
+test("a segment that is asked for begins early, and its beginning lets the one before go", async () => {
+  const files = new FakeFiles();
+  const wal = await openLog(files);
+  wal.wantSegment();
+  await fillSegment(wal, 3);
+  assert.equal(wal.wantsSegment, false);
+  wal.wantSegment();
+  assert.equal(wal.wantsSegment, true);
+  await fillSegment(wal, 1);
+  assert.equal(wal.wantsSegment, false);
+  await wal.freeBelow(4);
+  assert.deepEqual([wal.first, wal.next, wal.segmentCount], [3, 4, 1]);
+});
+
 test("a log opens again with all its frames, after a close and after a crash", async () => {
   const files = new FakeFiles();
   const wal = await openLog(files);
