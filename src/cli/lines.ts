@@ -2,7 +2,6 @@
 // vouches for them.
 
 import type { Command } from "commander";
-import { limited } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
@@ -116,7 +115,7 @@ async function run(
       chains: read,
       refused,
       filter,
-      doubts: limited([...new Set([...chosen.doubts, ...doubts])]),
+      doubts: [...new Set([...chosen.doubts, ...doubts])],
     };
     const file = format === "raw" ? await theOnlySource(asked) : undefined;
     await print(ui, asked, format, file);

@@ -2,7 +2,6 @@
 
 import type { Command } from "commander";
 import { trusting } from "../core/authority.ts";
-import { limited } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
@@ -75,7 +74,7 @@ async function run(
     const chain = await chooseChain(source, word, trusted);
     const by = { suite: nativeSuite, roots, vaults };
     const uses = await reusedGrants(source, [chain.id], by);
-    for (const doubt of limited(uses.doubts)) ui.warn(printable(doubt));
+    for (const doubt of uses.doubts) ui.warn(printable(doubt));
     const refused = uses.refused.get(chain.id) ?? (await beganOutsideDates(chain, by));
     if (refused !== undefined) {
       const why = `${refused.message} (${refused.code})`;

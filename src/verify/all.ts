@@ -68,7 +68,7 @@ export async function verifySource(
   const sharers = only === undefined ? undefined : await sharersOf(listed, only, options);
   const doubts =
     sharers === undefined ? listed.unread : [...(options.doubts ?? []), ...sharers.doubts];
-  for (const each of [...listed.unread, ...limited(doubts)]) unchecked.add(each);
+  for (const each of [...listed.unread, ...doubts]) unchecked.add(each);
   const chains = listed.chains.filter(({ id }) => only?.has(id) ?? true);
   const { walked, leftovers } = await walkAll(chains, options, report);
   for (const each of limited(leftovers)) unchecked.add(each);

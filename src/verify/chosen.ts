@@ -8,7 +8,7 @@
 //
 // Spec: docs/spec/verification.md, "A part of a place".
 
-import type { ChainSource, Contents } from "../core/chain-source.ts";
+import { type ChainSource, type Contents, limited } from "../core/chain-source.ts";
 import { Fault } from "../core/fault.ts";
 import { checkGrantRoots, parseGrant } from "../core/grant.ts";
 import { ask, Unreadable } from "./unreadable.ts";
@@ -18,7 +18,7 @@ export type ChosenBy = Pick<VerifyOptions, "suite" | "roots" | "vaults">;
 
 export interface Chosen {
   readonly chains: readonly ChainSource[];
-  /** What else may belong to them, each with why nobody can tell. */
+  /** What else may belong to them, each with why nobody can tell; no more than people read. */
   readonly doubts: readonly string[];
   /** Ids of the chains that are of another subject, as their grants say. */
   readonly others: readonly string[];
@@ -50,7 +50,7 @@ async function ofSubject(
   word: string,
   by: ChosenBy,
 ): Promise<Chosen> {
-  const [found, doubts, others]: [ChainSource[], string[], string[]] = [[], [...unread], []];
+  const [found, doubts, others]: [ChainSource[], string[], string[]] = [[], [], []];
   for (const chain of chains) {
     const { claimed, why } = await subjectOf(chain, by);
     if (claimed === word) found.push(chain);
@@ -59,7 +59,7 @@ async function ofSubject(
       doubts.push(`chain ${chain.id} may be of ${word}: ${why}`);
     }
   }
-  return { chains: found, doubts, others };
+  return { chains: found, doubts: [...unread, ...limited(doubts)], others };
 }
 
 /** The subject that a chain's grant claims, and why that does not count. */

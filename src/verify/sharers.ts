@@ -10,7 +10,7 @@
 import { type Authority, judgeGrant, trusting } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
-import type { ChainSource, Contents } from "../core/chain-source.ts";
+import { type ChainSource, type Contents, limited } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import type { Grant } from "../core/grant.ts";
 import { headerLength, signedBytes } from "../core/header.ts";
@@ -55,7 +55,7 @@ export async function sharersOf(
   }
   const shared = [...uses.values()].filter((same) => same.some(({ id }) => asked.has(id)));
   if (shared.length === 0) return none;
-  const hidden = [...unread];
+  const hidden: string[] = [];
   const keys = shared.flatMap((same) => same.map(({ grant }) => grant.key));
   for (const [chain, authority] of silent) {
     if (asked.has(chain.id) || !(await mayHaveBegunBy(keys, chain, authority?.grant, by))) continue;
@@ -63,9 +63,11 @@ export async function sharersOf(
     hidden.push(`chain ${chain.id} may be under the same grant: ${why}`);
   }
   const together = shared.filter((same) => isBeyond(same, 0)).flat();
-  const more = unread.every((each) => unreadId(each) !== undefined) ? hidden.length : Infinity;
-  const full = hidden.length > 0 && shared.some((same) => isBeyond(same, more));
-  return { together: new Set(together.map(({ id }) => id)), doubts: full ? hidden : [] };
+  const known = unread.every((each) => unreadId(each) !== undefined);
+  const more = known ? unread.length + hidden.length : Number.POSITIVE_INFINITY;
+  const full = more > 0 && shared.some((same) => isBeyond(same, more));
+  const doubts = full ? [...unread, ...limited(hidden)] : [];
+  return { together: new Set(together.map(({ id }) => id)), doubts };
 }
 
 function isBeyond(same: readonly Use[], more: number): boolean {

@@ -17,11 +17,13 @@ import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { remoteSource } from "../../src/cli/remote-source.ts";
 import { systemFiles } from "../../src/host/files.ts";
+import { nativeSuite } from "../../src/host/native-suite.ts";
 import { openBundle } from "../../src/store/bundle.ts";
 import { readDirStore } from "../../src/store/dir.ts";
 import type { SourceReport } from "../../src/verify/all.ts";
+import { chosenOf } from "../../src/verify/chosen.ts";
 import { CommandDir } from "../cli/command.ts";
-import { ChainBuilder } from "../fakes/chain-builder.ts";
+import { ChainBuilder, testRoot } from "../fakes/chain-builder.ts";
 import { type StoreFiles, storeChain } from "../fakes/chain-store.ts";
 import { Rig } from "../vault/rig.ts";
 import { judge } from "../verify/judging.ts";
@@ -168,6 +170,20 @@ describe("a directory store", () => {
     await mkdir(join(other, "Chains"));
     const { verdict, unchecked } = await judged(other);
     assert.deepEqual([verdict, unchecked[0]], ["INDETERMINATE", "Chains is not in lower case"]);
+  });
+
+  test("says once how many more there are than it names", async () => {
+    const dir = await stored();
+    for (let at = 0; at < 200; at += 1) {
+      await writeFile(join(dir, "chains", at.toString(16).padStart(64, "0")), "");
+    }
+    const source = readDirStore(systemFiles, dir);
+    const by = { suite: nativeSuite, roots: [testRoot.key], vaults: [] };
+    const { doubts } = await chosenOf(await source.contents(), "pay", by);
+    for (const list of [doubts, (await judged(dir)).unchecked]) {
+      const more = list.filter((each) => /more like these/.test(each));
+      assert.deepEqual(more, ["and 100 more like these"]);
+    }
   });
 
   test("says that an object is longer than any may be, and does not read for ever", async () => {
