@@ -48,10 +48,10 @@ export async function beginChain(
   const covers = (path: string): boolean => inScope(grant, path);
   const leftOut = leftOutOf(covers, plan.bytes, unread);
   const goesOn = plan.stretches.length > 0 || plan.origin.named !== undefined;
-  const { named, positions } = plan.origin;
+  const { named, positions, forkedAt } = plan.origin;
   const isInside = ({ record }: SourcePosition): boolean => covers(String(record["path"]));
   const outside = positions.filter((each) => !isInside(each));
-  const origin = { named, positions, outside, leftOut };
+  const origin = { named, positions, outside, leftOut, forkedAt };
   if (goesOn) await writeChecked(files, suite, dir.origin, formatOrigin(origin));
   const wal = await openWal(context, dir);
   const head = newHead(suite, secret);

@@ -19,6 +19,7 @@ import { type ChainContext, type LiveChain, openChain } from "./chain.ts";
 import type { Gauge } from "./gauge.ts";
 import { readGrant, type UsableGrant } from "./grant-files.ts";
 import type { OldChains, OpenedChain } from "./old-chains.ts";
+import { beyondCopy, folderLost, isContradicted, isSucceeded } from "./old-copy.ts";
 import { OldShipment, type Shipped } from "./old-shipment.ts";
 import type { ChainDir } from "./state-dir.ts";
 import type { KnownFiles, Tailing } from "./tailing.ts";
@@ -195,7 +196,8 @@ async function waitForGrant(parts: NextChainContext): Promise<UsableGrant | unde
 
 /**
  * What only the vault still has: all of an older chain, where our state was lost, or its positions,
- * where its buffer was.
+ * where its buffer was, or what lies behind them, where our state is an old copy. `short`: the
+ * vault said that it has more.
  */
 async function askPredecessor(
   parts: NextChainContext,
@@ -206,8 +208,7 @@ async function askPredecessor(
   const { context, tailing, reads, vaults, roots, sink } = parts;
   const { suite, clock, diag, host, config, stopping } = context;
   const { base } = older;
-  const lost = short || isLost(older, grant);
-  if (reads === undefined || !lost) return undefined;
+  if (reads === undefined) return undefined;
   const { when_silent, patience } = config.sink;
   const waits = when_silent === "wait";
   let silentSince: number | undefined;
@@ -221,9 +222,12 @@ async function askPredecessor(
     insists: () => waits || patient(),
     filesThere: () => tailing.whose(),
   };
+  const said = short || isContradicted(base);
+  const copied = said || (await tailing.during(isSucceeded(lookup, base)));
+  if (!copied && !isLost(older, grant)) return undefined;
   for (let said = false; ; said = true) {
     try {
-      const found = await tailing.during(findLost(lookup, older));
+      const found = await tailing.during(findLost(lookup, older, copied));
       if (found !== "wait") return found;
       if (!said) {
         const fields = { code: "predecessor-lives" };
@@ -264,11 +268,18 @@ function passedOver(base: OpenedChain, grant: Lookup["grant"]): boolean {
 }
 
 /** The chain that the vault shows as our newest; else what it shows of the newest that we know. */
-async function findLost(lookup: Lookup, older: OldChains): Promise<OldChain | undefined | "wait"> {
+async function findLost(
+  lookup: Lookup,
+  older: OldChains,
+  copied: boolean,
+): Promise<OldChain | undefined | "wait"> {
   const { base, doubtful } = older;
   for (const { chain, reason } of doubtful.toReversed()) {
     if (chain !== undefined && (await lookup.reads.size(chain)) > 0)
       return await fetchChain(lookup, chain, reason);
+  }
+  if (copied && base !== undefined) {
+    return await beyondCopy(lookup, base, older.receiptedSize(base));
   }
   const known = base?.whole ? base.chain : undefined;
   // What still has blocks is the newest: they go once a newer chain holds them.
@@ -298,7 +309,7 @@ async function withOrigin(
 function whyLost(base: OpenedChain | undefined): string {
   if (base === undefined) return "the state directory was lost";
   const gone = base.receipt !== undefined && base.wal.next === base.wal.first;
-  return gone ? "its folder in the state directory was lost" : base.reason;
+  return gone ? folderLost : base.reason;
 }
 
 /**

@@ -86,9 +86,11 @@ export class OldChains {
     const known = facts[at];
     if (known !== undefined) {
       // What a vault has was shipped, and so it was whole.
-      const { held, fetched, reason } = remote;
-      const origin = known.origin ?? remote.origin;
-      return facts.with(at, { ...known, whole: true, held, fetched, reason, origin });
+      const { held, fetched, reason, forkedAt } = remote;
+      // One that went on from it stands in its place.
+      const same = held?.chain === this.opened[at]?.chain;
+      const origin = same ? (known.origin ?? remote.origin) : remote.origin;
+      return facts.with(at, { ...known, whole: true, held, fetched, reason, origin, forkedAt });
     }
     // It is newer than all that were whole: a folder was lost.
     return facts.toSpliced(facts.findLastIndex(({ whole }) => whole) + 1, 0, remote);

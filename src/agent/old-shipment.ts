@@ -25,7 +25,7 @@ import type { OpenedChain } from "./old-chains.ts";
 import { ReceiptFile } from "./receipts.ts";
 
 /**
- * all: it is receipted as far as it can be read. more: the vault has blocks that the buffer lost.
+ * all: it is receipted as far as it can be read. more: the vault has blocks that the buffer lacks.
  * refused: the vault takes no more of it. silent: it did not say yet.
  */
 export type Shipped = "all" | "more" | { readonly refused: string } | { readonly silent: string };
@@ -76,7 +76,7 @@ export class OldShipment {
         if (size === end.next) this.#end("all");
       },
       onChainUnusable: (reason) =>
-        this.#end(reason === "agent-rollback" ? "more" : { refused: reason }),
+        this.#end(reason === "sink-rollback" ? { refused: reason } : "more"),
     });
     this.#running = this.#shipper.run();
     // Whoever looks is told.

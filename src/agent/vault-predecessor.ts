@@ -10,21 +10,19 @@
 //   older one would seal twice what lies behind it.
 
 import type { TrustedKeys } from "../core/authority.ts";
-import { concat, equalBytes, hex } from "../core/bytes.ts";
-import { parseCheckpoint } from "../core/checkpoint.ts";
+import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, inScope, parseGrant } from "../core/grant.ts";
-import { decodeHeader } from "../core/header.ts";
 import { encodeRecord, type SourceRecord, sourceIdOf } from "../core/record.ts";
-import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
+import { FramingError } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { attemptMsMax } from "../ship/backoff.ts";
 import type { Sink } from "../ship/sink.ts";
 import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
 import type { OldChain, Origin } from "../succession/old-chain.ts";
-import { openBlock, openingRecord, originIn } from "../succession/opening.ts";
+import { openingRecord, originIn } from "../succession/opening.ts";
 import { TailSearch } from "../succession/tail-search.ts";
 import {
   type BelievedChain,
@@ -33,6 +31,7 @@ import {
   Unbelievable,
 } from "../succession/vault-chain.ts";
 import { isRefusal } from "./old-shipment.ts";
+import { blockOf, newestHost, rawOf } from "./shown-blocks.ts";
 
 export interface Lookup {
   readonly suite: Suite;
@@ -143,9 +142,8 @@ export async function findPredecessor(
   lookup: Lookup,
   reason: string,
 ): Promise<OldChain | undefined | "wait"> {
-  const { reads, grant, seen } = lookup;
-  const listed = await reads.chainsOf(grant.subject);
-  const newest = listed.sort((a, b) => b.seenAt - a.seenAt).slice(0, looksMax);
+  const { seen } = lookup;
+  const newest = await newestChains(lookup);
   const succeeded = new Set<string>();
   for (const { id } of newest) {
     const named = await seen.predecessorOf(lookup, id);
@@ -162,6 +160,48 @@ export async function findPredecessor(
     if (found !== undefined) return found;
   }
   return waits ? "wait" : undefined;
+}
+
+async function newestChains({ reads, grant }: Lookup): Promise<ListedChain[]> {
+  const listed = await reads.chainsOf(grant.subject);
+  return listed.sort((a, b) => b.seenAt - a.seenAt).slice(0, looksMax);
+}
+
+/**
+ * The chains of ours that went on from this one, one from the other, the newest first; wait: it
+ * cannot be known yet. Throws SealtailError where the vault cannot be asked.
+ */
+export async function successorsOf(lookup: Lookup, id: string): Promise<string[] | "wait"> {
+  const newest = await newestChains(lookup);
+  const line = [id];
+  for (let age = 0; age < agesMax; age += 1) {
+    const next = await successorOf(lookup, newest, line[0] as string);
+    if (next === "wait") return next;
+    if (next === undefined || line.includes(next)) break;
+    line.unshift(next);
+  }
+  return line.slice(0, -1);
+}
+
+/** Whether a chain of ours is over, or another agent goes on with it, as on a cloned machine. */
+export async function isOver(lookup: Lookup, id: string): Promise<boolean | "wait"> {
+  const chain = (await newestChains(lookup)).find((each) => each.id === id);
+  const whose = chain === undefined ? "ours" : ofOurHost(lookup, chain);
+  return whose === "unknown" ? "wait" : whose === "ours";
+}
+
+async function successorOf(
+  lookup: Lookup,
+  newest: readonly ListedChain[],
+  id: string,
+): Promise<string | undefined | "wait"> {
+  for (const chain of newest) {
+    if ((await lookup.seen.predecessorOf(lookup, chain.id)) !== id) continue;
+    const whose = await whoseIs(lookup, chain);
+    if (whose === "unknown") return "wait";
+    if (whose === "ours") return chain.id;
+  }
+  return undefined;
 }
 
 /**
@@ -334,51 +374,4 @@ function ofOurHost({ seen, diag }: Lookup, chain: ListedChain): "ours" | "not" |
   const fields = { code: "predecessor-lives", chain: chain.id };
   diag.warn("another agent on this host seals under this subject, its chain is left alone", fields);
   return "not";
-}
-
-/** The host of the newest run: the vault's word, which only chooses between genuine chains. */
-async function newestHost(lookup: Lookup, id: string): Promise<unknown> {
-  const { reads } = lookup;
-  const receipt = await reads.receipt(id);
-  if (receipt === undefined) return undefined;
-  const { size } = parseCheckpoint(receipt);
-  if (size === 0) return undefined;
-  const runAt = async (at: number): Promise<Uint8Array> =>
-    decodeHeader(await reads.heads(id, at, 1)).runId;
-  const run = await runAt(size - 1);
-  let [low, high] = [0, size - 1];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (equalBytes(await runAt(middle), run)) high = middle;
-    else low = middle + 1;
-  }
-  const raw = await rawOf(lookup, id, low);
-  return raw && openingRecord(raw, "start")?.["host"];
-}
-
-/** The payload of one block; undefined for what is none. */
-async function rawOf(
-  { suite, reads }: Lookup,
-  id: string,
-  at: number,
-): Promise<Uint8Array | undefined> {
-  try {
-    const block = await blockOf(reads, id, at);
-    return block && openBlock(suite, block).raw;
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    return undefined;
-  }
-}
-
-/** One block as it is shown; undefined for what is none. */
-async function blockOf(reads: VaultReads, id: string, at: number): Promise<Uint8Array | undefined> {
-  try {
-    for await (const { head, payload } of wholeBlocks(reads.blocks(id, at, 1))) {
-      return concat(head, payload);
-    }
-  } catch (error) {
-    if (!(error instanceof Fault) && !(error instanceof FramingError)) throw error;
-  }
-  return undefined;
 }

@@ -36,6 +36,8 @@ export interface Origin {
   readonly leftOut: BytesByPath;
   /** What a vault shows that was sealed last of those outside. */
   readonly tails?: ReadonlyMap<string, SealedTail> | undefined;
+  /** What `forkedAt` of the chain before was. */
+  readonly forkedAt?: number | undefined;
 }
 
 export interface OldChain {
@@ -58,6 +60,12 @@ export interface OldChain {
         readonly tails: ReadonlyMap<string, SealedTail>;
       }
     | undefined;
+  /**
+   * Set where a vault had more than an old copy of our state knew: what is held, maybe of a chain
+   * that went on from this one, was sealed by another life, and holds our blocks below this. Those
+   * from it on no vault has.
+   */
+  readonly forkedAt?: number | undefined;
   /** Number of the oldest block kept, and one more than that of the newest. */
   readonly first: number;
   readonly next: number;

@@ -24,7 +24,7 @@ export function parseOrigin(bytes: Uint8Array): Origin | undefined {
     throw caught;
   }
   if (!isObject(value)) return undefined;
-  const { named, positions, outside, leftOut } = value;
+  const { named, positions, outside, leftOut, forkedAt } = value;
   if (!Array.isArray(positions) || !isObject(leftOut)) return undefined;
   if (named !== undefined && !isNamed(named)) return undefined;
   const bytesOf = Object.entries(leftOut).filter(
@@ -35,6 +35,7 @@ export function parseOrigin(bytes: Uint8Array): Origin | undefined {
     positions: positionsIn(positions),
     outside: positionsIn(outside),
     leftOut: new Map(bytesOf),
+    ...(Number.isSafeInteger(forkedAt) ? { forkedAt: Number(forkedAt) } : {}),
   };
 }
 

@@ -23,7 +23,7 @@ import { frontierIn, openBlock, openingRecord, originIn } from "./opening.ts";
 
 export interface Plan {
   /** What the new chain goes on from. */
-  readonly origin: Pick<Origin, "named" | "positions">;
+  readonly origin: Pick<Origin, "named" | "positions" | "forkedAt">;
   /** Blocks that are taken over, in this order. */
   readonly stretches: readonly Stretch[];
   /** Ids of sources that were over before: copies of them are not taken. */
@@ -96,7 +96,9 @@ class Fold {
   readonly #suite: Suite;
   readonly #base: OldChain;
   readonly #unfinished: readonly OldChain[];
-  /** Of the base: blocks below are held by a vault. */
+  /** So many blocks are held by a vault. */
+  #size = 0;
+  /** Blocks of the base below are held by a vault: as many, unless another life sealed others. */
   from = 0;
   origin: Origin = nothing;
   readonly tails: SealedTails;
@@ -122,8 +124,13 @@ class Fold {
     this.tails = new SealedTails([...(origin?.tails ?? []), ...(fetched?.tails ?? [])]);
   }
 
+  get #forkedAt(): number | undefined {
+    const { fetched, forkedAt } = this.#base;
+    return fetched === undefined ? this.#told?.forkedAt : forkedAt;
+  }
+
   bytes(moved: BytesByPath): Map<string, number> {
-    const all = new Map(this.from > 0 ? [] : this.#before?.leftOut);
+    const all = new Map(this.#size > 0 ? [] : this.#before?.leftOut);
     for (const [path, bytes] of moved) all.set(path, (all.get(path) ?? 0) + bytes);
     // What the newest try counted may be gone from the buffers since.
     for (const [path, bytes] of this.origin.leftOut) {
@@ -136,7 +143,8 @@ class Fold {
     const base = this.#base;
     const [newest] = this.#unfinished;
     this.#told = newest === undefined ? undefined : (newest.origin ?? (await this.#toldBy(newest)));
-    this.from = await this.#heldSize();
+    this.#size = await this.#heldSize();
+    this.from = this.#forkedAt ?? this.#size;
     const blocks = base.blocks(base.first)[Symbol.asyncIterator]();
     const pending = await this.#readHeld(blocks);
     this.origin = await this.#origin();
@@ -255,23 +263,28 @@ class Fold {
   async #origin(): Promise<Origin> {
     const { held, fetched, first, reason } = this.#base;
     // What lay before was taken over already, so only the one that took it knows where it began.
-    const freed = first > this.from || this.#base.next === first;
     const told = this.#told;
+    const forkedAt = this.#forkedAt;
+    const forked = forkedAt !== undefined && fetched === undefined;
+    const freed = forked || first > this.from || this.#base.next === first;
     // What a vault told of a chain that the next one does not know, or knew less of, is newer.
-    const known = told?.named?.chain === held?.chain && (told?.named?.size ?? 0) >= this.from;
+    const known = told?.named?.chain === held?.chain && (told?.named?.size ?? 0) >= this.#size;
     const newer = fetched !== undefined && !known;
     if (freed && told !== undefined && !newer) {
-      if (told.named?.chain === this.#chain) this.from = told.named?.size ?? 0;
-      return told;
+      if (forkedAt === undefined && told.named?.chain === this.#chain) {
+        this.from = told.named?.size ?? 0;
+      }
+      return { ...told, forkedAt };
     }
     const leftOut = told?.leftOut ?? new Map();
     const chain = held?.chain ?? this.#chain;
-    if (this.from > 0 && chain !== undefined) {
-      const root = held?.size === this.from ? held.root : this.#root;
+    const size = this.#size;
+    if (size > 0 && chain !== undefined) {
+      const root = held?.size === size ? held.root : this.#root;
       const positions = this.#withPassed(fetched?.positions ?? this.#prefix.positions());
       if (root !== undefined) {
-        const named = { chain, size: this.from, root, reason };
-        return { ...nothing, named, positions, leftOut };
+        const named = { chain, size, root, reason };
+        return { ...nothing, named, positions, leftOut, forkedAt };
       }
     }
     return { ...(this.#before ?? nothing), leftOut };
@@ -286,10 +299,16 @@ class Fold {
     );
   }
 
-  /** Sources that were open where an older try went on from the same chain, and no longer are. */
+  /**
+   * Sources that were open where an older try went on from the same chain, or where another life
+   * did, and no longer are.
+   */
   get closed(): Set<string> {
     const closed = new Set<string>();
     const { named, positions } = this.origin;
+    if (this.#forkedAt !== undefined) {
+      for (const each of this.#prefix.positions()) closed.add(hex(idOf(this.#suite, each)));
+    }
     for (const { origin } of this.#unfinished) {
       if (named === undefined || origin?.named?.chain !== named.chain) continue;
       if (origin.named.size >= named.size) continue;

@@ -448,3 +448,56 @@ test("what a vault shows of a file's last bytes is joined with what the buffer h
     ]),
   );
 });
+
+test("what a life on an old copy sealed is taken over behind what a vault has beyond it, also by the next start", async () => {
+  const builder = new ChainBuilder("copied");
+  const [open, over, held] = [builder.source("/a"), builder.source("/b"), builder.source("/c")];
+  builder.begin([say(open.record), say(over.record)]);
+  builder.seal([lines(open.id, "one\n"), lines(over.id, "over\n")]);
+  builder.seal([lines(open.id, "two\n"), say(held.record), lines(held.id, "held\n")]);
+  const named = { chain: builder.name, size: 9, root: "00".repeat(32) };
+  const positions = [{ record: open.record, offset: 12 }];
+  const copied: OldChain = {
+    ...{ number: 0, whole: true, reason: "agent-rollback", origin: undefined },
+    held: named,
+    fetched: { positions, tails: new Map() },
+    forkedAt: 2,
+    ...{ first: 0, next: 3 },
+    blocks: async function* (from) {
+      for (let index = from; index < 3; index += 1) {
+        yield { index, bytes: builder.blocks[index]?.bytes as Uint8Array };
+      }
+    },
+  };
+  const plan = await planSuccession(suite, [copied]);
+  const { origin, stretches, closed, ends } = plan;
+  assert.deepEqual(origin.named, { ...named, reason: "agent-rollback" });
+  assert.deepEqual(origin.positions, positions);
+  assert.deepEqual(stretches, [{ chain: copied, from: 2 }]);
+  assert.deepEqual([...closed], [over.id]);
+  const byPath = ends.map(({ record, offset }) => [record["path"], offset]);
+  assert.deepEqual(
+    new Map(byPath as [string, number][]),
+    new Map([
+      ["/a", 12],
+      ["/c", 5],
+    ]),
+  );
+  const kept = { ...origin, outside: [], leftOut: new Map() };
+  const begun: OldChain = {
+    ...{ number: 1, whole: false, reason: "unknown", held: undefined, fetched: undefined },
+    origin: parseOrigin(formatOrigin(kept)),
+    ...{ first: 0, next: 0 },
+    async *blocks() {},
+  };
+  const receipted = { ...named, size: 1, root: hex(builder.roots[1] as Uint8Array) };
+  const known = { ...copied, held: receipted, fetched: undefined, forkedAt: undefined };
+  const again = await planSuccession(suite, [known, begun]);
+  assert.deepEqual(again.origin.positions, origin.positions);
+  assert.deepEqual([...again.closed], [over.id]);
+  assert.deepEqual(again.stretches, [
+    { chain: begun, from: 0 },
+    { chain: known, from: 2 },
+  ]);
+  assert.deepEqual(again.ends, ends);
+});

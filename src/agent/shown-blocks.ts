@@ -1,0 +1,66 @@
+// Single blocks that a vault shows, and what they say; nothing of it is believed.
+
+import { concat, equalBytes } from "../core/bytes.ts";
+import { parseCheckpoint } from "../core/checkpoint.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault } from "../core/fault.ts";
+import { decodeHeader } from "../core/header.ts";
+import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
+import type { VaultReads } from "../ship/vault-reads.ts";
+import { openBlock, openingRecord } from "../succession/opening.ts";
+
+export interface Shown {
+  readonly suite: Suite;
+  readonly reads: VaultReads;
+}
+
+/** The host of the newest run: the vault's word, which only chooses between genuine chains. */
+export async function newestHost(lookup: Shown, id: string): Promise<unknown> {
+  const { reads } = lookup;
+  const receipt = await reads.receipt(id);
+  if (receipt === undefined) return undefined;
+  const { size } = parseCheckpoint(receipt);
+  if (size === 0) return undefined;
+  const runAt = async (at: number): Promise<Uint8Array> =>
+    decodeHeader(await reads.heads(id, at, 1)).runId;
+  const run = await runAt(size - 1);
+  let [low, high] = [0, size - 1];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (equalBytes(await runAt(middle), run)) high = middle;
+    else low = middle + 1;
+  }
+  const raw = await rawOf(lookup, id, low);
+  return raw && openingRecord(raw, "start")?.["host"];
+}
+
+/** The payload of one block; undefined for what is none. */
+export async function rawOf(
+  { suite, reads }: Shown,
+  id: string,
+  at: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    const block = await blockOf(reads, id, at);
+    return block && openBlock(suite, block).raw;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return undefined;
+  }
+}
+
+/** One block as it is shown; undefined for what is none. */
+export async function blockOf(
+  reads: VaultReads,
+  id: string,
+  at: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    for await (const { head, payload } of wholeBlocks(reads.blocks(id, at, 1))) {
+      return concat(head, payload);
+    }
+  } catch (error) {
+    if (!(error instanceof Fault) && !(error instanceof FramingError)) throw error;
+  }
+  return undefined;
+}
