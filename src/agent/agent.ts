@@ -33,7 +33,7 @@ import { liveness, openOperations } from "./operations.ts";
 import { Reserve } from "./reserve.ts";
 import { Session } from "./session.ts";
 import { StateDir } from "./state-dir.ts";
-import { Tailing } from "./tailing.ts";
+import { ownPathsOf, Tailing } from "./tailing.ts";
 import { messageOf, TerminationMessage } from "./termination-message.ts";
 
 export interface AgentOptions {
@@ -166,7 +166,8 @@ export class Agent {
         this.gauge.damagedSegments += segments;
       },
     };
-    this.#tailing = new Tailing(this.#context, options.files, this.#refused());
+    const refuse = [...ownPathsOf(config), ...(options.refuse ?? [])];
+    this.#tailing = new Tailing(this.#context, options.files, refuse);
     descriptors.from(this.#tailing, this.gauge);
     this.gauge.tail = () => this.#tailing.tail;
   }
@@ -348,12 +349,5 @@ export class Agent {
     }
     if (shortage?.code === "too-many-open-files") this.gauge.state = "no-descriptors";
     this.#session?.onShortage(shortage);
-  }
-
-  #refused(): string[] {
-    const { config, refuse = [] } = this.#options;
-    const { grant, sink } = config;
-    const files = [grant.file, grant.key, sink.tls.ca, sink.tls.cert, sink.tls.key];
-    return [config.state_dir, ...files.filter((file) => file !== undefined), ...refuse];
   }
 }

@@ -127,6 +127,11 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
     await chain.keys.close();
     return lost(why ?? String(grant));
   }
+  if (await isGrantReplaced(context, grant.bytes)) {
+    const hint = "docs/operating/recover.md says how to begin a chain with it";
+    const phrase = "another grant is there, this chain goes on under the one that it began with";
+    context.diag.warn(phrase, { code: "grant-unused", grant: context.config.grant.file, hint });
+  }
   const { head, sources, keys, facts, tails } = chain;
   const { seq } = facts;
   const sealer = newSealer(context, wal, chain, grant, undefined);

@@ -11,6 +11,7 @@ import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength, parseGrant } from "../core/grant.ts";
+import type { VerifierKey } from "../core/note.ts";
 import type { Diag } from "../host/diag.ts";
 import { readWhole } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
@@ -39,20 +40,36 @@ export async function readGrant(
   const { file, key } = config.grant;
   const bytes = await readWhole(files, file, maxGrantLength);
   if (bytes === undefined || (await files.stat(key)) === undefined) return undefined;
-  const grant = parse(suite, bytes, file);
-  const refuse = (why: string): never => {
-    throw new SealtailError("grant-unusable", `grant ${why}`, { place: file });
+  const grant = parseGrantFile(suite, bytes, file);
+  const refuse = (why: readonly string[]): void => {
+    if (why[0] !== undefined) throw new SealtailError("grant-unusable", why[0], { place: file });
   };
-  if (grant.role !== "write") refuse(`is for role ${grant.role}, want write`);
-  if (grant.subject !== config.name) {
-    refuse(`is for subject ${grant.subject}, want ${config.name}, the configuration's name`);
-  }
-  if (!audiences.includes(grant.audience)) {
-    refuse(`is for vault ${grant.audience}, and no key of that vault is trusted`);
-  }
+  refuse(unusableBecause(grant, config, audiences));
   const signer = await loadSigningKey({ files, path: key, warn });
-  if (!equalBytes(signer.key.publicKey, grant.key)) refuse(`does not belong to the key in ${key}`);
+  refuse(unusableBecause(grant, config, audiences, signer.key));
   return { grant, bytes, signer };
+}
+
+/** Pure: all that keeps an agent from beginning a chain with this grant, and with its key, if given. */
+export function unusableBecause(
+  grant: Grant,
+  config: Pick<AgentConfig, "name" | "grant">,
+  audiences: readonly string[],
+  key?: VerifierKey,
+): string[] {
+  const { role, subject, audience } = grant;
+  const why: string[] = [];
+  if (role !== "write") why.push(`grant is for role ${role}, want write`);
+  if (subject !== config.name) {
+    why.push(`grant is for subject ${subject}, want ${config.name}, the configuration's name`);
+  }
+  if (!audiences.includes(audience)) {
+    why.push(`grant is for vault ${audience}, and no key of that vault is trusted`);
+  }
+  if (key !== undefined && !equalBytes(key.publicKey, grant.key)) {
+    why.push(`grant does not belong to the key in ${config.grant.key}`);
+  }
+  return why;
 }
 
 export type OwnGrant = Grant & { readonly bytes: Uint8Array };
@@ -89,7 +106,8 @@ export async function readOwnGrant(
   return "the grant is damaged";
 }
 
-function parse(suite: Suite, bytes: Uint8Array, place: string): Grant {
+/** Throws grant-unusable. */
+export function parseGrantFile(suite: Suite, bytes: Uint8Array, place: string): Grant {
   try {
     return parseGrant(suite, bytes);
   } catch (cause) {

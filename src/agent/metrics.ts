@@ -57,6 +57,11 @@ const sourceGauges: readonly SourceReading[] = [
     (n) => n.lastReadTime / 1e6,
   ],
   ["source_files", "Files followed.", (n) => n.files],
+  [
+    "source_outside_grant_files",
+    "Files that the grant does not cover: nothing of them is sealed.",
+    (n) => n.outsideGrant,
+  ],
   ["source_open_files", "Files held open.", (n) => n.openFiles],
   ["source_pinned_bytes", "Bytes of deleted files that are kept until read.", (n) => n.pinnedBytes],
 ];

@@ -4,13 +4,14 @@
 // - /startupz turns green once the configuration was read and the WAL opened. Neither a missing
 //   grant nor a full disk keeps it red: a restart would help neither, and let go of open files.
 // - /readyz goes red when somebody has to act (a grant, a refusal, certificates), not when the
-//   vault is away.
+//   vault is away. Its checks say what is so even where that does not make it red.
 
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { HttpListener } from "../host/http-listener.ts";
 import { json, openOperationsListener, type Reply } from "../host/operations-listener.ts";
 import type { ShipStatus } from "../ship/status.ts";
+import type { Search } from "../tail/report.ts";
 import type { Gauge } from "./gauge.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { Session } from "./session.ts";
@@ -37,14 +38,27 @@ export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
   const chain = gauge.chain !== undefined && !gauge.state.startsWith("needs-");
   const undamaged = gauge.damagedSegments === 0;
   const taken = ship === undefined || !needsSomebody(ship);
-  const sink = taken ? "ok" : `${ship.state}: ${ship.code}`;
+  const sink = sinkText(ship);
   // A buffer that is full for a vault that is away comes back by itself, these do not.
   const room = gauge.state !== "disk-full" && gauge.state !== "no-descriptors";
   // What was not seen may hold logs that nobody seals.
-  const missing = gauge.tail()?.search().missing;
-  const files = missing ?? true;
+  const search = gauge.tail()?.search();
+  const missing = search?.missing;
+  const files = missing ?? uncovered(search) ?? true;
   const checks = { chain, buffer: undamaged, room, files, sink, state: gauge.state };
   return { ok: chain && undamaged && room && taken && missing === undefined, checks };
+}
+
+/** Grants and patterns may be meant so, and a file may come: an alert says it, not readiness. */
+function uncovered(search: Search | undefined): string | undefined {
+  if (search === undefined) return undefined;
+  if (search.outside.length > 0) return "some files are outside the grant";
+  return search.empty.length > 0 ? "a source has no file" : undefined;
+}
+
+function sinkText(ship: ShipStatus | undefined): string {
+  if (ship === undefined) return "not asked yet";
+  return ship.code === "" ? ship.state : `${ship.state}: ${ship.code}`;
 }
 
 // A vault that is away comes back by itself; one that refuses does not, nor do certificates mend.

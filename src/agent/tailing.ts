@@ -12,9 +12,10 @@ import type { SealedTail } from "../core/sealed-tails.ts";
 import { descriptorLimit } from "../host/descriptors.ts";
 import type { Files } from "../host/files.ts";
 import { unreadOutside } from "../tail/go-on.ts";
-import type { ResumeOptions } from "../tail/item.ts";
+import type { ResumeOptions, SourceOptions } from "../tail/item.ts";
 import { Tail } from "../tail/tail.ts";
 import type { ChainContext } from "./chain.ts";
+import type { AgentConfig } from "./config.ts";
 import { FrontierCache } from "./frontier-cache.ts";
 
 /** What is known of the files, by a chain or by all that is left of older ones. */
@@ -75,10 +76,7 @@ export class Tailing {
     const { config, clock, diag, suite, hints, mayDeclare } = this.#context;
     return Tail.start({
       ...{ clock, files: this.#files, diag, suite, hints, mayDeclare },
-      sources: config.sources.map(({ name, include, exclude, start_at }) => ({
-        ...{ name, include, exclude },
-        startAt: start_at,
-      })),
+      sources: sourcesOf(config),
       partialAgeMs: config.seal.partial_age,
       maxOpenFiles: openFilesOf(descriptorLimit()),
       refuse: this.#refuse,
@@ -173,6 +171,19 @@ export class Tailing {
     await this.pause();
     await this.#tail?.close();
   }
+}
+
+/** The configured sources, as the tail calls them. */
+export function sourcesOf({ sources }: Pick<AgentConfig, "sources">): SourceOptions[] {
+  return sources.map(({ name, include, exclude, start_at: startAt }) => {
+    return { name, include, exclude, startAt };
+  });
+}
+
+/** What is never tailed: our state, keys and certificates. */
+export function ownPathsOf({ state_dir, grant, sink }: AgentConfig): string[] {
+  const files = [grant.file, grant.key, sink.tls.ca, sink.tls.cert, sink.tls.key];
+  return [state_dir, ...files.filter((file) => file !== undefined)];
 }
 
 /** How many of a process' descriptors may be files that we follow. */

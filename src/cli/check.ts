@@ -2,16 +2,27 @@
 
 import type { Command } from "commander";
 import { agentConfig } from "../agent/config.ts";
-import { loadConfigFile } from "../host/config.ts";
+import { agentOutlook, type Outlook, readable } from "../agent/outlook.ts";
+import type { VerifierKey } from "../core/note.ts";
+import { systemClock } from "../host/clock.ts";
+import { type LoadedConfig, loadConfigFile } from "../host/config.ts";
+import { ConfigError, pathText, refusalError } from "../host/config-error.ts";
 import { readWhole } from "../host/durable.ts";
-import { systemFiles } from "../host/files.ts";
-import { vaultConfig } from "../vault/config.ts";
+import { systemFiles as files } from "../host/files.ts";
+import { loadPublicHalf } from "../host/keys.ts";
+import { nativeSuite as suite } from "../host/native-suite.ts";
+import { type VaultConfig, vaultConfig } from "../vault/config.ts";
+import { refusalsOf } from "../vault/startable.ts";
 import { pathOf } from "./paths.ts";
 import type { Ui } from "./ui.ts";
 
 const examples = `
 A file with a key \`store\` or \`keys\` at its top is taken for a vault's, any other for an agent's.
 Files that it names must exist; nothing is started, written or connected to.
+
+Of an agent's, the grant is judged too, if it is there, and the files that the sources mean now
+are looked for: what matches none, and what lies outside the grant, is a warning. Of a vault's,
+its keys are judged. What this user may not read is not.
 
 Examples:
   $ sealtail check --config /etc/sealtail/agent.yaml
@@ -32,16 +43,47 @@ async function run(ui: Ui, file: string): Promise<void> {
   const path = pathOf(ui, file);
   const isVault = await looksLikeVault(path);
   const { env } = ui.terminal;
-  const { warnings } = isVault
-    ? await loadConfigFile(vaultConfig, path, env, systemFiles)
-    : await loadConfigFile(agentConfig, path, env, systemFiles);
-  for (const { place, message } of warnings) ui.warn(`${message}: ${place}`);
+  if (isVault) {
+    const loaded = await loadConfigFile(vaultConfig, path, env, files);
+    tell(ui, path, loaded, await vaultOutlook(loaded.config));
+  } else {
+    const loaded = await loadConfigFile(agentConfig, path, env, files);
+    const now = systemClock.now() / 1e6;
+    tell(
+      ui,
+      path,
+      loaded,
+      await agentOutlook(loaded.config, { files, suite, now, refuse: [path] }),
+    );
+  }
   ui.print(`OK: ${path} is ${isVault ? "a vault" : "an agent"} configuration`);
+}
+
+/** Throws ConfigError where there are refusals. */
+function tell(
+  ui: Ui,
+  path: string,
+  { warnings, placeOf }: Pick<LoadedConfig<unknown>, "warnings" | "placeOf">,
+  { refusals, advice }: Outlook,
+): void {
+  for (const { place, message } of warnings) ui.warn(`${message}: ${place}`);
+  for (const [at, clause] of advice) ui.warn(`${pathText(at)} ${clause}: ${placeOf(at)}`);
+  const [first, ...rest] = refusals.map((each) => refusalError(each, placeOf(each.path)));
+  if (first !== undefined) throw new ConfigError(path, [first, ...rest]);
+}
+
+async function vaultOutlook(config: VaultConfig): Promise<Outlook> {
+  const outlook: Outlook = { refusals: [], advice: [] };
+  const half = (which: "receipt" | "time"): Promise<VerifierKey | undefined> =>
+    readable(outlook, ["keys", which], () => loadPublicHalf(files, config.keys[which]));
+  const keys = { receipt: await half("receipt"), time: await half("time") };
+  outlook.refusals.push(...refusalsOf(config, keys));
+  return outlook;
 }
 
 // By its top-level keys, read as loosely as possible: what is wrong is for the loader to say.
 async function looksLikeVault(path: string): Promise<boolean> {
-  const bytes = await readWhole(systemFiles, path, 262_144).catch(() => undefined);
+  const bytes = await readWhole(files, path, 262_144).catch(() => undefined);
   if (bytes === undefined) return /vault[^/]*$/.test(path);
   const text = Buffer.from(bytes).toString("utf8");
   const has = (...keys: string[]): boolean =>

@@ -5,7 +5,7 @@
 import { printable } from "./ui.ts";
 
 /** Paths that are not followed; of more than these only the number is shown. */
-const refusedMax = 5;
+const pathsMax = 5;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -39,12 +39,21 @@ function agentLines(status: Json, now: number): string[] {
 
 /** What the patterns mean and nobody follows. */
 function searchRows(search: Json): string[][] {
-  const refused = listOf(search["refused"]);
-  const shown = refused.slice(0, refusedMax);
-  const more = refused.length - shown.length;
+  const empty = Array.isArray(search["empty"]) ? search["empty"] : [];
   return [
+    ...empty.map((name) => ["no file", `source ${text(name)}: its patterns match none`]),
+    ...pathRows("outside", search["outside"], () => "the grant does not cover it"),
     ...(search["missing"] === undefined ? [] : [["unseen", text(search["missing"])]]),
-    ...shown.map(({ path, code }) => ["refused", `${text(path)} (${text(code)})`]),
+    ...pathRows("refused", search["refused"], ({ code }) => text(code)),
+  ];
+}
+
+function pathRows(word: string, paths: unknown, why: (row: Json) => string): string[][] {
+  const all = listOf(paths);
+  const shown = all.slice(0, pathsMax);
+  const more = all.length - shown.length;
+  return [
+    ...shown.map((row) => [word, `${text(row["path"])} (${why(row)})`]),
     ...(more > 0 ? [["", `and ${some(more, "more path")}`]] : []),
   ];
 }

@@ -19,6 +19,23 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Why what a configuration asks for is not started, although all of its values can be read. */
+export interface ConfigRefusal {
+  readonly code: ErrorCode;
+  readonly path: ConfigPath;
+  readonly message: string;
+  /** What to do, where the table of errors does not know it. */
+  readonly hint?: string | undefined;
+}
+
+/** `place`: of the path in the file, where the file is known. */
+export function refusalError(
+  { code, path, message, hint }: ConfigRefusal,
+  place: string = pathText(path),
+): SealtailError {
+  return new SealtailError(code, message, hint === undefined ? { place } : { place, hint });
+}
+
 /** A configuration that cannot be used. Show every one of `problems`, not this error's own message. */
 export class ConfigError extends SealtailError {
   /** At least one. */
@@ -27,7 +44,8 @@ export class ConfigError extends SealtailError {
   constructor(file: string, problems: readonly [SealtailError, ...SealtailError[]]) {
     const [first] = problems;
     const alone = problems.length === 1;
-    const code = problems.every((one) => one.code === first.code) ? first.code : "config-invalid";
+    const same = problems.every(({ code, kind }) => code === first.code && kind === "config");
+    const code = same ? first.code : "config-invalid";
     super(code, alone ? first.message : `the configuration has ${problems.length} problems`, {
       place: (alone ? first.place : undefined) ?? file,
       hint: first.hint,

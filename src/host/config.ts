@@ -43,6 +43,8 @@ export interface LoadedConfig<T> {
   readonly config: T;
   /** To be shown; none stops the program. */
   readonly warnings: readonly ConfigWarning[];
+  /** file:line:column of a key, or of the next one above it that is written. */
+  readonly placeOf: (path: ConfigPath) => string;
 }
 
 const configBytesMax = 262_144;
@@ -67,11 +69,12 @@ export async function loadConfig<S extends z.ZodType>(
   refuseProblems(file, [...text.problems, ...problemsOf(text, error?.issues ?? [])]);
   if (error !== undefined) throw error;
   const config = data as ConfigOf<S>;
+  const placeOf = (path: ConfigPath): string => at(file, text.spotOf(path));
   const told = warnings(config).map(([path, clause]) => ({
-    place: at(file, text.spotOf(path)),
+    place: placeOf(path),
     message: `${pathText(path)} ${clause}`,
   }));
-  return { config, warnings: told };
+  return { config, warnings: told, placeOf };
 }
 
 /** Reads `file` and loads it. Throws ConfigError, for a file that cannot be read too. */

@@ -36,6 +36,9 @@ const lostAndFound = "lost+found";
 const untrustedPhrase =
   "link is not followed: it belongs neither to root, nor to this user, nor to its target's owner";
 
+/** Paths outside the grant that are named and counted; more would drown what else is to be said. */
+const outsideMax = 1_000;
+
 /** Why a path is not followed. */
 export type RefusalCode = "link-untrusted" | "self-ingest";
 
@@ -76,6 +79,7 @@ export class Discover {
   readonly #own: OwnData;
   /** Paths that are not followed, found since the last walk began. */
   #refusedNow = new Map<BytePath, RefusalCode>();
+  #outsideNow = new Map<BytePath, string>();
   readonly #said = new Set<string>();
   /** What the last walk could not see, if it could not see everything. */
   missing: string | undefined;
@@ -105,6 +109,28 @@ export class Discover {
   /** Paths that patterns mean and that are not followed. */
   get refused(): ReadonlyMap<BytePath, RefusalCode> {
     return this.#refusedNow;
+  }
+
+  /** Files that sources want and the grant does not cover, with the source's name. */
+  get outside(): ReadonlyMap<BytePath, string> {
+    return this.#outsideNow;
+  }
+
+  /** A file is not followed, because the grant does not cover its path. */
+  leaveOutside(path: BytePath, source: string): void {
+    if (this.#outsideNow.size >= outsideMax) return;
+    this.#outsideNow.set(path, source);
+    const fields = { source, code: "outside-grant" };
+    this.once("error", "file is outside the grant, nothing of it is sealed", path, fields);
+  }
+
+  get sourceNames(): string[] {
+    return this.#sources.map(({ name }) => name);
+  }
+
+  sayEmpty(source: string): void {
+    const fields = { source, code: "source-empty" };
+    this.#diag.warn("no file matches the patterns of a source", fields);
   }
 
   /** Whether any source wants this path. */
@@ -179,6 +205,7 @@ export class Discover {
     this.#own.forget();
     await this.#own.ready();
     this.#refusedNow = new Map();
+    this.#outsideNow = new Map();
     const patterns = this.#sources.flatMap(({ include }) => include);
     // Of most it is enough to know the path.
     const steps: (Step | BytePath)[] = [];

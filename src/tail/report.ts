@@ -3,6 +3,7 @@
 import type { Suite } from "../core/digest.ts";
 import type { HeartbeatSource } from "../core/record.ts";
 import { shown } from "./byte-path.ts";
+import type { Coverage } from "./coverage.ts";
 import type { Discover, RefusalCode } from "./discover.ts";
 import type { Follow } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
@@ -22,15 +23,22 @@ export interface Search {
   readonly missing: string | undefined;
   /** What is not followed: links that may not lead us, and our own data. */
   readonly refused: readonly { readonly path: string; readonly code: RefusalCode }[];
+  /** Files outside the grant: nothing of them is sealed. At most 1,000 are named. */
+  readonly outside: readonly { readonly path: string; readonly source: string }[];
+  /** Sources none of whose patterns matches a file. */
+  readonly empty: readonly string[];
 }
 
 export function searchOf(sweeper: Sweeper, discover: Discover, hints: Hints | undefined): Search {
+  const { coverage } = sweeper;
   return {
     directories: sweeper.directories,
     watched: hints === undefined ? 0 : sweeper.watch.size,
     unwatched: hints?.failed === true,
     missing: sweeper.missing,
     refused: [...discover.refused].map(([path, code]) => ({ path: shown(path), code })),
+    outside: [...coverage.outside].map(([path, source]) => ({ path: shown(path), source })),
+    empty: [...coverage.empty],
   };
 }
 
@@ -59,6 +67,7 @@ export function statusOf(follow: Follow): FileStatus {
 export function numbersOf(
   follows: Iterable<Follow>,
   counts: ReadonlyMap<string, TailCounts>,
+  { outside }: Pick<Coverage, "outside">,
   dev?: bigint,
 ): Map<string, TailNumbers> {
   const rows = new Map(
@@ -69,11 +78,16 @@ export function numbersOf(
         bytesBehind: 0,
         oldestUnreadTime: undefined as number | undefined,
         files: 0,
+        outsideGrant: 0,
         openFiles: 0,
         pinnedBytes: 0,
       },
     ]),
   );
+  for (const source of outside.values()) {
+    const row = rows.get(source);
+    if (row !== undefined) row.outsideGrant += 1;
+  }
   for (const follow of follows) {
     const row = rows.get(follow.name);
     if (row === undefined) continue;

@@ -254,7 +254,7 @@ export class Roster {
     const name = claims[0];
     if (name === undefined) return;
     if (!scope(shown(path))) {
-      discover.once("error", "path is outside the grant, or the chain has too many sources", path);
+      discover.leaveOutside(path, name);
       return;
     }
     if (claims.length > 1) discover.once("warn", "several sources match one file", path);

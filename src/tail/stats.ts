@@ -32,6 +32,8 @@ export interface TailNumbers extends Readonly<TailCounts> {
   /** Unix µs when the oldest of them was first seen. */
   readonly oldestUnreadTime: number | undefined;
   readonly files: number;
+  /** Files that the grant does not cover, as far as they are named. */
+  readonly outsideGrant: number;
   readonly openFiles: number;
   /** Bytes of deleted files that are held on the disk by our descriptors. */
   readonly pinnedBytes: number;

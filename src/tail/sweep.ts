@@ -7,6 +7,7 @@
 
 import type { FileInfo, Files } from "../host/files.ts";
 import { type BytePath, directoryOf, pathFromShown, pathToHost } from "./byte-path.ts";
+import { Coverage } from "./coverage.ts";
 import type { Discover } from "./discover.ts";
 import type { Follow } from "./follow.ts";
 import { nodeKey } from "./identity.ts";
@@ -44,6 +45,8 @@ export class Sweeper {
   directories = 0;
   /** What it could not see, if it could not see everything. */
   missing: string | undefined;
+  /** What of the configured sources it found nobody to follow for. */
+  readonly coverage: Coverage;
   /** By directory: links that lead to files in it. */
   #linksTo: ReadonlyMap<BytePath, readonly BytePath[]> = new Map();
   looks = 0;
@@ -52,6 +55,7 @@ export class Sweeper {
   constructor(files: Files, discover: Discover, roster: Roster, onSeen: (follow: Follow) => void) {
     this.#files = files;
     this.#discover = discover;
+    this.coverage = new Coverage(discover, roster);
     this.#roster = roster;
     this.#onSeen = onSeen;
   }
@@ -176,6 +180,7 @@ export class Sweeper {
       }
     }
     await this.#closeBooks();
+    this.coverage.swept();
   }
 
   /** The directories that what a link leads to lies in: what happens there happens to the link. */

@@ -205,7 +205,7 @@ export class Tail {
 
   /** Per configured source name. `dev`: deleted files count where they take room on that device. */
   stats(dev?: bigint): Map<string, TailNumbers> {
-    return numbersOf(this.#roster, this.#counts, dev);
+    return numbersOf(this.#roster, this.#counts, this.#sweeper.coverage, dev);
   }
 
   /** What the last walk saw. */

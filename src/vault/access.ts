@@ -5,17 +5,13 @@
 // - Closed, a request must also name this machine in its Host header: a page in a browser here
 //   could otherwise read through a name that it makes point at this machine.
 
-import { SealtailError } from "../core/errors.ts";
 import type { Peer } from "../host/http-listener.ts";
 import { isLoopback, parseListenAddress } from "../host/listen-address.ts";
 import { Problem } from "./problem.ts";
 
-/** Throws access-closed for a vault that others could reach while only this machine may read. */
-export function assertListenAllowed(listen: string, open: boolean): void {
-  const host = parseListenAddress(listen)?.host ?? "";
-  if (open || isLoopback(host)) return;
-  const text = `vault would listen on ${listen}, want an address of this machine only`;
-  throw new SealtailError("access-closed", text, { place: "listen" });
+/** Whether other machines could reach a vault that listens there. */
+export function isOpenToOthers(listen: string): boolean {
+  return !isLoopback(parseListenAddress(listen)?.host ?? "");
 }
 
 /** Throws Problem read-forbidden for who may not read. */

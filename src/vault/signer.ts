@@ -5,11 +5,9 @@
 //
 // Spec: docs/spec/receipt.md.
 
-import { sharedKey } from "../core/authority.ts";
-import { equalBytes, fromHex, utf8 } from "../core/bytes.ts";
+import { fromHex, utf8 } from "../core/bytes.ts";
 import { checkpointText, type VaultKeys } from "../core/checkpoint.ts";
-import { SealtailError } from "../core/errors.ts";
-import { formatNote, type VerifierKey } from "../core/note.ts";
+import { formatNote } from "../core/note.ts";
 import type { NoteSigner } from "../host/keys.ts";
 
 /** The vault's two private keys. */
@@ -35,27 +33,12 @@ export class ReceiptSigner {
   readonly #now: () => number;
   #signed = 0;
 
-  /** Throws vault-key-mismatch unless the keys are those of vault `name`. */
+  /** The keys are those of vault `name`: startable.ts. */
   constructor(name: string, signers: VaultSigners, now: () => number) {
     this.#vault = name;
     this.signers = signers;
     this.#now = now;
-    const { receipt, time } = signers;
-    expectKey("receipt", receipt.key, name, 1);
-    expectKey("time", time.key, `${name}/time`, 4);
-    if (equalBytes(receipt.key.publicKey, time.key.publicKey)) {
-      throw new SealtailError("vault-key-mismatch", "receipt and time key are the same key");
-    }
-    this.keys = { receipt: receipt.key, time: time.key };
-  }
-
-  /** Throws vault-key-mismatch where a key that grants are accepted of is one of our own. */
-  assertApart(roots: readonly VerifierKey[]): void {
-    const shared = sharedKey(roots, [this.keys]);
-    if (shared === undefined) return;
-    const hint = "make a root key of its own with `sealtail key new`, and keep it off this machine";
-    const message = `root key ${shared.name} is the vault's own key`;
-    throw new SealtailError("vault-key-mismatch", message, { hint });
+    this.keys = { receipt: signers.receipt.key, time: signers.time.key };
   }
 
   /** Receipts signed since the start. */
@@ -72,15 +55,4 @@ export class ReceiptSigner {
     this.#signed += 1;
     return { bytes: utf8(note), size, root, time: seconds };
   }
-}
-
-function expectKey(
-  which: "receipt" | "time",
-  key: { readonly name: string; readonly type: number },
-  name: string,
-  type: number,
-): void {
-  if (key.name === name && key.type === type) return;
-  const text = `${which} key is ${key.name} of type ${key.type}, want ${name} of type ${type}`;
-  throw new SealtailError("vault-key-mismatch", text);
 }

@@ -12,6 +12,7 @@ import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { parseVerifierKey } from "../core/note.ts";
 import type { Clock } from "../host/clock.ts";
+import { refusalError } from "../host/config-error.ts";
 import type { Diag } from "../host/diag.ts";
 import { makeDirDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
@@ -21,7 +22,6 @@ import { lockStateDir, type StateLock } from "../host/lock.ts";
 import { openDirStore } from "../store/dir.ts";
 import { type ObjectLimits, objectLimits } from "../store/dir-chain.ts";
 import type { Store } from "../store/store.ts";
-import { assertListenAllowed } from "./access.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { endpoints } from "./api.ts";
 import { bodyBytesMax } from "./body.ts";
@@ -42,6 +42,7 @@ import { ReceiptKeeper } from "./receipts.ts";
 import { rescan } from "./rescan.ts";
 import { apiHandler } from "./routes.ts";
 import { ReceiptSigner, type VaultSigners } from "./signer.ts";
+import { refusalsOf } from "./startable.ts";
 import { StoreReads } from "./store-reads.ts";
 import { Watch } from "./watch.ts";
 
@@ -91,7 +92,6 @@ export interface RunningVault {
  * directories and listeners throws; then nothing is left running.
  */
 export async function startVault(config: VaultConfig, deps: VaultDeps): Promise<RunningVault> {
-  assertListenAllowed(config.listen, config.access.open);
   const signer = await openSigner(config, deps);
   const locks = await takeLocks(config, deps);
   const vault = new Vault(config, deps, signer, locks);
@@ -116,7 +116,9 @@ async function openSigner(config: VaultConfig, deps: VaultDeps): Promise<Receipt
     receipt: await load(config.keys.receipt),
     time: await load(config.keys.time),
   };
-  return new ReceiptSigner(config.name, signers, () => clock.now());
+  const signer = new ReceiptSigner(config.name, signers, () => clock.now());
+  for (const refusal of refusalsOf(config, signer.keys)) throw refusalError(refusal);
+  return signer;
 }
 
 async function takeLocks(config: VaultConfig, deps: VaultDeps): Promise<StateLock[]> {
@@ -229,7 +231,6 @@ class Vault implements RunningVault {
     const { state_dir: stateDir, store: place, name, trust, access } = this.#config;
     const roots = trust.root_keys.map((text) => parseVerifierKey(suite, text));
     const keys = this.#signer.keys;
-    this.#signer.assertApart(roots);
     const policy = { suite, keys: { roots, vaults: [keys] } };
     const store = await openDirStore({
       ...{ files, suite, now: () => clock.now(), dir: place.path },

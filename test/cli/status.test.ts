@@ -13,6 +13,8 @@ const status = {
   gaps: { truncated: { count: 2, bytes: 10, unknown: 0 }, skipped: { count: 0 } },
   ship: { state: "unreachable", code: "connection-refused", unreceiptedBlocks: 3 },
   search: {
+    empty: ["ty\u001bpo"],
+    outside: [{ path: "/var/log/secret.log", source: "app" }],
     missing: "a directory cannot be listed: /var/log/x",
     refused: [1, 2, 3, 4, 5, 6].map((n) => ({ path: `/srv/${n}`, code: "self-ingest" })),
   },
@@ -51,6 +53,8 @@ test("what an agent is doing is told in a few lines, the file that lags most fir
   buffer   1.2 MiB of 2.0 GiB
   vault    unreachable (connection-refused), 3 blocks without a receipt
   gaps     2 declared since the start
+  no file  source ty\\x1bpo: its patterns match none
+  outside  /var/log/secret.log (the grant does not cover it)
   unseen   a directory cannot be listed: /var/log/x
   refused  /srv/1 (self-ingest)
   refused  /srv/2 (self-ingest)

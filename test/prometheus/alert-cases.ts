@@ -181,6 +181,33 @@ export const alertCases: Readonly<Record<string, AlertCases>> = {
     ],
   },
   SealtailSourceUnreadable: counter(agent("source_unreadable_total", ',source="app"')),
+  SealtailOutsideGrant: gauge(agent("source_outside_grant_files", ',source="app"'), 5),
+  SealtailSourceEmpty: {
+    fires: [
+      fires({ [agent("source_files", ',source="app"')]: "0x60" }, 40),
+      // Another source has files.
+      fires(
+        {
+          [agent("source_files", ',source="app"')]: "5x60",
+          [agent("source_files", ',source="typo"')]: "0x60",
+        },
+        40,
+      ),
+    ],
+    silent: [
+      quiet({ [agent("source_files", ',source="app"')]: "1x60" }, 50),
+      // Between the rotation and the first line.
+      quiet({ [agent("source_files", ',source="app"')]: "1x5 0x20 1x60" }, 50),
+      // That has an alert of its own.
+      quiet(
+        {
+          [agent("source_files", ',source="app"')]: "0x60",
+          [agent("source_outside_grant_files", ',source="app"')]: "2x60",
+        },
+        50,
+      ),
+    ],
+  },
   SealtailClockSkew: {
     fires: [fires({ [agent("clock_skew_seconds")]: "-9x60" }, 10)],
     silent: [quiet({ [agent("clock_skew_seconds")]: "2x60" }, 30)],

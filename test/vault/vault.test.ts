@@ -55,6 +55,13 @@ test("a root key that is one of the vault's own keys is refused, and the locks a
   await rig.open();
 });
 
+test("a state directory that is the store, or lies in it or around it, is refused", async () => {
+  for (const state_dir of ["/nowhere/store", "/nowhere/store/state", "/nowhere", "/"]) {
+    const config = vaultConfigOf("/nowhere", { state_dir });
+    await assert.rejects(startVault(config, deps), withCode("config-invalid"), state_dir);
+  }
+});
+
 test("a second vault on the same store or state is refused, and what it took is let go", async () => {
   await using rig = await Rig.start();
   const { dir } = rig;
