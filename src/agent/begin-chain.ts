@@ -104,7 +104,7 @@ function predecessorOf(
 // What the new grant does not cover stays behind: that is said to whoever issued it, and signed.
 function sayLeftOut({ diag, onLeftOut }: ChainContext, leftOut: BytesByPath): void {
   for (const [path, bytes] of leftOut) {
-    diag.error("buffered lines are outside the new grant and left out", { path, bytes });
+    diag.error("unsealed bytes are outside the grant and left out", { path, bytes });
     onLeftOut(bytes);
   }
 }

@@ -32,6 +32,8 @@ export class Gauge {
   /** Who follows the files, with a chain or without; undefined before they are looked for. */
   tail: () => Pick<Tail, "search" | "stats" | "status"> | undefined = () => undefined;
   state: AgentState = "starting";
+  /** What is waited for in state needs-vault, as a code. */
+  waits = "";
   /** The chain's id in hex; undefined before there is one. */
   chain: string | undefined;
   /** Seq after the newest sealed envelope, and number of the next block. */

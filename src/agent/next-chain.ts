@@ -205,7 +205,7 @@ async function askPredecessor(
   grant: Grant,
   short: boolean,
 ): Promise<OldChain | undefined | "stopped"> {
-  const { context, tailing, reads, vaults, roots, sink } = parts;
+  const { context, tailing, gauge, reads, vaults, roots, sink } = parts;
   const { suite, clock, diag, host, config, stopping } = context;
   const { base } = older;
   if (reads === undefined) return undefined;
@@ -229,6 +229,7 @@ async function askPredecessor(
     try {
       const found = await tailing.during(findLost(lookup, older, copied));
       if (found !== "wait") return found;
+      gauge.waits = "predecessor-lives";
       if (!said) {
         const fields = { code: "predecessor-lives" };
         diag.warn("a chain of this subject and host may live, waiting until that is known", fields);
@@ -241,10 +242,11 @@ async function askPredecessor(
         diag.warn("the vault cannot be asked for an older chain, one begins alone", fields);
         return undefined;
       }
+      gauge.waits = "predecessor-unknown";
       if (!said) diag.error("the vault cannot be asked for an older chain, waiting", fields);
     }
     if (stopping.aborted) return "stopped";
-    parts.gauge.state = "needs-vault";
+    gauge.state = "needs-vault";
     await tailing.use((tail) => tail.wait(lookMs, stopping));
     if (stopping.aborted) return "stopped";
   }
@@ -381,7 +383,7 @@ async function untilShipped(
       diag.warn("the vault is silent, what the old buffer holds is sealed again", fields);
       return shipped;
     }
-    gauge.state = "needs-vault";
+    [gauge.state, gauge.waits] = ["needs-vault", cause];
     if (said) continue;
     const fields = { code: "needs-vault", cause };
     diag.error("the vault must take the old chain before another one begins", fields);

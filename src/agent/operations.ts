@@ -35,7 +35,8 @@ export function startup(gauge: Gauge): Probe {
 }
 
 export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
-  const chain = gauge.chain !== undefined && !gauge.state.startsWith("needs-");
+  const begun = gauge.chain !== undefined && !gauge.state.startsWith("needs-");
+  const chain = waitsFor(gauge) ?? begun;
   const undamaged = gauge.damagedSegments === 0;
   const taken = ship === undefined || !needsSomebody(ship);
   const sink = sinkText(ship);
@@ -46,7 +47,7 @@ export function readiness(gauge: Gauge, ship: ShipStatus | undefined): Probe {
   const missing = search?.missing;
   const files = missing ?? uncovered(search) ?? true;
   const checks = { chain, buffer: undamaged, room, files, sink, state: gauge.state };
-  return { ok: chain && undamaged && room && taken && missing === undefined, checks };
+  return { ok: begun && undamaged && room && taken && missing === undefined, checks };
 }
 
 /** Grants and patterns may be meant so, and a file may come: an alert says it, not readiness. */
@@ -56,8 +57,12 @@ function uncovered(search: Search | undefined): string | undefined {
   return search.empty.length > 0 ? "a source has no file" : undefined;
 }
 
+function waitsFor({ state, waits }: Gauge): string | undefined {
+  return state === "needs-vault" ? waits : undefined;
+}
+
 function sinkText(ship: ShipStatus | undefined): string {
-  if (ship === undefined) return "not asked yet";
+  if (ship === undefined) return "no chain is sent yet";
   return ship.code === "" ? ship.state : `${ship.state}: ${ship.code}`;
 }
 
@@ -71,6 +76,7 @@ function statusOf(gauge: Gauge, session: Session | undefined): object {
   return {
     program: "agent",
     state: gauge.state,
+    waits: waitsFor(gauge) ?? null,
     chain: gauge.chain ?? null,
     head: { block: gauge.headBlock, seq: gauge.headSeq, time: gauge.lastSealedTime ?? null },
     buffer: { bytes: gauge.walBytes, limit: gauge.walLimit },

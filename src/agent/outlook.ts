@@ -8,14 +8,15 @@ import { judgeGrant } from "../core/authority.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
-import { checkGrantRoot, type Grant, inScope, maxGrantLength } from "../core/grant.ts";
-import { parseVerifierKey } from "../core/note.ts";
+import { checkGrantRoots, type Grant, inScope, maxGrantLength } from "../core/grant.ts";
+import { parseVerifierKey, type VerifierKey } from "../core/note.ts";
 import type { ConfigAdvice } from "../host/config.ts";
 import type { ConfigPath, ConfigRefusal } from "../host/config-error.ts";
 import type { Diag, DiagFields } from "../host/diag.ts";
 import { readWhole } from "../host/durable.ts";
+import { errnoOf } from "../host/file-error.ts";
 import type { Files } from "../host/files.ts";
-import { loadPublicHalf } from "../host/keys.ts";
+import { loadSigningKey } from "../host/keys.ts";
 import { presentFiles } from "../tail/present.ts";
 import type { AgentConfig } from "./config.ts";
 import { parseGrantFile, unusableBecause } from "./grant-files.ts";
@@ -56,9 +57,10 @@ export async function readable<T>(
     return await work();
   } catch (error) {
     if (!(error instanceof SealtailError)) throw error;
-    const { code, message, hint } = error;
-    if (code !== "permission-denied") refusals.push({ code, path, message, hint });
-    else advice.push([path, "cannot be read by this user, and was not judged"]);
+    const { code, message, hint, cause } = error;
+    if (code === "permission-denied" || errnoOf(cause) === "EACCES") {
+      advice.push([path, "cannot be read by this user, and was not judged"]);
+    } else refusals.push({ code, path, message, hint });
     return undefined;
   }
 }
@@ -70,9 +72,13 @@ async function lookAtGrant(
 ): Promise<Grant | undefined> {
   const { file, key: keyFile } = config.grant;
   const bytes = await readWhole(files, file, maxGrantLength);
-  if (bytes === undefined) return undefined;
   const advise = (clause: string): void => void outlook.advice.push([grantPath, clause]);
-  if ((await files.stat(keyFile)) === undefined) {
+  const keyThere = (await files.stat(keyFile)) !== undefined;
+  if (!(bytes && keyThere) && (await isNew(files, config.state_dir))) {
+    advise(`or grant.key is not there: the agent would wait for ${bytes ? keyFile : file}`);
+  }
+  if (bytes === undefined) return undefined;
+  if (!keyThere) {
     const { grant } = judgeGrant(suite, { roots: undefined, vaults: undefined }, bytes);
     if (grant === undefined) advise("holds no grant");
     return grant;
@@ -80,7 +86,7 @@ async function lookAtGrant(
   const grant = parseGrantFile(suite, bytes, file);
   const { vault_keys, root_keys } = config.trust;
   const audiences = vault_keys.map((text) => parseVerifierKey(suite, text).name);
-  const key = await readable(outlook, ["grant", "key"], () => loadPublicHalf(files, keyFile));
+  const key = await readable(outlook, ["grant", "key"], () => keyOf(outlook, files, keyFile));
   for (const message of unusableBecause(grant, config, audiences, key)) {
     outlook.refusals.push({ code: "grant-unusable", path: grantPath, message });
   }
@@ -89,12 +95,25 @@ async function lookAtGrant(
   if (now < grant.notBefore) advise(`begins at ${day(grant.notBefore)}: no vault takes it yet`);
   try {
     const roots = root_keys?.map((text) => parseVerifierKey(suite, text));
-    if (roots !== undefined) checkGrantRoot(suite, grant, roots);
+    if (roots !== undefined) checkGrantRoots(suite, grant, roots);
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault;
     advise(`goes with none of trust.root_keys: ${fault.message}`);
   }
   return grant;
+}
+
+/** As a start loads it: nobody is there to ask for a passphrase. */
+async function keyOf({ advice }: Outlook, files: Files, path: string): Promise<VerifierKey> {
+  const warn = (message: string): void =>
+    void advice.push([["grant", "key"], `is open: ${message}`]);
+  return (await loadSigningKey({ files, path, warn })).key;
+}
+
+/** Whether no chain was begun yet; where that cannot be seen, one was. */
+async function isNew(files: Files, stateDir: string): Promise<boolean> {
+  const chains = await files.list(`${stateDir}/chains`).catch(() => [""]);
+  return (chains ?? []).length === 0;
 }
 
 async function lookForFiles(

@@ -3,14 +3,17 @@
 import type { Command } from "commander";
 import { agentConfig } from "../agent/config.ts";
 import { agentOutlook, type Outlook, readable } from "../agent/outlook.ts";
+import { SealtailError } from "../core/errors.ts";
 import type { VerifierKey } from "../core/note.ts";
 import { systemClock } from "../host/clock.ts";
 import { type LoadedConfig, loadConfigFile } from "../host/config.ts";
 import { ConfigError, pathText, refusalError } from "../host/config-error.ts";
+import type { Env } from "../host/config-yaml.ts";
 import { readWhole } from "../host/durable.ts";
 import { systemFiles as files } from "../host/files.ts";
-import { loadPublicHalf } from "../host/keys.ts";
+import { loadPublicHalf, loadSigningKey } from "../host/keys.ts";
 import { nativeSuite as suite } from "../host/native-suite.ts";
+import { readTlsFiles } from "../host/tls-files.ts";
 import { type VaultConfig, vaultConfig } from "../vault/config.ts";
 import { refusalsOf } from "../vault/startable.ts";
 import { pathOf } from "./paths.ts";
@@ -18,11 +21,11 @@ import type { Ui } from "./ui.ts";
 
 const examples = `
 A file with a key \`store\` or \`keys\` at its top is taken for a vault's, any other for an agent's.
-Files that it names must exist; nothing is started, written or connected to.
+Files that it names must exist, but for a grant: nothing is started, written or connected to.
 
 Of an agent's, the grant is judged too, if it is there, and the files that the sources mean now
 are looked for: what matches none, and what lies outside the grant, is a warning. Of a vault's,
-its keys are judged. What this user may not read is not.
+keys and TLS files are judged. What this user may not read is not.
 
 Examples:
   $ sealtail check --config /etc/sealtail/agent.yaml
@@ -45,7 +48,7 @@ async function run(ui: Ui, file: string): Promise<void> {
   const { env } = ui.terminal;
   if (isVault) {
     const loaded = await loadConfigFile(vaultConfig, path, env, files);
-    tell(ui, path, loaded, await vaultOutlook(loaded.config));
+    tell(ui, path, loaded, await vaultOutlook(loaded.config, env));
   } else {
     const loaded = await loadConfigFile(agentConfig, path, env, files);
     const now = systemClock.now() / 1e6;
@@ -72,13 +75,35 @@ function tell(
   if (first !== undefined) throw new ConfigError(path, [first, ...rest]);
 }
 
-async function vaultOutlook(config: VaultConfig): Promise<Outlook> {
+async function vaultOutlook(config: VaultConfig, env: Env): Promise<Outlook> {
   const outlook: Outlook = { refusals: [], advice: [] };
   const half = (which: "receipt" | "time"): Promise<VerifierKey | undefined> =>
-    readable(outlook, ["keys", which], () => loadPublicHalf(files, config.keys[which]));
+    readable(outlook, ["keys", which], () => keyOf(outlook, which, config.keys[which], env));
   const keys = { receipt: await half("receipt"), time: await half("time") };
   outlook.refusals.push(...refusalsOf(config, keys));
+  const { tls } = config;
+  if (tls !== undefined) {
+    await readable(outlook, ["tls"], () => readTlsFiles(tls, systemClock.now()));
+  }
   return outlook;
+}
+
+/** The vault's own environment may hold the passphrase that ours does not. */
+async function keyOf(
+  { advice }: Outlook,
+  which: "receipt" | "time",
+  path: string,
+  env: Env,
+): Promise<VerifierKey> {
+  const given = env["SEALTAIL_PASSPHRASE"];
+  const passphrase = given === undefined ? undefined : async (): Promise<string> => given;
+  try {
+    return (await loadSigningKey({ files, path, passphrase })).key;
+  } catch (error) {
+    if (!(error instanceof SealtailError) || error.code !== "passphrase-missing") throw error;
+    advice.push([["keys", which], "is encrypted: the vault needs SEALTAIL_PASSPHRASE"]);
+    return await loadPublicHalf(files, path);
+  }
 }
 
 // By its top-level keys, read as loosely as possible: what is wrong is for the loader to say.

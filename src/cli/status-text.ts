@@ -22,8 +22,9 @@ function agentLines(status: Json, now: number): string[] {
   const behind = files.reduce((sum, file) => sum + Math.max(0, lagOf(file)), 0);
   const gaps = Object.values(objectOf(status["gaps"])).map((gap) => objectOf(gap)["count"]);
   const gapCount = gaps.reduce<number>((sum, count) => sum + (Number(count) || 0), 0);
+  const waits = text(status["waits"] ?? "");
   const rows = [
-    ["state", text(status["state"])],
+    ["state", `${text(status["state"])}${waits === "" ? "" : ` (${waits})`}`],
     ["chain", text(status["chain"] ?? "none yet")],
     ["sealed", `${some(head["seq"], "envelope")} in ${some(head["block"], "block")}`],
     [
@@ -31,7 +32,10 @@ function agentLines(status: Json, now: number): string[] {
       `${some(files.length, "file")}, ${some(behind, "byte")} unread`,
     ],
     ["buffer", `${bytesText(buffer["bytes"])} of ${bytesText(buffer["limit"])}`],
-    ["vault", status["ship"] === null ? "not asked yet" : shipText(objectOf(status["ship"]), now)],
+    [
+      "vault",
+      status["ship"] === null ? "no chain is sent yet" : shipText(objectOf(status["ship"]), now),
+    ],
     ["gaps", `${count(gapCount)} declared since the start`],
   ];
   return [...columns([...rows, ...searchRows(objectOf(status["search"]))]), ...fileLines(files)];

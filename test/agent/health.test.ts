@@ -113,6 +113,13 @@ suite("health", { concurrency: true }, () => {
     }
   });
 
+  test("what is waited for before a chain begins is named, not only that something is", () => {
+    const gauge = Object.assign(new Gauge(), { state: "needs-vault", waits: "predecessor-lives" });
+    const { ok, checks } = readiness(gauge, undefined);
+    assert.deepEqual([ok, checks["chain"]], [false, "predecessor-lives"]);
+    assert.equal(checks["sink"], "no chain is sent yet");
+  });
+
   test("a start that is under way is not over yet", () => {
     assert.equal(startup(new Gauge()).ok, false);
   });

@@ -129,6 +129,17 @@ test("a grant that no vault would take is worth a warning", async () => {
   );
 });
 
+test("a grant or a key that is not there yet is told until the first chain has begun", async () => {
+  using dir = await agentDir();
+  rmSync(dir.path("grant.key"));
+  const want = /warning: grant\.file or grant\.key is not there: .* wait for DIR\/grant\.key: DIR/;
+  const { code, err } = await check(dir);
+  assert.match(err, want);
+  assert.equal(code, 0);
+  dir.write("state/chains/0000/keys", "");
+  assert.equal((await check(dir)).err, "");
+});
+
 test("files outside the grant, used up or not, are named before they are missed", async () => {
   using dir = await agentDir({ sources: ["/var/nothing/*"] });
   dir.write("logs/other.log", "line\n");
@@ -208,6 +219,35 @@ test("what a vault would not start with, check refuses, all of it at once", asyn
   const started = await dir.quick(["vault", "--config", "vault.yaml"]);
   assert.match(started.err, /\[access-closed\]/);
   assert.equal(started.code, 78);
+});
+
+test("an encrypted key is judged without its passphrase, and with it", async () => {
+  using dir = await vaultDir();
+  rmSync(dir.path("vault.key"));
+  const common = { files: systemFiles, random: systemRandom, path: dir.path("vault.key") };
+  await createKey({ ...common, name: "v", type: 1, passphrase: "p", cost: 10 });
+  const { code, err } = await check(dir, "vault");
+  assert.match(
+    err,
+    /warning: keys\.receipt is encrypted: the vault needs SEALTAIL_PASSPHRASE: DIR/,
+  );
+  assert.equal(code, 0);
+  const words = ["check", "--config", "vault.yaml"];
+  const right = await dir.quick(words, { SEALTAIL_PASSPHRASE: "p" });
+  assert.deepEqual([right.code, right.err], [0, ""]);
+  const wrong = await dir.quick(words, { SEALTAIL_PASSPHRASE: "q" });
+  assert.match(wrong.err, /\[passphrase-wrong\]/);
+  assert.equal(wrong.code, 78);
+});
+
+test("what is no pair of certificate and key is refused", async () => {
+  using dir = await vaultDir();
+  dir.write("tls.crt", "no certificate\n");
+  const text = readFileSync(dir.path("vault.yaml"), "utf8");
+  dir.write("vault.yaml", `${text}tls: { cert: tls.crt, key: tls.crt }\n`);
+  const { code, err } = await check(dir, "vault");
+  assert.match(err, /DIR\/vault\.yaml:8:6 \[tls-file-invalid\]/);
+  assert.equal(code, 78);
 });
 
 test("a vault's state in its store is refused before it is started", async () => {

@@ -24,10 +24,13 @@ const status = {
   ],
 };
 
-async function operations(ready: boolean): Promise<AsyncDisposable & { readonly url: string }> {
+async function operations(
+  ready: boolean,
+  shown: object = status,
+): Promise<AsyncDisposable & { readonly url: string }> {
   const server: Server = createServer(({ url }, response) => {
     response.statusCode = url === "/readyz" && !ready ? 503 : 200;
-    response.end(url === "/status" ? JSON.stringify(status) : '{"ok":false}');
+    response.end(url === "/status" ? JSON.stringify(shown) : '{"ok":false}');
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   return {
@@ -69,6 +72,21 @@ test("what an agent is doing is told in a few lines, the file that lags most fir
   );
   assert.equal(err, "");
   assert.equal(code, 0);
+});
+
+test("an agent that waits for its vault says what it waits for", async () => {
+  using dir = new CommandDir();
+  const waiting = {
+    program: "agent",
+    state: "needs-vault",
+    waits: "predecessor-lives",
+    ship: null,
+  };
+  await using running = await operations(false, waiting);
+  const { code, out } = await dir.quick(["status", running.url]);
+  assert.match(out, /^ {2}state +needs-vault \(predecessor-lives\)$/m);
+  assert.match(out, /^ {2}vault +no chain is sent yet$/m);
+  assert.equal(code, 1);
 });
 
 test("a vault's status says how its chains stand and what is open", async () => {
