@@ -160,6 +160,7 @@ class Chain {
       ...machine,
       ...{ config, version: "bench", diag, state, onSealed, mayDeclare: () => true },
       ...{ vaults, stopping: new AbortController().signal },
+      bufferBytes: config.buffer.max_bytes,
       reserve: await Reserve.open(machine.files, state.reserve, 0),
       ...{ onShortage: () => {}, onDamage: () => {}, onLeftOut: () => {} },
       meter: { synced: () => {}, signed: () => {}, walFailed: () => {} },

@@ -68,6 +68,7 @@ interface Own {
   readonly descriptors: Descriptors;
   readonly state: StateDir;
   readonly reserve: Reserve;
+  readonly bufferBytes: number;
 }
 
 export interface AgentEnd {
@@ -81,8 +82,10 @@ const declarationsMax = 6_500_000;
 const askingMs = 2000;
 /** How long who reads our health at the very end is waited for, in ms. */
 const closeMs = 500;
-/** The reserve: this much, or a tenth of the buffer. */
+/** The reserve: this much, or a tenth of the buffer or of its disk. */
 const reserveMax = 16 * 1024 * 1024;
+/** Blocks that the disk must be able to hold, so that reading can go on once it was full. */
+const diskBlocksMin = 8;
 
 export class Agent {
   readonly gauge: Gauge = new Gauge();
@@ -111,7 +114,7 @@ export class Agent {
 
   private constructor(
     options: AgentOptions,
-    { descriptors, state, reserve }: Own,
+    { descriptors, state, reserve, bufferBytes }: Own,
     lock: StateLock,
   ) {
     const { config, suite, clock, random, diag, version, host, env } = options;
@@ -154,6 +157,7 @@ export class Agent {
         this.gauge.lastTurn = clock.mono();
       },
       reserve,
+      bufferBytes,
       onShortage: (shortage, growsOn) => {
         if (growsOn === true) this.#sayGrowsOn(shortage as Shortage);
         else this.#onShortage(shortage);
@@ -178,11 +182,12 @@ export class Agent {
     const { files } = descriptors;
     const state = new StateDir(files, options.config.state_dir);
     await state.prepare();
+    const bufferBytes = await bufferOn(files, options.config);
     const { clock, diag, config, lock: take = lockStateDir, listens = true } = options;
     const lock = await take(config.state_dir);
-    const spare = Math.min(reserveMax, Math.floor(config.buffer.max_bytes / 10));
+    const spare = Math.min(reserveMax, Math.floor(bufferBytes / 10));
     const reserve = await Reserve.open(files, state.reserve, spare);
-    const agent = new Agent(options, { descriptors, state, reserve }, lock);
+    const agent = new Agent(options, { descriptors, state, reserve, bufferBytes }, lock);
     if (!listens) return agent;
     try {
       agent.#operations = await openOperations(
@@ -350,4 +355,14 @@ export class Agent {
     if (shortage?.code === "too-many-open-files") this.gauge.state = "no-descriptors";
     this.#session?.onShortage(shortage);
   }
+}
+
+/** What the buffer may take, and no more than its disk holds. Throws config-invalid for too small a disk. */
+async function bufferOn(files: Files, { state_dir, buffer, seal }: AgentConfig): Promise<number> {
+  const disk = await files.diskBytes(state_dir);
+  const least = diskBlocksMin * seal.max_bytes;
+  if (disk >= least) return Math.min(buffer.max_bytes, disk);
+  const text = `the file system of state_dir holds ${disk} bytes, fewer than ${diskBlocksMin} blocks of seal.max_bytes`;
+  const hint = `give state_dir a file system of at least ${least} bytes, or lower seal.max_bytes`;
+  throw new SealtailError("config-invalid", text, { place: state_dir, hint });
 }

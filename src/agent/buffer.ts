@@ -23,7 +23,7 @@ export async function openWal(context: ChainContext, dir: ChainDir): Promise<Wal
     onFailure: (code) => meter.walFailed(code),
     dir: dir.wal,
     // Small enough that freeing whole segments gives space back long before the buffer is full.
-    segmentBytes: Math.min(maxSegment, Math.floor(context.config.buffer.max_bytes / 16)),
+    segmentBytes: Math.min(maxSegment, Math.floor(context.bufferBytes / 16)),
     scrub: scrubSignatures,
   });
   for (const { segment, offset, reason } of wal.damage) {

@@ -50,6 +50,8 @@ export interface ChainContext {
   readonly mayDeclare: () => boolean;
   readonly onSealed: (block: SealedBlock) => void;
   readonly reserve: Reserve;
+  /** The limit of the buffer, or what its disk holds where that is less. */
+  readonly bufferBytes: number;
   /** Blocks wait for room or a descriptor (told at each attempt), or no longer do. */
   readonly onShortage: (shortage: Shortage | undefined, growsOn?: boolean) => void;
   readonly meter: Meter;

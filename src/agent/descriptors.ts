@@ -49,6 +49,7 @@ export class Descriptors {
       rmdir: (path) => files.rmdir(path),
       chmod: (path, perm) => files.chmod(path, perm),
       freeBytes: (dir) => files.freeBytes(dir),
+      diskBytes: (dir) => files.diskBytes(dir),
     };
   }
 

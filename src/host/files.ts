@@ -104,6 +104,8 @@ export interface Files {
   syncDir(dir: Path): Promise<void>;
   /** Bytes that we may still write on the file system of `dir`. */
   freeBytes(dir: Path): Promise<number>;
+  /** Bytes that the file system of `dir` holds in all. */
+  diskBytes(dir: Path): Promise<number>;
 }
 
 /** The user whose rights this process has; undefined where systems know no such number. */
@@ -395,5 +397,11 @@ export const systemFiles: Files = {
       fs.statfs(native(dir), { bigint: true }),
     );
     return Number(stats.bavail * stats.bsize);
+  },
+
+  async diskBytes(dir) {
+    const work = fs.statfs(native(dir), { bigint: true });
+    const stats = await attempt("ask for the size of the file system", dir, work);
+    return Number(stats.blocks * stats.bsize);
   },
 };

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { readiness } from "../../src/agent/operations.ts";
+import type { SealtailError } from "../../src/core/errors.ts";
 import { findingClasses } from "../../src/core/fault.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
 import type { FileCall } from "../fakes/files.ts";
@@ -283,6 +284,27 @@ test("a buffer full of one segment that grew on empties once receipts cover it",
   short.on = false;
   world.vault.away = false;
   await assertWhole(world, { "/logs/a.log": `one\n${big}` });
+});
+
+test("on a disk smaller than the reserve of its buffer an agent keeps a smaller one, and reads", async () => {
+  await using world = await World.make({
+    config: (config) => ({ ...config, buffer: { max_bytes: 1_000_000_000 } }),
+  });
+  const big = noise(2_000_000);
+  world.files.append("/logs/a.log", big);
+  world.files.capacity = world.files.used() + 1_000_000;
+  world.files.size = world.files.capacity;
+  await world.start();
+  await assertWhole(world, { "/logs/a.log": big });
+});
+
+test("a disk that could never hold what must stay free is refused at the start, with a hint", async () => {
+  await using world = await World.make();
+  world.files.size = 500_000;
+  await assert.rejects(world.start(), ({ code, hint }: SealtailError) => {
+    assert.match(hint ?? "", /at least 524288 bytes/);
+    return code === "config-invalid";
+  });
 });
 
 test("a disk that others keep full gets no blocks without need", async () => {

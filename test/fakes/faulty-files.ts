@@ -148,6 +148,10 @@ export class FaultyFiles implements Files {
     return this.do("syncDir", dir, () => this.#inner.syncDir(dir));
   }
 
+  diskBytes(dir: Path): Promise<number> {
+    return this.do("freeBytes", dir, () => this.#inner.diskBytes(dir));
+  }
+
   freeBytes(dir: Path): Promise<number> {
     return this.do("freeBytes", dir, () => this.#inner.freeBytes(dir));
   }

@@ -26,6 +26,8 @@ export class FakeFiles implements Files {
   hook: ((call: FileCall, path: Path) => void | Promise<void>) | undefined;
   /** Bytes that fit on the disk: a write past them stores what fits and fails with ENOSPC. */
   capacity: number = Number.POSITIVE_INFINITY;
+  /** Bytes of the disk, whatever others took of it. */
+  size: number = Number.MAX_SAFE_INTEGER;
   /** Counts crashes: open files of an earlier life are dead. */
   life: number = 0;
   /** Deleted, but open. */
@@ -226,6 +228,10 @@ export class FakeFiles implements Files {
     return this.#do("freeBytes", dir, () => {
       return Math.min(this.#free(), Number.MAX_SAFE_INTEGER);
     });
+  }
+
+  diskBytes(dir: Path): Promise<number> {
+    return this.#do("freeBytes", dir, () => this.size);
   }
 
   // ---- For FakeFile.
