@@ -7,7 +7,7 @@
 // Reference: docs/reference/http.md, "The store as it is".
 
 import { concat } from "../core/bytes.ts";
-import type { StoredObject } from "../core/chain-source.ts";
+import type { ByteRange, Pieces, StoredObject } from "../core/chain-source.ts";
 import {
   blocksNumber,
   chainPath,
@@ -65,7 +65,7 @@ function remoteChain(client: VaultClient, id: string): OpenedChain {
   const objects = async (numberOf: (name: string) => number | undefined) =>
     (await list()).names.flatMap((name) => {
       const first = numberOf(name);
-      return first === undefined ? [] : [remoteObject(client, id, name, first)];
+      return first === undefined ? [] : [new RemoteObject(client, id, name, first)];
     });
   return {
     id,
@@ -133,20 +133,36 @@ function fieldOf(value: unknown, name: string): unknown {
   return (value as Record<string, unknown>)[name];
 }
 
-function remoteObject(
-  client: VaultClient,
-  id: string,
-  name: string,
-  firstBlock: number,
-): StoredObject {
-  const path = `/v1/store/chains/${id}/object?name=${encodeURIComponent(name)}`;
-  return {
-    name: `${chainPath(id)}/${name}`,
-    firstBlock,
-    size: async () => sizeIn(client, path, await client.header(path, sizeHeader)),
-    open: ({ start, end } = { start: 0, end: Number.POSITIVE_INFINITY }) =>
-      pagesOf(client, path, start, end),
-  };
+// One of as many as a vault lists: it holds no closure.
+class RemoteObject implements StoredObject {
+  readonly #client: VaultClient;
+  readonly #id: string;
+  readonly #name: string;
+  readonly firstBlock: number;
+
+  constructor(client: VaultClient, id: string, name: string, firstBlock: number) {
+    this.#client = client;
+    this.#id = id;
+    this.#name = name;
+    this.firstBlock = firstBlock;
+  }
+
+  get name(): string {
+    return `${chainPath(this.#id)}/${this.#name}`;
+  }
+
+  get #path(): string {
+    return `/v1/store/chains/${this.#id}/object?name=${encodeURIComponent(this.#name)}`;
+  }
+
+  async size(): Promise<number> {
+    const path = this.#path;
+    return sizeIn(this.#client, path, await this.#client.header(path, sizeHeader));
+  }
+
+  open({ start, end }: ByteRange = { start: 0, end: Number.POSITIVE_INFINITY }): Pieces {
+    return pagesOf(this.#client, this.#path, start, end);
+  }
 }
 
 async function* pagesOf(

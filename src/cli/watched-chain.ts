@@ -2,16 +2,13 @@
 //
 // - A verifier makes a verdict of such a failure and drops its cause; here the cause is kept.
 
-import type { StoredObject } from "../core/chain-source.ts";
+import type { ByteRange, Pieces, StoredObject } from "../core/chain-source.ts";
 import type { OpenedChain } from "./chains-source.ts";
 
 /** `told` is called with what the place threw, before it is thrown on. */
 export function watchedChain(chain: OpenedChain, told: (error: unknown) => void): OpenedChain {
   const objects = async (list: Promise<readonly StoredObject[]>): Promise<StoredObject[]> =>
-    (await watched(list, told)).map((each) => ({
-      ...each,
-      open: (range) => watchedPieces(each.open(range), told),
-    }));
+    (await watched(list, told)).map((each) => new WatchedObject(each, told));
   return {
     id: chain.id,
     grant: () => watched(chain.grant(), told),
@@ -21,6 +18,33 @@ export function watchedChain(chain: OpenedChain, told: (error: unknown) => void)
     forks: () => objects(chain.forks()),
     unread: () => watched(chain.unread(), told),
   };
+}
+
+// One of as many as somebody put in: it holds no closure.
+class WatchedObject implements StoredObject {
+  readonly #object: StoredObject;
+  readonly #told: (error: unknown) => void;
+
+  constructor(object: StoredObject, told: (error: unknown) => void) {
+    this.#object = object;
+    this.#told = told;
+  }
+
+  get name(): string {
+    return this.#object.name;
+  }
+
+  get firstBlock(): number {
+    return this.#object.firstBlock;
+  }
+
+  size(): Promise<number> {
+    return this.#object.size();
+  }
+
+  open(range?: ByteRange): Pieces {
+    return watchedPieces(this.#object.open(range), this.#told);
+  }
 }
 
 /** The same promise, with someone told of its failure. */

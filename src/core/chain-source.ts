@@ -23,9 +23,9 @@ export interface StoredObject {
   /** The block number in its name: the first block (or head) that it holds, or the fork's. */
   readonly firstBlock: number;
   /** Bytes at this moment; the newest `.blocks` object may grow. */
-  readonly size: () => Promise<number>;
+  size(): Promise<number>;
   /** The bytes from the start, or those of `range`. A new reading at each call. */
-  readonly open: (range?: ByteRange) => Pieces;
+  open(range?: ByteRange): Pieces;
 }
 
 /** One chain of a place. */

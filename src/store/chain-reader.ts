@@ -6,7 +6,7 @@
 
 import { headLength } from "../core/block.ts";
 import { concat } from "../core/bytes.ts";
-import type { Contents, StoredObject } from "../core/chain-source.ts";
+import type { ByteRange, Contents, Pieces, StoredObject } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { headerOf } from "../core/header.ts";
 import { type FramedHead, framedHeads } from "./head-scan.ts";
@@ -14,9 +14,9 @@ import {
   blocksNumber,
   blocksPath,
   blocksPerRange,
+  type ChainFolder,
   chainPath,
   forkOf,
-  forkPath,
   grantPath,
   headersNumber,
   headersPath,
@@ -69,6 +69,29 @@ export class ShelfStore<Kind extends Shelf = Shelf> implements ReadableStore {
   }
 }
 
+// A list may be as long as somebody likes, so an entry is its name and number and no closure.
+class ShelfStored implements StoredObject {
+  readonly #shelf: Shelf;
+  readonly name: string;
+  readonly firstBlock: number;
+
+  constructor(shelf: Shelf, name: string, firstBlock: number) {
+    this.#shelf = shelf;
+    this.name = name;
+    this.firstBlock = firstBlock;
+  }
+
+  async size(): Promise<number> {
+    const object = await this.#shelf.open(this.name);
+    await object?.close();
+    return object?.size ?? 0;
+  }
+
+  open(range?: ByteRange): Pieces {
+    return piecesOf(this.#shelf, this.name, range);
+  }
+}
+
 export class ShelfChain implements ChainReader {
   readonly id: string;
   readonly #shelf: Shelf;
@@ -86,23 +109,12 @@ export class ShelfChain implements ChainReader {
   readonly receipt = (): Promise<Uint8Array | undefined> =>
     readSmall(this.#shelf, receiptPath(this.id), noteBytesMax);
 
-  readonly blocks = async (): Promise<StoredObject[]> =>
-    (await this.#numbers("", blocksNumber)).map((first) =>
-      this.#object(blocksPath(this.id, first), first),
-    );
+  readonly blocks = (): Promise<StoredObject[]> => this.#objects("", blocksNumber);
 
-  readonly headers = async (): Promise<StoredObject[]> =>
-    (await this.#numbers("headers", headersNumber)).map((first) =>
-      this.#object(headersPath(this.id, first), first),
-    );
+  readonly headers = (): Promise<StoredObject[]> => this.#objects("headers", headersNumber);
 
-  readonly forks = async (): Promise<StoredObject[]> =>
-    (await this.#shelf.names(this.id, "forks")).flatMap((name) => {
-      const fork = forkOf(name);
-      return fork === undefined
-        ? []
-        : [this.#object(forkPath(this.id, fork.block, fork.hash), fork.block)];
-    });
+  readonly forks = (): Promise<StoredObject[]> =>
+    this.#objects("forks", (name) => forkOf(name)?.block);
 
   readonly unread = (): Promise<string[]> => this.#shelf.unread(this.id);
 
@@ -111,7 +123,7 @@ export class ShelfChain implements ChainReader {
     if (place === undefined || place.chain !== this.id) return undefined;
     const found = await this.#shelf.open(name);
     await found?.close();
-    return found && this.#object(name, firstBlockOf(place));
+    return found && new ShelfStored(this.#shelf, name, firstBlockOf(place));
   }
 
   async heads(from: number, count: number): Promise<Uint8Array> {
@@ -152,17 +164,15 @@ export class ShelfChain implements ChainReader {
     return { size, head: before.length === headLength ? before : undefined };
   }
 
-  #object(path: string, firstBlock: number): StoredObject {
-    return {
-      name: path,
-      firstBlock,
-      size: async () => {
-        const object = await this.#shelf.open(path);
-        await object?.close();
-        return object?.size ?? 0;
-      },
-      open: (range) => piecesOf(this.#shelf, path, range),
-    };
+  async #objects(
+    folder: ChainFolder,
+    numberOf: (name: string) => number | undefined,
+  ): Promise<StoredObject[]> {
+    const start = `${chainPath(this.id, folder)}/`;
+    return (await this.#shelf.names(this.id, folder)).flatMap((name) => {
+      const first = numberOf(name);
+      return first === undefined ? [] : [new ShelfStored(this.#shelf, start + name, first)];
+    });
   }
 
   async #numbers(
