@@ -1,7 +1,8 @@
 // Bounds how many answers to readers are under way at once, in all and of one address.
 //
-// - An answer is under way until its last piece was taken. Whoever leaves pieces untaken keeps the
-//   place only as long as nobody else wants it.
+// - An answer is under way until its last piece was taken. Whoever leaves a piece untaken for too
+//   long, or falls as far behind a least pace, keeps the place only as long as nobody else wants it.
+// - Only the time counts in which a piece waits for its reader, none in which it is made.
 // - Who finds no place is told to come back: readers never keep agents from writing.
 
 import type { Clock } from "../host/clock.ts";
@@ -12,9 +13,12 @@ export interface ReaderLimits {
   readonly readers: number;
   /** Percent of them that one address may have. */
   readonly addressShare: number;
-  /** How long a piece may be left untaken when others want the place. */
+  /** How long a piece may be left untaken, and how far a reader may fall behind the pace. */
   readonly patienceMs: number;
 }
+
+/** The least pace, in bytes a second, of who keeps a place that others want. */
+const pace = 262_144;
 
 export const readerLimits: ReaderLimits = { readers: 32, addressShare: 75, patienceMs: 5000 };
 
@@ -22,6 +26,10 @@ interface Place {
   readonly address: string;
   /** When its reader got a piece and asked for no more, in monotonic microseconds. */
   waitingSince: number | undefined;
+  /** How long that piece is. */
+  bytes: number;
+  /** How far its reader was behind the pace before that piece, in microseconds. */
+  behind: number;
   cut: () => void;
 }
 
@@ -59,14 +67,25 @@ export class Readers {
     const own = [...this.#places].filter((each) => each.address === address);
     const crowded = own.length >= share ? own : [...this.#places];
     if (own.length >= share || this.#places.size >= readers) this.#cutOne(crowded);
-    const place: Place = { address, waitingSince: undefined, cut: () => {} };
+    const nothing = { waitingSince: undefined, bytes: 0, behind: 0 };
+    const place: Place = { address, ...nothing, cut: () => {} };
     this.#places.add(place);
     return place;
   }
 
-  /** Takes the place of whoever has left a piece untaken for longest. */
+  /** A piece was taken, and another one is asked for. */
+  #taken(place: Place): void {
+    if (place.waitingSince === undefined) return;
+    const late = this.#clock.mono() - place.waitingSince - (place.bytes / pace) * 1_000_000;
+    place.behind = Math.max(0, place.behind + late);
+    place.waitingSince = undefined;
+  }
+
+  /** Takes the place of whoever is furthest behind. */
   #cutOne(places: readonly Place[]): void {
-    const waits = (place: Place): number => this.#clock.mono() - (place.waitingSince ?? Infinity);
+    const now = this.#clock.mono();
+    // Who waits for us is behind by what they left untaken before.
+    const waits = ({ behind, waitingSince }: Place): number => behind + now - (waitingSince ?? now);
     const [slowest] = places.toSorted((a, b) => waits(b) - waits(a));
     if (slowest === undefined || waits(slowest) < this.#limits.patienceMs * 1000) {
       throw new Problem("busy", "as many readers are answered as may be", { retryAfter: 1 });
@@ -90,14 +109,14 @@ export class Readers {
     const body = new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          place.waitingSince = undefined;
+          this.#taken(place);
           try {
             const { done, value } = await reader.read();
             if (cut) throw new ReaderCut();
             if (!done) controller.enqueue(value);
             else controller.close();
             if (done) leave();
-            place.waitingSince = this.#clock.mono();
+            [place.waitingSince, place.bytes] = [this.#clock.mono(), value?.length ?? 0];
           } catch (error) {
             leave();
             throw error;
