@@ -21,6 +21,7 @@ import { Problem } from "./problem.ts";
 import { json, type Reads } from "./reads.ts";
 import type { StoreReads } from "./store-reads.ts";
 import { piecesOfBody } from "./stream.ts";
+import { visitorOf } from "./visitors.ts";
 
 const idPattern = "[0-9a-f]{64}";
 const anId = "an id of 64 lower-case hex digits";
@@ -171,8 +172,7 @@ function postBlocks(intake: Intake, clock: Sleeper): Endpoint {
       if (encoding !== "identity") throw new Problem("unsupported-encoding", "body is encoded");
       const { receipt, grew } = await intake.post({
         chain: given.text("chain") as string,
-        address: peer.address,
-        known: peer.known?.() === true,
+        ...visitorOf(peer),
         grant: given.text("sealtail-grant"),
         length: lengthOf(request.headers.get("content-length")),
         body: piecesOfBody(request.body, clock),

@@ -47,7 +47,7 @@ import type { ReceiptKeeper } from "./receipts.ts";
 import { readBlocks } from "./request-blocks.ts";
 import type { Held, Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
-import { RestedTurnstiles } from "./turnstile.ts";
+import type { Visitor, Visitors } from "./visitors.ts";
 import type { Watch } from "./watch.ts";
 
 export interface IntakeOptions {
@@ -56,6 +56,7 @@ export interface IntakeOptions {
   readonly diag: Diag;
   readonly store: Store;
   readonly heads: Heads;
+  readonly visitors: Visitors;
   readonly catalog: Catalog;
   readonly signer: ReceiptSigner;
   readonly keeper: ReceiptKeeper;
@@ -68,12 +69,8 @@ export interface IntakeOptions {
   readonly onUnsafe: (error: unknown) => void;
 }
 
-export interface Submission {
+export interface Submission extends Visitor {
   readonly chain: string;
-  /** Where it comes from. */
-  readonly address: string;
-  /** Whether whoever sends it has sent blocks of a chain's own before. */
-  readonly known: boolean;
   /** The header Sealtail-Grant. */
   readonly grant: string | undefined;
   /** What the request says of its body's length. */
@@ -93,10 +90,8 @@ const grantsWaitMs = 5000;
 
 export class Intake {
   readonly #options: IntakeOptions;
-  // However many requests a chain gets from strangers, they take two of its turns.
-  readonly #opening = new Shared<ChainHead | undefined>();
+  // However many requests a chain gets from strangers, they take few of its turns.
   readonly #confirming = new Shared<SignedReceipt>();
-  readonly #strangers: RestedTurnstiles;
   #unsafe = false;
   #closing = false;
   #underWay = 0;
@@ -104,7 +99,6 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#strangers = new RestedTurnstiles(options.clock);
   }
 
   /** Whether the store's state is unknown: nothing is taken in any more. */
@@ -161,16 +155,11 @@ export class Intake {
   }
 
   /** The chain's head, to judge heads by: read only, and without a turn of the chain's own. */
-  async #headOf({ chain, address, known }: Submission): Promise<ChainHead | undefined> {
-    const { heads, catalog } = this.#options;
-    const open = heads.peek(chain);
-    if (open !== undefined || catalog.get(chain) === undefined) return open;
-    const bring = (): Promise<ChainHead | undefined> => {
-      this.assertOpen();
-      return this.#opening.once(chain, () => heads.use(chain, async (head) => head));
-    };
-    // A chain's id is all that it takes: no stranger gets it for many at once, or holds a stop up.
-    return await (known ? bring() : this.#strangers.pass(address, bring));
+  async #headOf(submission: Submission): Promise<ChainHead | undefined> {
+    const { heads, catalog, visitors } = this.#options;
+    const { chain } = submission;
+    if (catalog.get(chain) === undefined) return heads.peek(chain);
+    return await visitors.head(chain, submission);
   }
 
   /** A receipt over all that is stored: the newest one, or a new one. Throws as Heads.use() does. */

@@ -1,7 +1,7 @@
 // Answers those who read: what chains there are, how they stand, and their bytes.
 //
-// - Everything comes from what is durable. Nothing here changes or waits for a chain's head, but
-//   for the root of a chain that was not used since the start.
+// - Everything comes from what is durable, and bytes of a chain only while its objects stand as they
+//   were when the vault checked them: the store as it is, is store-reads.ts.
 
 import { headLength } from "../core/block.ts";
 import { hex, utf8 } from "../core/bytes.ts";
@@ -11,6 +11,7 @@ import { decodeHeader } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
 import type { ChainReader, ReadableStore } from "../store/store.ts";
 import { allLines, type LineFilter, sourceRule } from "../verify/line-filter.ts";
+import type { StoredHead } from "./bring-back.ts";
 import { type Catalog, type ChainEntry, stateOf } from "./catalog.ts";
 import { type ApiRequest, maxSafe } from "./endpoint.ts";
 import type { Heads } from "./heads.ts";
@@ -20,6 +21,7 @@ import { proveLine } from "./proofs.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { bodyOf } from "./stream.ts";
 import { RestedTurnstile } from "./turnstile.ts";
+import { type Visitors, visitorOf } from "./visitors.ts";
 import type { Watch } from "./watch.ts";
 
 export interface ReadsOptions {
@@ -29,6 +31,7 @@ export interface ReadsOptions {
   readonly store: ReadableStore;
   readonly catalog: Catalog;
   readonly heads: Heads;
+  readonly visitors: Visitors;
   readonly keeper: ReceiptKeeper;
   readonly watch: Pick<Watch, "openOf">;
 }
@@ -63,14 +66,14 @@ export class Reads {
     return json({ chains, ...next });
   };
 
-  readonly detail = async ({ given }: ApiRequest): Promise<Response> => {
-    const { heads, store } = this.#options;
+  readonly detail = async ({ given, peer }: ApiRequest): Promise<Response> => {
+    const { heads, visitors, store } = this.#options;
     const entry = await this.#entry(given.text("chain"));
     const about = this.#summary(entry);
     if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
-    let stored = heads.peek(entry.chain)?.stored;
+    let stored: StoredHead | undefined;
     try {
-      stored ??= await heads.use(entry.chain, async (head) => head?.stored);
+      stored = (await visitors.head(entry.chain, visitorOf(peer)))?.stored;
     } catch (error) {
       const { damage } = entry;
       if (!(error instanceof Problem) || damage === undefined) throw error;
@@ -98,16 +101,16 @@ export class Reads {
     return json({ chain: entry.chain, size: entry.size, open });
   };
 
-  readonly grant = async ({ given }: ApiRequest): Promise<Response> =>
-    note(await (await this.#reader(given.text("chain"))).grant());
+  readonly grant = async (request: ApiRequest): Promise<Response> =>
+    note(await (await this.#checked(request)).grant());
 
   readonly receipt = async ({ given }: ApiRequest): Promise<Response> => {
-    const reader = await this.#reader(given.text("chain"));
-    return note((await this.newestReceipt(reader.id)) ?? (await reader.receipt()));
+    const { chain } = await this.#entry(given.text("chain"));
+    return note(await this.newestReceipt(chain));
   };
 
-  readonly forks = async ({ given }: ApiRequest): Promise<Response> => {
-    const reader = await this.#reader(given.text("chain"));
+  readonly forks = async (request: ApiRequest): Promise<Response> => {
+    const reader = await this.#checked(request);
     const objects = await reader.forks();
     async function* proofs(): AsyncGenerator<Uint8Array, void, undefined> {
       for (const object of objects) yield* object.open({ start: 0, end: 2 * headLength });
@@ -115,8 +118,8 @@ export class Reads {
     return raw(proofs(), { "sealtail-forks": String(objects.length) });
   };
 
-  readonly headers = async ({ given }: ApiRequest): Promise<Response> => {
-    const { reader, size, from, to } = await this.#stretch(given, headersMax);
+  readonly headers = async (request: ApiRequest): Promise<Response> => {
+    const { reader, size, from, to } = await this.#stretch(request, headersMax);
     async function* heads(): AsyncGenerator<Uint8Array, void, undefined> {
       for (let at = from; at < to; ) {
         const page = await reader.heads(at, to - at);
@@ -128,16 +131,15 @@ export class Reads {
     return raw(heads(), place(size, to));
   };
 
-  readonly blocks = async ({ given }: ApiRequest): Promise<Response> => {
-    const { reader, size, from, to } = await this.#stretch(given, maxSafe);
+  readonly blocks = async (request: ApiRequest): Promise<Response> => {
+    const { reader, size, from, to } = await this.#stretch(request, maxSafe);
     return raw(reader.wholeBlocks(from, to), place(size, to));
   };
 
-  readonly proof = async ({ given }: ApiRequest): Promise<Response> => {
+  readonly proof = async (request: ApiRequest): Promise<Response> => {
     const { suite, vaultKeys, clock } = this.#options;
-    const reader = await this.#reader(given.text("chain"));
-    const seq = given.integer("seq") as number;
-    await this.#proving.pass(() => this.#options.heads.assertWhole(reader.id));
+    const reader = await this.#checked(request);
+    const seq = request.given.integer("seq") as number;
     // The one that the chain was checked against: the store may hold anything under that name.
     const receipt = await this.newestReceipt(reader.id);
     if (receipt === undefined) throw new Problem("not-found", "the chain has no receipt yet");
@@ -151,12 +153,12 @@ export class Reads {
     }
   };
 
-  readonly lines = async ({ given }: ApiRequest): Promise<Response> => {
-    const chain = await this.#reader(given.text("chain"));
+  readonly lines = async (request: ApiRequest): Promise<Response> => {
+    const { given } = request;
+    const chain = await this.#checked(request);
     const { suite, vaultKeys: keys, heads } = this.#options;
     const filter = filterOf(given);
     const limit = given.integer("limit") ?? maxSafe;
-    await heads.assertWhole(chain.id);
     const stored = heads.peek(chain.id)?.stored;
     const size = stored?.size ?? (await this.#size(chain));
     const rows = readLines({
@@ -198,8 +200,13 @@ export class Reads {
     return entry;
   }
 
-  async #reader(chain: string | undefined): Promise<ChainReader> {
-    return this.#options.store.reader((await this.#entry(chain)).chain);
+  /** To read a chain whose objects stand as they were when they were checked. Throws Problem. */
+  async #checked({ given, peer }: ApiRequest): Promise<ChainReader> {
+    const { heads, visitors, store } = this.#options;
+    const { chain } = await this.#entry(given.text("chain"));
+    await visitors.head(chain, visitorOf(peer));
+    await heads.assertWhole(chain);
+    return store.reader(chain);
   }
 
   /** The newest receipt that the vault gave: what lies in the store may be any other. */
@@ -215,10 +222,11 @@ export class Reads {
   }
 
   async #stretch(
-    given: ApiRequest["given"],
+    request: ApiRequest,
     most: number,
   ): Promise<{ reader: ChainReader; size: number; from: number; to: number }> {
-    const reader = await this.#reader(given.text("chain"));
+    const reader = await this.#checked(request);
+    const { given } = request;
     const size = await this.#size(reader);
     const from = given.integer("from") ?? 0;
     const limit = given.integer("limit") ?? 1024;

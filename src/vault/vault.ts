@@ -44,6 +44,7 @@ import { apiHandler } from "./routes.ts";
 import { ReceiptSigner, type VaultSigners } from "./signer.ts";
 import { refusalsOf } from "./startable.ts";
 import { StoreReads } from "./store-reads.ts";
+import { Visitors } from "./visitors.ts";
 import { Watch } from "./watch.ts";
 
 /** How many damaged chains are named where somebody asks how the vault is. */
@@ -275,8 +276,9 @@ class Vault implements RunningVault {
       onUnsafe: (error) => this.#intake?.fail(error),
     });
     await acknowledgements.load();
+    const visitors = new Visitors(heads, clock, () => this.#intake?.assertOpen());
     const reads = new Reads({
-      ...{ suite, vaultKeys: keys, clock, store, catalog, heads, keeper, watch },
+      ...{ suite, vaultKeys: keys, clock, store, catalog, heads, visitors, keeper, watch },
     });
     const metrics = new VaultMetrics({
       ...{ version: this.#deps.version, now: () => clock.now() },
@@ -285,8 +287,8 @@ class Vault implements RunningVault {
     const bounds = openBounds(this.#config.limits, limits, clock, metrics);
     const { room } = bounds;
     const intake = new Intake({
-      ...{ suite, clock, diag, store, heads, catalog, signer: this.#signer, keeper, room, policy },
-      ...{ observer: metrics, watch, leftovers, onUnsafe: this.#fail },
+      ...{ suite, clock, diag, store, heads, visitors, catalog, keeper, room, policy, watch },
+      ...{ signer: this.#signer, observer: metrics, leftovers, onUnsafe: this.#fail },
     });
     const storeReads = new StoreReads({ store, keeper });
     const table = endpoints(

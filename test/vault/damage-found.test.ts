@@ -194,3 +194,22 @@ test("a torn object that was put back read-only is named, and cut once it may be
   await chmod(object, 0o640);
   assert.equal(receiptOf(await rig.post(chain)).size, 1);
 });
+
+test("whoever reads a chain that somebody edited gets nothing of it, but for the store as it is", async () => {
+  for (const edited of ["blocks", "grant"]) {
+    const { files, rig, chain, flip } = await play(`edited-${edited}`);
+    const base = `/v1/chains/${chain.name}`;
+    const paths = ["/grant", "/headers", "/blocks", "/forks", "/lines", "/lines/3/proof"];
+    for (const path of paths) assert.equal((await rig.direct(base + path)).status, 200, path);
+    if (edited === "blocks") flip();
+    else files.put(`${rig.store}/chains/${chain.name}/grant`, "another grant");
+    for (const path of paths)
+      assert.equal(gist(await rig.direct(base + path)), "503 chain-damaged", path);
+    // What the vault gave it gave, and the chain says that it is damaged.
+    assert.equal(receiptOf(await rig.direct(`${base}/receipt`)).size, 7);
+    assert.equal((await rig.json(base))["state"], "damaged");
+    const name = edited === "blocks" ? "0000000000000000.blocks" : "grant";
+    const stored = await rig.direct(`/v1/store/chains/${chain.name}/object?name=${name}`);
+    assert.deepEqual(stored.bytes, files.bytes(`${rig.store}/chains/${chain.name}/${name}`));
+  }
+});

@@ -160,22 +160,31 @@ test("who knows no more than chains' ids gets them brought back one after the ot
   for (const answer of await Promise.all(crowd)) assert.equal(gist(answer), "200");
 });
 
-test("a vault that stops brings nothing back any more for strangers who wait", async () => {
-  const files = new FaultyFiles(new FakeFiles());
-  await using rig = await Rig.start({ files });
-  const chains: ChainBuilder[] = [];
-  for (let n = 0; n < 30; n++) chains.push((await grown(rig, `waits-${n}`))[0]);
-  await rig.restart();
-  await rig.vault.surveyed;
-  files.only = ".blocks";
-  files.calls.clear();
-  const crowd = chains.map((chain) => rig.post(chain, [chain.blocks[0]!]));
-  await rig.close();
-  const opened = files.calls.get("open") ?? 0;
-  assert.ok(opened < 10, `${opened} objects were opened`);
-  const answers = await Promise.all(crowd);
-  assert.ok(answers.filter((each) => gist(each) === "503 shutting-down").length > 20);
-});
+for (const what of ["send", "read"]) {
+  test(`a vault that stops brings nothing back any more for strangers who wait to ${what}`, async () => {
+    const files = new FaultyFiles(new FakeFiles());
+    await using rig = await Rig.start({
+      files,
+      limits: { readers: { readers: 100, addressShare: 100 } },
+    });
+    const chains: ChainBuilder[] = [];
+    for (let n = 0; n < 30; n++) chains.push((await grown(rig, `waits-${n}`))[0]);
+    await rig.restart();
+    await rig.vault.surveyed;
+    files.only = ".blocks";
+    files.calls.clear();
+    const crowd = chains.map((chain) =>
+      what === "send"
+        ? rig.post(chain, [chain.blocks[0]!])
+        : rig.direct(`/v1/chains/${chain.name}`),
+    );
+    await rig.close();
+    const opened = files.calls.get("open") ?? 0;
+    assert.ok(opened < 10, `${opened} objects were opened`);
+    const answers = await Promise.all(crowd);
+    assert.ok(answers.filter((each) => gist(each) === "503 shutting-down").length > 20);
+  });
+}
 
 test("a stranger's block of a new run does not make the vault read the whole chain", async () => {
   await using rig = await Rig.start();

@@ -1,0 +1,51 @@
+// Brings chains back for those who name them.
+//
+// - A chain's id is all that it takes, so no stranger gets it for many at once: those of one address
+//   get it one at a time, with rests between. Who has sent blocks of a chain's own does not wait.
+// - However many ask for one chain, it is brought back once, and they hold no stop up.
+
+import type { Clock } from "../host/clock.ts";
+import type { Peer } from "../host/http-listener.ts";
+import type { ChainHead } from "./bring-back.ts";
+import type { Heads } from "./heads.ts";
+import { Shared } from "./join.ts";
+import { RestedTurnstiles } from "./turnstile.ts";
+
+export interface Visitor {
+  readonly address: string;
+  /** Whether whoever it is has sent blocks of a chain's own before. */
+  readonly known: boolean;
+}
+
+export function visitorOf({ address, known }: Peer): Visitor {
+  return { address, known: known?.() === true };
+}
+
+export class Visitors {
+  readonly #heads: Pick<Heads, "peek" | "use">;
+  readonly #assertOpen: () => void;
+  readonly #opening = new Shared<ChainHead | undefined>();
+  readonly #strangers: RestedTurnstiles;
+
+  /** `assertOpen` throws Problem while the vault stops. */
+  constructor(
+    heads: Pick<Heads, "peek" | "use">,
+    clock: Pick<Clock, "mono" | "sleep">,
+    assertOpen: () => void,
+  ) {
+    this.#heads = heads;
+    this.#assertOpen = assertOpen;
+    this.#strangers = new RestedTurnstiles(clock);
+  }
+
+  /** The head of a chain, to be read and without a turn of its own. Throws as Heads.use() does. */
+  async head(chain: string, { address, known }: Visitor): Promise<ChainHead | undefined> {
+    const open = this.#heads.peek(chain);
+    if (open !== undefined) return open;
+    const bring = (): Promise<ChainHead | undefined> => {
+      this.#assertOpen();
+      return this.#opening.once(chain, () => this.#heads.use(chain, async (head) => head));
+    };
+    return await (known ? bring() : this.#strangers.pass(address, bring));
+  }
+}
