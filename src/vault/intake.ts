@@ -216,9 +216,9 @@ export class Intake {
     founding: Founding | undefined,
     blocks: readonly WholeBlock[],
   ): Promise<Taken> {
-    const { heads, suite } = this.#options;
+    const { clock, heads, suite } = this.#options;
     if (known === undefined && founding === undefined) throw gone();
-    if (known !== undefined) this.#assertBegins(known);
+    if (known !== undefined) this.#assertBegins(known, clock.now());
     const head = known ?? heads.unfounded(chain, founding as Founding);
     const result = await admit(suite, head, blocks).catch((error: unknown) => {
       // The walk may have taken in a part of a block: the next request brings the head back.
@@ -232,19 +232,27 @@ export class Intake {
       if (result.refusal !== undefined) throw result.refusal;
       return { receipt: await this.#sign(head), grew: false };
     }
-    const founded = known ?? (await this.#begin(head, founding as Founding, result));
+    // A chain that is stored begins in the moment in which it was judged, all of it being here.
+    const now = clock.now();
+    const founded = known ?? (await this.#begin(head, founding as Founding, result, now));
     if (known !== undefined) await this.#store(known, result);
     for (const { payload } of result.accepted) discard(payload);
     if (known === undefined && !result.spoiled) heads.put(founded);
-    return { receipt: await this.#sign(founded), grew: true };
+    const receipt = await this.#sign(founded, known === undefined ? now : clock.now());
+    return { receipt, grew: true };
   }
 
   /** Stores the grant, then the first blocks. Throws Problem if the grant's uses are used up. */
-  async #begin(head: ChainHead, founding: Founding, result: Admission): Promise<ChainHead> {
-    const { catalog, clock, store, leftovers } = this.#options;
+  async #begin(
+    head: ChainHead,
+    founding: Founding,
+    result: Admission,
+    now: number,
+  ): Promise<ChainHead> {
+    const { catalog, store, leftovers } = this.#options;
     const { grant, bytes } = founding;
     // They were judged when the request came, and it may have taken its time.
-    assertInTime(grant, clock.now());
+    assertInTime(grant, now);
     if (!catalog.reserve(head.chain, founding)) throw usedUp(grant);
     try {
       const founded = { ...head, writer: await store.create(head.chain, bytes) };
@@ -281,19 +289,22 @@ export class Intake {
   }
 
   /** The newest receipt if it covers all that is stored, else a new one, which will be kept. */
-  async #sign(head: ChainHead | undefined): Promise<SignedReceipt> {
+  async #sign(
+    head: ChainHead | undefined,
+    at: number = this.#options.clock.now(),
+  ): Promise<SignedReceipt> {
     const stored = head?.stored;
     if (head === undefined || stored === undefined) throw gone();
     const { signer, observer, heads, keeper, catalog } = this.#options;
     // Somebody who read may have found it damaged meanwhile.
     const damage = heads.damage(head.chain);
     if (damage !== undefined) throw damage;
-    if (head.receipt?.size !== stored.size) this.#assertBegins(head);
+    if (head.receipt?.size !== stored.size) this.#assertBegins(head, at);
     catalog.receipted(head.chain, stored.size);
     if (head.receipt?.size === stored.size) return head.receipt;
     const { founding } = head;
     const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
-    const receipt = signer.sign(head.chain, stored.size, stored.root, notBefore);
+    const receipt = signer.sign(head.chain, stored.size, stored.root, notBefore, at);
     head.receipt = receipt;
     head.founding = undefined;
     keeper.note(head.chain, receipt, founding?.bytes);
@@ -305,11 +316,11 @@ export class Intake {
 
   // A chain begins with its first receipt: whatever was judged before, it is judged in this moment,
   // in which the use of its grant is taken.
-  #assertBegins({ chain, founding }: ChainHead): void {
-    const { catalog, clock, heads } = this.#options;
+  #assertBegins({ chain, founding }: ChainHead, at: number): void {
+    const { catalog, heads } = this.#options;
     if (founding === undefined) return;
     try {
-      assertInTime(founding.grant, clock.now());
+      assertInTime(founding.grant, at);
       if (!catalog.begin(chain, founding)) throw usedUp(founding.grant);
     } catch (error) {
       // Who asks next is told the same, readers too.

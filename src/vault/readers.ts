@@ -1,7 +1,7 @@
 // Bounds how many answers to readers are under way at once, in all and of one address.
 //
 // - An answer is under way until its last piece was taken. Whoever leaves a piece untaken for too
-//   long, or falls as far behind a least pace, keeps the place only as long as nobody else wants it.
+//   long, or falls as far behind a least pace, keeps the place only while nobody else wants it.
 // - Only the time counts in which a piece waits for its reader, none in which it is made.
 // - Who finds no place is told to come back: readers never keep agents from writing.
 

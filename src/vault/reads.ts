@@ -1,7 +1,7 @@
 // Answers those who read: what chains there are, how they stand, and their bytes.
 //
-// - Everything comes from what is durable, and bytes of a chain only while its objects stand as they
-//   were when the vault checked them: the store as it is, is store-reads.ts.
+// - Everything comes from what is durable, and bytes of a chain only while its objects stand as
+//   they were when the vault checked them: the store as it is, is store-reads.ts.
 
 import { headLength } from "../core/block.ts";
 import { hex, utf8 } from "../core/bytes.ts";

@@ -30,14 +30,12 @@ export class ReceiptSigner {
   readonly keys: VaultKeys;
   readonly #vault: string;
   readonly signers: VaultSigners;
-  readonly #now: () => number;
   #signed = 0;
 
   /** The keys are those of vault `name`: startable.ts. */
-  constructor(name: string, signers: VaultSigners, now: () => number) {
+  constructor(name: string, signers: VaultSigners) {
     this.#vault = name;
     this.signers = signers;
-    this.#now = now;
     this.keys = { receipt: signers.receipt.key, time: signers.time.key };
   }
 
@@ -46,10 +44,19 @@ export class ReceiptSigner {
     return this.#signed;
   }
 
-  /** A receipt over a chain's first `size` blocks, dated now but not before `notBefore`. */
-  sign(chain: string, size: number, root: Uint8Array, notBefore = 0): SignedReceipt {
+  /**
+   * A receipt over a chain's first `size` blocks, dated `at`, in Unix microseconds, but not before
+   * `notBefore`, in seconds.
+   */
+  sign(
+    chain: string,
+    size: number,
+    root: Uint8Array,
+    notBefore: number,
+    at: number,
+  ): SignedReceipt {
     const { receipt, time } = this.signers;
-    const seconds = Math.max(notBefore, Math.floor(this.#now() / 1_000_000));
+    const seconds = Math.max(notBefore, Math.floor(at / 1_000_000));
     const text = checkpointText(this.#vault, fromHex(chain, 32), size, root);
     const note = formatNote(text, [receipt.signNote(text), time.cosign(seconds, text)]);
     this.#signed += 1;

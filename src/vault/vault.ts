@@ -106,7 +106,7 @@ export async function startVault(config: VaultConfig, deps: VaultDeps): Promise<
 }
 
 async function openSigner(config: VaultConfig, deps: VaultDeps): Promise<ReceiptSigner> {
-  const { files, env, diag, clock } = deps;
+  const { files, env, diag } = deps;
   const load = async (path: string): ReturnType<typeof loadSigningKey> => {
     const passphrase = env?.["SEALTAIL_PASSPHRASE"];
     const given = passphrase === undefined ? undefined : async (): Promise<string> => passphrase;
@@ -117,7 +117,7 @@ async function openSigner(config: VaultConfig, deps: VaultDeps): Promise<Receipt
     receipt: await load(config.keys.receipt),
     time: await load(config.keys.time),
   };
-  const signer = new ReceiptSigner(config.name, signers, () => clock.now());
+  const signer = new ReceiptSigner(config.name, signers);
   for (const refusal of refusalsOf(config, signer.keys)) throw refusalError(refusal);
   return signer;
 }

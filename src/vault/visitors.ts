@@ -1,7 +1,8 @@
 // Brings chains back for those who name them.
 //
-// - A chain's id is all that it takes, so no stranger gets it for many at once: those of one address
-//   get it one at a time, with rests between. Who has sent blocks of a chain's own does not wait.
+// - A chain's id is all that it takes, so no stranger gets it for many at once: those of one
+//   address get it one at a time, with rests between. Who has sent blocks of a chain's own does
+//   not wait.
 // - However many ask for one chain, it is brought back once, and they hold no stop up.
 
 import type { Clock } from "../host/clock.ts";

@@ -10,7 +10,8 @@ import { systemClock } from "../../src/host/clock.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 import { storeChain } from "../fakes/chain-store.ts";
-import { type Answer, chainOf, gist, Rig } from "./rig.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { type Answer, chainOf, gist, Rig, receiptOf } from "./rig.ts";
 
 const heartbeat = say({ type: "heartbeat", sources: [] });
 
@@ -126,6 +127,22 @@ describe("a grant's dates hold for the first receipt", () => {
     assert.equal(gist(answer), "403 grant-refused GRANT_EXPIRED");
     assert.deepEqual(readdirSync(join(rig.store, "chains")), []);
   });
+});
+
+test("a chain that is stored just as its grant ends gets a receipt of the moment before", async () => {
+  const ahead = { micros: 0 };
+  const clock = { ...systemClock, now: () => systemClock.now() + ahead.micros };
+  const files = new FakeFiles();
+  await using rig = await Rig.start({ clock, files });
+  const [chain] = ofOneGrant("just") as [ChainBuilder];
+  files.hook = (call, path) => {
+    const stored = call === "datasync" && String(path).endsWith(".blocks");
+    if (stored) ahead.micros = 100 * 86_400_000_000;
+  };
+  const answer = await rig.post(chain);
+  files.hook = undefined;
+  assert.equal(gist(answer), "200");
+  assert.ok(receiptOf(answer).time <= chain.terms.notAfter);
 });
 
 describe("a chain that used a grant up keeps it used", () => {

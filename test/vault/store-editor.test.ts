@@ -279,9 +279,13 @@ test("a store of yesterday under today's state directory is damage, never anothe
   await rig.open();
   const inStore = `/v1/store/chains/${chain.name}/object?name=receipt`;
   for (const blocks of [[branch], chain.blocks.slice(6)]) {
-    // Who asks from afar sees what the vault gave, and so what the store lacks.
-    for (const path of [`/v1/chains/${chain.name}/receipt`, inStore]) {
-      assert.equal(parseCheckpoint((await rig.direct(path)).bytes).size, 7);
+    // Who asks the vault sees what it gave, and so what the store lacks; who asks for the store
+    // as it is gets what lies there, as a copy of its directory has it.
+    for (const [path, size] of [
+      [`/v1/chains/${chain.name}/receipt`, 7],
+      [inStore, 6],
+    ] as const) {
+      assert.equal(parseCheckpoint((await rig.direct(path)).bytes).size, size);
     }
     const answer = await rig.post(chain, blocks);
     assert.equal(gist(answer), "503 chain-damaged");
