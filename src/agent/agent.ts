@@ -357,12 +357,13 @@ export class Agent {
   }
 }
 
-/** What the buffer may take, and no more than its disk holds. Throws config-invalid for too small a disk. */
+/** What the buffer may take, and no more than its disk holds. Throws config-invalid for a tiny disk. */
 async function bufferOn(files: Files, { state_dir, buffer, seal }: AgentConfig): Promise<number> {
   const disk = await files.diskBytes(state_dir);
   const least = diskBlocksMin * seal.max_bytes;
   if (disk >= least) return Math.min(buffer.max_bytes, disk);
-  const text = `the file system of state_dir holds ${disk} bytes, fewer than ${diskBlocksMin} blocks of seal.max_bytes`;
+  const want = `${diskBlocksMin} blocks of seal.max_bytes`;
+  const text = `the file system of state_dir holds ${disk} bytes, fewer than ${want}`;
   const hint = `give state_dir a file system of at least ${least} bytes, or lower seal.max_bytes`;
   throw new SealtailError("config-invalid", text, { place: state_dir, hint });
 }

@@ -315,6 +315,12 @@ function glanceAt(path: Path): FileInfo | undefined {
   }
 }
 
+async function bytesOn(dir: Path, which: "bavail" | "blocks"): Promise<number> {
+  const work = fs.statfs(native(dir), { bigint: true });
+  const stats = await attempt("ask for the room of the file system", dir, work);
+  return Number(stats[which] * stats.bsize);
+}
+
 export const systemFiles: Files = {
   async open(path, mode, perm = 0o600) {
     const verb = mode === "create" ? "create" : "open";
@@ -363,9 +369,7 @@ export const systemFiles: Files = {
     }));
   },
 
-  async mkdir(path, perm) {
-    await attempt("make the directory", path, makeDir(path, perm));
-  },
+  mkdir: (path, perm) => attempt("make the directory", path, makeDir(path, perm)),
 
   rename: (from, to) => attempt("rename the file", from, fs.rename(native(from), native(to))),
 
@@ -390,18 +394,6 @@ export const systemFiles: Files = {
     }
   },
 
-  async freeBytes(dir) {
-    const stats = await attempt(
-      "ask for free space",
-      dir,
-      fs.statfs(native(dir), { bigint: true }),
-    );
-    return Number(stats.bavail * stats.bsize);
-  },
-
-  async diskBytes(dir) {
-    const work = fs.statfs(native(dir), { bigint: true });
-    const stats = await attempt("ask for the size of the file system", dir, work);
-    return Number(stats.blocks * stats.bsize);
-  },
+  freeBytes: (dir) => bytesOn(dir, "bavail"),
+  diskBytes: (dir) => bytesOn(dir, "blocks"),
 };
