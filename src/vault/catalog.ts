@@ -9,6 +9,7 @@
 // - A grant's uses count over the whole store, as core/grant.ts names them.
 
 import type { Authority } from "../core/authority.ts";
+import type { Grant } from "../core/grant.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ReadableStore } from "../store/store.ts";
@@ -62,6 +63,8 @@ export interface CatalogOptions {
     chain: string,
     receipt: Uint8Array,
   ) => { readonly size: number; readonly time: number } | undefined;
+  /** Whether a chain began with the grant, by the head of its genesis. */
+  readonly founded: (chain: string, grant: Grant, genesis: Uint8Array) => boolean;
   /** Whether a chain of that size is known to end in its agent's stop. */
   readonly isStopped: (chain: string, size: number) => boolean;
   /** Clears what is left of a chain that never began; false for one that did. */
@@ -76,6 +79,8 @@ export class Catalog {
   readonly #uses = new GrantUses();
   /** The same of chains that are known to have begun: they have a receipt, or get it now. */
   readonly #begun = new GrantUses();
+  /** Chains of which the vault wrote anything down before it started. */
+  #noted: ReadonlySet<string> = new Set();
   #sorted: string[] | undefined;
   #indexStale = false;
   readonly #grantsKnown = Promise.withResolvers<void>();
@@ -89,7 +94,8 @@ export class Catalog {
     const { store, notes, index } = this.#options;
     const known = await index.read();
     const stored = new Set(await store.chainIds());
-    for (const chain of new Set([...stored, ...(await notes.chains())])) {
+    this.#noted = new Set(await notes.chains());
+    for (const chain of new Set([...stored, ...this.#noted])) {
       const entry = this.#add(chain);
       const used = known.get(chain);
       if (used !== undefined) this.#identify(entry, used);
@@ -122,10 +128,6 @@ export class Catalog {
 
   get(chain: string): ChainEntry | undefined {
     return this.#entries.get(chain);
-  }
-
-  get size(): number {
-    return this.#entries.size;
   }
 
   entries(): Iterable<ChainEntry> {
@@ -327,10 +329,12 @@ export class Catalog {
     const { store, notes, judge, diag } = this.#options;
     const { chain } = entry;
     let judged: Authority;
+    let begun = false;
     try {
       // Somebody may have exchanged the one in the store.
       const own = judge(await notes.grant(chain));
       judged = own.uses.length > 0 ? own : judge(await store.reader(chain).grant());
+      begun = judged.uses.length > 0 && (await this.#hasBegun(chain, judged.grant as Grant));
     } catch (error) {
       // One that can't be read must not keep all others from beginning chains.
       diag.error("couldn't read a stored grant, its use is not counted", {
@@ -341,9 +345,19 @@ export class Catalog {
     }
     const { grant, uses } = judged;
     entry.subject = grant?.subject;
-    if (grant === undefined || uses.length === 0) return;
+    if (grant === undefined || !begun) return;
     this.#identify(entry, { ...grant, uses });
     this.#indexStale = true;
+  }
+
+  // Grants lie in the store, and anybody who writes there may copy one.
+  async #hasBegun(chain: string, grant: Grant): Promise<boolean> {
+    const { store, opened, founded } = this.#options;
+    if (this.#noted.has(chain)) return true;
+    const reader = store.reader(chain);
+    const receipt = await reader.receipt();
+    if (receipt !== undefined && opened(chain, receipt) !== undefined) return true;
+    return founded(chain, grant, await reader.heads(0, 1));
   }
 
   async #each(

@@ -6,7 +6,7 @@
 //   over where our own copy shows that the keys are the same; else the keys were exchanged.
 
 import { equalBytes, hex } from "../core/bytes.ts";
-import { openReceipt, type VaultKeys } from "../core/checkpoint.ts";
+import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { Damage, OtherKeys } from "./damage.ts";
@@ -80,5 +80,21 @@ function opened(
   } catch (caught) {
     if (!(caught instanceof Fault)) throw caught;
     return caught.code === "RECEIPT_BAD_SIGNATURE" ? "other-keys" : undefined;
+  }
+}
+
+/** The same where only one of keys that are known counts. */
+export function ownReceipt(
+  suite: Suite,
+  keys: VaultKeys,
+  chain: string,
+  bytes: Uint8Array,
+): Receipt | undefined {
+  try {
+    const receipt = openReceipt(suite, bytes, [keys]);
+    return receipt?.chainId === chain ? receipt : undefined;
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
   }
 }

@@ -7,10 +7,12 @@
 // Reference: docs/reference/http.md, "Beginning a chain".
 
 import { judgeGrant, judgeGrantDates, type TrustedKeys } from "../core/authority.ts";
-import { fromBase64 } from "../core/bytes.ts";
+import { headLength } from "../core/block.ts";
+import { fromBase64, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength } from "../core/grant.ts";
+import { blockHash, headerLength, signedBytes } from "../core/header.ts";
 import { Problem } from "./problem.ts";
 
 export interface Founding {
@@ -46,6 +48,20 @@ export function judgeFounding(
 export function assertInTime(grant: Grant, now: number): void {
   const late = judgeGrantDates(grant, Math.floor(now / 1_000_000));
   if (late !== undefined) throw refusal(late);
+}
+
+/** Whether a stored chain began with the grant: its key signed the genesis. */
+export function isFoundedBy(
+  suite: Suite,
+  chain: string,
+  grant: Grant,
+  genesis: Uint8Array,
+): boolean {
+  return (
+    genesis.length === headLength &&
+    hex(blockHash(suite, genesis)) === chain &&
+    suite.verifyEd25519(grant.key, signedBytes(genesis), genesis.subarray(headerLength))
+  );
 }
 
 /** No use of the grant is left. */

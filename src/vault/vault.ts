@@ -6,10 +6,8 @@
 // - close() lets requests under way finish, keeps the newest receipts, and lets go of the locks.
 
 import { judgeGrant } from "../core/authority.ts";
-import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
-import { Fault } from "../core/fault.ts";
 import { parseVerifierKey } from "../core/note.ts";
 import type { Clock } from "../host/clock.ts";
 import { refusalError } from "../host/config-error.ts";
@@ -30,6 +28,8 @@ import { BringBack } from "./bring-back.ts";
 import { Catalog } from "./catalog.ts";
 import { CatalogIndex } from "./catalog-index.ts";
 import type { VaultConfig } from "./config.ts";
+import { ownReceipt } from "./floor.ts";
+import { isFoundedBy } from "./founding.ts";
 import { Heads } from "./heads.ts";
 import { openOperations } from "./health.ts";
 import { Intake } from "./intake.ts";
@@ -244,6 +244,7 @@ class Vault implements RunningVault {
       ...{ store, notes, index, diag },
       judge: (grant) => judgeGrant(suite, policy.keys, grant),
       opened: (chain, receipt) => ownReceipt(suite, keys, chain, receipt),
+      founded: (chain, grant, head) => isFoundedBy(suite, chain, grant, head),
       isStopped: (chain, size) => findings.isStopped(chain, size),
       clear: (chain) => leftovers.clear(chain),
     });
@@ -381,20 +382,5 @@ class Vault implements RunningVault {
     }
     await this.#operations?.close(1000);
     for (const lock of this.#locks) lock.release();
-  }
-}
-
-function ownReceipt(
-  suite: Suite,
-  keys: VaultKeys,
-  chain: string,
-  bytes: Uint8Array,
-): Receipt | undefined {
-  try {
-    const receipt = openReceipt(suite, bytes, [keys]);
-    return receipt?.chainId === chain ? receipt : undefined;
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
   }
 }

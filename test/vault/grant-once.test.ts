@@ -145,6 +145,36 @@ test("a chain that is stored just as its grant ends gets a receipt of the moment
   assert.ok(receiptOf(answer).time <= chain.terms.notAfter);
 });
 
+describe("a copy of a shared grant uses nothing of it", () => {
+  const plants: Record<string, (folder: string, chain: ChainBuilder) => void> = {
+    "beside a receipt that is none": (folder) => writeFileSync(join(folder, "receipt"), "x"),
+    "beside the genesis of another chain": (folder, chain) =>
+      writeFileSync(join(folder, `${"0".repeat(16)}.blocks`), chain.blocks[0]!.bytes),
+    "beside a fork that is none": (folder) => {
+      mkdirSync(join(folder, "forks"));
+      writeFileSync(join(folder, "forks", "x"), "x");
+    },
+  };
+  for (const [where, put] of Object.entries(plants)) {
+    test(where, async () => {
+      await using rig = await Rig.start();
+      const [first, second] = ["one", "two"].map((label) => {
+        const chain = chainOf(label, { grantKey: "shared", terms: { maxChains: 2 } });
+        chain.begin();
+        return chain;
+      }) as [ChainBuilder, ChainBuilder];
+      assert.equal(gist(await rig.post(first)), "200");
+      await rig.close();
+      const folder = join(rig.store, "chains", "a".repeat(64));
+      mkdirSync(folder);
+      writeFileSync(join(folder, "grant"), first.grant);
+      put(folder, first);
+      await rig.open();
+      assert.equal(gist(await rig.post(second)), "200");
+    });
+  }
+});
+
 describe("a chain that used a grant up keeps it used", () => {
   const folderOf = (rig: Rig, { name }: ChainBuilder): string => join(rig.store, "chains", name);
   const other = chainOf("another", { grantKey: "another" });

@@ -30,6 +30,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
       throw new RangeError("no chain is stored");
     },
     opened: () => undefined,
+    founded: () => false,
   });
   const findings = new OpenFindings({ files, diag, path: index });
   const watch = new Watch({
