@@ -14,12 +14,13 @@ import { headLength } from "../core/block.ts";
 import { equalBytes, hex } from "../core/bytes.ts";
 import { openReceipt, type Receipt } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { Fault, findingClasses } from "../core/fault.ts";
+import { Fault } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
 import { blockHash, decodeHeader, headerLength, signedBytes } from "../core/header.ts";
 import type { SourcePosition } from "../core/record.ts";
 import { SealedTails } from "../core/sealed-tails.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
+import { contradicts, type Finding } from "../verify/finding.ts";
 import { isRestored, resumeWalk } from "../verify/resume.ts";
 import { ChainWalk } from "../verify/walk.ts";
 
@@ -95,8 +96,8 @@ class Check {
     const faults: string[] = [];
     const options = {
       ...{ suite: this.#suite, chain: this.#chain.id, authority },
-      report: ({ code }: { readonly code: keyof typeof findingClasses }): void => {
-        if (findingClasses[code] !== "finding") faults.push(code);
+      report: ({ code }: Finding): void => {
+        if (contradicts(code)) faults.push(code);
       },
       onItem: tails.take.bind(tails),
     };

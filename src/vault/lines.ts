@@ -17,7 +17,7 @@ import { blockHash } from "../core/header.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
-import { isRefusal } from "../verify/finding.ts";
+import { contradicts } from "../verify/finding.ts";
 import type { LineFilter } from "../verify/line-filter.ts";
 import { lineJson } from "../verify/line-json.ts";
 import { LineReader, type ShownBlock } from "../verify/lines.ts";
@@ -83,8 +83,7 @@ async function* judgedBlocks(
     ...{ suite, chain: chain.id, itemsOnly: true },
     authority: believed(parseGrant(suite, (await chain.grant()) ?? new Uint8Array(0)), [keys]),
     report: ({ code }) => {
-      // Other keys of the vault say nothing about what the agent sealed.
-      if (isRefusal(code) && code !== "RECEIPT_BAD_SIGNATURE") refused ??= code;
+      if (contradicts(code)) refused ??= code;
     },
     onPayload: (payload) => {
       held.payload = payload;

@@ -10,7 +10,7 @@ import { parseGrant } from "../core/grant.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
-import { type Finding, isRefusal } from "../verify/finding.ts";
+import { contradicts, type Finding, isRefusal } from "../verify/finding.ts";
 import { resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
@@ -50,8 +50,7 @@ export async function lookBack(
   for await (const block of wholeBlocks(chain.wholeBlocks(first, to))) {
     if (signal.aborted) return undefined;
     walk.block(block.head, block.payload);
-    // Other keys of the vault say nothing about what the agent sealed.
-    const bad = refused.find(({ code }) => code !== "RECEIPT_BAD_SIGNATURE");
+    const bad = refused.find(({ code }) => contradicts(code));
     if (bad !== undefined)
       throw new Damage(`stored block ${bad.block ?? first} fails: ${bad.code}`);
     await nextTurn();

@@ -67,6 +67,14 @@ export function isRefusal(code: FindingCode): boolean {
   return findingClasses[code] !== "finding" && code !== "SILENCE_EXCEEDED";
 }
 
+/**
+ * Whether a finding of this code says that stored blocks are not what their agent sealed. A
+ * recorded receipt that other keys of the vault signed says nothing about that.
+ */
+export function contradicts(code: FindingCode): boolean {
+  return isRefusal(code) && code !== "RECEIPT_BAD_SIGNATURE";
+}
+
 export function worse(a: Verdict, b: Verdict): Verdict {
   return verdicts.indexOf(a) >= verdicts.indexOf(b) ? a : b;
 }
