@@ -36,8 +36,8 @@ export class ReceiptKeeper {
   /** Chains whose receipt is being written: one at a time each. */
   readonly #writing = new Map<string, Turnstile>();
   readonly #stopped = new AbortController();
-  /** A sync failed: nothing more is written. */
-  #unsafe = false;
+  /** A sync failed, whoever asked for it: nothing more is written. */
+  #unsafe: SealtailError | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: ReceiptKeeperOptions) {
@@ -67,8 +67,19 @@ export class ReceiptKeeper {
     return this.#pending.get(chain);
   }
 
-  /** Returns when the chain's newest receipt is durable beside its blocks. */
+  /** Returns when the chain's newest receipt is durable beside its blocks. Tells onFault, too. */
   async keep(chain: string): Promise<void> {
+    if (this.#unsafe !== undefined) throw this.#unsafe;
+    try {
+      await this.#write(chain);
+    } catch (error) {
+      if (error instanceof SealtailError && error.kind === "unsafe") this.#unsafe ??= error;
+      this.#options.onFault(error);
+      throw error;
+    }
+  }
+
+  async #write(chain: string): Promise<void> {
     const turnstile = this.#writing.get(chain) ?? new Turnstile(Number.POSITIVE_INFINITY);
     this.#writing.set(chain, turnstile);
     try {
@@ -117,13 +128,11 @@ export class ReceiptKeeper {
     const left = [...this.#pending.keys()].values();
     const worker = async (): Promise<void> => {
       for (const chain of left) {
-        if (this.#unsafe) return;
+        if (this.#unsafe !== undefined) return;
         try {
           await this.keep(chain);
         } catch (error) {
           this.#options.diag.warn("couldn't keep a receipt", { chain, error: error as Error });
-          this.#unsafe ||= error instanceof SealtailError && error.kind === "unsafe";
-          this.#options.onFault(error);
         }
       }
     };

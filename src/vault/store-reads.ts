@@ -65,7 +65,7 @@ export class StoreReads {
     try {
       await this.#options.keeper.keep(chain);
     } catch (error) {
-      if (!(error instanceof SealtailError)) throw error;
+      if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
     }
   }
 

@@ -48,6 +48,8 @@ export interface SourceReport {
   readonly counts: Readonly<Partial<Record<FindingCode, number>>>;
   readonly blocks: number;
   readonly envelopes: number;
+  /** What else may belong to what was asked for, or have used its grants: then nothing is VALID. */
+  readonly doubts: readonly string[];
   /** What could not be judged about the source as a whole. */
   readonly unchecked: readonly string[];
 }
@@ -66,14 +68,16 @@ export async function verifySource(
   const listed = await contentsOf(source, unchecked);
   const { only } = options;
   const sharers = only === undefined ? undefined : await sharersOf(listed, only, options);
+  const beside = await walkBeside(listed, sharers?.together, options);
   const doubts =
-    sharers === undefined ? listed.unread : [...(options.doubts ?? []), ...sharers.doubts];
+    sharers === undefined
+      ? listed.unread
+      : [...(options.doubts ?? []), ...sharers.doubts, ...untold(beside, options)];
   for (const each of [...listed.unread, ...doubts]) unchecked.add(each);
   const chains = listed.chains.filter(({ id }) => only?.has(id) ?? true);
   const { walked, leftovers } = await walkAll(chains, options, report);
   for (const each of limited(leftovers)) unchecked.add(each);
   const held = await heldOf(listed, walked, options);
-  const beside = await walkBeside(listed, sharers?.together, options);
   const reports = judgeTogether(options, { walked, beside, held }, report, (what) =>
     unchecked.add(what),
   );
@@ -91,6 +95,7 @@ export async function verifySource(
     counts: Object.fromEntries(found.counts),
     blocks: reports.reduce((sum, each) => sum + each.blocks, 0),
     envelopes: reports.reduce((sum, each) => sum + each.envelopes, 0),
+    doubts,
     unchecked: [...unchecked],
   };
 }
@@ -161,6 +166,18 @@ async function walkBeside(
     walked.push(await verifyChain(chain, quiet));
   }
   return walked;
+}
+
+// Which of these chains the grant was for is told by when they began. What takes that from one of
+// them must not make another one good.
+function untold(beside: readonly ChainReport[], { vaults }: SourceOptions): string[] {
+  const began = (each: ChainReport): boolean =>
+    each.begun && (each.firstReceiptTime !== undefined || vaults.length === 0);
+  return beside
+    .filter((each) => !each.leftover && (!began(each) || each.unread.length > 0))
+    .map(
+      ({ chain }) => `chain ${chain} is under the same grant, and nobody can tell when it began`,
+    );
 }
 
 interface Walked {

@@ -33,7 +33,7 @@ export async function reusedGrants(
   const { together, doubts } = await sharersOf(contents, new Set(ids), options);
   const only = new Set(ids.filter((id) => together.has(id)));
   if (only.size === 0) return { refused, doubts };
-  await verifySource(place, {
+  const judged = await verifySource(place, {
     ...options,
     only,
     keptPerCode: 0,
@@ -41,7 +41,7 @@ export async function reusedGrants(
       if (each.code === "GRANT_REUSED" && each.chain !== undefined) refused.set(each.chain, each);
     },
   });
-  return { refused, doubts };
+  return { refused, doubts: judged.doubts };
 }
 
 /**

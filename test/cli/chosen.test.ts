@@ -7,10 +7,12 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -299,6 +301,39 @@ describe("the uses of a grant", () => {
         assert.deepEqual([printed.code, printed.out.includes("two")], [1, true]);
         const proved = await dir.quick(["prove", way, second.name, "4", ...keyWords]);
         assert.equal(proved.code, 0, proved.err);
+        for (const ran of [printed, proved]) assert.ok(names(ran, first.name), ran.err);
+      }
+    });
+  }
+
+  const blocks = (harm: (path: string) => void): Harm => {
+    return (folder) => {
+      const names = readdirSync(folder).filter((name) => name.endsWith(".blocks"));
+      for (const name of names) harm(join(folder, name));
+    };
+  };
+  const hidden: Record<string, Harm> = {
+    "blocks are gone": blocks((path) => rmSync(path)),
+    "first block is cut": blocks((path) => truncateSync(path, 10)),
+    "blocks can't be read": blocks((path) => {
+      rmSync(path);
+      mkdirSync(path);
+    }),
+    "receipt is gone": (folder) => rmSync(join(folder, "receipt")),
+    "receipt is garbage": (folder) => writeFileSync(join(folder, "receipt"), "x"),
+  };
+  for (const [what, harm] of Object.entries(hidden)) {
+    test(`are not told in silence by the chain that is left, where the first one's ${what}`, async () => {
+      await using place = await placed();
+      const { dir } = place;
+      const ways = place.lay([first, second], (store) => harm(join(store, "chains", first.name)));
+      for (const way of ways) {
+        const judged = await dir.quick(["verify", way, second.name, ...keyWords, ...at]);
+        assert.equal(judged.code, 6, `${way}: ${judged.out}`);
+        assert.match(judged.out, new RegExp(`not checked.*${first.name}`));
+        const printed = await dir.quick(["lines", way, second.name, ...keyWords]);
+        const proved = await dir.quick(["prove", way, second.name, "4", ...keyWords]);
+        assert.equal(printed.code, 1, printed.err);
         for (const ran of [printed, proved]) assert.ok(names(ran, first.name), ran.err);
       }
     });

@@ -57,6 +57,22 @@ for (const [who, ask] of Object.entries(asked)) {
   });
 }
 
+test("a sync of a receipt fails while somebody reads the stored one: the vault ends all the same", async () => {
+  const files = new FaultyFiles(new FakeFiles());
+  await using rig = await Rig.start({ files });
+  const chain = chainOf("unsynced");
+  chain.begin();
+  assert.equal(gist(await rig.post(chain)), "200");
+  chain.seal([heartbeat]);
+  assert.equal(gist(await rig.post(chain, chain.blocks.slice(1))), "200");
+  files.arm({ call: "sync", variant: "failed", nth: 1, path: "receipt" });
+  const told = rig.vault.failed.catch((error: SealtailError) => error.kind);
+  const read = await rig.direct(`/v1/store/chains/${chain.name}/object?name=receipt`);
+  assert.notEqual(read.status, 200);
+  assert.equal(await told, "unsafe");
+  assert.equal(gist(await rig.post(chain)), "503 vault-unsafe");
+});
+
 for (const [who, ask] of Object.entries(asked).slice(1)) {
   test(`a sync of new blocks fails, and ${who}: nothing is brought back of it`, async () => {
     const files = new FaultyFiles(new FakeFiles());
