@@ -128,9 +128,10 @@ export class Discover {
     return this.#sources.map(({ name }) => name);
   }
 
+  // A program may begin its log later: only the alert knows how long is too long.
   sayEmpty(source: string): void {
     const fields = { source, code: "source-empty" };
-    this.#diag.warn("no file matches the patterns of a source", fields);
+    this.#diag.info("no file matches the patterns of a source", fields);
   }
 
   /** Whether any source wants this path. */

@@ -79,6 +79,13 @@ export function worse(a: Verdict, b: Verdict): Verdict {
   return verdicts.indexOf(a) >= verdicts.indexOf(b) ? a : b;
 }
 
+const shownMax = 200;
+
+/** Text that an agent chose, for a message: a small chain must not make a report of gigabytes. */
+export function shortened(text: string): string {
+  return text.length <= shownMax ? text : `${text.slice(0, shownMax).toWellFormed()}…`;
+}
+
 export type Place = Omit<Finding, "code" | "class" | "message">;
 
 export function finding(code: FindingCode, message: string, place: Place = {}): Finding {

@@ -13,6 +13,7 @@ import { encodeJson, type JsonObject } from "../core/json.ts";
 import type { PayloadItem } from "../core/payload.ts";
 import { type DecodedRecord, decodeRecord, type PredecessorRecord } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
+import { shortened } from "./finding.ts";
 import type { PayloadContext } from "./payload.ts";
 import { judgeReceiptRecord } from "./receipts.ts";
 import type { RunPlace } from "./run-log.ts";
@@ -263,7 +264,7 @@ export class ItemJudge {
 
   #gap({ source, from, to, cause }: JsonObject): Fault {
     const path = this.#context.sources.get(String(source))?.record["path"];
-    const file = path === undefined ? "" : ` of ${path}`;
+    const file = path === undefined ? "" : ` of ${shortened(String(path))}`;
     const bytes =
       typeof to === "number" ? `${to - (from as number)} bytes` : "an unknown number of bytes";
     const text = `${bytes}${file} from offset ${from}, ${cause}`;
@@ -276,11 +277,10 @@ export class ItemJudge {
       return;
     }
     const { chain, size, reason } = value;
-    const shown = reason.length > 100 ? `${reason.slice(0, 99)}…` : reason;
     this.#fault(
       new Fault(
         "CHAIN_REPLACED",
-        `this chain goes on for chain ${chain} behind ${size} blocks: ${shown}`,
+        `this chain goes on for chain ${chain} behind ${size} blocks: ${shortened(reason)}`,
       ),
       seq,
     );

@@ -9,7 +9,7 @@
 
 import { type Authority, judgeGrant, trusting } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
-import { equalBytes } from "../core/bytes.ts";
+import { hex } from "../core/bytes.ts";
 import { type ChainSource, type Contents, limited } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import type { Grant } from "../core/grant.ts";
@@ -28,7 +28,9 @@ export interface Sharers {
 
 interface Use {
   readonly id: string;
-  readonly grant: Grant;
+  readonly maxChains: number;
+  /** The grant's key, in hex. */
+  readonly key: string;
 }
 
 const none: Sharers = { together: new Set(), doubts: [] };
@@ -43,20 +45,23 @@ export async function sharersOf(
   if (by.roots.length === 0) return none;
   const uses = new Map<string, Use[]>();
   const silent: (readonly [chain: ChainSource, authority: Authority | undefined])[] = [];
+  const judged = new Map<string, Authority>();
   for (const chain of chains) {
-    const authority = await authorityOf(chain, by);
+    const authority = await authorityOf(chain, by, judged);
     const { grant, uses: names = [] } = authority ?? {};
     if (grant === undefined || names.length === 0) silent.push([chain, authority]);
-    for (const name of grant === undefined ? [] : names) {
+    if (grant === undefined) continue;
+    const use = { id: chain.id, maxChains: grant.maxChains, key: hex(grant.key) };
+    for (const name of names) {
       const same = uses.get(name) ?? [];
-      same.push({ id: chain.id, grant: grant as Grant });
+      same.push(use);
       uses.set(name, same);
     }
   }
   const shared = [...uses.values()].filter((same) => same.some(({ id }) => asked.has(id)));
   if (shared.length === 0) return none;
   const hidden: string[] = [];
-  const keys = shared.flatMap((same) => same.map(({ grant }) => grant.key));
+  const keys = new Set(shared.flat().map(({ key }) => key));
   for (const [chain, authority] of silent) {
     if (asked.has(chain.id) || !(await mayHaveBegunBy(keys, chain, authority?.grant, by))) continue;
     const why = authority?.fault?.message ?? "its grant could not be read";
@@ -71,16 +76,24 @@ export async function sharersOf(
 }
 
 function isBeyond(same: readonly Use[], more: number): boolean {
-  return same.some(({ grant }) => same.length + more > grant.maxChains);
+  return same.some(({ maxChains }) => same.length + more > maxChains);
 }
 
-/** Undefined where its grant could not be read. */
+/**
+ * Undefined where its grant could not be read. Tens of thousands of chains may have one grant: what
+ * was `judged` is kept by its bytes.
+ */
 async function authorityOf(
   chain: ChainSource,
   { suite, roots, vaults }: ChosenBy,
+  judged: Map<string, Authority>,
 ): Promise<Authority | undefined> {
   try {
-    return judgeGrant(suite, trusting(roots, vaults), await ask("the grant", chain.grant));
+    const bytes = await ask("the grant", chain.grant);
+    const hash = bytes === undefined ? "" : hex(suite.sha256(bytes));
+    const authority = judged.get(hash) ?? judgeGrant(suite, trusting(roots, vaults), bytes);
+    if ((authority.grant?.maxChains ?? 1) > 1) judged.set(hash, authority);
+    return authority;
   } catch (caught) {
     if (caught instanceof Unreadable) return undefined;
     throw caught;
@@ -89,12 +102,12 @@ async function authorityOf(
 
 // False only where the chain's own grant names another key, and that key signed its first head.
 async function mayHaveBegunBy(
-  keys: readonly Uint8Array[],
+  keys: ReadonlySet<string>,
   chain: ChainSource,
   grant: Grant | undefined,
   by: ChosenBy,
 ): Promise<boolean> {
-  if (grant !== undefined && !keys.some((key) => equalBytes(key, grant.key))) {
+  if (grant !== undefined && !keys.has(hex(grant.key))) {
     const head = await firstHead(chain);
     if (head !== undefined && isSignedBy(by.suite, grant.key, head)) return false;
   }

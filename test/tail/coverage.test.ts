@@ -63,7 +63,7 @@ test("a source without a file is said once, and again after it had one", async (
   };
   await reader.pullFor(60_000);
   assert.deepEqual(reader.tail.search().empty, ["typo"]);
-  assert.deepEqual(said(), [["warn", "typo"]]);
+  assert.deepEqual(said(), [["info", "typo"]]);
   files.put("/log/b.txt", "b\n");
   await reader.pullFor(60_000);
   assert.deepEqual(reader.tail.search().empty, []);
@@ -71,8 +71,8 @@ test("a source without a file is said once, and again after it had one", async (
   await reader.pullFor(3_600_000);
   assert.deepEqual(reader.tail.search().empty, ["typo"]);
   assert.deepEqual(said(), [
-    ["warn", "typo"],
-    ["warn", "typo"],
+    ["info", "typo"],
+    ["info", "typo"],
   ]);
 });
 

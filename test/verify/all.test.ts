@@ -180,6 +180,19 @@ describe("a whole source", () => {
     assert.equal(chains[0]?.age, 3595);
   });
 
+  test("makes no long report of a small chain, whatever names an agent chose", async () => {
+    const chain = new ChainBuilder("a");
+    const { id, record } = chain.source(`/${"p".repeat(200_000)}`);
+    chain.begin([say(record)]);
+    const gap = (at: number): Item => {
+      return say({ type: "gap", source: id, from: at, to: at + 1, cause: "skipped" });
+    };
+    chain.seal(Array.from({ length: 100 }, (_, at) => gap(at)));
+    const { all } = await judge(storeChain(new Map(), chain));
+    assert.equal(all.filter(({ code }) => code === "GAP_DECLARED").length, 100);
+    assert.ok(all.every(({ message }) => message.length < 300));
+  });
+
   test("knows how many gaps and open sources there are only where all payloads were read", async () => {
     const chain = chainOf("a", 1030);
     const files = storeChain(new Map(), chain);

@@ -142,7 +142,8 @@ conform("what is not there yet is waited for without a complaint", async (place)
   place.put("later/deep/a.log", "one\n");
   await place.pass();
   assert.deepEqual(reader.lines(), ["one"]);
-  assert.deepEqual(reader.diag.lines, []);
+  const told = reader.diag.lines.map(({ level, fields }) => [level, fields["code"]]);
+  assert.deepEqual(told, [["info", "source-empty"]]);
 });
 
 conform("a file that may not be read is told of once, and read when it may", async (place) => {
