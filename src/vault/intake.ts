@@ -299,19 +299,18 @@ export class Intake {
     // Somebody who read may have found it damaged meanwhile.
     const damage = heads.damage(head.chain);
     if (damage !== undefined) throw damage;
-    if (head.receipt?.size !== stored.size) this.#assertBegins(head, at);
+    if (head.receipt?.size !== stored.size) {
+      this.#assertBegins(head, at);
+      const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
+      head.receipt = signer.sign(head.chain, stored.size, stored.root, notBefore, at);
+      keeper.note(head.chain, head.receipt, head.founding?.bytes);
+      head.founding = undefined;
+      observer.receipt();
+    }
     catalog.receipted(head.chain, stored.size);
-    if (head.receipt?.size === stored.size) return head.receipt;
-    const { founding } = head;
-    const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
-    const receipt = signer.sign(head.chain, stored.size, stored.root, notBefore, at);
-    head.receipt = receipt;
-    head.founding = undefined;
-    keeper.note(head.chain, receipt, founding?.bytes);
-    observer.receipt();
     // It says when the chain began, so it must not get lost.
-    if (founding !== undefined) await keeper.keep(head.chain);
-    return receipt;
+    if (keeper.isFirst(head.chain)) await keeper.keep(head.chain);
+    return head.receipt;
   }
 
   // A chain begins with its first receipt: whatever was judged before, it is judged in this moment,

@@ -67,7 +67,7 @@ export class Reads {
   };
 
   readonly detail = async ({ given, peer }: ApiRequest): Promise<Response> => {
-    const { heads, visitors, store } = this.#options;
+    const { heads, keeper, visitors, store } = this.#options;
     const entry = await this.#entry(given.text("chain"));
     const about = this.#summary(entry);
     if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
@@ -82,7 +82,9 @@ export class Reads {
     if (stored === undefined) throw unknown();
     const { header, size, root, hash } = stored;
     const genesis = decodeHeader(await store.reader(entry.chain).heads(0, 1));
-    const receipt = heads.peek(entry.chain)?.receipt ?? this.#options.keeper.newest(entry.chain);
+    const receipt = keeper.isFirst(entry.chain)
+      ? undefined
+      : (heads.peek(entry.chain)?.receipt ?? keeper.newest(entry.chain));
     return json({
       ...about,
       ...{ size, first_seq: 0, last_seq: header.firstSeq + header.count - 1 },
@@ -211,7 +213,9 @@ export class Reads {
 
   /** The newest receipt that the vault gave: what lies in the store may be any other. */
   async newestReceipt(chain: string): Promise<Uint8Array | undefined> {
-    return (await this.#options.heads.receiptOf(chain))?.bytes;
+    const { heads, keeper } = this.#options;
+    const newest = await heads.receiptOf(chain);
+    return keeper.isFirst(chain) ? undefined : newest?.bytes;
   }
 
   /** How many blocks may be handed out: those that are durable. */

@@ -2,8 +2,8 @@
 //
 // - Whoever posts a block gets a receipt of their own at once; the kept one may be a little older.
 // - Under load it is written about once a second per chain, always within a minute, as soon as the
-//   chain is idle, and when the vault stops. A chain's first one is written before the answer, and
-//   before it, for the vault itself, the grant that the chain used.
+//   chain is idle, and when the vault stops. A chain's first one is written before anybody is given
+//   it, and before it, for the vault itself, the grant that the chain used.
 
 import { SealtailError } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
@@ -31,6 +31,8 @@ export class ReceiptKeeper {
   readonly #options: ReceiptKeeperOptions;
   /** Receipts not written yet. */
   readonly #pending = new Map<string, SignedReceipt>();
+  /** Chains among them of which none was written yet. */
+  readonly #begun = new Set<string>();
   /** Grants, not written yet, of chains that just began. */
   readonly #grants = new Map<string, Uint8Array>();
   /** Chains whose receipt is being written: one at a time each. */
@@ -59,7 +61,14 @@ export class ReceiptKeeper {
    */
   note(chain: string, receipt: SignedReceipt, grant?: Uint8Array): void {
     this.#pending.set(chain, receipt);
-    if (grant !== undefined) this.#grants.set(chain, grant);
+    if (grant === undefined) return;
+    this.#begun.add(chain);
+    this.#grants.set(chain, grant);
+  }
+
+  /** Whether a chain's first receipt is still to be written: until then nobody may be given one. */
+  isFirst(chain: string): boolean {
+    return this.#begun.has(chain);
   }
 
   /** The newest receipt of a chain that is not kept yet. */
@@ -88,6 +97,7 @@ export class ReceiptKeeper {
         if (receipt === undefined) return;
         await this.#keepGrant(chain);
         await this.#options.store.writeReceipt(chain, receipt.bytes);
+        this.#begun.delete(chain);
         await this.#keepOwn(chain, receipt);
         // A newer one may have come in meanwhile.
         if (this.#pending.get(chain) === receipt) this.#pending.delete(chain);

@@ -5,13 +5,16 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { concat } from "../../src/core/bytes.ts";
 import { systemClock } from "../../src/host/clock.ts";
+import { chainPath } from "../../src/store/layout.ts";
 import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { say } from "../fakes/chain-items.ts";
-import { chainOf, gist, Rig, receiptOf } from "./rig.ts";
+import { FaultyFiles } from "../fakes/faulty-files.ts";
+import { FakeFiles } from "../fakes/files.ts";
+import { type Answer, chainOf, gist, Rig, receiptOf } from "./rig.ts";
 
 const heartbeat = say({ type: "heartbeat", sources: [] });
 
@@ -206,4 +209,45 @@ test("the first receipt of a chain is kept before it is given, also where blocks
   await rig.open();
   assert.equal(gist(await rig.post(chain)), "200");
   for (const copy of copies(rig, chain)) assert.ok(existsSync(copy), copy);
+});
+
+describe("a first receipt that couldn't be stored is not given before it is", () => {
+  type Ask = (rig: Rig, chain: ChainBuilder) => Promise<Answer>;
+  const ask: Record<string, [ask: Ask, until: string]> = {
+    "to who sends the blocks again": [(rig, chain) => rig.post(chain), "503 disk-full"],
+    "to who sends further blocks": [
+      (rig, chain) => {
+        chain.seal([heartbeat]);
+        return rig.post(chain, chain.blocks.slice(-1));
+      },
+      "503 disk-full",
+    ],
+    "to who asks for it": [
+      (rig, { name }) => rig.direct(`/v1/chains/${name}/receipt`),
+      "404 not-found",
+    ],
+    "to who asks for a proof": [
+      (rig, { name }) => rig.direct(`/v1/chains/${name}/lines/0/proof`),
+      "404 not-found",
+    ],
+  };
+  for (const [who, [asked, until]] of Object.entries(ask)) {
+    test(who, async () => {
+      const disk = new FakeFiles();
+      const files = new FaultyFiles(disk);
+      await using rig = await Rig.start({ files });
+      const chain = chainOf("full");
+      chain.begin();
+      const full = { call: "rename", variant: "failed", errno: "ENOSPC", times: 1000 } as const;
+      files.arm({ ...full, nth: 1, path: `${chainPath(chain.name)}/receipt` });
+      assert.equal(gist(await rig.post(chain)), "503 disk-full");
+      assert.equal(gist(await asked(rig, chain)), until);
+      assert.equal("receipt" in (await rig.json(`/v1/chains/${chain.name}`)), false);
+      files.disarm();
+      assert.equal(gist(await rig.post(chain)), "200");
+      assert.equal((await asked(rig, chain)).status, 200);
+      for (const dir of [rig.store, `${rig.dir}/state`])
+        assert.ok(await disk.stat(`${dir}/${chainPath(chain.name)}/receipt`), dir);
+    });
+  }
 });
