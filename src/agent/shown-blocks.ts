@@ -30,19 +30,19 @@ export async function newestHost(lookup: Shown, id: string): Promise<unknown> {
     if (equalBytes(await runAt(middle), run)) high = middle;
     else low = middle + 1;
   }
-  const raw = await rawOf(lookup, id, low);
-  return raw && openingRecord(raw, "start")?.["host"];
+  return await toldIn(lookup, id, low, (raw) => openingRecord(raw, "start")?.["host"]);
 }
 
-/** The payload of one block; undefined for what is none. */
-export async function rawOf(
+/** What the payload of one block tells; undefined where it is none, or cannot be read. */
+export async function toldIn<T>(
   { suite, reads }: Shown,
   id: string,
   at: number,
-): Promise<Uint8Array | undefined> {
+  read: (raw: Uint8Array) => T,
+): Promise<T | undefined> {
   try {
     const block = await blockOf(reads, id, at);
-    return block && openBlock(suite, block).raw;
+    return block && read(openBlock(suite, block).raw);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return undefined;

@@ -22,7 +22,7 @@ import { attemptMsMax } from "../ship/backoff.ts";
 import type { Sink } from "../ship/sink.ts";
 import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
 import type { OldChain, Origin } from "../succession/old-chain.ts";
-import { openingRecord, originIn } from "../succession/opening.ts";
+import { originIn } from "../succession/opening.ts";
 import { TailSearch } from "../succession/tail-search.ts";
 import {
   type BelievedChain,
@@ -31,7 +31,7 @@ import {
   Unbelievable,
 } from "../succession/vault-chain.ts";
 import { isRefusal } from "./old-shipment.ts";
-import { blockOf, newestHost, rawOf } from "./shown-blocks.ts";
+import { blockOf, newestHost, toldIn } from "./shown-blocks.ts";
 
 export interface Lookup {
   readonly suite: Suite;
@@ -121,9 +121,8 @@ export class ChainsSeen {
   /** The chain that it names as the one before. */
   async predecessorOf(lookup: Lookup, id: string): Promise<string | undefined> {
     if (!this.#predecessors.has(id)) {
-      const raw = await rawOf(lookup, id, 0);
-      const named = raw && openingRecord(raw, "predecessor");
-      this.#predecessors.set(id, named && String(named["chain"]));
+      const origin = await toldIn(lookup, id, 0, originIn);
+      this.#predecessors.set(id, origin?.named?.chain);
     }
     return this.#predecessors.get(id);
   }
@@ -241,8 +240,7 @@ async function originAt(
   globs: readonly (readonly string[])[],
 ): Promise<Origin | undefined> {
   if (globs.length > agesMax || !widens(lookup.grant.sources, globs)) return undefined;
-  const raw = await rawOf(lookup, id, 0);
-  const told = raw && originIn(raw);
+  const told = await toldIn(lookup, id, 0, originIn);
   return told && (await originOf(lookup, told, globs));
 }
 

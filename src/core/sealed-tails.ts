@@ -29,8 +29,8 @@ export class SealedTails {
   /** Takes the next item of a payload that was sealed. Throws Fault for a record that is none. */
   take(item: PayloadItem, raw: Uint8Array): void {
     if (item.kind === "span") return this.#span(item, raw);
-    const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
-    if (type !== "rewritten" && type !== "gap") return;
+    const { type, value, problem } = decodeRecord(raw.subarray(item.start, item.end));
+    if ((type !== "rewritten" && type !== "gap") || problem?.code === "MALFORMED") return;
     const source = String(value["source"]);
     const to = Number(value["to"] ?? 0);
     this.#floors.set(source, Math.max(to, this.#floors.get(source) ?? 0));

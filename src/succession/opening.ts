@@ -17,13 +17,16 @@ export function openBlock(suite: Suite, bytes: Uint8Array): { header: Header; ra
   return { header, raw: openPayload(suite, header, bytes.subarray(headLength)) };
 }
 
-/** The first record of a type among those that a payload begins with. */
+/**
+ * The first record of a type among those that a payload begins with; one that lacks what its type
+ * must have is none. Throws Fault for what cannot be read.
+ */
 export function openingRecord(raw: Uint8Array, type: string): JsonObject | undefined {
   for (const item of payloadItems(raw)) {
     if (item.kind === "span") return undefined;
-    const record = decodeRecord(raw.subarray(item.start, item.end));
-    if (record.type === type) return record.value;
-    if (record.type === "source") return undefined;
+    const { type: found, value, problem } = decodeRecord(raw.subarray(item.start, item.end));
+    if (found === type) return problem?.code === "MALFORMED" ? undefined : value;
+    if (found === "source") return undefined;
   }
   return undefined;
 }

@@ -3,8 +3,9 @@
 //
 // - A head counts only if its hash is the one that the block behind it names, a payload only if its
 //   head names it, the end of a chain before only if it makes the tree that is named of it.
-// - What lies beyond the limit, or is not shown though the place answers, stays unknown: `unread`
-//   says why. Rejects where the place does not answer, and with Unbelievable for wrong heads.
+// - What lies beyond the limit, or is not shown as it should be though the place answers, stays
+//   unknown: `unread` says why. It says nothing against what is known from the edge on, which was
+//   checked by itself. Rejects only where the place does not answer.
 // - Memory is bounded by the heads of a stretch, and one block.
 
 import { headLength, openPayload } from "../core/block.ts";
@@ -19,7 +20,7 @@ import { Frontier } from "../core/tree.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { NamedChain } from "./old-chain.ts";
 import { frontierIn, originIn } from "./opening.ts";
-import { type ShownChain, snapshotPeriod, Unbelievable } from "./vault-chain.ts";
+import { type ShownChain, snapshotPeriod } from "./vault-chain.ts";
 
 /** Stored bytes that one search reads at most, but for the rest of a block. */
 const searchBytesMax = 64 * 1024 * 1024;
@@ -27,7 +28,7 @@ const searchBytesMax = 64 * 1024 * 1024;
 const stretchBytes = 4 * 1024 * 1024;
 /** Chains that are searched. */
 const chainsMax = 16;
-/** How often blocks are asked for that are not shown as they should be. */
+/** How often is asked for what is not shown as it should be. */
 const triesMax = 3;
 
 /** A place in a chain: this is the hash of the block right before it. */
@@ -61,6 +62,8 @@ export class TailSearch {
   readonly #options: TailSearchOptions;
   readonly #wanted: Map<string, number>;
   #left: number;
+  /** Rejects where the place does not answer. */
+  #ask: () => Promise<unknown> = async () => undefined;
   /** Why it ended before all was found; undefined where there is no more. */
   unread: string | undefined;
 
@@ -74,16 +77,17 @@ export class TailSearch {
   /** Searches a chain before a believed edge, then those before it. */
   async run(id: string, edge: Edge): Promise<void> {
     let [chain, from] = [this.#options.chainOf(id), edge];
+    // That was shown a moment ago: a place that does not show it now is silent.
+    this.#ask = chain.receipt;
     try {
       for (let chains = 1; ; chains += 1) {
         await this.#chain(chain, from);
         if (this.#wanted.size === 0) return;
-        const genesis = { chain, at: 0, heads: [await this.#genesisOf(chain)] };
-        const named = await this.#tried(genesis, () => this.#namedIn(genesis));
+        const named = await this.#tried(() => this.#namedBy(chain));
         if (named === undefined) return;
         if (chains === chainsMax) throw new Unshown("too many chains");
         chain = this.#options.chainOf(named.chain);
-        from = await this.#tried(genesis, () => this.#endOf(chain, named));
+        from = await this.#tried(() => this.#endOf(chain, named));
       }
     } catch (error) {
       if (!(error instanceof Unshown)) throw error;
@@ -95,11 +99,12 @@ export class TailSearch {
     let { at: end, hash } = edge;
     while (end > 0 && this.#wanted.size > 0) {
       const first = leastOf(end);
-      const heads = await this.#headsBefore(chain, first, { at: end, hash });
+      const before = { at: end, hash };
+      const heads = await this.#tried(() => this.#headsBefore(chain, first, before));
       for (let to = end; to > first && this.#wanted.size > 0; ) {
         const from = this.#stretchBefore(heads, first, to);
         const place = { chain, at: from, heads: heads.slice(from - first, to - first) };
-        this.#take(await this.#tried(place, () => this.#tailsIn(place)));
+        this.#take(await this.#tried(() => this.#tailsIn(place)));
         to = from;
       }
       hash = decodeHeader(heads[0] as Uint8Array).prevHash;
@@ -111,8 +116,7 @@ export class TailSearch {
     const heads = await headsOf(chain, first, edge.at - first);
     let { hash } = edge;
     for (const head of heads.toReversed()) {
-      if (!equalBytes(blockHash(this.#options.suite, head), hash))
-        throw new Unbelievable(wrongHead);
+      if (!equalBytes(blockHash(this.#options.suite, head), hash)) throw new Unshown(wrongHead);
       hash = decodeHeader(head).prevHash;
     }
     return heads;
@@ -165,16 +169,12 @@ export class TailSearch {
     }
   }
 
-  async #genesisOf(chain: ShownChain): Promise<Uint8Array> {
-    const [head] = await headsOf(chain, 0, 1);
-    if (head === undefined || hex(blockHash(this.#options.suite, head)) !== chain.id) {
-      throw new Unbelievable(wrongHead);
-    }
-    return head;
-  }
-
-  async #namedIn(genesis: Place): Promise<NamedChain | undefined> {
-    for await (const raw of this.#payloads(genesis)) return originIn(raw)?.named;
+  /** The chain that a genesis says it went on from. */
+  async #namedBy(chain: ShownChain): Promise<NamedChain | undefined> {
+    const heads = await headsOf(chain, 0, 1);
+    const [head] = heads as [Uint8Array];
+    if (hex(blockHash(this.#options.suite, head)) !== chain.id) throw new Unshown(wrongHead);
+    for await (const raw of this.#payloads({ chain, at: 0, heads })) return originIn(raw)?.named;
     return undefined;
   }
 
@@ -198,17 +198,14 @@ export class TailSearch {
     return { at: size, hash };
   }
 
-  /** What `work` makes of what is shown; `known` is asked for again to tell silence from lack. */
-  async #tried<T>(known: Place, work: () => Promise<T>): Promise<T> {
+  /** What `work` makes of what is shown. */
+  async #tried<T>(work: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await work();
       } catch (error) {
         if (!isLack(error)) throw error;
-        const [head] = await headsOf(known.chain, known.at, 1);
-        if (head === undefined || !equalBytes(head, known.heads[0] as Uint8Array)) {
-          throw new Unbelievable(wrongHead);
-        }
+        await this.#ask();
         if (tries === triesMax) throw new Unshown(error.message);
       }
     }
@@ -220,16 +217,15 @@ const wrongHead = "its heads are not those that its blocks name";
 /** The snapshot at or before the last of so many blocks; no object of a store crosses it. */
 const leastOf = (size: number): number => size - 1 - ((size - 1) % snapshotPeriod);
 
-/** Throws Unbelievable where there are fewer. */
 async function headsOf(chain: ShownChain, first: number, count: number): Promise<Uint8Array[]> {
   const shown = await chain.heads(first, count);
-  if (shown.length < count * headLength) throw new Unbelievable("it shows fewer heads than it has");
+  if (shown.length < count * headLength) throw new Unshown("it shows fewer heads than it has");
   return Array.from({ length: count }, (_, at) =>
     shown.subarray(at * headLength, (at + 1) * headLength),
   );
 }
 
 function isLack(error: unknown): error is Error {
-  const kinds = [Unshown, Unbelievable, Fault, FramingError, SealtailError];
+  const kinds = [Unshown, Fault, FramingError, SealtailError];
   return kinds.some((kind) => error instanceof kind);
 }
