@@ -276,10 +276,8 @@ export class BringBack {
   async #assertMayBegin(chain: string, founding: Founding): Promise<void> {
     const { clock, catalog } = this.#options;
     assertInTime(founding.grant, clock.now());
-    for (const other of await catalog.sharers(chain, founding.uses)) {
-      if (!catalog.mayBegin(chain, founding)) break;
+    for await (const other of catalog.sharers(chain, founding))
       if (await this.#began(other)) catalog.began(other);
-    }
     if (!catalog.mayBegin(chain, founding)) throw usedUp(founding.grant);
   }
 

@@ -14,41 +14,11 @@ import { decodeHeader, type Header } from "../core/header.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ReadableStore } from "../store/store.ts";
 import type { CatalogIndex, UsedBy } from "./catalog-index.ts";
+import { type ChainEntry, newEntry } from "./chain-entry.ts";
 import { damageOf } from "./damage.ts";
 import type { Founding } from "./founding.ts";
 import { GrantUses } from "./grant-uses.ts";
 import type { OwnNotes } from "./own-notes.ts";
-
-export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
-
-export const chainStates: readonly ChainState[] = [
-  "active",
-  "silent",
-  "stopped",
-  "final",
-  "damaged",
-  "unknown",
-];
-
-/** What is known of a chain. Times in Unix microseconds. */
-export interface ChainEntry {
-  readonly chain: string;
-  subject: string | undefined;
-  /** By what uses of its grant are counted; empty while unknown, or for a root not trusted. */
-  uses: readonly string[];
-  maxChains: number;
-  size: number;
-  /** That many blocks are covered by a receipt of ours, as far as it is known. */
-  receipted: number;
-  /** When the newest block came, by our clock; after a start, when it was last receipted. */
-  seenAt: number;
-  /** What the newest block promised; 0 if it promised nothing more. */
-  silenceMs: number;
-  ended: "no" | "stopped" | "final";
-  forks: number;
-  damage: string | undefined;
-  surveyed: boolean;
-}
 
 type ByGrant = Pick<Founding, "grant" | "uses">;
 
@@ -156,11 +126,16 @@ export class Catalog {
     return !this.#uses.allow(chain, { uses, maxChains: grant.maxChains });
   }
 
-  /** Other chains by the same grant of which it is not known that they began, once all are read. */
-  async sharers(chain: string, uses: readonly string[]): Promise<string[]> {
+  /**
+   * Other chains by the same grant of which it is not known that they began, once all are read:
+   * as long as the chain may begin.
+   */
+  async *sharers(chain: string, by: ByGrant): AsyncGenerator<string, void, undefined> {
     await this.grantsKnown;
-    const begun = new Set(this.#begun.sharers(chain, uses));
-    return this.#uses.sharers(chain, uses).filter((other) => !begun.has(other));
+    for (const other of this.#uses.sharers(chain, by.uses)) {
+      if (!this.mayBegin(chain, by)) return;
+      if (!this.#begun.has(other, by.uses)) yield other;
+    }
   }
 
   /** A chain has a receipt of ours. */
@@ -247,6 +222,7 @@ export class Catalog {
       const kept = await reader.receipt();
       const receipt = kept && this.#options.opened(chain, kept);
       const seen = receipt && receipt.time * 1_000_000;
+      if (receipt !== undefined) this.began(chain);
       const forks = (await reader.forks()).length;
       const { size, head } = await reader.newest(receipt?.size);
       // It may have grown while we looked: what came in meanwhile is newer.
@@ -274,20 +250,7 @@ export class Catalog {
   }
 
   #add(chain: string): ChainEntry {
-    const entry: ChainEntry = {
-      chain,
-      subject: undefined,
-      uses: [],
-      maxChains: 0,
-      size: 0,
-      receipted: 0,
-      seenAt: 0,
-      silenceMs: 0,
-      ended: "no",
-      forks: 0,
-      damage: undefined,
-      surveyed: false,
-    };
+    const entry = newEntry(chain);
     this.#entries.set(chain, entry);
     this.#sorted = undefined;
     return entry;
@@ -374,13 +337,6 @@ export class Catalog {
     };
     await Promise.all(Array.from({ length: surveysAtOnce }, worker));
   }
-}
-
-export function stateOf(entry: ChainEntry, now: number): ChainState {
-  if (entry.damage !== undefined) return "damaged";
-  if (!entry.surveyed) return "unknown";
-  if (entry.ended !== "no") return entry.ended;
-  return now - entry.seenAt > entry.silenceMs * 1000 ? "silent" : "active";
 }
 
 function endOf(header: Header, stopped: boolean): ChainEntry["ended"] {

@@ -9,7 +9,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { findingClasses } from "../core/fault.ts";
-import { chainStates } from "./catalog.ts";
+import { chainStates } from "./chain-entry.ts";
 import type { ClosedWhy, IntakeOutcome, VaultObserver } from "./observer.ts";
 import { type FindingKind, watchedKinds } from "./open-findings.ts";
 import { problemTable } from "./problem.ts";

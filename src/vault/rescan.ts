@@ -11,7 +11,8 @@
 
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
-import type { Catalog, ChainEntry } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import type { ChainEntry } from "./chain-entry.ts";
 import type { Heads } from "./heads.ts";
 import type { Intake } from "./intake.ts";
 import { Problem } from "./problem.ts";

@@ -3,7 +3,7 @@
 import type { AgentConfig } from "../../src/agent/config.ts";
 import { Gauge } from "../../src/agent/gauge.ts";
 import { AgentMetrics } from "../../src/agent/metrics.ts";
-import { chainStates } from "../../src/vault/catalog.ts";
+import { chainStates } from "../../src/vault/chain-entry.ts";
 import { VaultMetrics, type VaultReading } from "../../src/vault/metrics.ts";
 import { watchedKinds } from "../../src/vault/open-findings.ts";
 import type { Watched } from "../../src/vault/watch.ts";

@@ -1,0 +1,56 @@
+// What the vault knows of a chain without opening it, and the state that it shows of it.
+
+export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
+
+export const chainStates: readonly ChainState[] = [
+  "active",
+  "silent",
+  "stopped",
+  "final",
+  "damaged",
+  "unknown",
+];
+
+/** What is known of a chain. Times in Unix microseconds. */
+export interface ChainEntry {
+  readonly chain: string;
+  subject: string | undefined;
+  /** By what uses of its grant are counted; empty while unknown, or for a root not trusted. */
+  uses: readonly string[];
+  maxChains: number;
+  size: number;
+  /** That many blocks are covered by a receipt of ours, as far as it is known. */
+  receipted: number;
+  /** When the newest block came, by our clock; after a start, when it was last receipted. */
+  seenAt: number;
+  /** What the newest block promised; 0 if it promised nothing more. */
+  silenceMs: number;
+  ended: "no" | "stopped" | "final";
+  forks: number;
+  damage: string | undefined;
+  surveyed: boolean;
+}
+
+export function newEntry(chain: string): ChainEntry {
+  return {
+    chain,
+    subject: undefined,
+    uses: [],
+    maxChains: 0,
+    size: 0,
+    receipted: 0,
+    seenAt: 0,
+    silenceMs: 0,
+    ended: "no",
+    forks: 0,
+    damage: undefined,
+    surveyed: false,
+  };
+}
+
+export function stateOf(entry: ChainEntry, now: number): ChainState {
+  if (entry.damage !== undefined) return "damaged";
+  if (!entry.surveyed) return "unknown";
+  if (entry.ended !== "no") return entry.ended;
+  return now - entry.seenAt > entry.silenceMs * 1000 ? "silent" : "active";
+}
