@@ -137,7 +137,7 @@ export class OldShipment {
 
   #failed(): void {
     const { lastOutcome = "local", code } = this.#shipper.status();
-    const refused = isRefusal(lastOutcome, code) || this.#heads >= headsMax;
+    const refused = saysNo(lastOutcome, code) || this.#heads >= headsMax;
     if (refused) this.#end({ refused: code });
     // What these say is not all yet: the next attempt asks further.
     else if (lastOutcome !== "wrong-head" && lastOutcome !== "fork") {
@@ -150,7 +150,7 @@ export class OldShipment {
  * The vault judged the grant or the block, and says what is wrong with it; anybody on the way may
  * say anything else.
  */
-export function isRefusal(outcome: Outcome, code: string): boolean {
+export function saysNo(outcome: Outcome, code: string): boolean {
   if (outcome === "bad-receipt") return code === "root-unknown";
   return outcome === "refused" && /^http-4(?:03|22) /.test(code);
 }

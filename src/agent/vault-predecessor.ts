@@ -30,7 +30,7 @@ import {
   type ShownChain,
   Unbelievable,
 } from "../succession/vault-chain.ts";
-import { isRefusal } from "./old-shipment.ts";
+import { saysNo } from "./old-shipment.ts";
 import { blockOf, newestHost, toldIn } from "./shown-blocks.ts";
 
 export interface Lookup {
@@ -302,7 +302,7 @@ async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
   // Without a grant: that begins no chain.
   const { outcome, code } = await sink.post({ chainId: id, blocks: [block] }, signal);
   over.abort();
-  const answered = outcome === "receipt" || isRefusal(outcome, code);
+  const answered = outcome === "receipt" || saysNo(outcome, code);
   if (answered) return;
   if (lookup.insists()) throw new NoReceipt(code);
   const fields = { code: "predecessor-unknown", chain: id, cause: code };

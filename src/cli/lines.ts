@@ -7,7 +7,7 @@ import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import type { Absent } from "../verify/absent.ts";
 import type { Finding } from "../verify/finding.ts";
-import { reusedGrants } from "../verify/grant-uses.ts";
+import { reusedGrants } from "../verify/grant-limits.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
 import { inOrder, namedBefore } from "../verify/predecessors.ts";

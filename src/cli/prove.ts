@@ -7,7 +7,7 @@ import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
 import { createDurably } from "../host/keys.ts";
 import { nativeSuite } from "../host/native-suite.ts";
-import { beganOutsideDates, reusedGrants } from "../verify/grant-uses.ts";
+import { beganOutsideDates, reusedGrants } from "../verify/grant-limits.ts";
 import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chains-source.ts";
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";

@@ -12,7 +12,7 @@ import { equalBytes } from "./bytes.ts";
 import { openReceipt, parseCheckpoint, type Receipt, type VaultKeys } from "./checkpoint.ts";
 import type { Suite } from "./digest.ts";
 import { Fault } from "./fault.ts";
-import { checkGrantRoots, type Grant, grantUses, parseGrant } from "./grant.ts";
+import { checkGrantRoots, type Grant, parseGrant, useNames } from "./grant.ts";
 import { isName, type VerifierKey } from "./note.ts";
 import { checkPublicKey } from "./public-key.ts";
 
@@ -57,7 +57,7 @@ export interface Authority {
   readonly terms: Grant | undefined;
   /** The given root keys that signed it. */
   readonly roots: readonly VerifierKey[];
-  /** By what its uses are counted (grantUses()); empty unless a trusted root signed it. */
+  /** By what its uses are counted (useNames()); empty unless a trusted root signed it. */
   readonly uses: readonly string[];
   /** The first thing that is wrong with it. */
   readonly fault: Fault | undefined;
@@ -77,7 +77,7 @@ export function judgeGrant(
     grant = parseGrant(suite, bytes);
     if (keys.roots !== undefined) {
       roots = checkGrantRoots(suite, grant, keys.roots);
-      uses = grantUses(suite, grant, roots);
+      uses = useNames(suite, grant, roots);
     }
     checkTerms(grant, keys.vaults);
     const standing = keys.roots === undefined ? "unjudged" : "trusted";

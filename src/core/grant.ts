@@ -137,7 +137,7 @@ export function checkGrantRoots(
  * uses in common. Anybody can drop a signature line, but not change the text or who signed what is
  * left.
  */
-export function grantUses(suite: Suite, grant: Grant, roots: readonly VerifierKey[]): string[] {
+export function useNames(suite: Suite, grant: Grant, roots: readonly VerifierKey[]): string[] {
   const text = `text ${hex(suite.sha256(utf8(grant.note.text)))}`;
   return [text, ...roots.map(({ publicKey }) => `root ${hex(publicKey)} ${hex(grant.id)}`)];
 }

@@ -1,6 +1,6 @@
 // Which chains of the store used which grants.
 //
-// - Grants that share a name of core's grantUses() share their uses, and the least number that one
+// - Grants that share a name of core's useNames() share their uses, and the least number that one
 //   of them allows holds for all of them.
 
 /** What a chain used: the names of its grant's uses, and how many chains that grant allows. */

@@ -201,7 +201,7 @@ function judgeTogether(
   const found = [
     ...walked.map((each) => judgePredecessor(each, byId, held, unchecked)),
     ...walked.map((each) => judgePositions(options.suite, each, byId, unchecked)),
-    ...grantUses([...walked, ...beside]).filter(({ chain = "" }) => byId.has(chain)),
+    ...reuses([...walked, ...beside]).filter(({ chain = "" }) => byId.has(chain)),
   ].filter((each) => each !== undefined);
   const byChain = new Map<string, Finding[]>();
   for (const each of found) {
@@ -213,7 +213,7 @@ function judgeTogether(
 }
 
 // The chains that a vault saw first are those that the grant was for.
-function grantUses(reports: readonly ChainReport[]): Finding[] {
+function reuses(reports: readonly ChainReport[]): Finding[] {
   const uses = new Map<string, Map<string, ChainReport>>();
   for (const each of reports) {
     if (!each.begun) continue;

@@ -5,7 +5,7 @@ import { readFileSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { ChainSource } from "../../src/core/chain-source.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import { reusedGrants } from "../../src/verify/grant-uses.ts";
+import { reusedGrants } from "../../src/verify/grant-limits.ts";
 import { allLines } from "../../src/verify/line-filter.ts";
 import { vouchedLines, vouchFor } from "../../src/verify/vouched-lines.ts";
 import { ChainBuilder, testRoot, testTime, testVault } from "../fakes/chain-builder.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, hex } from "../../src/core/bytes.ts";
-import { grantUses, parseGrant } from "../../src/core/grant.ts";
+import { parseGrant, useNames } from "../../src/core/grant.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { readDirStore } from "../../src/store/dir.ts";
 import { blocksPath, chainPath, forkPath, grantPath, receiptPath } from "../../src/store/layout.ts";
@@ -80,7 +80,7 @@ test("what a leftover used of its grant is there again for the next chain", asyn
   await using rig = await startOver(disk, () => {
     disk.put(inStore(grantPath(left.name)), left.grant);
     const roots = [hex(testRoot.key.publicKey)];
-    const uses = grantUses(suite, parseGrant(suite, left.grant), [testRoot.key]);
+    const uses = useNames(suite, parseGrant(suite, left.grant), [testRoot.key]);
     const begun = { chain: left.name, subject: "host", uses, maxChains: 1 };
     const lines = [{ roots }, begun].map((each) => `${JSON.stringify(each)}\n`);
     disk.put("/rig/state/chains.ndjson", lines.join(""));
