@@ -1,7 +1,8 @@
 // The index file of a vault's chains: whose each is, and which grant it used.
 //
 // - It spares reading every grant at each start, and can be made anew from these.
-// - One that was made by other root keys than those that are trusted now says nothing.
+// - One that was made by other root keys than those that are trusted now, or by an earlier build,
+//   counts only for a chain whose grant is gone: nothing else says any more which use it took.
 
 import { fromUtf8, hex, utf8 } from "../core/bytes.ts";
 import type { VerifierKey } from "../core/note.ts";
@@ -13,6 +14,13 @@ import type { UsedGrant } from "./grant-uses.ts";
 /** Whose a chain is, and which grant it used. */
 export interface UsedBy extends UsedGrant {
   readonly subject: string | undefined;
+}
+
+export interface KnownUses {
+  /** By chain; empty where there is no index that says anything. */
+  readonly byChain: ReadonlyMap<string, UsedBy>;
+  /** Whether the root keys that are trusted now judged the grants. */
+  readonly current: boolean;
 }
 
 export interface CatalogIndexOptions {
@@ -35,26 +43,23 @@ export class CatalogIndex {
     this.#firstLine = `${JSON.stringify({ roots })}\n`;
   }
 
-  /** By chain; empty where there is none that says anything. */
-  async read(): Promise<Map<string, UsedBy>> {
+  async read(): Promise<KnownUses> {
     const { files, path, diag } = this.#options;
-    const known = new Map<string, UsedBy>();
+    const byChain = new Map<string, UsedBy>();
     const bytes = await readWhole(files, path, bytesMax);
-    if (bytes === undefined) return known;
+    if (bytes === undefined) return { byChain, current: true };
     try {
       const text = fromUtf8(bytes);
-      if (!text.startsWith(this.#firstLine)) return known;
-      for (const line of text.slice(this.#firstLine.length).split("\n")) {
-        if (line === "") continue;
-        const { chain, ...used } = JSON.parse(line) as UsedBy & { readonly chain: string };
-        if (!Array.isArray(used.uses)) throw new TypeError("a line names no uses");
-        known.set(chain, used);
+      for (const line of text.split("\n")) {
+        if (line === "" || line.startsWith('{"roots":')) continue;
+        const { chain, ...used } = JSON.parse(line) as Line;
+        byChain.set(chain, usedBy(used));
       }
+      return { byChain, current: text.startsWith(this.#firstLine) };
     } catch (error) {
       diag.warn("index of chains is damaged, it is made anew", { error: error as Error });
-      known.clear();
+      return { byChain: new Map(), current: true };
     }
-    return known;
   }
 
   async write(entries: Iterable<UsedBy & { readonly chain: string }>): Promise<void> {
@@ -65,4 +70,17 @@ export class CatalogIndex {
     }
     await writeFileDurably(this.#options.files, this.#options.path, utf8(lines.join("")));
   }
+}
+
+interface Line extends UsedBy {
+  readonly chain: string;
+  /** In an earlier build, in the place of the uses: root key and grant id. */
+  readonly use?: unknown;
+}
+
+function usedBy({ subject, uses, maxChains, use }: Omit<Line, "chain">): UsedBy {
+  if (Array.isArray(uses)) return { subject, uses, maxChains };
+  if (typeof use !== "string") throw new TypeError("a line names no uses");
+  // How many chains it allows, it did not say: the grant does, of whoever begins by it next.
+  return { subject, uses: [`root ${use}`], maxChains: Number.MAX_SAFE_INTEGER };
 }

@@ -51,6 +51,8 @@ export class Catalog {
   readonly #begun = new GrantUses();
   /** Chains of which the vault wrote anything down before it started. */
   #noted: ReadonlySet<string> = new Set();
+  /** What an index says that other root keys made, or an earlier build. */
+  #older: ReadonlyMap<string, UsedBy> = new Map();
   #sorted: string[] | undefined;
   #indexStale = false;
   readonly #grantsKnown = Promise.withResolvers<void>();
@@ -62,13 +64,14 @@ export class Catalog {
   /** Lists the chains and takes over what the index file says about them. */
   async load(): Promise<void> {
     const { store, notes, index } = this.#options;
-    const known = await index.read();
+    const { byChain, current } = await index.read();
+    if (!current) this.#older = byChain;
     const stored = new Set(await store.chainIds());
     this.#noted = new Set(await notes.chains());
     for (const chain of new Set([...stored, ...this.#noted])) {
       const entry = this.#add(chain);
-      const used = known.get(chain);
-      if (used !== undefined) this.#identify(entry, used);
+      const used = byChain.get(chain);
+      if (used !== undefined && current) this.#identify(entry, used);
       if (!stored.has(chain)) entry.damage = "the whole chain is gone";
     }
   }
@@ -230,6 +233,8 @@ export class Catalog {
       entry.forks = forks;
       entry.receipted = receipt?.size ?? 0;
       if (head !== undefined) this.#fill(entry, decodeHeader(head), size, seen);
+      else if (receipt !== undefined || this.#noted.has(chain))
+        entry.damage ??= "the chain began, and its blocks are gone";
     } catch (error) {
       if (entry.surveyed) return entry;
       // A disk that can't be read now says nothing about what is on it.
@@ -291,7 +296,7 @@ export class Catalog {
   async #readGrant(entry: ChainEntry): Promise<void> {
     const { store, notes, judge, diag } = this.#options;
     const { chain } = entry;
-    let judged: Authority;
+    let judged: Authority | undefined;
     let begun = false;
     try {
       // Somebody may have exchanged the one in the store.
@@ -300,16 +305,14 @@ export class Catalog {
       begun = judged.uses.length > 0 && (await this.#hasBegun(chain, judged.grant as Grant));
     } catch (error) {
       // One that can't be read must not keep all others from beginning chains.
-      diag.error("couldn't read a stored grant, its use is not counted", {
-        chain,
-        error: error as Error,
-      });
-      return;
+      diag.error("couldn't read a stored grant", { chain, error: error as Error });
     }
-    const { grant, uses } = judged;
+    const { grant, uses = [] } = judged ?? {};
     entry.subject = grant?.subject;
-    if (grant === undefined || !begun) return;
-    this.#identify(entry, { ...grant, uses });
+    const older = this.#noted.has(chain) ? this.#older.get(chain) : undefined;
+    const used = grant !== undefined && begun ? { ...grant, uses } : older;
+    if (used === undefined) return;
+    this.#identify(entry, used);
     this.#indexStale = true;
   }
 

@@ -306,6 +306,23 @@ test("a whole chain that is gone is named, and does not begin anew", async () =>
   assert.equal(gist(await rig.post(place.chain)), "503 chain-damaged");
 });
 
+for (const receipt of ["with", "without"]) {
+  test(`a chain whose blocks are gone, ${receipt} its receipt, is listed as damaged, though nobody asked for it`, async () => {
+    await using rig = await Rig.start();
+    const place = await play(rig, "gone", 3);
+    await rig.close();
+    for (const object of objectsOf(place)) rmSync(object);
+    if (receipt === "without") rmSync(join(place.folder, "receipt"));
+    await rig.open();
+    const { chains } = await rig.json("/v1/chains");
+    const [listed] = chains as { chain: string; state: string }[];
+    assert.deepEqual([listed?.chain, listed?.state], [place.chain.name, "damaged"]);
+    await rig.vault.surveyed;
+    assert.equal(await rig.metric("sealtail_vault_damaged_chains"), 1);
+    assert.equal(gist(await rig.post(place.chain)), "503 chain-damaged");
+  });
+}
+
 test("an old state directory under a newer store is no damage: the chain is read again", async () => {
   await using rig = await Rig.start({ limits });
   const place = await play(rig, "old-notes", 6);
