@@ -46,7 +46,7 @@ export class Room {
     this.#context = context;
     this.#live = live;
     this.#gauge = gauge;
-    gauge.walLimit = context.config.buffer.max_bytes;
+    gauge.walLimit = context.bufferBytes;
   }
 
   /** Space was given back: look again at once. */
@@ -118,6 +118,7 @@ export class Room {
     const least = reserve.held ? this.#margin : reserve.bytes + this.#margin;
     const scarce = this.#freeBytes - (taken - this.#walThen) < least;
     if (scarce && (reserve.held || this.#pinnedThen === 0)) return "disk-full";
+    // Not what the disk held at the start: it may have grown since.
     return taken + reserve.bytes > config.buffer.max_bytes ? "buffer-full" : undefined;
   }
 

@@ -102,9 +102,9 @@ export interface Files {
   chmod(path: Path, perm: number): Promise<void>;
   /** Makes names in `dir` durable: created, renamed or unlinked. Unsafe where a sync failed. */
   syncDir(dir: Path): Promise<void>;
-  /** Bytes that we may still write on the file system of `dir`. */
+  /** Bytes that we may still write on the file system of `dir`; Infinity: it does not say. */
   freeBytes(dir: Path): Promise<number>;
-  /** Bytes that the file system of `dir` holds in all. */
+  /** Bytes that the file system of `dir` holds in all; Infinity: it does not say. */
   diskBytes(dir: Path): Promise<number>;
 }
 
@@ -318,7 +318,7 @@ function glanceAt(path: Path): FileInfo | undefined {
 async function bytesOn(dir: Path, which: "bavail" | "blocks"): Promise<number> {
   const work = fs.statfs(native(dir), { bigint: true });
   const stats = await attempt("ask for the room of the file system", dir, work);
-  return Number(stats[which] * stats.bsize);
+  return stats.blocks === 0n ? Number.POSITIVE_INFINITY : Number(stats[which] * stats.bsize);
 }
 
 export const systemFiles: Files = {

@@ -184,6 +184,6 @@ export interface Store extends ReadableStore {
   acknowledgements(): Promise<Uint8Array[]>;
   /** Keeps one, named by its time in Unix seconds and its hash in hex. Durable; twice is fine. */
   writeAcknowledgement(time: number, id: string, note: Uint8Array): Promise<void>;
-  /** Bytes that may still be written. */
+  /** Bytes that may still be written; Infinity: not known. */
   freeBytes(): Promise<number>;
 }

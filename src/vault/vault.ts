@@ -331,7 +331,8 @@ class Vault implements RunningVault {
   }
 
   async #freeBytes(): Promise<number | undefined> {
-    return await this.#store?.freeBytes().catch(() => undefined);
+    const free = await this.#store?.freeBytes().catch(() => undefined);
+    return free === Number.POSITIVE_INFINITY ? undefined : free;
   }
 
   async #read(): Promise<VaultReading> {

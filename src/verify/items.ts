@@ -264,7 +264,8 @@ export class ItemJudge {
 
   #gap({ source, from, to, cause }: JsonObject): Fault {
     const path = this.#context.sources.get(String(source))?.record["path"];
-    const file = path === undefined ? "" : ` of ${shortened(String(path))}`;
+    // A malformed declaration opens its source, too, and not every value can be made text.
+    const file = typeof path === "string" ? ` of ${shortened(path)}` : "";
     const bytes =
       typeof to === "number" ? `${to - (from as number)} bytes` : "an unknown number of bytes";
     const text = `${bytes}${file} from offset ${from}, ${cause}`;

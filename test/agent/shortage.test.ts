@@ -339,3 +339,11 @@ function noise(length: number): string {
   }
   return text;
 }
+
+test("the limit that status shows is no more than the disk holds", async () => {
+  await using world = await World.make();
+  world.files.size = 5_000_000;
+  await world.start();
+  await world.until(() => world.agent?.gauge.walLimit === 5_000_000);
+  await world.stop();
+});

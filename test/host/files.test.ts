@@ -65,6 +65,15 @@ test("a birth time and an inode are told in full", async () => {
 
 const asRoot = process.getuid?.() === 0;
 
+test("a file system that reports no size is not one without room", async () => {
+  for (const bytes of [
+    await systemFiles.freeBytes("/proc"),
+    await systemFiles.diskBytes("/proc"),
+  ]) {
+    assert.equal(bytes, Number.POSITIVE_INFINITY);
+  }
+});
+
 test("what the user may not do is permission-denied", { skip: asRoot }, async () => {
   const path = join(freshDir(), "a");
   writeFileSync(path, "");

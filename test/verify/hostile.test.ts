@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { nobody } from "../../src/core/authority.ts";
-import { concat, fromHex } from "../../src/core/bytes.ts";
+import { concat, fromHex, hex } from "../../src/core/bytes.ts";
 import type { ChainSource, VerifiableSource } from "../../src/core/chain-source.ts";
 import { encodeHeader, type Header } from "../../src/core/header.ts";
 import type { Json } from "../../src/core/json.ts";
+import { encodeRecord, sourceIdOf } from "../../src/core/record.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import { ChainWalk } from "../../src/verify/walk.ts";
@@ -133,6 +134,19 @@ describe("hostile input", () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  test("a gap in a source whose path is no text is judged like any other", async () => {
+    for (const path of [{ toString: 1, valueOf: 1 }, 5]) {
+      const odder = new ChainBuilder("odd");
+      odder.begin();
+      const source = { type: "source", path };
+      const id = hex(sourceIdOf(nativeSuite, encodeRecord(source)));
+      const gap = { type: "gap", source: id, from: 0, to: 3, cause: "skipped" };
+      odder.seal([say(source), say(gap)]);
+      const { all } = await judge(storeChain(new Map(), odder));
+      assert.deepEqual(codes(all), ["MALFORMED 1", "GAP_DECLARED 1"]);
+    }
   });
 
   test("a chain under a name that is no id is judged, and its genesis is not that name's", async () => {
