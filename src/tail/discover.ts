@@ -101,6 +101,11 @@ export class Discover {
     }));
   }
 
+  /** Who is told of each look at a file on the way to it. */
+  set onLook(onLook: (info: FileInfo) => void) {
+    this.#links.onLook = onLook;
+  }
+
   /** Names of the configured sources that want this path, in their order. */
   claims(path: BytePath): string[] {
     return this.#sources.filter((source) => claims(source, path)).map(({ name }) => name);

@@ -31,6 +31,8 @@ export interface FollowStart {
   /** The path that source records name, if that is another. */
   readonly named?: BytePath;
   readonly info: FileInfo;
+  /** False: that tells which file it is, and not how long it is now. */
+  readonly looked?: boolean;
   /** Continues a source that the chain knows. */
   readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined } | undefined;
   /** Skips what is there now (start at end). */

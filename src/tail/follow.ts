@@ -14,6 +14,7 @@ import type { SourceRef } from "./item.ts";
 import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
 import { filledUs, retryUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
+import { SizesSeen } from "./sizes-seen.ts";
 import { UnreadMarks } from "./stats.ts";
 
 export class Follow {
@@ -46,8 +47,8 @@ export class Follow {
   seenBy: bigint | Uint8Array | undefined;
   /** Size at the last look, with them. */
   size = 0;
-  /** Greatest size that a look showed, of whatever generation. */
-  looked = 0;
+  /** What looks showed since the last verdict. */
+  readonly sizes: SizesSeen = new SizesSeen();
   /** NULs up to the end of the file, which are not data yet. */
   nuls: HeldNuls | undefined;
   /** It had such NULs at its end. */
@@ -62,6 +63,7 @@ export class Follow {
   ended = false;
   /** Greatest size after which the bytes before the position were still the same. */
   sure = 0;
+  sureBy: Follow["seenBy"];
   /** Mono µs when they were last found the same. */
   sureAt: number;
   /** Least size seen since the last verdict. */
@@ -141,27 +143,7 @@ export class Follow {
       this.doubt = true;
       this.wasDown = true;
     }
-    this.observe(start.info);
-  }
-
-  /** Goes on for a follow of the same file that knew another position. */
-  takeOver(other: Follow): void {
-    const { located, alias, metInSweep, missedSweeps, unlinkedAt, blockedUntil, unreadable } =
-      other;
-    if (this.ref !== undefined) {
-      // It was seen unchanged up to there, of what was known then.
-      const same = this.ref.hex === other.ref?.hex && this.position <= other.position;
-      this.seenOutside ||= same && other.seenOutside;
-      this.skipNuls = Math.max(this.skipNuls, other.skipNuls);
-    }
-    Object.assign(this, { located, alias, metInSweep, missedSweeps, unlinkedAt });
-    Object.assign(this, { blockedUntil, unreadable, handle: other.handle });
-    other.handle = undefined;
-    // Before a verdict `seen` may be no more than what another chain knew, of what was there once.
-    const seen = other.wasDown ? other.looked : other.seen;
-    if (other.emptied || seen <= this.seen) return;
-    this.grew(seen);
-    if (!other.wasDown) this.seenBy = other.seenBy;
+    if (start.looked !== false) this.observe(start.info);
   }
 
   /** No pattern means it any more, nor one that is nowhere; one that is deleted stays what it was. */
@@ -237,20 +219,28 @@ export class Follow {
     this.#mtimeNs = info.mtimeNs;
     this.#ctimeNs = info.ctimeNs;
     this.size = info.size;
-    this.looked = Math.max(this.looked, info.size);
     if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) return;
+    if (!this.showed(info.size)) return;
+    // Written to without growing, or read before we looked: the frontier tells which.
+    if (touched && info.size === this.position && this.position > 0) this.doubt = true;
+    this.seenBy = info.ctimeNs;
+  }
+
+  /** It is that long, or was at a look. False: what was seen before is not all there any more. */
+  showed(size: number): boolean {
+    this.sizes.add(size);
     if (this.low < this.seen) {
-      this.#regrew(info.size);
-    } else if (info.size < this.seen) {
-      this.low = info.size;
-      this.regrown = info.size;
-      this.doubt = true;
-    } else {
-      if (info.size > this.seen) this.grew(info.size);
-      // Written to without growing, or read before we looked: the frontier tells which.
-      else if (touched && info.size === this.position && this.position > 0) this.doubt = true;
-      this.seenBy = info.ctimeNs;
+      this.#regrew(size);
+      return false;
     }
+    if (size < this.seen) {
+      this.low = size;
+      this.regrown = size;
+      this.doubt = true;
+      return false;
+    }
+    if (size > this.seen) this.grew(size);
+    return true;
   }
 
   /** Whether the data still reaches to where the held NULs begin; then they are looked at. */
@@ -271,6 +261,7 @@ export class Follow {
     this.fillsIn = true;
     this.seen = from;
     this.sure = Math.min(this.sure, from);
+    this.sizes.endAt(from);
     this.unread.endsAt(from);
     // All before them may have been read already.
     this.unread.readUpTo(this.position);
@@ -298,8 +289,10 @@ export class Follow {
 
   /** `bytes` were read, which end there: of whatever generation, the file was that long. */
   reached(end: number, bytes: Uint8Array): void {
-    if (this.low < this.seen) this.regrown = Math.max(this.regrown, end);
-    else if (end > this.seen) {
+    if (this.low < this.seen) {
+      this.regrown = Math.max(this.regrown, end);
+      this.sizes.add(this.regrown);
+    } else if (end > this.seen) {
       this.grew(end);
       this.seenBy = bytes.slice(-frontierBytes);
     }
@@ -317,6 +310,7 @@ export class Follow {
     this.seen = size;
     this.seenBy = undefined;
     this.size = Math.max(this.size, size);
+    this.sizes.add(size);
     this.unread.grew(size, clock.now());
     this.appeared.grew(size, clock.mono());
   }
@@ -331,6 +325,7 @@ export class Follow {
 
   assure(size: number): void {
     this.sure = size;
+    this.sureBy = size === this.seen ? this.seenBy : undefined;
     this.sureAt = this.base.clock.mono();
   }
 
@@ -349,6 +344,7 @@ export class Follow {
     this.generation += 1;
     this.ref = undefined;
     this.print = undefined;
+    this.sizes.clear();
     this.position = 0;
     this.frontier = new Frontier();
     this.unread.clear();
@@ -391,6 +387,8 @@ export class Follow {
     // Sizes seen before the verdict count no longer, but what was read does.
     if (!emptied) this.seen = Math.max(size, this.position);
     this.size = size;
+    this.sizes.clear();
+    this.sizes.add(size);
     // They are found again by the next read.
     this.nuls = undefined;
     this.search = undefined;

@@ -3,6 +3,8 @@
 // - Whoever may write to a log's directory could link any file into it that we may read and he may
 //   not. So a link is followed only if it belongs to root, to us, or to the owner of what it leads
 //   to: the kernel's rule for sticky directories (protected_symlinks), for every link on the way.
+// - Each look on the way is told (`onLook`): who throws away a size that he saw would not know that
+//   the file shrank.
 // - A path is resolved name by name. What was opened must lie where its path leads by trusted links
 //   alone; so a link that is exchanged while we look leads nowhere.
 
@@ -27,6 +29,7 @@ export class Links {
   readonly #files: Files;
   /** Directories resolved since the last forget(). */
   readonly #known = new Map<BytePath, Way>();
+  onLook: (info: FileInfo) => void = () => undefined;
 
   constructor(files: Files) {
     this.#files = files;
@@ -72,7 +75,7 @@ export class Links {
         continue;
       }
       const at = joinNames(real, next);
-      const info = await this.#files.linkStat(pathToHost(at));
+      const info = this.#told(await this.#files.linkStat(pathToHost(at)));
       if (info === undefined) return { real: undefined, dirs };
       if (info.kind === "link") {
         links += 1;
@@ -91,9 +94,14 @@ export class Links {
 
   async #read(link: BytePath): Promise<[FileInfo | undefined, BytePath | undefined]> {
     const host = pathToHost(link);
-    const target = await this.#files.stat(host);
+    const target = this.#told(await this.#files.stat(host));
     const text = await this.#files.readLink(host);
     return [target, text && pathFromHost(text)];
+  }
+
+  #told(info: FileInfo | undefined): FileInfo | undefined {
+    if (info?.kind === "file") this.onLook(info);
+    return info;
   }
 
   /** Whether a file lies under its path's own name where trusted links lead its directory. */
@@ -104,8 +112,7 @@ export class Links {
 
   /**
    * Whether the open file is what its path leads to by trusted links. `info`: what it is, as
-   * whoever opened it saw. It is not looked at again: who throws away a size that he saw would not
-   * know that it shrank.
+   * whoever opened it saw.
    */
   async leadsTo(path: BytePath, file: OpenFile, info: FileInfo): Promise<boolean> {
     const opened = file.place?.();
@@ -119,7 +126,7 @@ export class Links {
     }
     if (real === undefined) return false;
     if (opened !== undefined) return pathFromHost(opened) === real;
-    const there = await this.#files.stat(pathToHost(real));
+    const there = this.#told(await this.#files.stat(pathToHost(real)));
     return there !== undefined && nodeKey(there) === nodeKey(info);
   }
 }

@@ -81,11 +81,12 @@ export class OpenFiles {
         await this.#others.meetInPlace(follow, info);
         return "moved";
       }
+      // Before the looks on its way, which are younger.
+      follow.observe(info);
       if (!(await this.#ways.leadsTo(follow.path, handle, info))) return "moved";
       follow.handle = handle;
       taken = true;
       this.#open.add(follow);
-      follow.observe(info);
       return "open";
     } finally {
       if (!taken) await handle.close();

@@ -16,7 +16,7 @@ import { fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { firstHole, type HeldNuls, holeLeast, NulSearch, solidLength } from "./nuls.ts";
 import { filledUs, holeUs, retryUs } from "./pace.ts";
-import { lookAtRest, settle } from "./settle.ts";
+import { foundEnd, lookAtRest, settle } from "./settle.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
 export const cutBytes = 262_144;
@@ -49,10 +49,7 @@ export async function turn(
   const got = wanted > 0 ? await handle.read(room, 0, wanted, follow.position) : 0;
   const end = follow.position + got;
   follow.reached(end, room.subarray(0, got));
-  if (got < wanted && end < follow.seen) {
-    follow.low = Math.min(follow.low, end);
-    follow.doubt = true;
-  }
+  if (got < wanted) foundEnd(follow, follow.position, got);
   const bytes = room.subarray(0, follow.doubt ? got : await withoutNuls(follow, handle, room, got));
   const { seen } = follow;
   if (await unchanged(follow, handle, room, got)) follow.assure(seen);
@@ -130,12 +127,24 @@ export async function confirm(follow: Follow): Promise<void> {
   const { seen } = follow;
   const head = new Uint8Array(follow.position === 0 ? fingerprintBytes : 0);
   const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
+  if (got < head.length) foundEnd(follow, 0, got);
+  if (follow.doubt) return;
   if (!(await unchanged(follow, handle, head, got))) {
     follow.doubt = true;
+    if (follow.position === 0 && follow.sure > 0) writtenAnew(follow);
     return;
   }
   follow.assure(seen);
   follow.sawHead(head.subarray(0, got));
+}
+
+/** Other bytes stand in the place of those that were seen first, and of which none was read. */
+function writtenAnew(follow: Follow): void {
+  const { seen: regrown, sure, sureBy } = follow;
+  follow.sizes.cutAt(sure);
+  Object.assign(follow, { seen: sure, seenBy: sureBy, low: 0, regrown });
+  follow.unread.endsAt(sure);
+  follow.appeared.endsAt(sure);
 }
 
 /** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */

@@ -14,6 +14,7 @@ import type { FollowBase } from "./follow-start.ts";
 import { type NodeKey, nodeKey, recordKey, refOf } from "./identity.ts";
 import type { ResumeOptions, SourceOptions } from "./item.ts";
 import { Past } from "./past.ts";
+import { takeOver } from "./taken-over.ts";
 
 export interface RosterContext {
   readonly discover: Discover;
@@ -29,8 +30,8 @@ export interface RosterContext {
 
 interface Newcomer {
   readonly path: BytePath;
-  readonly info: FileInfo;
   readonly name: string;
+  readonly looks: FileInfo[];
 }
 
 export class Roster {
@@ -53,6 +54,7 @@ export class Roster {
     this.#context = context;
     this.skipping = firstStart;
     this.#order = new Map(context.sources.map(({ name }, at) => [name, at]));
+    context.discover.onLook = this.#looked.bind(this);
     this.await(resume);
   }
 
@@ -145,6 +147,12 @@ export class Roster {
     return adopt ? this.adoptNewcomers().at(0) : undefined;
   }
 
+  /** Somebody looked at a file, and not for its size. */
+  #looked(info: FileInfo): void {
+    const follow = this.#byNode.get(nodeKey(info));
+    if (follow !== undefined && !isOther(follow, info)) follow.observe(info);
+  }
+
   /** The device has another number: mounted anew. */
   #renumber(follow: Follow, info: FileInfo): void {
     this.#byNode.delete(nodeKey(follow.info));
@@ -210,8 +218,9 @@ export class Roster {
     const of = (item && this.#context.bases.get(item.record.name)) ?? base;
     const { record, offset, frontier: mark } = item ?? {};
     const resume = record && { ref: refOf(of.suite, record), offset: offset ?? 0, mark };
-    const fresh = new Follow(of, { name: item?.record.name ?? name, path, named, info, resume });
-    fresh.takeOver(follow);
+    const start = { name: item?.record.name ?? name, path, named, info, resume, looked: false };
+    const fresh = new Follow(of, start);
+    takeOver(fresh, follow);
     this.#byNode.set(nodeKey(info), fresh);
     if (this.#byPath.get(path) === follow) this.#byPath.set(path, fresh);
     return fresh;
@@ -264,8 +273,10 @@ export class Roster {
       discover.once("warn", "several sources match one file", path);
     }
     const rank = (of: string): number => this.#order.get(of) ?? 0;
+    const looks = known?.looks ?? [];
+    looks.push(info);
     if (known === undefined || rank(name) < rank(known.name)) {
-      this.#newcomers.set(key, { path, info, name });
+      this.#newcomers.set(key, { path, name, looks });
     }
   }
 
@@ -276,14 +287,17 @@ export class Roster {
   adoptNewcomers(): Follow[] {
     const added: Follow[] = [];
     if (this.sweeps < 2 && this.#resume.size > 0) return added;
-    for (const [key, { path, info, name }] of this.#newcomers) {
+    for (const [key, { path, name, looks }] of this.#newcomers) {
       const base = this.#context.bases.get(name);
-      if (base === undefined || this.#byNode.has(key)) continue;
+      const [info, ...later] = looks;
+      if (base === undefined || info === undefined || this.#byNode.has(key)) continue;
       const source = this.#context.sources[this.#order.get(name) ?? 0];
       const skip = this.skipping && source?.startAt === "end" && info.size > 0;
       base.counts.found += 1;
       const past = this.#past.take(name, info);
-      added.push(this.#add(new Follow(base, { name, path, info, skip, past })));
+      const follow = this.#add(new Follow(base, { name, path, info, skip, past }));
+      for (const look of later) if (!isOther(follow, look)) follow.observe(look);
+      added.push(follow);
     }
     this.#newcomers = new Map();
     return added;

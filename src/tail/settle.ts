@@ -33,7 +33,18 @@ async function look(
 ): Promise<Uint8Array> {
   const bytes = await readAt(file, from, length);
   if (bytes.length > 0) follow.reached(from + bytes.length, bytes);
+  if (bytes.length < length) foundEnd(follow, from, bytes.length);
   return bytes;
+}
+
+/** A read from there on found `got` bytes and no more: that tells the size, as a look does. */
+export function foundEnd(follow: Follow, from: number, got: number): void {
+  const { low, seen, regrown } = follow;
+  const end = from + got;
+  if (end >= (low < seen ? regrown : seen)) return;
+  if (got > 0 || from === 0) follow.showed(end);
+  // It is no longer than that.
+  else Object.assign(follow, { low: Math.min(low, end), doubt: true });
 }
 
 /**
@@ -47,7 +58,10 @@ async function lookAtHead(follow: Follow, file: OpenFile): Promise<Uint8Array> {
   const old = print === undefined ? "unknown" : sameHead(base.suite, print, head);
   if (low >= seen || solid.length === 0 || old === "same" || follow.left > 0) return head;
   const other = next !== undefined && sameHead(base.suite, next.print, head) === "changed";
-  if (other && next.between === follow.between) follow.between += next.size;
+  if (other && next.between === follow.between) {
+    follow.between += next.size;
+    follow.sizes.cutAt(next.size);
+  }
   const { regrown: size, between } = follow;
   follow.next = { print: fingerprintOf(base.suite, solid), size, between };
   return head;

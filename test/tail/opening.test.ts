@@ -102,3 +102,65 @@ test("a file that is opened in another one's place and taken away at once is a g
   assert.deepEqual(reader.lines(), ["one"]);
   assert.ok(reader.said().includes("gap rotated-away"));
 });
+
+test("a file that was cut between the two looks before it is followed has a gap", async () => {
+  const disk = new FakeFiles();
+  disk.put(log, "one\n");
+  const files = new Looks(disk);
+  const options = { files, clock: new AutoClock(), include: ["/log/*.log"] };
+  const reader = await Reader.start(options);
+  await reader.pull();
+  const resume = reader.resume();
+  await reader.tail.close();
+  // Where the one to be gone on with is, is not known: what is found may be that.
+  disk.move(log, "/away");
+  disk.put(log, "a content that is seen\n");
+  let seen = 0;
+  files.at = () => {
+    seen += 1;
+    if (seen === 2) disk.cut(log, 0);
+    if (seen === 3) disk.put(log, "another, which is longer than that\n");
+  };
+  await reader.open({ resume, firstStart: false });
+  await reader.pullFor(5_000);
+  const [, id = ""] = [...reader.records.keys()];
+  assert.deepEqual(reader.lines().slice(1), ["another, which is longer than that"]);
+  assert.deepEqual(reader.holes.get(id), [{ from: 0, to: undefined, cause: "truncated" }]);
+});
+
+test("a look at what a path leads to counts as one at the file", async () => {
+  for (let cutAt = 1; cutAt < 8; cutAt += 1) {
+    const disk = new FakeFiles();
+    disk.put(log, "a content that is seen\n");
+    const files = new Looks(disk);
+    let seen = 0;
+    files.at = () => {
+      if (seen === cutAt) disk.cut(log, 2);
+      if (seen === cutAt + 1) disk.append(log, "another, which is longer than that\n");
+      seen += 1;
+    };
+    const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+    while (seen < cutAt + 3) await reader.tail.wait(1_000);
+    await reader.pullFor(5_000);
+    assert.deepEqual(reader.said(), ["source", "gap truncated", "source"], `look ${cutAt}`);
+  }
+});
+
+test("a file that grows while it is opened was not cut", async () => {
+  for (let grows = 1; grows < 8; grows += 1) {
+    const disk = new FakeFiles();
+    disk.put(log, "one\n");
+    const files = new Looks(disk);
+    files.at = (looks) => {
+      if (looks === grows) disk.append(log, "two\n");
+    };
+    const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
+    for (let left = 5; left > 0; left -= 1) await reader.tail.wait(1_000);
+    await reader.pullFor(5_000);
+    assert.deepEqual(
+      [reader.lines(), reader.said()],
+      [["one", "two"], ["source"]],
+      `look ${grows}`,
+    );
+  }
+});
