@@ -325,9 +325,11 @@ test("a grant is used up whichever roots' signature lines its copies still have,
       );
     };
   };
+  // All of one second, for one text.
+  const now = Date.now() / 1000;
   const begin = (label: string, maxChains: number, grantNote: (note: string) => string) => {
     const terms = { subject: "pods", maxChains };
-    const chain = chainOf(label, { grantKey: "shared", terms, grantNote });
+    const chain = chainOf(label, { grantKey: "shared", terms, grantNote }, now);
     chain.begin();
     return rig.post(chain);
   };
