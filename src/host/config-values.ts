@@ -72,7 +72,7 @@ export function section<T extends z.ZodRawShape>(shape: T) {
 
 export function integer(min: number, max: number): z.ZodType<number, number | string> {
   const error = `want a whole number from ${min} to ${max}`;
-  const title = `whole number, ${min.toLocaleString("en-US")} to ${max.toLocaleString("en-US")}`;
+  const title = `whole number, ${grouped(min)} to ${grouped(max)}`;
   const number = within(min, max, error);
   const digits = z.string().regex(/^[0-9]+$/);
   return z.union([number, digits.transform(Number).pipe(number)], error).meta({ title });
@@ -181,6 +181,11 @@ export const level = oneOf("error", "warn", "info", "debug")
 export function metrics(preset: string) {
   const about = "Where /metrics, /livez, /readyz and /startupz are served.";
   return section({ listen: listen.prefault(preset).describe(about) });
+}
+
+// Number formats of the platform would load its tables of all languages: 8 MiB of an agent.
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
 function matching(title: string, pattern: RegExp, error: string): Text {
