@@ -189,6 +189,11 @@ export function signedBytes(header: Uint8Array): Uint8Array {
   return concat(blockContext, header.subarray(0, headerLength));
 }
 
+/** Whether the key signed this head, header ‖ signature. */
+export function isSignedBy(suite: Suite, key: Uint8Array, head: Uint8Array): boolean {
+  return suite.verifyEd25519(key, signedBytes(head), head.subarray(headerLength));
+}
+
 /** Block hash, and leaf of the chain's tree: H(00 ‖ header ‖ signature). The genesis' is the chain id. */
 export function blockHash(suite: Suite, head: Uint8Array): Uint8Array {
   return leafHash(suite, head.subarray(0, headerLength + signatureLength));

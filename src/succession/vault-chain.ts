@@ -16,7 +16,7 @@ import { openReceipt, type Receipt } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
-import { blockHash, decodeHeader, headerLength, signedBytes } from "../core/header.ts";
+import { blockHash, decodeHeader, isSignedBy } from "../core/header.ts";
 import type { SourcePosition } from "../core/record.ts";
 import { SealedTails } from "../core/sealed-tails.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
@@ -131,11 +131,7 @@ class Check {
   async #genesis(grant: Grant): Promise<void> {
     const head = await this.#heads(0, 1);
     const header = decodeHeader(head);
-    const signed = this.#suite.verifyEd25519(
-      grant.key,
-      signedBytes(head),
-      head.subarray(headerLength, headLength),
-    );
+    const signed = isSignedBy(this.#suite, grant.key, head.subarray(0, headLength));
     const own = hex(blockHash(this.#suite, head)) === this.#chain.id;
     if (
       header.kind !== "genesis" ||

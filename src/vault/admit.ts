@@ -12,7 +12,7 @@ import { headLength } from "../core/block.ts";
 import { concat, equalBytes, hex, isZero } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import type { Fault } from "../core/fault.ts";
-import { blockHash, decodeHeader, type Header, headerLength, signedBytes } from "../core/header.ts";
+import { blockHash, decodeHeader, type Header, isSignedBy } from "../core/header.ts";
 import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
@@ -127,10 +127,6 @@ export async function judgeEarly(
   const verdict = await judge({ suite, head, accepted: [] }, first.head, first.header);
   if (verdict.kind === "refused") return { problem: verdict.problem };
   return { fork: verdict.kind === "fork" };
-}
-
-function isSignedBy(suite: Suite, key: Uint8Array, head: Uint8Array): boolean {
-  return suite.verifyEd25519(key, signedBytes(head), head.subarray(headerLength));
 }
 
 async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<Verdict> {

@@ -12,7 +12,7 @@ import { fromBase64, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, maxGrantLength } from "../core/grant.ts";
-import { blockHash, headerLength, signedBytes } from "../core/header.ts";
+import { blockHash, isSignedBy } from "../core/header.ts";
 import { Problem } from "./problem.ts";
 
 export interface Founding {
@@ -60,7 +60,7 @@ export function isFoundedBy(
   return (
     genesis.length === headLength &&
     hex(blockHash(suite, genesis)) === chain &&
-    suite.verifyEd25519(grant.key, signedBytes(genesis), genesis.subarray(headerLength))
+    isSignedBy(suite, grant.key, genesis)
   );
 }
 

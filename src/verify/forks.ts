@@ -12,7 +12,7 @@ import { equalBytes } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault, type FindingCode } from "../core/fault.ts";
-import { decodeHeader, type Header, headerLength, signedBytes } from "../core/header.ts";
+import { decodeHeader, type Header, isSignedBy } from "../core/header.ts";
 import { PieceReader } from "./piece-reader.ts";
 import { ask } from "./unreadable.ts";
 
@@ -96,8 +96,7 @@ function flawOfHead(head: Uint8Array, { suite, chainId, block, key }: Height): s
   const ours = header.kind !== "genesis" && equalBytes(header.chainId, chainId);
   if (!ours) return "it holds a head of another chain";
   if (header.blockNo !== block) return `it holds a head of block ${header.blockNo}`;
-  const signature = head.subarray(headerLength);
-  const signed = key !== undefined && suite.verifyEd25519(key, signedBytes(head), signature);
+  const signed = key !== undefined && isSignedBy(suite, key, head);
   return signed ? undefined : "the key of that block did not sign its head";
 }
 

@@ -15,8 +15,8 @@ import {
   decodeHeader,
   type Header,
   headerLength,
+  isSignedBy,
   signatureLength,
-  signedBytes,
 } from "../core/header.ts";
 import { checkPublicKey } from "../core/public-key.ts";
 import type { RecentBlocks } from "./recent.ts";
@@ -71,7 +71,7 @@ export function judgeHead(context: HeadContext, head: Uint8Array): HeadJudgement
   if (thread.key === undefined) {
     return { ...unusable, place: "next", header, faults: [...linkFaults(context, header)] };
   }
-  if (!suite.verifyEd25519(thread.key, signedBytes(head), head.subarray(headerLength))) {
+  if (!isSignedBy(suite, thread.key, head)) {
     const fault = new Fault("BAD_SIGNATURE", "signature is not by the key that must sign", 384);
     return { ...unusable, header, faults: [fault] };
   }
@@ -116,9 +116,7 @@ function strayFault(
     return new Fault("BLOCK_DUPLICATE", `block ${header.blockNo} stands here a second time`);
   }
   const twin =
-    known?.leaf !== undefined &&
-    known.key !== undefined &&
-    suite.verifyEd25519(known.key, signedBytes(head), head.subarray(headerLength));
+    known?.leaf !== undefined && known.key !== undefined && isSignedBy(suite, known.key, head);
   return twin
     ? new Fault("FORK", `two blocks ${header.blockNo} are signed by the same key`)
     : new Fault("BLOCK_ORDER", `block ${header.blockNo} stands behind ${thread.blockNo - 1}`);

@@ -11,9 +11,8 @@ import { type Authority, judgeGrant, trusting } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
 import { hex } from "../core/bytes.ts";
 import { type ChainSource, type Contents, limited } from "../core/chain-source.ts";
-import type { Suite } from "../core/digest.ts";
 import type { Grant } from "../core/grant.ts";
-import { headerLength, signedBytes } from "../core/header.ts";
+import { isSignedBy } from "../core/header.ts";
 import { type ChosenBy, unreadId } from "./chosen.ts";
 import { PieceReader } from "./piece-reader.ts";
 import { ask, Unreadable } from "./unreadable.ts";
@@ -112,10 +111,6 @@ async function mayHaveBegunBy(
     if (head !== undefined && isSignedBy(by.suite, grant.key, head)) return false;
   }
   return !(await neverBegan(chain, by));
-}
-
-function isSignedBy(suite: Suite, key: Uint8Array, head: Uint8Array): boolean {
-  return suite.verifyEd25519(key, signedBytes(head), head.subarray(headerLength));
 }
 
 async function firstHead(chain: ChainSource): Promise<Uint8Array | undefined> {

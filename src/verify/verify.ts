@@ -11,7 +11,7 @@ import type { ChainSource } from "../core/chain-source.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
-import { type Header, headerLength, signedBytes } from "../core/header.ts";
+import { type Header, isSignedBy } from "../core/header.ts";
 import type { VerifierKey } from "../core/note.ts";
 import type { PayloadItem } from "../core/payload.ts";
 import { judgeAge, judgeDates, judgeReceipt } from "./ending.ts";
@@ -217,7 +217,7 @@ class ChainVerification {
       terms === undefined &&
       grant !== undefined &&
       head !== undefined &&
-      suite.verifyEd25519(grant.key, signedBytes(head), head.subarray(headerLength));
+      isSignedBy(suite, grant.key, head);
     return new ChainWalk({
       suite,
       report,
