@@ -27,7 +27,8 @@ export function isContradicted(base: Pick<OpenedChain, "reason"> | undefined): b
 export async function isSucceeded(lookup: Lookup, base: OpenedChain | undefined): Promise<boolean> {
   if (base?.chain === undefined) return false;
   try {
-    return (await successorsOf(lookup, base.chain)).length > 0;
+    const successors = await successorsOf(lookup, base.chain);
+    return successors === "wait" || successors.length > 0;
   } catch (error) {
     if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
     const phrase = "the vault cannot be asked whether a chain went on from ours";

@@ -18,7 +18,7 @@ import { type Finding, finding, type Verdict, verdictOf, worse } from "./finding
 import { FoundList } from "./found-list.ts";
 import { judgePositions, judgePredecessor, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
-import { sharersOf } from "./sharers.ts";
+import { type Sharers, sharersOf } from "./sharers.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { neverBegan, type VerifyOptions, verifyChain } from "./verify.ts";
 
@@ -28,6 +28,8 @@ export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" 
   readonly only?: ReadonlySet<string>;
   /** What of the place may belong to `only`, and nobody can tell: then INDETERMINATE at best. */
   readonly doubts?: readonly string[];
+  /** What shares its uses with `only`, where that is known already. */
+  readonly sharers?: Sharers;
   /** Findings of one code that are kept of a chain; 1,000 unless told otherwise. */
   readonly keptPerCode?: number;
   /** Findings of all chains together that are kept; 20,000 unless told otherwise. */
@@ -67,7 +69,8 @@ export async function verifySource(
   };
   const listed = await contentsOf(source, unchecked);
   const { only } = options;
-  const sharers = only === undefined ? undefined : await sharersOf(listed, only, options);
+  const sharers =
+    only === undefined ? undefined : (options.sharers ?? (await sharersOf(listed, only, options)));
   const beside = await walkBeside(listed, sharers?.together, options);
   const doubts =
     sharers === undefined
@@ -132,7 +135,8 @@ async function walkAll(
   options: SourceOptions,
   report: (finding: Finding) => void,
 ): Promise<{ walked: ChainReport[]; leftovers: string[] }> {
-  const { only: _, doubts: __, keptPerCode: ___, keptMax: ____, onChain, ...each } = options;
+  const { only: _, doubts: __, sharers: ___, keptPerCode: ____, keptMax: _____, ...rest } = options;
+  const { onChain, ...each } = rest;
   const wanted = await wantedRoots(options.suite, chains);
   const positionsRoom = { left: positionsMax };
   const walked: ChainReport[] = [];

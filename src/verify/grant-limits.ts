@@ -30,12 +30,14 @@ export async function reusedGrants(
 ): Promise<Reused> {
   const refused = new Map<string, Finding>();
   const contents = await place.contents();
-  const { together, doubts } = await sharersOf(contents, new Set(ids), options);
-  const only = new Set(ids.filter((id) => together.has(id)));
-  if (only.size === 0) return { refused, doubts };
-  const judged = await verifySource(place, {
+  const sharers = await sharersOf(contents, new Set(ids), options);
+  const only = new Set(ids.filter((id) => sharers.together.has(id)));
+  if (only.size === 0) return { refused, doubts: sharers.doubts };
+  const listed = { name: place.name, contents: async () => contents };
+  const judged = await verifySource(listed, {
     ...options,
     only,
+    sharers,
     keptPerCode: 0,
     report: (each) => {
       if (each.code === "GRANT_REUSED" && each.chain !== undefined) refused.set(each.chain, each);
