@@ -3,6 +3,7 @@
 // - Needs root on Linux. In CI a machine without that fails the test; elsewhere it is skipped.
 // - Whatever is borrowed is given back when it is disposed.
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
@@ -18,6 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 
 const memoryRoot = "/sys/fs/cgroup/memory";
 
@@ -188,6 +190,17 @@ export function cpuSeconds(pid: number | undefined): number {
   const text = readFileSync(`/proc/${pid}/stat`, "latin1");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/**
+ * That a process which waits for `ms` does not try again and again: a busy loop takes a whole core.
+ * On a machine that others use as well, waiting was seen to take a tenth.
+ */
+export async function assertNoBusyLoop(pid: number | undefined, ms: number): Promise<void> {
+  const before = cpuSeconds(pid);
+  await pause(ms);
+  const taken = (cpuSeconds(pid) - before) / (ms / 1000);
+  assert.ok(taken < 0.5, `waiting takes ${taken.toFixed(2)} of a core`);
 }
 
 /** Greatest resident memory of a process so far, in MiB. */

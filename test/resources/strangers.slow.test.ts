@@ -27,7 +27,8 @@ async function judged(
   t.diagnostic(
     `receipts p99 ${took.toFixed(0)} ms, ${(took / site.quiet).toFixed(1)} times that without strangers; peak ${peak} MiB`,
   );
-  assert.ok(took < 2000, `an agent waited ${took} ms`);
+  // A busy machine took 1.2 s; an agent gives a request up after much more.
+  assert.ok(took < 5000, `an agent waited ${took} ms`);
   assert.ok(peak < 420, `the vault took ${peak} MiB`);
 }
 

@@ -130,7 +130,7 @@ conform(
   async (place) => {
     await unmounted(place, async () => {
       place.mkdir("in");
-      const reader = await place.follow(["in/*.log"], { clock: systemClock, rescanMs: 700 });
+      const reader = await place.follow(["in/*.log"], { clock: systemClock, rescanMs: 3000 });
       await reader.tail.wait(200);
       sh(`mount -t tmpfs none ${place.path("in")}; echo one > ${place.path("in/a.log")}`);
       await reader.until(() => reader.lines().length === 1);
@@ -138,7 +138,7 @@ conform(
       const began = systemClock.mono();
       fs.writeFileSync(place.path("in/b.log"), "two\n");
       await reader.until(() => reader.lines().length === 2);
-      assert.ok(systemClock.mono() - began < 500_000);
+      assert.ok(systemClock.mono() - began < 2_000_000);
       await reader.tail.close();
       place.forget();
     });
