@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { worse } from "../fakes/findings.ts";
 import { SeededRandom } from "../fakes/random.ts";
 import { World } from "./world.ts";
@@ -69,7 +68,7 @@ async function play(asks = false): Promise<Played> {
     const { size } = (await world.files.stat(`/logs/${name}`)) ?? { size: 0 };
     // Blocks of its own.
     await world.until(() => offsetOf(world, name) === size);
-    await pause(3 * world.config.seal.max_age);
+    await world.pass(3 * world.config.seal.max_age);
   };
   world.files.append("/logs/a.log", receipted);
   written = receipted;
@@ -298,7 +297,7 @@ async function judge(row: Row, { world, chain, written }: Played): Promise<void>
   else assert.deepEqual(whole, gone, said);
 }
 
-describe("an agent that starts with", { concurrency: 8 }, () => {
+describe("an agent that starts with", () => {
   for (const row of rows) {
     test(row.name, async () => {
       const played = await play(row.asks);
@@ -338,7 +337,7 @@ const laterRows: readonly LaterRow[] = [
   { name: "the new chain's files deleted", gone: ["0001"], chains: 3, again: "one\ntwo\n" },
 ];
 
-describe("after a succession, an agent that starts with", { concurrency: 8 }, () => {
+describe("after a succession, an agent that starts with", () => {
   for (const { name, gone: paths, chains, again } of laterRows) {
     test(name, async () => {
       await using world = await World.make({ maxChains: 9 });

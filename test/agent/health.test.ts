@@ -3,10 +3,8 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { Gauge } from "../../src/agent/gauge.ts";
 import { liveness, type Probe, readiness, startup } from "../../src/agent/operations.ts";
-import { systemClock as clock } from "../../src/host/clock.ts";
 import type { Answer } from "../../src/ship/sink.ts";
 import { World } from "./world.ts";
 
@@ -14,7 +12,7 @@ const minutes = 60_000_000;
 const gaugeOf = (world: World): Gauge => world.agent?.gauge ?? new Gauge();
 /** What /livez would say ten minutes from now, should nothing move until then. */
 const aliveLater = (world: World): boolean =>
-  liveness(gaugeOf(world), clock.mono() + 10 * minutes).ok;
+  liveness(gaugeOf(world), world.clock.mono() + 10 * minutes).ok;
 
 async function probes(world: World): Promise<Record<string, number>> {
   const url = world.agent?.operationsUrl ?? "";
@@ -41,8 +39,7 @@ async function inNeedsGrant(): Promise<World> {
   return world;
 }
 
-// Side by side: most of it is waiting.
-suite("health", { concurrency: true }, () => {
+suite("health", () => {
   test("an agent that waits for a grant is alive and started, but not ready, and tells of its files", async () => {
     await using world = await inNeedsGrant();
     world.vault.away = true;
@@ -78,12 +75,12 @@ suite("health", { concurrency: true }, () => {
     await using world = await inNeedsGrant();
     world.vault.silent = true;
     world.files.append("/logs/a.log", "b\n");
-    await pause(100);
+    await world.pass(100);
     const stopped = world.stop();
     await world.until(() => gaugeOf(world).state === "draining");
-    await pause(1500);
+    await world.pass(1500);
     assert.equal(gaugeOf(world).state, "draining");
-    assert.ok(clock.mono() - gaugeOf(world).lastTurn < 500_000);
+    assert.ok(world.clock.mono() - gaugeOf(world).lastTurn < 500_000);
     await stopped;
   });
 

@@ -48,7 +48,7 @@ async function liveOnAnother(world: World): Promise<void> {
   await world.stop();
 }
 
-suite("an old copy of a state directory", { concurrency: 4 }, () => {
+suite("an old copy of a state directory", () => {
   test("seals nothing again that the vault has of its chain", async () => {
     await using world = await restorable();
     const old = await copyState(world);

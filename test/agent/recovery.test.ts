@@ -3,8 +3,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
-import type { AgentEnd } from "../../src/agent/agent.ts";
 import { setFailpointHook } from "../../src/host/failpoint.ts";
 import { showPath } from "../../src/host/file-error.ts";
 import { worse } from "../fakes/findings.ts";
@@ -18,7 +16,7 @@ async function dieAt(world: World, name: string): Promise<void> {
   });
   try {
     await world.start();
-    await assert.rejects(world.running as Promise<unknown>, /died at/);
+    await assert.rejects(world.end(), /died at/);
   } finally {
     setFailpointHook(undefined);
   }
@@ -51,7 +49,7 @@ test("a failed sync of the grant's key ends the agent", async () => {
     if (call === "sync" && showPath(path) === "/keys/grant.key") throw errno("EIO");
   };
   await world.start();
-  await assert.rejects(world.running as Promise<unknown>, { code: "sync-failed" });
+  await assert.rejects(world.end(), { code: "sync-failed" });
 });
 
 const errno = (code: string): Error => Object.assign(new Error(code), { code });
@@ -66,11 +64,11 @@ test("a failed sync of a receipt ends the agent, also when it stops already", as
       if (!stopped) world.agent?.stop("test");
       if (hurry) world.agent?.stop("test");
       stopped = true;
-      await pause(100);
+      await world.pass(100);
       throw errno("EIO");
     };
     await world.start();
-    await assert.rejects(world.running as Promise<unknown>, { code: "sync-failed" }, `${hurry}`);
+    await assert.rejects(world.end(), { code: "sync-failed" }, `${hurry}`);
   }
 });
 
@@ -104,11 +102,11 @@ test("a full disk does not keep the agent from starting, nor from stopping in ti
   world.files.capacity = 0;
   world.files.append("/logs/a.log", "two\n");
   await world.start();
-  await pause(300);
-  const before = Date.now();
+  await world.pass(300);
+  const before = world.clock.mono();
   world.agent?.stop("test");
-  await assert.rejects(world.running as Promise<unknown>, { code: "disk-full" });
-  assert.ok(Date.now() - before < 6000);
+  await assert.rejects(world.end(), { code: "disk-full" });
+  assert.ok(world.clock.mono() - before < 6_000_000);
   world.files.capacity = Number.POSITIVE_INFINITY;
   await world.live();
   const { bytes, findings } = await world.verify();
@@ -200,9 +198,8 @@ test("a stop is heard while an old chain is sealed again, and the next start goe
       if (appends === 4 && lives < 3) world.agent?.stop("test");
     };
     await world.start();
-    const running = world.running as Promise<AgentEnd>;
     over =
-      (await Promise.race([running, world.caughtUp().then(() => "caught up")])) === "caught up";
+      (await Promise.race([world.end(), world.caughtUp().then(() => "caught up")])) === "caught up";
     if (over) await world.stop();
     else assert.equal(await world.files.stat(`${world.dir}/chains/0001/succeeded`), undefined);
   }
@@ -294,7 +291,7 @@ test("power cuts at any time lose nothing and double nothing", async () => {
         const line = `${seed} ${life} ${i} ${"x".repeat((i * 37) % 300)}\n`;
         written += line;
         world.files.append("/logs/a.log", line);
-        await pause(Math.random() * 12);
+        await world.pass(Math.random() * 12);
       }
       await syncLogs(world);
       await world.cutPower(seed * 10 + life);
@@ -408,7 +405,7 @@ test("more files than a snapshot can list wait, and the agent goes on, restarts 
     await world.until(() =>
       world.diag.lines.some(({ fields }) => fields["code"] === "sources-full"),
     );
-    await pause(300);
+    await world.pass(300);
     await world.stop();
   }
   const { findings, bytes } = await world.verify();
@@ -427,7 +424,7 @@ test("power cuts in the middle of a succession lose nothing and double nothing",
       const line = `${i} ${"x".repeat(i * 31)}\n`;
       written += line;
       world.files.append("/logs/a.log", line);
-      await pause(30);
+      await world.pass(30);
     }
     await syncLogs(world);
     await world.stop();
@@ -446,7 +443,7 @@ test("power cuts in the middle of a succession lose nothing and double nothing",
         throw errno("EIO");
       };
       await world.start().catch(() => undefined);
-      await Promise.race([world.running?.catch(() => undefined), pause(400)]);
+      await Promise.race([world.end().catch(() => undefined), world.pass(400)]);
       if (!cut) world.files.crash(seed);
       await world.cutPower();
     }

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { readiness } from "../../src/agent/operations.ts";
 import type { SealtailError } from "../../src/core/errors.ts";
 import { findingClasses } from "../../src/core/fault.ts";
@@ -171,7 +170,7 @@ for (const [what, part] of [
     };
     await world.start();
     await world.until(() => stateOf(world) === "no-descriptors");
-    await pause(300);
+    await world.pass(300);
     assert.ok(short.hits < 20, `${short.hits} attempts`);
     short.on = false;
     await assertWhole(world, { "/logs/a.log": "one\n" });
@@ -211,9 +210,9 @@ test("a segment that cannot be made for want of an inode lets the newest one gro
   assert.equal(stateOf(world), "running");
   const files = () => world.agent?.session?.tail.status() ?? [];
   await world.until(() => files().every(({ size, offset }) => offset >= size));
-  await pause(300);
+  await world.pass(300);
   const head = world.agent?.gauge.headBlock ?? 0;
-  await pause(500);
+  await world.pass(500);
   assert.ok((world.agent?.gauge.headBlock ?? 0) <= head + 1, "no blocks without need");
   short.on = false;
   world.vault.away = false;
@@ -316,7 +315,7 @@ test("a disk that others keep full gets no blocks without need", async () => {
   for (let i = 0; i < 40; i++) {
     // They take what it gives back.
     world.files.capacity = Math.min(world.files.capacity, world.files.used() + 50_000);
-    await pause(100);
+    await world.pass(100);
     if (i === 20) head = world.agent?.gauge.headBlock ?? 0;
   }
   assert.equal(stateOf(world), "disk-full");

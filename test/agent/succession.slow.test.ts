@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { World } from "./world.ts";
 
 function fill(world: World, path: string, lines: number): string {
@@ -29,22 +28,22 @@ test("deleted files that are held unread outlive the chain of a running agent", 
   world.vault.away = true;
   const written = fill(world, "/logs/gone.log", 60);
   await world.until(() => world.agent?.gauge.state === "buffer-full", 20_000);
-  await pause(3000);
+  await world.pass(3000);
   await world.files.unlink("/logs/gone.log");
   const late = fill(world, "/logs/late.log", 2);
-  await pause(2500);
+  await world.pass(2500);
   await world.files.unlink("/logs/late.log");
-  await pause(2000);
+  await world.pass(2000);
   world.vault.chains.clear();
   world.vault.grants.clear();
   world.vault.away = false;
   await world.until(() => (world.agent?.gauge.chainsReplaced ?? 0) > 0, 200_000);
-  await pause(3000);
+  await world.pass(3000);
   await world.until(() => {
     const { unreceiptedBlocks, receiptedSize } = world.agent?.session?.shipper.status() ?? {};
     return unreceiptedBlocks === 0 && (receiptedSize ?? 0) > 0;
   }, 90_000);
-  await pause(3000);
+  await world.pass(3000);
   await world.caughtUp();
   await world.stop();
   const { bytes, gaps } = await world.verify();

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { crc32 } from "../../src/host/crc32.ts";
 import type { Answer, Submission } from "../../src/ship/sink.ts";
 import { worse } from "../fakes/findings.ts";
@@ -20,7 +19,7 @@ const read = async (world: World, bytes: number): Promise<void> => {
     () => (world.agent?.session?.tail.status() ?? []).some(({ offset }) => offset >= bytes),
     20_000,
   );
-  await pause(150);
+  await world.pass(150);
 };
 
 async function replaceKeys(world: World, chain = "0000"): Promise<void> {
@@ -92,7 +91,7 @@ async function bendBlock(world: World, index?: number): Promise<void> {
   world.files.put(path, bytes);
 }
 
-suite("succession:", { concurrency: 4 }, () => {
+suite("succession:", () => {
   test("blocks under way when an agent was killed arrive after its next start asked, and are sealed once", async () => {
     await using world = await World.make();
     const honest = world.vault.post.bind(world.vault);
@@ -224,7 +223,7 @@ suite("succession:", { concurrency: 4 }, () => {
       if (when_silent === "wait") {
         await world.until(() => world.agent?.gauge.state === "needs-vault");
         world.files.append("/logs/gone.log", "held\n");
-        await pause(2500);
+        await world.pass(2500);
         await world.files.unlink("/logs/gone.log");
         world.vault.away = false;
       }
@@ -303,7 +302,7 @@ suite("succession:", { concurrency: 4 }, () => {
     const post = world.vault.post.bind(world.vault);
     let posts = 0;
     world.vault.post = async (sent: Submission, signal: AbortSignal): Promise<Answer> => {
-      await pause(300);
+      await world.pass(300);
       // It takes a part of each request.
       const answer = await post({ ...sent, blocks: sent.blocks.slice(0, 4) }, signal);
       posts += 1;
@@ -346,7 +345,7 @@ suite("succession:", { concurrency: 4 }, () => {
       return { outcome: "transport", code: "connection-lost" };
     };
     await world.start();
-    await world.running;
+    await world.end();
     assert.deepEqual(stored(), [before + 8]);
     world.vault.post = post;
     await world.live();
@@ -411,7 +410,7 @@ suite("succession:", { concurrency: 4 }, () => {
         if (appends === 4) world.agent?.stop("test");
       };
       await world.start();
-      await world.running;
+      await world.end();
       world.files.hook = undefined;
       assert.equal(await world.files.stat(`${world.dir}/chains/${chain}/succeeded`), undefined);
     }
@@ -540,7 +539,7 @@ suite("succession:", { concurrency: 4 }, () => {
       await world.until(() => world.agent?.gauge.state === "needs-grant");
       world.files.append("/logs/a.log", "two\n");
       world.files.append("/logs/new.log", "new\n");
-      await pause(2500);
+      await world.pass(2500);
       await world.files.unlink("/logs/a.log");
       await world.files.unlink("/logs/new.log");
       await world.newGrant({ globs });
@@ -563,7 +562,7 @@ suite("succession:", { concurrency: 4 }, () => {
     await world.start();
     await world.until(() => world.agent?.gauge.state === "needs-grant");
     world.files.append("/logs/new.log", "not covered\n");
-    await pause(2500);
+    await world.pass(2500);
     await world.files.unlink("/logs/new.log");
     await world.newGrant({ globs: ["/logs/a.log"] });
     await world.until(() => world.agent?.session !== undefined);
@@ -588,7 +587,7 @@ suite("succession:", { concurrency: 4 }, () => {
     await world.newGrant({ globs: ["/logs/a.log"] });
     await world.start();
     await world.until(() => world.agent?.session !== undefined);
-    await pause(200);
+    await world.pass(200);
     await world.stop();
     await replaceKeys(world, "0001");
     await world.newGrant();
@@ -693,9 +692,9 @@ suite("succession:", { concurrency: 4 }, () => {
     await world.until(() => world.agent?.gauge.state === "buffer-full", 20_000);
     world.files.append("/logs/late.log", "late\n");
     world.files.append("/logs/stays.log", "stays\n");
-    await pause(2500);
+    await world.pass(2500);
     await world.files.unlink("/logs/late.log");
-    await pause(2500);
+    await world.pass(2500);
     await world.stop();
     // Deleted while nobody is there: it was declared, so it is missed.
     await world.files.unlink("/logs/stays.log");

@@ -63,7 +63,7 @@ test("an agent that fails says its error's code", async () => {
     }
   };
   world.files.append("/logs/a.log", "one\n");
-  await assert.rejects(world.running as Promise<unknown>);
+  await assert.rejects(world.end());
   assert.match(messageIn(world), /^failed: sync-failed; /);
 });
 

@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import type { AgentConfig } from "../../src/agent/config.ts";
 import { ChainsSeen } from "../../src/agent/vault-predecessor.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
@@ -42,7 +41,7 @@ async function liveTwice(world: World): Promise<void> {
   await world.live();
 }
 
-suite("an agent without state", { concurrency: 4 }, () => {
+suite("an agent without state", () => {
   test("whose chain was ended with its pod goes on at its positions, linked", async () => {
     await using world = await lived({ config: volatile });
     // Between the pods: a line that is still there, and one whose file is gone.
@@ -172,7 +171,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
     world.files.append("/logs/gone.log", "held\n");
     await world.start();
     await world.until(() => world.agent?.gauge.state === "needs-vault");
-    await pause(300);
+    await world.pass(300);
     await world.files.unlink("/logs/gone.log");
     assert.equal(world.vault.chains.size, 1);
     world.vault.states.set(own as string, "silent");
@@ -384,7 +383,7 @@ suite("an agent without state", { concurrency: 4 }, () => {
         when_silent === "begin",
         world.agent?.gauge.chainsBegun === 1 || when_silent === "begin",
       );
-      await pause(300);
+      await world.pass(300);
       if (when_silent === "wait") await world.files.unlink("/logs/gone.log");
       world.vault.away = false;
       await world.until(() => world.vault.chains.size === 2);

@@ -1,12 +1,14 @@
 // An agent in this process: files that can lose power, a vault in memory, the verifier as judge.
 //
-// - Each life is a real Agent with the real clock; only its disk and its vault are fakes.
+// - Each life is a real Agent; only its disk, its vault and the time are fakes.
+// - Time passes only while a test waits for the world (`until`, `pass`, `start`, `stop`, `end`), as
+//   fast as the machine can. Who waits side by side waits for the same time.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { setTimeout as pause } from "node:timers/promises";
+import { zstdCompressSync } from "node:zlib";
 import { Agent, type AgentEnd } from "../../src/agent/agent.ts";
 import type { AgentConfig } from "../../src/agent/config.ts";
 import { concat, hex } from "../../src/core/bytes.ts";
@@ -17,11 +19,12 @@ import type { JsonObject } from "../../src/core/json.ts";
 import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { decodeRecord, encodeRecord, sourceIdOf } from "../../src/core/record.ts";
 import { positionsIn } from "../../src/core/sources.ts";
-import { type Clock, systemClock } from "../../src/host/clock.ts";
+import type { Clock } from "../../src/host/clock.ts";
 import type { Files } from "../../src/host/files.ts";
 import { createKey, type NoteSigner } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
+import { frameParams } from "../../src/host/zstd.ts";
 import type { Answer, Sink, Submission } from "../../src/ship/sink.ts";
 import type { VaultReads } from "../../src/ship/vault-reads.ts";
 import type { Finding } from "../../src/verify/finding.ts";
@@ -30,6 +33,7 @@ import { plainChain } from "../fakes/chain-store.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { remembering } from "../fakes/remembering.ts";
+import { LifeClock, VirtualTime } from "../model/time.ts";
 import { VaultModel } from "../ship/vault-model.ts";
 
 const judges = remembering(suite);
@@ -44,13 +48,18 @@ export class Vaults implements Sink {
   silent = false;
   /** Ids of chains of which it takes no block. */
   readonly refuses: Set<string> = new Set();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   get signer(): VaultModel["signer"] {
     return new VaultModel().signer;
   }
 
   async post(sent: Submission, signal: AbortSignal): Promise<Answer> {
-    await pause(1);
+    await this.#clock.sleep(1);
     if (this.silent) {
       await new Promise<void>((resolve) => {
         signal.addEventListener("abort", () => resolve(), { once: true });
@@ -124,7 +133,9 @@ export class World {
   readonly files: FakeFiles = new FakeFiles();
   /** What the agent sees of them. */
   seen: Files = this.files;
-  readonly vault: Vaults = new Vaults();
+  readonly time: VirtualTime = new VirtualTime();
+  readonly clock: Clock = new LifeClock(this.time, { offset: Date.now() * 1000 });
+  readonly vault: Vaults = new Vaults(this.clock);
   readonly diag: RecordingDiag = new RecordingDiag();
   /** Exists on the real disk too, for the lock. */
   readonly dir: string = mkdtempSync(join(tmpdir(), "sealtail-world-"));
@@ -132,11 +143,15 @@ export class World {
   config!: AgentConfig;
   agent: Agent | undefined;
   running: Promise<AgentEnd> | undefined;
+  /** What ended the agent, unless it was told to. */
+  failure: unknown;
   /** Whether the vault can be asked for chains. */
   asks = false;
   host = "h";
   /** Added to the wall clock of the next life, in microseconds. */
   clockStep = 0;
+  /** The last stretch of time that somebody asked for. */
+  #passing: Promise<void> = Promise.resolve();
 
   static async make(options: WorldOptions = {}): Promise<World> {
     const world = new World();
@@ -197,31 +212,34 @@ export class World {
   }
 
   async start(): Promise<Agent> {
-    const { config, seen, diag, vault, clockStep } = this;
-    const clock: Clock = { ...systemClock, now: () => systemClock.now() + clockStep };
-    const agent = await Agent.start({
-      config,
-      files: seen,
-      diag,
-      suite,
-      clock,
-      random,
-      version: "0",
-      host: this.host,
-      env: {},
-      sink: vault,
-      ...(this.asks ? { reads: vault.reads } : {}),
+    const { config, seen, diag, vault, time, host, clockStep } = this;
+    const clock = new LifeClock(time, { offset: Date.now() * 1000 + clockStep });
+    const starting = Agent.start({
+      ...{ config, files: seen, diag, suite, clock, random, version: "0", host, env: {} },
+      ...{ sink: vault, ...(this.asks ? { reads: vault.reads } : {}) },
+      hints: "none",
+      compress: async (bytes) => zstdCompressSync(bytes, { params: frameParams }),
     });
+    const agent = await this.during(starting);
     this.agent = agent;
     this.running = agent.run();
-    this.running.catch((error) => this.diag.error("agent ended", { error }));
+    this.failure = undefined;
+    this.running.catch((error) => {
+      this.failure = error;
+      this.diag.error("agent ended", { error });
+    });
     return agent;
   }
 
   /** A clean stop. */
   async stop(): Promise<AgentEnd> {
     this.agent?.stop("test");
-    return (await this.running) as AgentEnd;
+    return await this.end();
+  }
+
+  /** How the agent ends, by itself or told to. */
+  async end(): Promise<AgentEnd> {
+    return await this.during(this.running as Promise<AgentEnd>);
   }
 
   /** A life in which all that was written is sealed and receipted. */
@@ -257,13 +275,38 @@ export class World {
     };
     this.agent?.stop("killed");
     this.agent?.stop("killed");
-    await this.running?.catch(() => undefined);
+    await this.end().catch(() => undefined);
     this.files.hook = undefined;
   }
 
+  /** Lets `ms` pass. */
+  async pass(ms: number): Promise<void> {
+    const end = this.time.mono + Math.round(ms * 1000);
+    while (this.time.mono < end) {
+      // One stretch after the other, also where several wait at once.
+      const next = Math.min(end, this.time.mono + 10_000);
+      this.#passing = this.#passing.then(async () => {
+        if (this.time.mono < next) await this.time.pass((next - this.time.mono) / 1000);
+      });
+      await this.#passing;
+    }
+  }
+
+  /** Lets time pass until `work` is done. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    let over = false;
+    const done = () => {
+      over = true;
+    };
+    work.then(done, done);
+    while (!over) await this.pass(10);
+    return await work;
+  }
+
   async until(what: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
-    for (const end = Date.now() + ms; Date.now() < end; await pause(10)) {
+    for (const end = this.time.mono + ms * 1000; this.time.mono < end; await this.pass(10)) {
       if (await what()) return;
+      if (this.failure !== undefined) throw this.failure;
     }
     throw new Error(`waited in vain\n${JSON.stringify(this.diag.lines.slice(-15), undefined, 1)}`);
   }
@@ -277,7 +320,7 @@ export class World {
       const quiet = ship?.unreceiptedBlocks === 0 && ship.receiptedSize > 0;
       return read === true && quiet && session?.tail.status().length !== 0;
     });
-    await pause(60);
+    await this.pass(60);
     await this.until(() => this.agent?.session?.shipper.status().unreceiptedBlocks === 0);
   }
 
@@ -350,7 +393,7 @@ export class World {
   async [Symbol.asyncDispose](): Promise<void> {
     this.agent?.stop("over");
     this.agent?.stop("over");
-    await this.running?.catch(() => undefined);
+    await this.end().catch(() => undefined);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
