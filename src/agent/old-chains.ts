@@ -4,10 +4,11 @@
 import { hex } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import { Fault } from "../core/fault.ts";
+import { openBlock } from "../core/opening.ts";
 import { readChecked } from "../host/checked-file.ts";
 import { destroyKey } from "../host/keys.ts";
 import type { OldChain, Origin, Stretch } from "../succession/old-chain.ts";
-import { openBlock, originIn } from "../succession/opening.ts";
+import { originIn } from "../succession/opening.ts";
 import { originBytesMax, parseOrigin } from "../succession/origin-file.ts";
 import type { Wal } from "../wal/wal.ts";
 import { chainIn, openWal } from "./buffer.ts";

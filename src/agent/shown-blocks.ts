@@ -5,9 +5,9 @@ import { parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { decodeHeader } from "../core/header.ts";
+import { openBlock, openingRecord } from "../core/opening.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { VaultReads } from "../ship/vault-reads.ts";
-import { openBlock, openingRecord } from "../succession/opening.ts";
 
 export interface Shown {
   readonly suite: Suite;

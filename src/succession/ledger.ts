@@ -11,6 +11,7 @@
 import { compareBytes, fromHex, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
+import { openBlock } from "../core/opening.ts";
 import { payloadItems, type SpanItem } from "../core/payload.ts";
 import {
   type AgentRecord,
@@ -20,7 +21,6 @@ import {
   sourceIdOf,
 } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
-import { openBlock } from "./opening.ts";
 
 /** What a new chain takes over: records that belong into one block, or a part of the payload. */
 export type Taken =

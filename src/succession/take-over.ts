@@ -8,10 +8,10 @@
 import { fromHex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
+import { openBlock } from "../core/opening.ts";
 import type { AgentRecord } from "../core/record.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Stretch } from "./old-chain.ts";
-import { openBlock } from "./opening.ts";
 
 /** Where it goes: the new chain's sealer. */
 export interface Receiver {

@@ -22,6 +22,17 @@ const summary = {
   open: { type: "array", items: text, description: "Codes that wait for an acknowledgement." },
 };
 
+const words = {
+  predecessor: {
+    ...{ type: ["string", "null"], pattern: hash["pattern"] },
+    description: "The chain before, as the genesis says; null: none. Absent while not read yet.",
+  },
+  host: {
+    type: ["string", "null"],
+    description: "Where the newest run began, as it says itself; null: it does not say.",
+  },
+};
+
 const receipt = object({ size: count, time: { ...count, description: "Unix seconds." } });
 
 const detail = {
@@ -53,8 +64,17 @@ const unread: Schema = { ...names, description: "What can't be read, and why: fo
 
 /** By the endpoint's name. */
 export const answerSchemas: Readonly<Record<string, Schema>> = {
-  chains: object({ chains: { type: "array", items: object(summary) }, next: hash }, ["next"]),
-  chain: object({ ...summary, ...detail }, Object.keys(detail)),
+  chains: object(
+    {
+      chains: { type: "array", items: object({ ...summary, ...words }, Object.keys(words)) },
+      next: hash,
+    },
+    ["next"],
+  ),
+  chain: object({ ...summary, ...words, ...detail }, [
+    ...Object.keys(words),
+    ...Object.keys(detail),
+  ]),
   findings: object({ chain: hash, size: count, open: { type: "array", items: openFinding } }),
   acknowledgements: object({ acknowledgements: { type: "array", items: text } }),
   "post-acknowledgement": object({ id: hash }),

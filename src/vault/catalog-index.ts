@@ -1,6 +1,7 @@
-// The index file of a vault's chains: whose each is, and which grant it used.
+// The index file of a vault's chains: whose each is, which grant it used, what it says of itself.
 //
-// - It spares reading every grant at each start, and can be made anew from these.
+// - It spares reading all grants and the first blocks of runs at each start, and can be made anew
+//   from these.
 // - One that was made by other root keys than those that are trusted now, or by an earlier build,
 //   counts only for a chain whose grant is gone: nothing else says any more which use it took.
 
@@ -9,11 +10,14 @@ import type { VerifierKey } from "../core/note.ts";
 import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
+import { type ChainWords, parseWords } from "./chain-words.ts";
 import type { UsedGrant } from "./grant-uses.ts";
 
 /** Whose a chain is, and which grant it used. */
 export interface UsedBy extends UsedGrant {
   readonly subject: string | undefined;
+  /** As it was when the index was written; an earlier build wrote none. */
+  readonly words?: ChainWords | undefined;
 }
 
 export interface KnownUses {
@@ -64,9 +68,9 @@ export class CatalogIndex {
 
   async write(entries: Iterable<UsedBy & { readonly chain: string }>): Promise<void> {
     const lines = [this.#firstLine];
-    for (const { chain, subject, uses, maxChains } of entries) {
+    for (const { chain, subject, uses, maxChains, words } of entries) {
       if (uses.length === 0) continue;
-      lines.push(`${JSON.stringify({ chain, subject, uses, maxChains })}\n`);
+      lines.push(`${JSON.stringify({ chain, subject, uses, maxChains, words })}\n`);
     }
     await writeFileDurably(this.#options.files, this.#options.path, utf8(lines.join("")));
   }
@@ -78,8 +82,8 @@ interface Line extends UsedBy {
   readonly use?: unknown;
 }
 
-function usedBy({ subject, uses, maxChains, use }: Omit<Line, "chain">): UsedBy {
-  if (Array.isArray(uses)) return { subject, uses, maxChains };
+function usedBy({ subject, uses, maxChains, use, words }: Omit<Line, "chain">): UsedBy {
+  if (Array.isArray(uses)) return { subject, uses, maxChains, words: parseWords(words) };
   if (typeof use !== "string") throw new TypeError("a line names no uses");
   // How many chains it allows, it did not say: the grant does, of whoever begins by it next.
   return { subject, uses: [`root ${use}`], maxChains: Number.MAX_SAFE_INTEGER };

@@ -1,5 +1,5 @@
-// What the vault knows of all its chains without opening them: whose they are, how they fare, and
-// which grants they used up.
+// What the vault knows of all its chains without opening them: whose they are, how they fare,
+// what they say of themselves, and which grants they used up.
 //
 // - Everything here can be rebuilt from the store and from what the vault wrote down for itself.
 //   The index file only spares reading every grant at each start.
@@ -9,20 +9,26 @@
 // - A grant's uses count over the whole store, as core/grant.ts names them.
 
 import type { Authority } from "../core/authority.ts";
+import { hex } from "../core/bytes.ts";
+import type { Suite } from "../core/digest.ts";
 import type { Grant } from "../core/grant.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ReadableStore } from "../store/store.ts";
 import type { CatalogIndex, UsedBy } from "./catalog-index.ts";
-import { type ChainEntry, newEntry } from "./chain-entry.ts";
+import { type ChainEntry, type Growth, newEntry } from "./chain-entry.ts";
+import { ChainOrder } from "./chain-order.ts";
+import { type ChainWords, storedWords } from "./chain-words.ts";
 import { damageOf } from "./damage.ts";
 import type { Founding } from "./founding.ts";
 import { GrantUses } from "./grant-uses.ts";
+import { Shared } from "./join.ts";
 import type { OwnNotes } from "./own-notes.ts";
 
 type ByGrant = Pick<Founding, "grant" | "uses">;
 
 export interface CatalogOptions {
+  readonly suite: Suite;
   readonly store: ReadableStore;
   readonly notes: Pick<OwnNotes, "chains" | "grant">;
   readonly index: CatalogIndex;
@@ -42,6 +48,8 @@ export interface CatalogOptions {
 }
 
 const surveysAtOnce = 4;
+/** How often a chain is read that grows meanwhile. */
+const readsMax = 3;
 
 export class Catalog {
   readonly #options: CatalogOptions;
@@ -53,8 +61,9 @@ export class Catalog {
   #noted: ReadonlySet<string> = new Set();
   /** What an index says that other root keys made, or an earlier build. */
   #older: ReadonlyMap<string, UsedBy> = new Map();
-  #sorted: string[] | undefined;
+  readonly #order = new ChainOrder(() => this.#entries.keys());
   #indexStale = false;
+  readonly #looks = new Shared<void>();
   readonly #grantsKnown = Promise.withResolvers<void>();
 
   constructor(options: CatalogOptions) {
@@ -68,8 +77,9 @@ export class Catalog {
     if (!current) this.#older = byChain;
     const stored = new Set(await store.chainIds());
     this.#noted = new Set(await notes.chains());
-    for (const chain of new Set([...stored, ...this.#noted])) {
-      const entry = this.#add(chain);
+    const entries = [...new Set([...stored, ...this.#noted])].map((chain) => this.#add(chain));
+    for (const entry of entries) {
+      const { chain } = entry;
       const used = byChain.get(chain);
       if (used !== undefined && current) this.#identify(entry, used);
       if (!stored.has(chain)) entry.damage = "the whole chain is gone";
@@ -83,7 +93,7 @@ export class Catalog {
       if (!(await this.#cleared(entry))) await this.#readGrant(entry);
     });
     this.#grantsKnown.resolve();
-    const unseen = [...this.#entries.values()].filter(({ surveyed }) => !surveyed);
+    const unseen = [...this.#entries.values()].filter(isUnread);
     await this.#each(unseen, signal, async (entry) => {
       await this.look(entry.chain);
       if (entry.size === 0) await this.#cleared(entry);
@@ -112,16 +122,10 @@ export class Catalog {
    * has read yet whose they are.
    */
   page(after: string, limit: number, subject?: string): string[] {
-    this.#sorted ??= [...this.#entries.keys()].sort();
-    const from = firstAbove(this.#sorted, after);
-    if (subject === undefined) return this.#sorted.slice(from, from + limit);
-    const page: string[] = [];
-    for (let at = from; at < this.#sorted.length && page.length < limit; at += 1) {
-      const id = this.#sorted[at] as string;
+    return this.#order.page(after, limit, (id) => {
       const known = this.#entries.get(id)?.subject;
-      if (known === undefined || known === subject) page.push(id);
-    }
-    return page;
+      return subject === undefined || known === undefined || known === subject;
+    });
   }
 
   /** Whether a grant is good for no further chain. Call after grantsKnown. */
@@ -174,13 +178,14 @@ export class Catalog {
     this.#uses.remove(chain, entry);
     this.#begun.remove(chain, entry);
     this.#entries.delete(chain);
-    this.#sorted = undefined;
+    this.#order.changed();
     this.#indexStale = true;
   }
 
-  /** A chain grew: `at` by our clock. */
-  grew(chain: string, header: Header, at: number, stopped: boolean): void {
+  /** A chain grew: `at` by our clock. `words`: undefined if nobody has read all of them. */
+  grew(chain: string, header: Header, at: number, { stopped, words }: Growth): void {
     const entry = this.#entries.get(chain) ?? this.#add(chain);
+    this.#keep(entry, words);
     entry.size = header.blockNo + 1;
     entry.seenAt = at;
     entry.silenceMs = header.maxSilenceMs;
@@ -218,7 +223,18 @@ export class Catalog {
   /** Looks a chain up in the store, unless it is known. Undefined for no chain of ours. */
   async look(chain: string): Promise<ChainEntry | undefined> {
     const entry = this.#entries.get(chain);
-    if (entry === undefined || entry.surveyed) return entry;
+    if (entry !== undefined && isUnread(entry)) {
+      await this.#looks.once(chain, async () => {
+        if (!entry.surveyed) await this.#look(entry);
+        let tries = entry.surveyed ? readsMax : 0;
+        while (isUnread(entry) && tries-- > 0) await this.#readWords(entry);
+      });
+    }
+    return entry;
+  }
+
+  async #look(entry: ChainEntry): Promise<void> {
+    const { chain } = entry;
     if (entry.subject === undefined) await this.#readGrant(entry);
     try {
       const reader = this.#options.store.reader(chain);
@@ -229,22 +245,36 @@ export class Catalog {
       const forks = (await reader.forks()).length;
       const { size, head } = await reader.newest(receipt?.size);
       // It may have grown while we looked: what came in meanwhile is newer.
-      if (entry.surveyed) return entry;
+      if (entry.surveyed) return;
       entry.forks = forks;
       entry.receipted = receipt?.size ?? 0;
       if (head !== undefined) this.#fill(entry, decodeHeader(head), size, seen);
       else if (receipt !== undefined || this.#noted.has(chain))
         entry.damage ??= "the chain began, and its blocks are gone";
     } catch (error) {
-      if (entry.surveyed) return entry;
-      // A disk that can't be read now says nothing about what is on it.
-      if (damageOf(error) !== undefined) {
-        entry.damage = "stored blocks can't be read";
-        entry.surveyed = true;
-      }
-      this.#options.diag.error("couldn't look at a stored chain", { chain, error: error as Error });
+      if (!entry.surveyed) this.#unread(entry, error);
     }
-    return entry;
+  }
+
+  async #readWords(entry: ChainEntry): Promise<void> {
+    const { suite, store } = this.#options;
+    const { chain, size } = entry;
+    try {
+      const words = await storedWords(suite, store.reader(chain), size);
+      if (entry.size === size) this.#keep(entry, words);
+    } catch (error) {
+      if (entry.size === size) this.#unread(entry, error);
+    }
+  }
+
+  // A disk that can't be read now says nothing about what is on it.
+  #unread(entry: ChainEntry, error: unknown): void {
+    if (damageOf(error) !== undefined) {
+      entry.damage = "stored blocks can't be read";
+      entry.surveyed = true;
+    }
+    const fields = { chain: entry.chain, error: error as Error };
+    this.#options.diag.error("couldn't look at a stored chain", fields);
   }
 
   /** Writes the index file, if it would say anything new. */
@@ -257,15 +287,29 @@ export class Catalog {
   #add(chain: string): ChainEntry {
     const entry = newEntry(chain);
     this.#entries.set(chain, entry);
-    this.#sorted = undefined;
+    this.#order.changed();
     return entry;
   }
 
-  #identify(entry: ChainEntry, { subject, uses, maxChains }: UsedBy): void {
+  #identify(entry: ChainEntry, { subject, uses, maxChains, words }: UsedBy): void {
+    if (words !== undefined) entry.words = this.#shared(entry, words);
     entry.subject = subject;
     entry.uses = uses;
     entry.maxChains = maxChains;
     this.#uses.add(entry.chain, entry);
+  }
+
+  #keep(entry: ChainEntry, words: ChainWords | undefined): void {
+    if (words === entry.words) return;
+    entry.words = words && this.#shared(entry, words);
+    this.#indexStale = true;
+  }
+
+  // Most say what they said, or the chain before did: the same text is kept once.
+  #shared({ words: old }: ChainEntry, { run, host, predecessor }: ChainWords): ChainWords {
+    const before = this.#entries.get(predecessor ?? "");
+    const same = [old?.host, before?.words?.host].find((each) => each === host);
+    return { run, host: same ?? host, predecessor: before?.chain ?? predecessor };
   }
 
   #fill(entry: ChainEntry, header: Header, size: number, seen: number | undefined): void {
@@ -274,6 +318,8 @@ export class Catalog {
     entry.silenceMs = header.maxSilenceMs;
     entry.ended = endOf(header, this.#options.isStopped(entry.chain, size));
     entry.surveyed = true;
+    // A vault that was killed wrote nothing of the newest run into its index.
+    if (entry.words?.run !== hex(header.runId)) entry.words = undefined;
   }
 
   // A chain that never began has no receipt, and uses no grant up.
@@ -342,17 +388,12 @@ export class Catalog {
   }
 }
 
+/** Whether something of it is still to be read from the store. */
+function isUnread({ surveyed, words, damage, size }: ChainEntry): boolean {
+  return !surveyed || (words === undefined && damage === undefined && size > 0);
+}
+
 function endOf(header: Header, stopped: boolean): ChainEntry["ended"] {
   if (header.kind === "final") return "final";
   return stopped ? "stopped" : "no";
-}
-
-function firstAbove(sorted: readonly string[], after: string): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as string) <= after) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,5 +1,7 @@
 // What the vault knows of a chain without opening it, and the state that it shows of it.
 
+import type { ChainWords } from "./chain-words.ts";
+
 export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
 
 export const chainStates: readonly ChainState[] = [
@@ -29,6 +31,14 @@ export interface ChainEntry {
   forks: number;
   damage: string | undefined;
   surveyed: boolean;
+  /** Undefined while nobody has read them. */
+  words: ChainWords | undefined;
+}
+
+/** What is known of a chain once it grew. */
+export interface Growth extends Pick<ChainEntry, "words"> {
+  /** Its agent stopped. */
+  readonly stopped: boolean;
 }
 
 export function newEntry(chain: string): ChainEntry {
@@ -45,6 +55,7 @@ export function newEntry(chain: string): ChainEntry {
     forks: 0,
     damage: undefined,
     surveyed: false,
+    words: undefined,
   };
 }
 

@@ -28,6 +28,7 @@ import { type Admission, admit, headDetail } from "./admit.ts";
 import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
 import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
+import { wordsAfter } from "./chain-words.ts";
 import { Damage } from "./damage.ts";
 import {
   assertInTime,
@@ -268,7 +269,7 @@ export class Intake {
     const { suite, clock, catalog, observer, heads, watch } = this.#options;
     const { chain, writer } = head;
     const newest = accepted.at(-1) as WholeBlock;
-    const { root, stopped } = end as NonNullable<Admission["end"]>;
+    const { root, stopped } = end as NonNullable<typeof end>;
     const started = clock.mono();
     try {
       await writer.append(accepted);
@@ -278,10 +279,11 @@ export class Intake {
       throw error;
     }
     observer.stored((clock.mono() - started) / 1e6);
+    const words = wordsAfter(suite, catalog.get(chain)?.words, head.stored?.header, accepted);
     moveTo(suite, head, newest.head, root);
     failpoint("store-after-head");
     const now = clock.now();
-    catalog.grew(chain, newest.header, now, stopped);
+    catalog.grew(chain, newest.header, now, { stopped, words });
     const to = newest.header.blockNo + 1;
     watch.stored(chain, { from: to - accepted.length, to, findings, stopped });
     for (const kind of kindsIn(findings)) observer.found(kind);
@@ -328,8 +330,7 @@ export class Intake {
     }
   }
 
-  async #refuse(chain: string, result: Admission, problem: Problem): Promise<void> {
-    const { fork } = result;
+  async #refuse(chain: string, { fork }: Admission, problem: Problem): Promise<void> {
     const { diag, suite, store, catalog, observer, watch } = this.#options;
     const { finding = problem.code, block } = problem.extra;
     diag.warn("block refused", { chain, block, finding });

@@ -192,9 +192,12 @@ export class Reads {
   #summary(entry: ChainEntry): object {
     const { clock, watch } = this.#options;
     const now = clock.now();
-    const { chain, subject = "", size, forks, seenAt } = entry;
+    const { chain, subject = "", size, forks, seenAt, words } = entry;
     const open = [...new Set(watch.openOf(entry, now).map(({ code }) => code))];
-    return { chain, subject, state: stateOf(entry, now), size, seen_at: seenAt, forks, open };
+    return {
+      ...{ chain, subject, state: stateOf(entry, now), size, seen_at: seenAt, forks, open },
+      ...(words === undefined ? {} : { predecessor: words.predecessor, host: words.host }),
+    };
   }
 
   async #entry(chain: string | undefined): Promise<ChainEntry> {

@@ -241,7 +241,7 @@ class Vault implements RunningVault {
     const notes = new StateDirNotes(files, stateDir);
     const index = new CatalogIndex({ files, diag, roots, path: `${stateDir}/chains.ndjson` });
     const catalog = new Catalog({
-      ...{ store, notes, index, diag },
+      ...{ suite, store, notes, index, diag },
       judge: (grant) => judgeGrant(suite, policy.keys, grant),
       opened: (chain, receipt) => ownReceipt(suite, keys, chain, receipt),
       founded: (chain, grant, head) => isFoundedBy(suite, chain, grant, head),

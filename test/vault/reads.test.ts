@@ -51,6 +51,8 @@ test("chains are listed in pages, with subject, size and state", async () => {
     "seen_at",
     "forks",
     "open",
+    "predecessor",
+    "host",
   ]);
   assert.match(String(first!["subject"]), /^app-\d$/);
   assert.deepEqual([first!["state"], first!["size"], first!["forks"]], ["active", 1, 0]);
@@ -73,6 +75,7 @@ test("a chain's detail says where it stands, the same after a restart", async ()
     ...{ first_seq: 0, last_seq: 5, first_time: chain.blocks[0]!.header.time },
     ...{ head_time: newest.header.time, max_silence_ms: 60_000, kind: "normal" },
     ...{ head: hex(newest.hash), root: hex(chain.roots[2]!), run: hex(chain.runId) },
+    ...{ predecessor: null, host: "host.example" },
   });
   await rig.restart();
   const { seen_at: _, receipt: __, ...again } = await rig.json(`/v1/chains/${chain.name}`);

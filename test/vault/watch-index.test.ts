@@ -23,7 +23,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
     ...{ files, suite, now: () => 0, dir: "/store", asideDir: "/aside" },
   });
   const catalog = new Catalog({
-    ...{ store, diag, notes: new StateDirNotes(files, "/state"), isStopped: () => false },
+    ...{ suite, store, diag, notes: new StateDirNotes(files, "/state"), isStopped: () => false },
     index: new CatalogIndex({ files, diag, roots: [], path: "/chains.ndjson" }),
     clear: async () => false,
     judge: () => {

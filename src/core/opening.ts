@@ -1,0 +1,28 @@
+// A block opened, and the records that the first block of a run begins with.
+
+import { headLength, openPayload } from "./block.ts";
+import type { Suite } from "./digest.ts";
+import { decodeHeader, type Header } from "./header.ts";
+import type { JsonObject } from "./json.ts";
+import { payloadItems } from "./payload.ts";
+import { decodeRecord } from "./record.ts";
+
+/** Throws Fault for a block that is damaged. */
+export function openBlock(suite: Suite, bytes: Uint8Array): { header: Header; raw: Uint8Array } {
+  const header = decodeHeader(bytes);
+  return { header, raw: openPayload(suite, header, bytes.subarray(headLength)) };
+}
+
+/**
+ * The first record of a type among those that a payload begins with; one that lacks what its type
+ * must have is none. Throws Fault for what cannot be read.
+ */
+export function openingRecord(raw: Uint8Array, type: string): JsonObject | undefined {
+  for (const item of payloadItems(raw)) {
+    if (item.kind === "span") return undefined;
+    const { type: found, value, problem } = decodeRecord(raw.subarray(item.start, item.end));
+    if (found === type) return problem?.code === "MALFORMED" ? undefined : value;
+    if (found === "source") return undefined;
+  }
+  return undefined;
+}
