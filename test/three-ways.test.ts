@@ -64,8 +64,14 @@ const vectors = readdirSync(folder, { recursive: true, encoding: "utf8" })
 
 test("every vector is judged the same as directory, bundle and vault", async () => {
   assert.ok(vectors.length > 100);
+  // A store that was written just now is read only once it rests: several are waited for at once.
+  const left = vectors.entries();
+  await Promise.all(Array.from({ length: 4 }, () => judgeAll(left)));
+});
+
+async function judgeAll(left: Iterable<[number, string]>): Promise<void> {
   await using rig = await Rig.start();
-  for (const [index, name] of vectors.entries()) {
+  for (const [index, name] of left) {
     const files = unpackTar(readFileSync(new URL(name, folder)));
     const text = readFileSync(new URL(name.replace(/tar$/, "json"), folder), "utf8");
     const { roots, vaults, at } = JSON.parse(text) as Keys & { readonly at?: number };
@@ -77,4 +83,4 @@ test("every vector is judged the same as directory, bundle and vault", async () 
     await rig.restart();
     assert.deepEqual(await fromAfar(rig, { roots, vaults }, at), near, name);
   }
-});
+}

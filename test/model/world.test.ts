@@ -18,7 +18,7 @@ test(
   "whatever happens to files, disks, clocks, processes and the vault, every byte that was seen is sealed once or lies in a gap",
   options,
   async () => {
-    const failure = await firstFailure(Number(seed ?? 1), seed === undefined ? 40 : 1);
+    const failure = await firstFailure(Number(seed ?? 1), seed === undefined ? 24 : 1);
     assert.equal(failure, undefined, failure);
   },
 );

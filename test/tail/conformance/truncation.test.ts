@@ -377,7 +377,9 @@ conform("a partial line that waits while its file is cut lies in the gap", async
 conform("offsets beyond 2 and 4 GiB are exact, and a cut there is seen", async (place) => {
   const start = 5 * 1024 ** 3;
   fs.writeFileSync(place.path("a.log"), "");
-  fs.truncateSync(place.path("a.log"), start);
+  fs.truncateSync(place.path("a.log"), start - 5);
+  // Behind an end of NULs all of them would be searched.
+  fs.appendFileSync(place.path("a.log"), "zero\n");
   const include = [place.path("*.log")];
   const sources = [{ name: "app", include, exclude: [], startAt: "end" as const }];
   const reader = await place.follow([], { sources });
