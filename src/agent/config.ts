@@ -106,7 +106,7 @@ const sink = (paths: Paths) =>
       when_silent: oneOf("begin", "wait")
         .prefault("begin")
         .describe(
-          "While the vault cannot say which chain came before a new one, or take what that one still holds: begin it all the same, or wait with the files held open.",
+          "While the vault cannot say which chain came before a new one, or whether one went on from ours, or take what an old one still holds: go on all the same, or wait with the files held open.",
         ),
     })
     .refine(({ url, tls: { ca, cert } }) => url.startsWith("https:") || !(ca ?? cert), {

@@ -16,6 +16,7 @@ import type { OldChain } from "../succession/old-chain.ts";
 import { type Plan, planSuccession } from "../succession/plan.ts";
 import { beginChain, succeed } from "./begin-chain.ts";
 import { type ChainContext, type LiveChain, openChain } from "./chain.ts";
+import { ChainsSeen } from "./chains-seen.ts";
 import type { Gauge } from "./gauge.ts";
 import { readGrant, type UsableGrant } from "./grant-files.ts";
 import type { OldChains, OpenedChain } from "./old-chains.ts";
@@ -24,12 +25,13 @@ import { OldShipment, type Shipped } from "./old-shipment.ts";
 import type { ChainDir } from "./state-dir.ts";
 import type { KnownFiles, Tailing } from "./tailing.ts";
 import {
-  ChainsSeen,
   fetchChain,
   findPredecessor,
+  insistence,
   type Lookup,
   NoReceipt,
   originOf,
+  silentMsMax,
   widens,
 } from "./vault-predecessor.ts";
 
@@ -54,8 +56,6 @@ export type NextChain = { readonly live: LiveChain } | { readonly unsent: number
 
 /** How often a missing grant, or a silent vault, is looked for, in ms. */
 const lookMs = 2000;
-/** How long a silent vault is waited for where a chain may begin without its word, in ms. */
-const silentMsMax = 30_000;
 const everything = (): boolean => true;
 /** The vault contradicted these chains to our face: it need not be asked. */
 const contradicted: readonly string[] = ["fork", "agent-rollback", "sink-rollback"];
@@ -209,17 +209,11 @@ async function askPredecessor(
   const { suite, clock, diag, host, config, stopping } = context;
   const { base } = older;
   if (reads === undefined) return undefined;
-  const { when_silent, patience } = config.sink;
-  const waits = when_silent === "wait";
-  let silentSince: number | undefined;
-  const patient = (): boolean => {
-    silentSince ??= clock.mono();
-    return clock.mono() - silentSince < Math.min(patience, silentMsMax) * 1000;
-  };
+  const waits = config.sink.when_silent === "wait";
   const lookup = {
     ...{ suite, diag, reads, sink, clock, stopping: parts.asking, host, grant },
     ...{ keys: { roots, vaults }, own: base?.chain, seen: new ChainsSeen(clock) },
-    insists: () => waits || patient(),
+    insists: insistence(config.sink, clock),
     filesThere: () => tailing.whose(),
   };
   const said = short || isContradicted(base);

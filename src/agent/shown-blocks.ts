@@ -38,11 +38,11 @@ export async function toldIn<T>(
   { suite, reads }: Shown,
   id: string,
   at: number,
-  read: (raw: Uint8Array) => T,
+  read: (raw: Uint8Array, block: Uint8Array) => T,
 ): Promise<T | undefined> {
   try {
     const block = await blockOf(reads, id, at);
-    return block && read(openBlock(suite, block).raw);
+    return block && read(openBlock(suite, block).raw, block);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return undefined;

@@ -6,22 +6,29 @@
 //   are for one chain only. Of several the newest.
 // - So nobody takes over the chain of another who is alive. One of our own host may be what we lost
 //   a moment ago: then what was under way comes, one request, and nothing more. That is waited for.
+// - A chain that the vault calls damaged, or cannot show while it answers, is passed over, aloud:
+//   that is an answer, as a chain that cannot be believed is. It costs no other chain.
 // - The vault is asked for a receipt over all that it has, and asked again until it answers: an
 //   older one would seal twice what lies behind it.
 
 import type { TrustedKeys } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
+import type { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, inScope, parseGrant } from "../core/grant.ts";
 import { encodeRecord, type SourceRecord, sourceIdOf } from "../core/record.ts";
 import { FramingError } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
-import { attemptMsMax } from "../ship/backoff.ts";
 import type { Sink } from "../ship/sink.ts";
-import type { ListedChain, VaultReads } from "../ship/vault-reads.ts";
-import type { OldChain, Origin } from "../succession/old-chain.ts";
+import {
+  ChainDamaged,
+  chainDamaged,
+  type ListedChain,
+  type VaultReads,
+} from "../ship/vault-reads.ts";
+import type { NamedChain, OldChain, Origin } from "../succession/old-chain.ts";
 import { originIn } from "../succession/opening.ts";
 import { TailSearch } from "../succession/tail-search.ts";
 import {
@@ -30,8 +37,10 @@ import {
   type ShownChain,
   Unbelievable,
 } from "../succession/vault-chain.ts";
+import { type ChainsSeen, living, ofOne } from "./chains-seen.ts";
+import type { AgentConfig } from "./config.ts";
 import { saysNo } from "./old-shipment.ts";
-import { blockOf, newestHost, toldIn } from "./shown-blocks.ts";
+import { blockOf, toldIn } from "./shown-blocks.ts";
 
 export interface Lookup {
   readonly suite: Suite;
@@ -54,80 +63,28 @@ export interface Lookup {
   readonly filesThere: () => (record: Pick<SourceRecord, "ino" | "birth">) => boolean;
 }
 
+/** Whether a vault that gives no answer is asked again: as it is configured, from the first on. */
+export function insistence(
+  { when_silent, patience }: AgentConfig["sink"],
+  clock: Clock,
+): () => boolean {
+  let silentSince: number | undefined;
+  return () => {
+    silentSince ??= clock.mono();
+    const silentMs = (clock.mono() - silentSince) / 1000;
+    return when_silent === "wait" || silentMs < Math.min(patience, silentMsMax);
+  };
+}
+
 /** The vault gave no receipt over all that it has; the message says what it answered. */
 export class NoReceipt extends Error {
   override readonly name = "NoReceipt";
 }
 
-/** What the vault's last word on a chain may be while its agent lives. */
-const living: readonly string[] = ["active", "unknown"];
-/** The blocks of one request come within this time of each other, in µs. */
-const requestUs = 4_000_000;
 /** How long an answer is waited for, in ms. */
 const answerMs = 5000;
-/**
- * A chain of which no block comes for so long does not live, whatever it promised; and no attempt
- * of its agent is under way any more.
- */
-const silentUs = attemptMsMax * 1000;
-
-interface Watched {
-  /** When it was first seen, or grew last. */
-  since: number;
-  size: number;
-  /** When it grew first. */
-  grew: number | undefined;
-}
-
-/** What looks at the vault's chains found out, from the first look on. */
-export class ChainsSeen {
-  readonly #clock: Clock;
-  readonly #watched = new Map<string, Watched>();
-  readonly #others = new Set<string>();
-  /** Those that were told of. */
-  readonly told: Set<string> = new Set();
-  readonly #hosts = new Map<string, unknown>();
-  readonly #predecessors = new Map<string, string | undefined>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** Whether a chain of our host is another agent's, which lives, or is gone. */
-  fateOf({ id, state, size }: ListedChain): "gone" | "lives" | "wait" {
-    if (this.#others.has(id)) return "lives";
-    if (!living.includes(state)) return "gone";
-    const now = this.#clock.mono();
-    const watched = this.#watched.get(id) ?? { since: now, size, grew: undefined };
-    this.#watched.set(id, watched);
-    // A vault that was just started does not know a chain's size at once.
-    if (size > watched.size && watched.size > 0) {
-      // A dead agent had one request under way; who sends a second one lives.
-      watched.grew ??= now;
-      watched.since = now;
-      if (now - watched.grew > requestUs) this.#others.add(id);
-    }
-    watched.size = size;
-    if (this.#others.has(id)) return "lives";
-    return now - watched.since < silentUs ? "wait" : "gone";
-  }
-
-  /** The host of its newest run. */
-  async hostOf(lookup: Lookup, id: string): Promise<unknown> {
-    if (!this.#hosts.has(id)) this.#hosts.set(id, await newestHost(lookup, id));
-    return this.#hosts.get(id);
-  }
-
-  /** The chain that it names as the one before. */
-  async predecessorOf(lookup: Lookup, id: string): Promise<string | undefined> {
-    if (!this.#predecessors.has(id)) {
-      const origin = await toldIn(lookup, id, 0, originIn);
-      this.#predecessors.set(id, origin?.named?.chain);
-    }
-    return this.#predecessors.get(id);
-  }
-}
-
+/** How long a silent vault is waited for where the agent may go on without its word, in ms. */
+export const silentMsMax = 30_000;
 /** Chains of the subject that are looked at, the newest first. */
 const looksMax = 64;
 /** Chains before it that are asked for the files that a narrow grant did not cover. */
@@ -141,13 +98,9 @@ export async function findPredecessor(
   lookup: Lookup,
   reason: string,
 ): Promise<OldChain | undefined | "wait"> {
-  const { seen } = lookup;
   const newest = await newestChains(lookup);
-  const succeeded = new Set<string>();
-  for (const { id } of newest) {
-    const named = await seen.predecessorOf(lookup, id);
-    if (named !== undefined) succeeded.add(named);
-  }
+  const named = await namedByEach(lookup, newest);
+  const succeeded = new Set([...named.values()].map((each) => each?.chain));
   let waits = false;
   for (const chain of newest) {
     if (succeeded.has(chain.id)) continue;
@@ -161,7 +114,30 @@ export async function findPredecessor(
   return waits ? "wait" : undefined;
 }
 
-async function newestChains({ reads, grant }: Lookup): Promise<ListedChain[]> {
+/**
+ * The chain that each names as the one before, if it names one. Rejects where the vault shows
+ * nothing of any of them.
+ */
+export async function namedByEach(
+  lookup: Lookup,
+  chains: readonly ListedChain[],
+): Promise<Map<string, NamedChain | undefined>> {
+  const { seen, reads } = lookup;
+  const named = new Map<string, NamedChain | undefined>();
+  let failed: SealtailError | undefined;
+  for (const { id } of chains) {
+    const found = await ofOne(reads, id, () => seen.namedBy(lookup, id));
+    if ("value" in found) named.set(id, found.value);
+    else {
+      refuse(lookup, id, found.failure.message);
+      if (!(found.failure instanceof ChainDamaged)) failed ??= found.failure;
+    }
+  }
+  if (named.size === 0 && failed !== undefined) throw failed;
+  return named;
+}
+
+export async function newestChains({ reads, grant }: Lookup): Promise<ListedChain[]> {
   const listed = await reads.chainsOf(grant.subject);
   return listed.sort((a, b) => b.seenAt - a.seenAt).slice(0, looksMax);
 }
@@ -172,9 +148,11 @@ async function newestChains({ reads, grant }: Lookup): Promise<ListedChain[]> {
  */
 export async function successorsOf(lookup: Lookup, id: string): Promise<string[] | "wait"> {
   const newest = await newestChains(lookup);
+  const named = await namedByEach(lookup, newest);
   const line = [id];
   for (let age = 0; age < agesMax; age += 1) {
-    const next = await successorOf(lookup, newest, line[0] as string);
+    const heirs = newest.filter((each) => named.get(each.id)?.chain === line[0]);
+    const next = await firstOfOurs(lookup, heirs);
     if (next === "wait") return next;
     if (next === undefined || line.includes(next)) break;
     line.unshift(next);
@@ -189,13 +167,12 @@ export async function isOver(lookup: Lookup, id: string): Promise<boolean | "wai
   return whose === "unknown" ? "wait" : whose === "ours";
 }
 
-async function successorOf(
+/** wait: of one before it that cannot be known yet. */
+export async function firstOfOurs(
   lookup: Lookup,
-  newest: readonly ListedChain[],
-  id: string,
+  chains: readonly ListedChain[],
 ): Promise<string | undefined | "wait"> {
-  for (const chain of newest) {
-    if ((await lookup.seen.predecessorOf(lookup, chain.id)) !== id) continue;
+  for (const chain of chains) {
     const whose = await whoseIs(lookup, chain);
     if (whose === "unknown") return "wait";
     if (whose === "ours") return chain.id;
@@ -214,16 +191,37 @@ export async function fetchChain(
   reason: string,
   behind: readonly (readonly string[])[] = [],
 ): Promise<OldChain | undefined> {
-  const { suite, keys, grant } = lookup;
-  try {
+  return await ifBelieved(lookup, id, async () => {
     await askForReceipt(lookup, id);
-    const believed = await believe(suite, keys, grant.subject, shown(lookup.reads, id));
+    const believed = await shownBy(lookup, id);
     const origin = await originAt(lookup, id, [...behind, believed.grant.sources]);
     await searchTails(lookup, id, believed, behind);
     return asOld(id, reason, believed, origin);
+  });
+}
+
+/** Whether what the vault shows of a chain is genuine; says so if it is not. */
+export async function isGenuine(lookup: Lookup, id: string): Promise<boolean> {
+  return (await ifBelieved(lookup, id, () => shownBy(lookup, id))) !== undefined;
+}
+
+async function shownBy({ suite, keys, grant, reads }: Lookup, id: string): Promise<BelievedChain> {
+  return await believe(suite, keys, grant.subject, shown(reads, id));
+}
+
+async function ifBelieved<T>(
+  lookup: Lookup,
+  id: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
   } catch (error) {
-    if (!(error instanceof Unbelievable) && !(error instanceof FramingError)) throw error;
-    refuse(lookup, id, error.message);
+    const refused = [Unbelievable, FramingError, ChainDamaged].some(
+      (kind) => error instanceof kind,
+    );
+    if (!refused) throw error;
+    refuse(lookup, id, (error as Error).message);
     return undefined;
   }
 }
@@ -302,6 +300,7 @@ async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
   // Without a grant: that begins no chain.
   const { outcome, code } = await sink.post({ chainId: id, blocks: [block] }, signal);
   over.abort();
+  if (code.split(" ")[1] === chainDamaged) throw new ChainDamaged();
   const answered = outcome === "receipt" || saysNo(outcome, code);
   if (answered) return;
   if (lookup.insists()) throw new NoReceipt(code);
@@ -312,9 +311,13 @@ async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
   );
 }
 
-function refuse({ diag }: Lookup, chain: string, cause: string): void {
+function refuse({ diag, seen }: Lookup, chain: string, cause: string): void {
   const fields = { code: "predecessor-refused", chain, cause };
-  diag.error("the vault shows a chain of ours that cannot be believed", fields);
+  const told = `refused ${chain}`;
+  if (!seen.told.has(told)) {
+    diag.error("the vault shows a chain of ours that cannot be believed", fields);
+  }
+  seen.told.add(told);
 }
 
 function asOld(
@@ -345,9 +348,19 @@ function shown(reads: VaultReads, id: string): ShownChain {
 }
 
 async function whoseIs(lookup: Lookup, chain: ListedChain): Promise<"ours" | "not" | "unknown"> {
+  const { id, state } = chain;
+  const damaged = state === "damaged";
+  const found = damaged
+    ? { failure: new ChainDamaged() }
+    : await ofOne(lookup.reads, id, () => whoseShown(lookup, chain));
+  if ("value" in found) return found.value;
+  refuse(lookup, id, found.failure.message);
+  return "not";
+}
+
+async function whoseShown(lookup: Lookup, chain: ListedChain): ReturnType<typeof whoseIs> {
   const { suite, reads, host, grant, own, seen } = lookup;
   const { id, state } = chain;
-  if (state === "damaged") return "not";
   try {
     const note = await reads.grant(id);
     const theirs = note && parseGrant(suite, note);

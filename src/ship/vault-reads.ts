@@ -4,7 +4,7 @@
 //   Nothing that is read is believed here.
 // - A vault that is busy is asked again: just after its start it may have much to check.
 // - Fails with vault-unreachable, vault-refused or vault-answer-invalid: then the vault could not
-//   be asked.
+//   be asked. With ChainDamaged it was, and said that it cannot show this chain.
 
 import type { Dispatcher } from "undici";
 import { headLength } from "../core/block.ts";
@@ -36,6 +36,27 @@ export interface VaultReads {
   blocks(chain: string, from: number, count: number): AsyncIterable<Uint8Array>;
 }
 
+/** The vault's own word for a chain whose blocks it cannot show: that is an answer, not silence. */
+export const chainDamaged = "chain-damaged";
+
+/** The vault says that it cannot show a chain: asking again does not help until someone acts. */
+export class ChainDamaged extends SealtailError {
+  constructor() {
+    super("vault-refused", "the vault calls the chain damaged");
+  }
+}
+
+/** A status other than those of an answer. */
+export class VaultRefused extends SealtailError {
+  /** Whoever answered let nobody ask; otherwise he may later. */
+  readonly closed: boolean;
+
+  constructor(statusCode: number) {
+    super("vault-refused", `the vault answered with status ${statusCode}`);
+    this.closed = statusCode < 500 && !later.includes(statusCode);
+  }
+}
+
 /** Chains of one subject that are looked at, in pages of a thousand. */
 const pagesMax = 100;
 const listBytesMax = 4 * 1024 * 1024;
@@ -47,6 +68,8 @@ const slowSecondsMax = 30;
 const triesMax = 4;
 const busyMsMin = 1000;
 const busyMsMax = 10_000;
+/** Below 500, and still no word on whether it may be asked. */
+const later: readonly number[] = [408, 425, 429];
 /** What a vault says of a chain that it does not have, or that can't begin any more. */
 const sizeless: Readonly<Record<number, string>> = { 403: "grant-refused", 404: "unknown-chain" };
 
@@ -82,7 +105,7 @@ export class HttpVaultReads implements VaultReads {
     const body = await this.#whole(answer, detailBytesMax);
     const { size, code } = parseJson<{ size: unknown; code: unknown }>(body);
     // Anybody on the way may answer so, in other words.
-    if (statusCode !== 200 && code !== sizeless[statusCode]) throw refused(statusCode);
+    if (statusCode !== 200 && code !== sizeless[statusCode]) throw new VaultRefused(statusCode);
     return statusCode === 200 && Number.isSafeInteger(size) ? (size as number) : 0;
   }
 
@@ -146,9 +169,11 @@ export class HttpVaultReads implements VaultReads {
       });
       const { statusCode, headers } = answer;
       if (statusCode === 200 || absent.includes(statusCode)) return answer;
-      await answer.body.dump().catch(() => undefined);
+      // Its own word for it lies in a small body.
+      const body = await this.#whole(answer, detailBytesMax).catch(() => undefined);
+      if (statusCode === 503 && codeIn(body) === chainDamaged) throw new ChainDamaged();
       if (statusCode !== 503 || tries === triesMax || this.#signal.aborted)
-        throw refused(statusCode);
+        throw new VaultRefused(statusCode);
       const asked = parseRetryAfter(String(headers["retry-after"] ?? ""), 0) ?? 0;
       const waitMs = Math.min(Math.max(asked, busyMsMin), busyMsMax);
       await this.#clock.sleep(waitMs, this.#signal);
@@ -156,12 +181,16 @@ export class HttpVaultReads implements VaultReads {
   }
 }
 
-function refused(statusCode: number): SealtailError {
-  return failure("vault-refused", `the vault answered with status ${statusCode}`);
-}
-
 function failure(code: ErrorCode, message: string, cause?: unknown): SealtailError {
   return new SealtailError(code, message, cause === undefined ? {} : { cause });
+}
+
+function codeIn(body: Uint8Array | undefined): unknown {
+  try {
+    return Object(JSON.parse(new TextDecoder().decode(body))).code;
+  } catch {
+    return undefined;
+  }
 }
 
 function parseJson<T>(body: Uint8Array | undefined): T {

@@ -3,12 +3,13 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { ChainsSeen } from "../../src/agent/chains-seen.ts";
 import type { AgentConfig } from "../../src/agent/config.ts";
-import { ChainsSeen } from "../../src/agent/vault-predecessor.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
 import type { Answer } from "../../src/ship/sink.ts";
+import { ChainDamaged, VaultRefused } from "../../src/ship/vault-reads.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
@@ -30,6 +31,54 @@ async function lived(options: Options = {}): Promise<World> {
 }
 
 const said = (world: World): unknown[] => world.diag.lines.map(({ fields }) => fields["code"]);
+
+/** A life that seals one line of a.log; where the vault is silent the next one waits. */
+async function waiting(): Promise<World> {
+  const config: NonNullable<Options>["config"] = (each) => ({
+    ...each,
+    sink: { ...each.sink, when_silent: "wait" },
+  });
+  const world = await World.make({ maxChains: 9, config });
+  world.asks = true;
+  world.files.append("/logs/a.log", "one\n");
+  await world.live();
+  return world;
+}
+
+async function loseBuffer({ dir, files }: World): Promise<void> {
+  const wal = `${dir}/chains/0000/wal`;
+  for (const { name } of (await files.list(wal)) ?? []) {
+    await files.unlink(`${wal}/${String(name)}`);
+  }
+}
+
+/** The vault cannot show a chain, says so, and takes no block of it. */
+function damage({ vault }: World, chain: string): void {
+  vault.states.set(chain, "damaged");
+  const { reads } = vault;
+  const { heads, blocks } = reads;
+  reads.heads = async (id, from, count) => {
+    if (id === chain) throw new ChainDamaged();
+    return await heads(id, from, count);
+  };
+  reads.blocks = async function* (id, from, count) {
+    if (id === chain) throw new ChainDamaged();
+    yield* blocks(id, from, count);
+  };
+  const post = vault.post.bind(vault);
+  vault.post = async (sent, signal) =>
+    sent.chainId === chain
+      ? { outcome: "throttled", code: "http-503 chain-damaged" }
+      : post(sent, signal);
+}
+
+function hideFirst({ vault: { reads } }: World, chain: string): void {
+  const { blocks } = reads;
+  reads.blocks = async function* (id, from, count) {
+    if (id === chain && from === 0) throw new VaultRefused(500);
+    yield* blocks(id, from, count);
+  };
+}
 
 /** Two lives that ask the vault; between them the first chain's keys were lost. */
 async function liveTwice(world: World): Promise<void> {
@@ -294,6 +343,65 @@ suite("an agent without state", () => {
     assert.equal(bytes.get("/logs/b.log#0"), "new\n");
   });
 
+  for (const lost of ["state", "buffer"] as const) {
+    test(`of whose ${lost} nothing is left passes over a chain that the vault calls damaged, aloud`, async () => {
+      await using world = await waiting();
+      const [own] = world.vault.chains.keys();
+      damage(world, own as string);
+      if (lost === "state") await world.loseState();
+      else await loseBuffer(world);
+      world.files.append("/logs/a.log", "two\n");
+      await world.start();
+      await world.until(() => world.vault.chains.size === 2);
+      await world.caughtUp();
+      await world.stop();
+      assert.equal(said(world).filter((code) => code === "predecessor-refused").length, 1);
+      assert.match(String((await world.verify()).bytes.get("/logs/a.log#0")), /two\n$/);
+    });
+  }
+
+  for (const [name, hide] of [
+    ["which the vault calls damaged", (world: World, id: string) => damage(world, id)],
+    [
+      "whose first block the vault fails to show",
+      (world: World, id: string) => hideFirst(world, id),
+    ],
+  ] as const) {
+    test(`goes on with its chain beside one ${name}`, async () => {
+      await using world = await waiting();
+      const [other] = world.vault.chains.keys();
+      await world.loseState();
+      // Another host's, and no one's predecessor.
+      world.host = "another";
+      world.vault.states.set(other as string, "active");
+      await world.live();
+      await world.loseState();
+      hide(world, other as string);
+      world.files.append("/logs/a.log", "two\n");
+      await world.live();
+      const { reasons, findings } = await world.verify();
+      assert.deepEqual(worse(findings), []);
+      assert.deepEqual(reasons, ["the state directory was lost"]);
+      assert.ok(said(world).includes("predecessor-refused"));
+    });
+  }
+
+  test("waits for a vault that fails to show any chain", async () => {
+    await using world = await waiting();
+    const [own] = world.vault.chains.keys();
+    const honest = world.vault.reads.blocks;
+    hideFirst(world, own as string);
+    await world.loseState();
+    await world.start();
+    await world.until(() => said(world).includes("predecessor-unknown"));
+    assert.equal(world.agent?.gauge.waits, "predecessor-unknown");
+    world.vault.reads.blocks = honest;
+    await world.until(() => world.vault.chains.size === 2);
+    await world.caughtUp();
+    await world.stop();
+    assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\n");
+  });
+
   const lies: readonly (readonly [string, (world: World) => void | Promise<void>])[] = [
     [
       "a bent block",
@@ -403,10 +511,7 @@ suite("an agent without state", () => {
     world.asks = true;
     world.files.append("/logs/a.log", "one\n");
     await world.live();
-    const wal = `${world.dir}/chains/0000/wal`;
-    for (const { name } of (await world.files.list(wal)) ?? []) {
-      await world.files.unlink(`${wal}/${String(name)}`);
-    }
+    await loseBuffer(world);
     world.files.append("/logs/a.log", "two\n");
     await world.live();
     const { bytes, findings, reasons } = await world.verify();

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { systemClock } from "../../src/host/clock.ts";
 import { systemFiles } from "../../src/host/files.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import { HttpVaultReads } from "../../src/ship/vault-reads.ts";
+import { ChainDamaged, HttpVaultReads, VaultRefused } from "../../src/ship/vault-reads.ts";
 import { VaultSink } from "../../src/ship/vault-sink.ts";
 import { believe, Unbelievable } from "../../src/succession/vault-chain.ts";
 import { ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
@@ -123,6 +123,33 @@ test("a vault that is busy is asked again, as late as it says, and not for ever"
   busy = 1000;
   await assert.rejects(reads.chainsOf("x"), { code: "vault-refused" });
   assert.equal(waits.length, 5);
+});
+
+test("a chain that the vault calls damaged is not asked for again, and is told from a closed vault", async () => {
+  let asked = 0;
+  const answers = (statusCode: number, said: string): HttpVaultReads => {
+    const get = async (): Promise<unknown> => {
+      asked += 1;
+      const body = Object.assign(Readable.from([Buffer.from(said)]), { dump: async () => {} });
+      return { statusCode, headers: {}, body };
+    };
+    return new HttpVaultReads({ get } as never, systemClock, new AbortController().signal);
+  };
+  const damaged = answers(503, '{"code":"chain-damaged"}');
+  await assert.rejects(damaged.heads("0".repeat(64), 0, 1), ChainDamaged);
+  assert.equal(asked, 1);
+  for (const [status, closed] of [
+    [403, true],
+    [401, true],
+    [429, false],
+    [500, false],
+  ] as const) {
+    const refused = answers(status, "no");
+    await assert.rejects(refused.chainsOf("x"), (error) => {
+      assert.ok(error instanceof VaultRefused);
+      return error.closed === closed;
+    });
+  }
 });
 
 test("a vault whose answers trickle counts as one that cannot be asked", async () => {
