@@ -22,6 +22,8 @@ export class SeededRandom implements Random {
   }
 
   bytes(n: number): Uint8Array {
-    return Uint8Array.from({ length: n }, () => Math.floor(this.#next() * 256));
+    const made = new Uint8Array(n);
+    for (let at = 0; at < n; at += 1) made[at] = this.#next() * 256;
+    return made;
   }
 }

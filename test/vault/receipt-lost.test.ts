@@ -7,13 +7,14 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { concat } from "../../src/core/bytes.ts";
-import { systemClock } from "../../src/host/clock.ts";
+import { type Clock, systemClock } from "../../src/host/clock.ts";
 import { chainPath } from "../../src/store/layout.ts";
 import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { say } from "../fakes/chain-items.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
 import { FakeFiles } from "../fakes/files.ts";
+import { hurried } from "./hurried.ts";
 import { type Answer, chainOf, gist, Rig, receiptOf } from "./rig.ts";
 
 const heartbeat = say({ type: "heartbeat", sources: [] });
@@ -22,12 +23,12 @@ const heartbeat = say({ type: "heartbeat", sources: [] });
 class Hurry {
   looks = 0;
   skipped = 0;
-  readonly clock: typeof systemClock = {
-    ...systemClock,
+  readonly clock: Clock = {
+    ...hurried,
     now: () => systemClock.now() + this.skipped,
-    sleep: (ms: number, signal?: AbortSignal) => {
+    sleep: (ms, signal) => {
       if (ms === rescanEveryMs) this.looks += 1;
-      return systemClock.sleep(ms === rescanEveryMs ? 20 : ms, signal);
+      return hurried.sleep(ms, signal);
     },
   };
 

@@ -18,9 +18,9 @@ import { test } from "node:test";
 import { headLength } from "../../src/core/block.ts";
 import { concat, hex } from "../../src/core/bytes.ts";
 import { systemClock } from "../../src/host/clock.ts";
-import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
+import { hurried } from "./hurried.ts";
 import { chainOf, gist, Rig } from "./rig.ts";
 
 async function play(rig: Rig, label: string, blocks = 12): Promise<ChainBuilder> {
@@ -82,13 +82,6 @@ test("junk among the proofs of forks hides no fork", async () => {
   assert.equal(await rig.metric("sealtail_vault_open_forks"), 1);
   assert.equal((await rig.json(`/v1/chains/${chain.name}`))["forks"], 1);
 });
-
-/** A minute passes in a moment. */
-const hurried = {
-  ...systemClock,
-  sleep: (ms: number, signal?: AbortSignal) =>
-    systemClock.sleep(ms === rescanEveryMs ? 20 : ms, signal),
-};
 
 test("a chain that was away at the start is damaged no longer than it is away", async () => {
   await using rig = await Rig.start({ clock: hurried });

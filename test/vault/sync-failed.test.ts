@@ -6,20 +6,14 @@ import { test } from "node:test";
 import type { SealtailError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { chainPath } from "../../src/store/layout.ts";
-import { rescanEveryMs } from "../../src/vault/rescan.ts";
 import type { ChainBuilder } from "../fakes/chain-builder.ts";
 import { say } from "../fakes/chain-items.ts";
 import { FaultyFiles } from "../fakes/faulty-files.ts";
 import { FakeFiles } from "../fakes/files.ts";
+import { hurried as clock } from "./hurried.ts";
 import { type Answer, chainOf, gist, Rig } from "./rig.ts";
 
 const heartbeat = say({ type: "heartbeat", sources: [] });
-
-/** A minute between two looks passes in a moment. */
-const clock: typeof systemClock = {
-  ...systemClock,
-  sleep: (ms, signal) => systemClock.sleep(ms === rescanEveryMs ? 20 : ms, signal),
-};
 
 /** A stored chain of which the vault has neither a receipt nor a note; the vault is down. */
 async function played(): Promise<{ rig: Rig; chain: ChainBuilder; files: FaultyFiles }> {
