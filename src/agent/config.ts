@@ -47,7 +47,9 @@ const labels = z
 
 const source = ({ glob, nameGlob }: Paths) =>
   z.strictObject({
-    name: word.describe("A short name for these files, in metrics and source records."),
+    name: word.describe(
+      "A short name for these files, in metrics and source records. Files that were sealed under another name keep that one in their records.",
+    ),
     include: list(glob, 1, 256).describe(
       "Globs of the files to tail; relative ones start at this file's directory.",
     ),

@@ -227,21 +227,26 @@ export class Session {
     const { live, gauge } = this.#options;
     const { sealer } = live;
     if (item.kind === "statements") {
-      for (const statement of item.statements) this.#count(statement);
-      await sealer.addRecords(item.statements);
+      await this.#state(item.statements);
       return;
     }
-    const { source, offset, time, length } = item;
+    const { source, name, offset, time, length } = item;
     const lines = await sealer.addSpan({ source: source.id, offset, time }, length);
-    gauge.took(source.record.name, lines);
+    gauge.took(name, lines);
   }
 
-  #count(statement: Statement): void {
-    if (statement.type !== "gap") return;
-    const { from, to, cause } = statement;
-    const { gauge, context } = this.#options;
-    gauge.gap(cause, to === undefined ? undefined : to - from);
-    context.diag.warn("gap declared", { cause, from, ...(to === undefined ? {} : { to }) });
+  async #state(statements: readonly Statement[]): Promise<void> {
+    const { live, gauge, context } = this.#options;
+    const declared = statements.find((one) => one.type === "source")?.path;
+    // Before they are sealed: an `end` among them closes the source.
+    for (const statement of statements) {
+      if (statement.type !== "gap") continue;
+      const { source, from, to, cause } = statement;
+      gauge.gap(cause, to === undefined ? undefined : to - from);
+      const path = live.sealer.pathOf(source) ?? declared;
+      context.diag.warn("gap declared", { path, cause, from, ...(to === undefined ? {} : { to }) });
+    }
+    await live.sealer.addRecords(statements);
   }
 
   async #duties(): Promise<void> {
@@ -346,8 +351,7 @@ export class Session {
     await this.#stateReceipt();
     // What was found and is let go unread is said before the stop: no later start could know of it.
     for (const group of await this.#caller.use((tail) => tail.farewell(true))) {
-      for (const statement of group) this.#count(statement);
-      await live.sealer.addRecords(group);
+      await this.#state(group);
     }
     await live.sealer.finish(
       [{ type: "stop", reason }],

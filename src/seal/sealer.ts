@@ -130,6 +130,11 @@ export class Sealer {
     return this.#options.sources.get(source)?.expected;
   }
 
+  /** The path that an open source was declared with. */
+  pathOf(source: string): string | undefined {
+    return this.#options.sources.get(source)?.record["path"] as string | undefined;
+  }
+
   /** Begins the run: start, config and snapshot, and in a genesis the predecessor. */
   async startRun(run: RunStart): Promise<void> {
     this.#draft.begin(this.#options.random.bytes(seedLength));

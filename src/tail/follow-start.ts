@@ -12,6 +12,8 @@ import type { PastSource } from "./past.ts";
 import type { TailCounts } from "./stats.ts";
 
 export interface FollowBase {
+  /** Name of the configured source. */
+  readonly name: string;
   readonly clock: Clock;
   readonly suite: Suite;
   readonly counts: TailCounts;
@@ -25,7 +27,7 @@ export interface FollowBase {
 }
 
 export interface FollowStart {
-  /** Name of the configured source. */
+  /** Name in source records: the chain may have known the source by another than is configured. */
   readonly name: string;
   readonly path: BytePath;
   /** The path that source records name, if that is another. */

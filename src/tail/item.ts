@@ -26,6 +26,8 @@ export type TailItem =
   | {
       readonly kind: "span";
       readonly source: SourceRef;
+      /** Name of the configured source. */
+      readonly name: string;
       /** Of the first byte, in the source. */
       readonly offset: number;
       /** When the bytes were read, Unix µs. */

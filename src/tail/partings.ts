@@ -3,17 +3,15 @@
 // - A file leaves in one way: out of the roster, out of every queue, and its descriptor is closed.
 // - What is owed is kept in the order in which it came up, each group for one block.
 
-import type { GapCause } from "../core/record.ts";
 import type { Active } from "./active.ts";
 import type { Discover } from "./discover.ts";
 import { abandoned, declareUnread, emptied, lastWords } from "./ending.ts";
 import type { Follow } from "./follow.ts";
-import type { ResumeOptions, Statement } from "./item.ts";
+import type { Statement } from "./item.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Roster } from "./roster.ts";
 import type { Schedule } from "./schedule.ts";
 import { settle } from "./settle.ts";
-import type { TailCounts } from "./stats.ts";
 
 export interface PartingsContext {
   readonly roster: Roster;
@@ -22,7 +20,6 @@ export interface PartingsContext {
   readonly active: Active;
   readonly partials: Set<Follow>;
   readonly open: OpenFiles;
-  readonly counts: ReadonlyMap<string, TailCounts>;
 }
 
 export class Partings {
@@ -57,25 +54,19 @@ export class Partings {
     partials.delete(follow);
   }
 
-  /** Sources whose files are nowhere: what was not sealed of them is lost. */
+  /**
+   * Sources whose files were not met: what was not sealed of them is lost. The configuration may
+   * not mean them any more, then nobody reads them to their end.
+   */
   abandonMissing(): void {
     const { discover, roster } = this.#context;
-    if (discover.missing !== undefined) return;
-    for (const item of roster.awaited) this.#abandon(item, "rotated-away");
-  }
-
-  /** Sources of which the configuration says nothing any more: nobody will read them to their end. */
-  abandonStrangers(): void {
-    const { roster, counts } = this.#context;
     for (const item of roster.awaited) {
-      if (!counts.has(item.record.name)) this.#abandon(item, "skipped");
+      const base = roster.baseOf(item.record);
+      if (base !== undefined && discover.missing !== undefined) continue;
+      roster.dismiss(item);
+      const cause = base === undefined ? "skipped" : "rotated-away";
+      this.owed.push([abandoned(item, cause, base?.counts)]);
     }
-  }
-
-  #abandon(item: ResumeOptions, cause: GapCause): void {
-    const { roster, counts } = this.#context;
-    roster.dismiss(item);
-    this.owed.push([abandoned(item, cause, counts.get(item.record.name))]);
   }
 
   /** All is read: what could not be known after a restart is owed now. */

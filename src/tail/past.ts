@@ -51,13 +51,13 @@ export class Past {
     if (this.#known.size > pastMax && oldest.done !== true) this.#known.delete(oldest.value);
   }
 
-  /** What is known of a file that is met; told once. */
-  take(name: string, info: FileInfo): PastSource | undefined {
+  /** What is known of a file that is met, if it is the same source's; told once. */
+  take(info: FileInfo, isSame: (record: SourceRecord) => boolean): PastSource | undefined {
     const { dev, ino, birthNs } = info;
     const birth = birthNs > 0n ? birthNs : 0n;
     const key = keyOf({ dev: String(dev), ino: String(ino), birth: String(birth) });
     const past = this.#known.get(key);
-    if (past?.record.name !== name) return undefined;
+    if (past === undefined || !isSame(past.record)) return undefined;
     this.#known.delete(key);
     return past;
   }

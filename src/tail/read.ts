@@ -291,7 +291,7 @@ function cut(follow: Follow, bytes: Uint8Array, atEnd: boolean, draining: boolea
 }
 
 function handOver(follow: Follow, source: SourceRef, bytes: Uint8Array, length: number): TailItem {
-  const { clock, counts } = follow.base;
+  const { clock, counts, name } = follow.base;
   const offset = follow.position;
   follow.position += length;
   follow.frontier.push(bytes, length);
@@ -303,5 +303,5 @@ function handOver(follow: Follow, source: SourceRef, bytes: Uint8Array, length: 
   if (bytes[length - 1] !== lineFeed && length % cutBytes > 0) counts.partials += 1;
   const time = clock.now();
   counts.lastReadTime = time;
-  return { kind: "span", source, offset, time, length };
+  return { kind: "span", source, name, offset, time, length };
 }

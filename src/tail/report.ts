@@ -51,7 +51,7 @@ function stateOf(follow: Follow): FileStatus["state"] {
 
 export function statusOf(follow: Follow): FileStatus {
   return {
-    sourceName: follow.name,
+    sourceName: follow.base.name,
     path: shown(follow.path),
     id: follow.ref?.hex,
     generation: follow.generation,
@@ -89,7 +89,7 @@ export function numbersOf(
     if (row !== undefined) row.outsideGrant += 1;
   }
   for (const follow of follows) {
-    const row = rows.get(follow.name);
+    const row = rows.get(follow.base.name);
     if (row === undefined) continue;
     row.files += 1;
     row.bytesBehind += follow.pending;

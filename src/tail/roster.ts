@@ -5,6 +5,7 @@
 // - A file that was not met in a sweep has lost its path: it is looked for among all names, and
 //   while it is open it is read to its end whatever it is called.
 
+import type { SourceRecord } from "../core/record.ts";
 import type { FileInfo } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
 import { pathFromShown, shown } from "./byte-path.ts";
@@ -215,7 +216,7 @@ export class Roster {
    */
   replace(follow: Follow, item: ResumeOptions | undefined): Follow {
     const { path, named, info, base, name } = follow;
-    const of = (item && this.#context.bases.get(item.record.name)) ?? base;
+    const of = (item && this.baseOf(item.record)) ?? base;
     const { record, offset, frontier: mark } = item ?? {};
     const resume = record && { ref: refOf(of.suite, record), offset: offset ?? 0, mark };
     const start = { name: item?.record.name ?? name, path, named, info, resume, looked: false };
@@ -233,9 +234,20 @@ export class Roster {
     return follow;
   }
 
+  /**
+   * The configured source that reads a file on. One may have another name now than the record says:
+   * it is the one that means the path, sealed or found.
+   */
+  baseOf({ name, path }: SourceRecord, found?: BytePath): FollowBase | undefined {
+    const { bases, discover } = this.#context;
+    const claims = (of: BytePath): string[] => (bases.has(name) ? [name] : discover.claims(of));
+    const [now] = [...claims(pathFromShown(path)), ...(found === undefined ? [] : claims(found))];
+    return now === undefined ? undefined : bases.get(now);
+  }
+
   #resumed(path: BytePath, info: FileInfo): Follow | undefined {
     const item = this.#resume.get(`${nodeKey(info)}:${birthOf(info)}`) ?? this.#moved(path, info);
-    const base = item && this.#context.bases.get(item.record.name);
+    const base = item && this.baseOf(item.record, path);
     if (item === undefined || base === undefined) return undefined;
     this.#drop(item);
     const { record, offset, frontier } = item;
@@ -294,7 +306,7 @@ export class Roster {
       const source = this.#context.sources[this.#order.get(name) ?? 0];
       const skip = this.skipping && source?.startAt === "end" && info.size > 0;
       base.counts.found += 1;
-      const past = this.#past.take(name, info);
+      const past = this.#past.take(info, (record) => this.baseOf(record) === base);
       const follow = this.#add(new Follow(base, { name, path, info, skip, past }));
       for (const look of later) if (!isOther(follow, look)) follow.observe(look);
       added.push(follow);

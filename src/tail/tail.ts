@@ -72,7 +72,7 @@ export class Tail {
     const findCopy = copies.find.bind(copies);
     const shared = { clock, suite, partialAgeUs, mayDeclare, wants, findCopy };
     const bases = new Map<string, FollowBase>();
-    for (const [name, counts] of this.#counts) bases.set(name, { ...shared, counts });
+    for (const [name, counts] of this.#counts) bases.set(name, { ...shared, name, counts });
     const context = {
       ...{ discover: this.#discover, sources, bases },
       scope: (path: string) => this.#scope(path),
@@ -85,7 +85,6 @@ export class Tail {
     this.#partings = new Partings({
       ...{ roster: this.#roster, discover: this.#discover, schedule: this.#schedule },
       ...{ active: this.#active, partials: this.#partials, open: this.#open },
-      counts: this.#counts,
     });
     const source = options.hints ?? chokidarHints;
     const onHint = this.#onHint.bind(this);
@@ -101,7 +100,6 @@ export class Tail {
 
   // A file that is being renamed can escape one sweep, hardly two.
   async #meetAll(): Promise<void> {
-    this.#partings.abandonStrangers();
     await this.#sweepNow();
     if (this.#roster.awaited.length > 0) await this.#sweepNow();
     this.#partings.abandonMissing();

@@ -59,3 +59,17 @@ test("writes of the buffer that fail are counted by what was wrong", async () =>
   full = false;
   await world.caughtUp();
 });
+
+test("the diagnostic of a gap names the file", async () => {
+  await using world = await World.make();
+  world.files.append("/logs/a.log", "one\n");
+  await world.start();
+  await world.caughtUp();
+  await world.stop();
+  await world.files.unlink("/logs/a.log");
+  await world.start();
+  await world.until(() => world.diag.phrases("warn").includes("gap declared"));
+  const gap = world.diag.lines.find(({ phrase }) => phrase === "gap declared");
+  assert.equal(gap?.fields["path"], "/logs/a.log");
+  assert.equal(gap?.fields["cause"], "rotated-away");
+});

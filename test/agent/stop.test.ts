@@ -155,12 +155,13 @@ suite("stopping", () => {
     });
   }
 
-  test("a source that the next configuration lacks ends in a gap that says skipped", async () => {
+  test("a file that the next configuration lacks ends in a gap that says skipped, another source's goes on", async () => {
     await using world = await begun();
     world.files.append("/logs/b.log", "b\n");
     await world.caughtUp();
     await world.stop();
     world.files.append("/logs/a.log", "unread\n");
+    world.files.append("/logs/b.log", "more\n");
     const [source] = world.config.sources;
     assert.ok(source);
     world.config = {
@@ -171,7 +172,8 @@ suite("stopping", () => {
     const { findings, bytes, records } = await world.verify();
     assert.deepEqual(worse(findings), []);
     assert.equal(bytes.get("/logs/a.log#0"), "one\n");
-    assert.equal(records.filter((record) => record === "gap skipped").length, 2);
+    assert.equal(bytes.get("/logs/b.log#0"), "b\nmore\n");
+    assert.equal(records.filter((record) => record === "gap skipped").length, 1);
   });
 
   for (const [name, change] of [

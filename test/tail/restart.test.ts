@@ -236,6 +236,33 @@ test("a source that is no longer configured is closed as skipped", async () => {
   assert.deepEqual(reader.said(), ["source", "gap skipped"]);
 });
 
+test("a source that has another name now goes on with its files, rotated ones too", async () => {
+  const files = new FakeFiles();
+  for (const path of [log, "/log/b.log", "/log/c.log"]) files.put(path, "one\n");
+  const clock = new AutoClock();
+  const reader = await Reader.start({ files, clock, include: ["/log/*.log"] });
+  await reader.pull();
+  files.append(log, "two\n");
+  files.append("/log/b.log", "three\n");
+  files.move("/log/b.log", "/log/b.log.1");
+  files.append("/log/c.log", "four\n");
+  files.move("/log/c.log", "/log/moved.txt");
+  const include = ["/log/a*.log", "/log/b*.log", "/log/*.txt"];
+  await reader.open({ sources: [{ name: "other", include, exclude: [], startAt: "beginning" }] });
+  await reader.pull();
+  assert.deepEqual(reader.lines().sort(), ["four", "one", "one", "one", "three", "two"]);
+  assert.deepEqual(reader.said(), ["source", "source", "source"]);
+  const numbers = reader.tail.stats().get("other");
+  assert.equal(numbers?.files, 3);
+  assert.equal(numbers?.readSpans, 3);
+  // One that is let go and found again is known, too.
+  files.move(log, "/else");
+  await reader.pullFor(600_000);
+  files.move("/else", log);
+  await reader.pullFor(600_000);
+  assert.equal(reader.lines().filter((line) => line === "two").length, 1);
+});
+
 test("a directory that cannot be listed at the start condemns no source", async () => {
   const files = new FakeFiles();
   files.put(log, "one\n");
