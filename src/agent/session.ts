@@ -224,27 +224,24 @@ export class Session {
   }
 
   async #take(item: TailItem): Promise<void> {
-    const { live, gauge } = this.#options;
-    const { sealer } = live;
-    if (item.kind === "statements") {
-      await this.#state(item.statements);
-      return;
-    }
+    const { gauge, live } = this.#options;
+    if (item.kind === "pause") return;
+    if (item.kind === "statements") return this.#state(item.statements);
     const { source, name, offset, time, length } = item;
-    const lines = await sealer.addSpan({ source: source.id, offset, time }, length);
+    const lines = await live.sealer.addSpan({ source: source.id, offset, time }, length);
     gauge.took(name, lines);
   }
 
   async #state(statements: readonly Statement[]): Promise<void> {
     const { live, gauge, context } = this.#options;
     const declared = statements.find((one) => one.type === "source")?.path;
-    // Before they are sealed: an `end` among them closes the source.
+    // Said before they are sealed: an `end` among them closes the source.
     for (const statement of statements) {
       if (statement.type !== "gap") continue;
       const { source, from, to, cause } = statement;
       gauge.gap(cause, to === undefined ? undefined : to - from);
       const path = live.sealer.pathOf(source) ?? declared;
-      context.diag.warn("gap declared", { path, cause, from, ...(to === undefined ? {} : { to }) });
+      context.diag.warn("gap declared", { path, cause, from, to });
     }
     await live.sealer.addRecords(statements);
   }

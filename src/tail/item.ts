@@ -35,7 +35,9 @@ export type TailItem =
       /** Bytes put at room[0 … length). */
       readonly length: number;
     }
-  | { readonly kind: "statements"; readonly statements: readonly Statement[] };
+  | { readonly kind: "statements"; readonly statements: readonly Statement[] }
+  /** Nothing yet: files are looked at that take long. Whoever reads has other duties. */
+  | { readonly kind: "pause" };
 
 export interface SourceOptions {
   readonly name: string;

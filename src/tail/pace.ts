@@ -24,6 +24,8 @@ export const hintsMax = 1_000;
 export const holeUs: number = 1_000 * msUs;
 /** Where one was seen to be filled in, its writers are waited for so long. */
 export const filledUs: number = 60_000 * msUs;
+/** A call for the next bytes ends after so long without any. */
+export const turnsUs: number = 100 * msUs;
 export const retryUs: number = 1_000 * msUs;
 
 /** What is configured, in µs. */

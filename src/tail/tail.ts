@@ -23,7 +23,7 @@ import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
-import { activeUs, msUs, type Pace, paceOf, retryUs, sweepPeriod } from "./pace.ts";
+import { activeUs, msUs, type Pace, paceOf, retryUs, sweepPeriod, turnsUs } from "./pace.ts";
 import { Partings } from "./partings.ts";
 import { confirm, cutBytes, recheck, turn } from "./read.ts";
 import { frontiersOf, heartbeatOf, numbersOf, type Search, searchOf, statusOf } from "./report.ts";
@@ -138,6 +138,7 @@ export class Tail {
    */
   async next(room: Uint8Array): Promise<TailItem | undefined> {
     if (room.length < cutBytes) throw new RangeError(`room is ${room.length}, want ${cutBytes}`);
+    const pauseDue = this.#options.clock.mono() + turnsUs;
     for (;;) {
       await this.#lookAround();
       const statements = this.#partings.owed.shift();
@@ -149,6 +150,8 @@ export class Tail {
         this.#drain?.moved();
         return item;
       }
+      const late = this.#options.clock.mono() >= pauseDue;
+      if (late && this.#schedule.size > 0) return { kind: "pause" };
     }
   }
 
@@ -392,7 +395,6 @@ export class Tail {
 
   #unreadable(follow: Follow, cause: unknown): void {
     if (!follow.failed()) return;
-    const error = cause instanceof Error ? cause : undefined;
-    this.#discover.once("error", openPhrase, follow.path, { error });
+    this.#discover.once("error", openPhrase, follow.path, { error: cause as Error });
   }
 }

@@ -56,6 +56,24 @@ test("a file that begins with a hole is known by it: written anew while the agen
   }
 });
 
+test("a search through a long run of NULs gives way to whoever reads, again and again", async () => {
+  class SlowClock extends AutoClock {
+    override mono(): number {
+      this.pass(10);
+      return super.mono();
+    }
+  }
+  const region = new Region();
+  region.extend(64 * mebi);
+  const reader = await Reader.start({ files: region.files, clock: new SlowClock(), include });
+  const kinds: (string | undefined)[] = [];
+  do kinds.push((await reader.tail.next(reader.room))?.kind);
+  while (kinds.at(-1) !== undefined);
+  assert.ok(kinds.length > 3, `${kinds}`);
+  assert.deepEqual([...new Set(kinds)], ["pause", undefined]);
+  assert.equal(reader.tail.status()[0]?.offset, 0);
+});
+
 const event = (n: number): string => `event ${n} ${"x".repeat(n % 50)}\n`;
 
 async function follow(region: Region): Promise<{ reader: Reader; clock: AutoClock }> {

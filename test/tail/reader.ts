@@ -88,6 +88,7 @@ export class Reader {
   async step(): Promise<boolean> {
     const item = await this.tail.next(this.room);
     if (item === undefined) return false;
+    if (item.kind === "pause") return true;
     if (item.kind === "span") {
       const { source, offset, length } = item;
       assert.ok(length > 0 && length <= this.room.length);
