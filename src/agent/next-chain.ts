@@ -216,11 +216,11 @@ async function askPredecessor(
     insists: insistence(config.sink, clock),
     filesThere: () => tailing.whose(),
   };
-  const said = short || isContradicted(base);
-  const copied = said || (await tailing.during(isSucceeded(lookup, base)));
-  if (!copied && !isLost(older, grant)) return undefined;
+  let copied: boolean | undefined = short || isContradicted(base) || undefined;
   for (let said = false; ; said = true) {
     try {
+      copied ??= await tailing.during(isSucceeded(lookup, base, waits));
+      if (!copied && !isLost(older, grant)) return undefined;
       const found = await tailing.during(findLost(lookup, older, copied));
       if (found !== "wait") return found;
       gauge.waits = "predecessor-lives";

@@ -9,7 +9,7 @@
 import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
-import { ChainDamaged } from "../ship/vault-reads.ts";
+import { ChainDamaged, VaultRefused } from "../ship/vault-reads.ts";
 import type { OldChain } from "../succession/old-chain.ts";
 import type { OpenedChain } from "./old-chains.ts";
 import {
@@ -36,14 +36,24 @@ export function isContradicted(base: Pick<OpenedChain, "reason"> | undefined): b
   return base !== undefined && contradictions.includes(base.reason);
 }
 
-/** Whether the vault shows a chain that went on from ours; one that cannot be asked shows none. */
-export async function isSucceeded(lookup: Lookup, base: OpenedChain | undefined): Promise<boolean> {
+/**
+ * Whether the vault shows a chain that went on from ours. One that lets nobody ask shows none, nor
+ * one that does not answer, unless the agent `waits` for it: then it throws SealtailError.
+ */
+export async function isSucceeded(
+  lookup: Lookup,
+  base: OpenedChain | undefined,
+  waits: boolean,
+): Promise<boolean> {
   if (base?.chain === undefined) return false;
   try {
     const successors = await successorsOf(lookup, base.chain);
     return successors === "wait" || successors.length > 0;
   } catch (error) {
     if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
+    const closed = error instanceof VaultRefused && error.closed;
+    // Of what never left nobody is likely to have gone on.
+    if (waits && !closed && !base.unsent) throw error;
     const phrase = "the vault cannot be asked whether a chain went on from ours";
     lookup.diag.info(phrase, { code: "predecessor-unknown", error });
     return false;

@@ -188,6 +188,30 @@ suite("an old copy of a state directory", () => {
     });
   }
 
+  test("whose chain was over waits for the vault's word on a successor, where it is told to wait", async () => {
+    await using world = await restorable((config) => ({
+      ...config,
+      sink: { ...config.sink, when_silent: "wait" },
+    }));
+    await world.files.unlink(`${world.dir}/chains/0000/keys`);
+    const old = await copyState(world);
+    world.files.append("/logs/a.log", "two\n");
+    await liveOnAnother(world);
+    await restore(world, old);
+    const honest = world.vault.reads.chainsOf;
+    world.vault.reads.chainsOf = async () => {
+      throw new VaultRefused(500);
+    };
+    world.files.append("/logs/a.log", "three\n");
+    await world.start();
+    await world.until(() => world.agent?.gauge.state === "needs-vault");
+    world.vault.reads.chainsOf = honest;
+    await world.until(() => world.vault.chains.size === 3);
+    await world.caughtUp();
+    await world.stop();
+    assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+  });
+
   test("whose chain outgrew what another went on from goes on with it", async () => {
     await using world = await restorable();
     const old = await copyState(world);
