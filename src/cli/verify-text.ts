@@ -158,6 +158,7 @@ export function reportJson({ report, at, trusted, headersOnly }: Judged): string
 }
 
 function summary(report: ChainReport): Record<string, unknown> {
-  const { findings, roots: _, positions: __, ...rest } = report;
+  const { findings, roots: _, positions: __, beginning: ___, ...known } = report;
+  const { grantKey: ____, namesGrant: _____, ...rest } = known;
   return { ...rest, counts: findings };
 }

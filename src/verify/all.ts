@@ -1,6 +1,7 @@
 // Verifies a whole source: every chain for itself, then chains against each other, then the sum.
 //
-// - A bad chain changes nothing about another one; the worst verdict is the whole's.
+// - A bad chain changes nothing about another one, but where it may have used the same grant; the
+//   worst verdict is the whole's.
 // - What is left of a chain that never began is none of the place's: it is named, and that is all.
 // - Findings are all counted, and the first of each code kept, of all chains no more than a limit:
 //   a hostile store can't fill memory. What is left out is said.
@@ -14,8 +15,9 @@ import {
   type VerifiableSource,
 } from "../core/chain-source.ts";
 import type { FindingCode } from "../core/fault.ts";
-import { type Finding, finding, type Verdict, verdictOf, worse } from "./finding.ts";
+import { type Finding, type Verdict, verdictOf, worse } from "./finding.ts";
 import { FoundList } from "./found-list.ts";
+import { type JudgedUses, judgeUses, type Member, memberOf } from "./grant-uses.ts";
 import { judgePositions, judgePredecessor, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
 import { type Sharers, sharersOf } from "./sharers.ts";
@@ -69,19 +71,21 @@ export async function verifySource(
   };
   const listed = await contentsOf(source, unchecked);
   const { only } = options;
-  const sharers =
-    only === undefined ? undefined : (options.sharers ?? (await sharersOf(listed, only, options)));
+  const sharers = only && (options.sharers ?? (await sharersOf(listed, only, options)));
   const beside = await walkBeside(listed, sharers?.together, options);
-  const doubts =
-    sharers === undefined
-      ? listed.unread
-      : [...(options.doubts ?? []), ...sharers.doubts, ...untold(beside, options)];
-  for (const each of [...listed.unread, ...doubts]) unchecked.add(each);
   const chains = listed.chains.filter(({ id }) => only?.has(id) ?? true);
   const { walked, leftovers } = await walkAll(chains, options, report);
   for (const each of limited(leftovers)) unchecked.add(each);
   const held = await heldOf(listed, walked, options);
-  const reports = judgeTogether(options, { walked, beside, held }, report, (what) =>
+  const uses = judgeUses(
+    membersOf(sharers, [...walked, ...beside]),
+    listed.unread,
+    new Set(walked.map(({ chain }) => chain)),
+  );
+  const part = only === undefined ? listed.unread : (options.doubts ?? []);
+  const doubts = [...new Set([...part, ...uses.doubts])];
+  for (const each of [...listed.unread, ...doubts]) unchecked.add(each);
+  const reports = judgeTogether(options, { walked, uses, held }, report, (what) =>
     unchecked.add(what),
   );
   if (found.leftOut > 0) unchecked.add(`${found.leftOut} more findings are counted, not listed`);
@@ -172,29 +176,23 @@ async function walkBeside(
   return walked;
 }
 
-// Which of these chains the grant was for is told by when they began. What takes that from one of
-// them must not make another one good.
-function untold(beside: readonly ChainReport[], { vaults }: SourceOptions): string[] {
-  const began = (each: ChainReport): boolean =>
-    each.begun && (each.firstReceiptTime !== undefined || vaults.length === 0);
-  return beside
-    .filter((each) => !each.leftover && (!began(each) || each.unread.length > 0))
-    .map(
-      ({ chain }) => `chain ${chain} is under the same grant, and nobody can tell when it began`,
-    );
+/** What is known of the chains of the place: those that were walked, and the rest. */
+function membersOf(sharers: Sharers | undefined, walked: readonly ChainReport[]): Member[] {
+  const known = new Set(walked.map(({ chain }) => chain));
+  const rest = (sharers?.members ?? []).filter(({ id }) => !known.has(id));
+  return [...walked.filter(({ leftover }) => !leftover).map(memberOf), ...rest];
 }
 
 interface Walked {
   readonly walked: readonly ChainReport[];
-  /** Chains that nobody asked for, and that may have used the same grants. */
-  readonly beside: readonly ChainReport[];
+  readonly uses: JudgedUses;
   /** Ids of all chains that the place holds. */
   readonly held: ReadonlySet<string>;
 }
 
 function judgeTogether(
   options: SourceOptions,
-  { walked, beside, held }: Walked,
+  { walked, uses, held }: Walked,
   report: (finding: Finding) => void,
   unchecked: (what: string) => void,
 ): ChainReport[] {
@@ -205,7 +203,7 @@ function judgeTogether(
   const found = [
     ...walked.map((each) => judgePredecessor(each, byId, held, unchecked)),
     ...walked.map((each) => judgePositions(options.suite, each, byId, unchecked)),
-    ...reuses([...walked, ...beside]).filter(({ chain = "" }) => byId.has(chain)),
+    ...uses.reused,
   ].filter((each) => each !== undefined);
   const byChain = new Map<string, Finding[]>();
   for (const each of found) {
@@ -213,43 +211,17 @@ function judgeTogether(
     const chain = each.chain as string;
     byChain.set(chain, [...(byChain.get(chain) ?? []), each]);
   }
-  return walked.map((each) => withFindings(each, byChain.get(each.chain) ?? []));
+  return walked.map((each) => {
+    const told = uses.untold.has(each.chain) ? untold(each) : each;
+    return withFindings(told, byChain.get(each.chain) ?? []);
+  });
 }
 
-// The chains that a vault saw first are those that the grant was for.
-function reuses(reports: readonly ChainReport[]): Finding[] {
-  const uses = new Map<string, Map<string, ChainReport>>();
-  for (const each of reports) {
-    if (!each.begun) continue;
-    for (const use of each.uses) {
-      const chains = uses.get(use) ?? new Map<string, ChainReport>();
-      // The same chain under two names is one use.
-      if (!chains.has(each.genesis) || each.genesis === each.chain) chains.set(each.genesis, each);
-      uses.set(use, chains);
-    }
-  }
-  const found = new Map<string, Finding>();
-  for (const chains of uses.values()) {
-    const most = [...chains.values()].reduce(
-      (least, { maxChains = 1 }) => Math.min(least, maxChains),
-      65_535,
-    );
-    const message = `grant was used for ${chains.size} chains, at most ${most}`;
-    for (const { chain } of [...chains.values()].sort(byBeginning).slice(most)) {
-      if (!found.has(chain))
-        found.set(chain, finding("GRANT_REUSED", message, { chain, object: "grant" }));
-    }
-  }
-  return [...found.values()];
-}
-
-function byBeginning(a: ChainReport, b: ChainReport): number {
-  const never = Number.POSITIVE_INFINITY;
-  const [first, second] = [a.firstReceiptTime ?? never, b.firstReceiptTime ?? never];
-  if (first !== second) return first < second ? -1 : 1;
-  const time = (a.firstTime ?? 0) - (b.firstTime ?? 0);
-  if (time !== 0) return time;
-  return a.chain < b.chain ? -1 : 1;
+// Whether the grant was for it decides what it is worth.
+function untold(report: ChainReport): ChainReport {
+  const why = "the grant's uses: nobody can tell whether the grant was for this chain";
+  const verdict = worse(report.verdict, "INDETERMINATE");
+  return { ...report, verdict, unchecked: [...report.unchecked, why] };
 }
 
 function withFindings(report: ChainReport, found: readonly Finding[]): ChainReport {

@@ -1,15 +1,16 @@
 // Which chains are beyond those that their grants allow, or began outside of their dates, where
 // only these chains are read.
 //
-// - Of the other chains of the place only the grants are read, unless more have the same grant than
-//   it allows: then these are judged together, as all of the place would be.
+// - Of the other chains of the place only grants and first heads are read, unless more have the
+//   same grant than it allows: then these are judged together, as all of the place would be.
 //
-// Spec: docs/spec/grant.md, "Judging a chain's grant", steps 6 and 8.
+// Spec: docs/spec/grant.md, "Judging a chain's grant", step 6, and "Uses".
 
 import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { type SourceOptions, verifySource } from "./all.ts";
 import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
+import { judgeUses } from "./grant-uses.ts";
 import { sharersOf } from "./sharers.ts";
 import { walkChain } from "./verify.ts";
 
@@ -32,7 +33,9 @@ export async function reusedGrants(
   const contents = await place.contents();
   const sharers = await sharersOf(contents, new Set(ids), options);
   const only = new Set(ids.filter((id) => sharers.together.has(id)));
-  if (only.size === 0) return { refused, doubts: sharers.doubts };
+  const others = new Set(ids.filter((id) => !only.has(id)));
+  const { doubts } = judgeUses(sharers.members, contents.unread, others);
+  if (only.size === 0) return { refused, doubts };
   const listed = { name: place.name, contents: async () => contents };
   const judged = await verifySource(listed, {
     ...options,
@@ -43,7 +46,7 @@ export async function reusedGrants(
       if (each.code === "GRANT_REUSED" && each.chain !== undefined) refused.set(each.chain, each);
     },
   });
-  return { refused, doubts: judged.doubts };
+  return { refused, doubts: [...new Set([...doubts, ...judged.doubts])] };
 }
 
 /**

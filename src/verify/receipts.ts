@@ -27,6 +27,8 @@ export interface ReceiptContext {
   readonly onGenuine: (receipt: Receipt) => void;
   /** Such a one that counts, and its root is that of the walk. */
   readonly onVerified: (receipt: Receipt) => void;
+  /** The chain records one that does not count. */
+  readonly onFailed: () => void;
   readonly unchecked: (what: string) => void;
 }
 
@@ -50,6 +52,7 @@ export function judgeReceiptRecord(
   try {
     size = parseCheckpoint(bytes).size;
     const receipt = readReceipt(context, bytes);
+    if (receipt.genuine === undefined) context.onFailed();
     if (size > header.blockNo) {
       throw new Fault(
         "RECEIPT_MISMATCH",
@@ -63,6 +66,7 @@ export function judgeReceiptRecord(
     return { hash, size, fault: undefined };
   } catch (caught) {
     if (!(caught instanceof Fault)) throw caught;
+    context.onFailed();
     return { hash, size, fault: caught };
   }
 }

@@ -3,8 +3,11 @@
 // - Plain data, the same for people and as JSON.
 
 import type { Authority, Standing } from "../core/authority.ts";
+import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
+import { beginningOf } from "./beginning.ts";
 import { type Verdict, worse } from "./finding.ts";
+import type { Beginning } from "./uses.ts";
 import type { ChainWalk } from "./walk.ts";
 import type { Positions, Predecessor } from "./walk-options.ts";
 
@@ -32,6 +35,11 @@ export interface ChainReport {
   /** By what uses of its grant are counted; empty unless a trusted root signed it. */
   readonly uses: readonly string[];
   readonly maxChains: number | undefined;
+  /** The grant's key, in hex, as far as it can be read. */
+  readonly grantKey: string | undefined;
+  /** Whether the genesis names the grant that is there; undefined where nobody can tell. */
+  readonly namesGrant: boolean | undefined;
+  readonly beginning: Beginning;
   readonly predecessor: Predecessor | undefined;
   /** Blocks that must be there: the newest one's number and one. */
   readonly length: number;
@@ -110,6 +118,9 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     leftover: facts.leftover,
     uses: facts.authority.uses,
     maxChains: grant?.maxChains,
+    grantKey: grant && hex(grant.key),
+    namesGrant: walk.namesGrant,
+    beginning: beginningOf(walk, unread.length === 0),
     predecessor: walk.predecessor,
     length: walk.length,
     blocks: tally.blocks,

@@ -1,40 +1,32 @@
-// Which chains of a place may have used the same grants as some of them: what whoever reads a part
-// of the place must know of the rest.
+// Reads of a place what must be known to judge the uses of the grants of some of its chains.
 //
-// - Of the others only the grants are read; and the first head of those whose grant no given root
-//   key signed, for a chain is begun by the key that its grant names.
-// - What may be a use and can't be told is a doubt, where the grant has no room for it.
+// - Of other chains the grants are read, and the first heads, which say by which grant they began.
+// - Those that may share a grant beyond what it allows are walked by whoever asks.
 //
-// Spec: docs/spec/grant.md, "Judging a chain's grant", step 8.
+// Spec: docs/spec/grant.md, "Uses".
 
 import { type Authority, judgeGrant, trusting } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
-import { hex } from "../core/bytes.ts";
-import { type ChainSource, type Contents, limited } from "../core/chain-source.ts";
+import { equalBytes, hex } from "../core/bytes.ts";
+import type { ChainSource, Contents, StoredObject } from "../core/chain-source.ts";
 import type { Grant } from "../core/grant.ts";
-import { isSignedBy } from "../core/header.ts";
-import { type ChosenBy, unreadId } from "./chosen.ts";
+import { blockHash, headerOf, isSignedBy } from "../core/header.ts";
+import type { ChosenBy } from "./chosen.ts";
+import { type Member, sharedGrants, toBeWalked, unwalked } from "./grant-uses.ts";
 import { PieceReader } from "./piece-reader.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { neverBegan } from "./verify.ts";
 
 export interface Sharers {
-  /** Ids of chains, asked for or not, that must be judged together: too many for one grant. */
+  /** All chains of the place; but for what never began, as far as that was looked for. */
+  readonly members: readonly Member[];
+  /** Ids of chains, asked for or not, that must be walked: perhaps too many for one grant. */
   readonly together: ReadonlySet<string>;
-  /** What else may have used their grants beyond what these allow, and why nobody can tell. */
-  readonly doubts: readonly string[];
 }
 
-interface Use {
-  readonly id: string;
-  readonly maxChains: number;
-  /** The grant's key, in hex. */
-  readonly key: string;
-}
+const none: Sharers = { members: [], together: new Set() };
 
-const none: Sharers = { together: new Set(), doubts: [] };
-
-/** What shares its uses with the chains of the ids `asked`. */
+/** What shares its uses with the chains of the ids `asked`, or may. */
 export async function sharersOf(
   { chains, unread }: Contents,
   asked: ReadonlySet<string>,
@@ -42,40 +34,58 @@ export async function sharersOf(
 ): Promise<Sharers> {
   // Without a root key nobody says whose grants these are.
   if (by.roots.length === 0) return none;
-  const uses = new Map<string, Use[]>();
-  const silent: (readonly [chain: ChainSource, authority: Authority | undefined])[] = [];
+  const grants = new Map<string, KeyAndHash>();
   const judged = new Map<string, Authority>();
+  const members: Member[] = [];
   for (const chain of chains) {
-    const authority = await authorityOf(chain, by, judged);
-    const { grant, uses: names = [] } = authority ?? {};
-    if (grant === undefined || names.length === 0) silent.push([chain, authority]);
-    if (grant === undefined) continue;
-    const use = { id: chain.id, maxChains: grant.maxChains, key: hex(grant.key) };
-    for (const name of names) {
-      const same = uses.get(name) ?? [];
-      same.push(use);
-      uses.set(name, same);
-    }
+    const { id } = chain;
+    const { grant, uses = [] } = (await authorityOf(chain, by, judged)) ?? {};
+    if (grant !== undefined) grants.set(id, { key: grant.key, hash: grant.hash });
+    members.push(unwalked({ id, uses, maxChains: grant?.maxChains, key: grant && hex(grant.key) }));
   }
-  const shared = [...uses.values()].filter((same) => same.some(({ id }) => asked.has(id)));
+  const shared = [...sharedGrants(members)].filter(({ ids }) =>
+    [...ids].some((id) => asked.has(id)),
+  );
   if (shared.length === 0) return none;
-  const hidden: string[] = [];
-  const keys = new Set(shared.flat().map(({ key }) => key));
-  for (const [chain, authority] of silent) {
-    if (asked.has(chain.id) || !(await mayHaveBegunBy(keys, chain, authority?.grant, by))) continue;
-    const why = authority?.fault?.message ?? "its grant could not be read";
-    hidden.push(`chain ${chain.id} may be under the same grant: ${why}`);
+  // Where a grant has room for all that is there nothing more needs to be known.
+  const room = unread.length === 0 && shared.every(({ most }) => most >= chains.length);
+  if (room) return { members, together: new Set() };
+  const known: Member[] = [];
+  for (const [at, chain] of chains.entries()) {
+    const one = members[at] as Member;
+    const seen = await lookedAt(chain, one, grants.get(one.id), by);
+    if (seen !== undefined) known.push(seen);
   }
-  const together = shared.filter((same) => isBeyond(same, 0)).flat();
-  const known = unread.every((each) => unreadId(each) !== undefined);
-  const more = known ? unread.length + hidden.length : Number.POSITIVE_INFINITY;
-  const full = more > 0 && shared.some((same) => isBeyond(same, more));
-  const doubts = full ? [...unread, ...limited(hidden)] : [];
-  return { together: new Set(together.map(({ id }) => id)), doubts };
+  return { members: known, together: toBeWalked(known, unread, asked) };
 }
 
-function isBeyond(same: readonly Use[], more: number): boolean {
-  return same.some(({ maxChains }) => same.length + more > maxChains);
+type KeyAndHash = Pick<Grant, "key" | "hash">;
+
+/** The same with what its first head says; undefined where the chain never began. */
+async function lookedAt(
+  chain: ChainSource,
+  one: Member,
+  grant: KeyAndHash | undefined,
+  by: ChosenBy,
+): Promise<Member | undefined> {
+  const head = await firstHead(chain);
+  const named = head && namesGrant(head, chain.id, grant, by);
+  if (one.uses.length > 0 && named !== false) return { ...one, named };
+  if (await neverBegan(chain, by)) return undefined;
+  const signed = grant !== undefined && head !== undefined && isSignedBy(by.suite, grant.key, head);
+  return { ...one, named, signed };
+}
+
+// A chain's id is the hash of its genesis, whoever laid it there.
+function namesGrant(
+  head: Uint8Array,
+  id: string,
+  grant: KeyAndHash | undefined,
+  { suite }: ChosenBy,
+): boolean | undefined {
+  const header = headerOf(head);
+  if (header?.kind !== "genesis" || hex(blockHash(suite, head)) !== id) return undefined;
+  return grant !== undefined && equalBytes(header.receiptHash, grant.hash);
 }
 
 /**
@@ -99,32 +109,26 @@ async function authorityOf(
   }
 }
 
-// False only where the chain's own grant names another key, and that key signed its first head.
-async function mayHaveBegunBy(
-  keys: ReadonlySet<string>,
-  chain: ChainSource,
-  grant: Grant | undefined,
-  by: ChosenBy,
-): Promise<boolean> {
-  if (grant !== undefined && !keys.has(hex(grant.key))) {
-    const head = await firstHead(chain);
-    if (head !== undefined && isSignedBy(by.suite, grant.key, head)) return false;
-  }
-  return !(await neverBegan(chain, by));
-}
-
+/** Undefined where it is not there, or could not be read. */
 async function firstHead(chain: ChainSource): Promise<Uint8Array | undefined> {
   try {
-    const [object] = await ask("the list of blocks", chain.blocks);
-    if (object === undefined) return undefined;
-    const reader = new PieceReader(object);
-    try {
-      return (await reader.has(headLength)) ? reader.peek(headLength) : undefined;
-    } finally {
-      await reader.close();
-    }
+    const [object] = await ask("the list of blocks", () => chain.blocks());
+    const head = object?.firstBlock === 0 ? await headIn(object) : undefined;
+    if (head !== undefined) return head;
+    // Of a chain whose oldest blocks were deleted there are copies of their heads.
+    const [copies] = await ask("the list of headers", () => chain.headers());
+    return copies?.firstBlock === 0 ? await headIn(copies) : undefined;
   } catch (caught) {
     if (caught instanceof Unreadable) return undefined;
     throw caught;
+  }
+}
+
+async function headIn(object: StoredObject): Promise<Uint8Array | undefined> {
+  const reader = new PieceReader(object);
+  try {
+    return (await reader.has(headLength)) ? reader.peek(headLength) : undefined;
+  } finally {
+    await reader.close();
   }
 }

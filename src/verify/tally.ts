@@ -25,6 +25,14 @@ export class Tally {
   lastReceiptSize = 0;
   /** No earlier receipt can stand in a payload that was not read. */
   firstReceiptKnown = false;
+  /** The first one is recorded in the chain, and none stands before it that does not count. */
+  firstReceiptRecorded = false;
+  /** Unix seconds of a genuine receipt over the genesis alone: no vault gave an earlier one. */
+  genesisReceiptTime: number | undefined;
+  /** A receipt is recorded that does not count. */
+  receiptsFailed = false;
+  /** All blocks were walked. */
+  ended = false;
   /** The payloads of all blocks up to the newest were read. */
   allRead = true;
   readonly counts: Map<FindingCode, number> = new Map();
@@ -61,7 +69,9 @@ export class Tally {
     if (this.firstReceiptTime === undefined) {
       this.firstReceiptTime = receipt.time;
       this.firstReceiptKnown = this.allRead;
+      this.firstReceiptRecorded = !this.ended && !this.receiptsFailed;
     }
+    if (receipt.size === 1) this.genesisReceiptTime ??= receipt.time;
     this.lastReceiptTime = receipt.time;
     this.lastReceiptSize = receipt.size;
   }

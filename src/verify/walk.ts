@@ -50,6 +50,8 @@ export class ChainWalk {
   begun = false;
   /** When the genesis was sealed, by the agent's clock; undefined where it is not there. */
   begunAt: number | undefined;
+  /** Whether the genesis names the grant that is there; undefined where it is not the chain's. */
+  namesGrant: boolean | undefined;
   readonly #options: WalkOptions;
   readonly #holes: Holes = new Holes();
   readonly #closed: ClosedSources;
@@ -89,6 +91,9 @@ export class ChainWalk {
         }
       },
       onVerified: (receipt) => this.#confirmed(receipt),
+      onFailed: () => {
+        this.tally.receiptsFailed = true;
+      },
       // Names of vaults are a chain's own: there may be any number.
       unchecked: (what) => this.unchecked.size < maxUnchecked && this.unchecked.add(what),
     };
@@ -157,6 +162,7 @@ export class ChainWalk {
   ): Header | undefined {
     this.#place = place;
     const first = known ?? this.judge(head);
+    if (first.header?.kind === "genesis") this.#grantOf(first.header, first.hash);
     const judged = first.place === "gap" ? this.#skip(first) : first;
     const { header } = judged;
     if (judged.place === "aside" || judged.place === "lost" || header === undefined) {
@@ -190,6 +196,7 @@ export class ChainWalk {
   /** No more blocks come: says what is missing. What is said from now on is about the chain. */
   end(): void {
     this.#place = {};
+    this.tally.ended = true;
     this.#missing.close();
     for (const { from, to } of this.#holes.open()) {
       const blocks = to - from;
@@ -253,6 +260,13 @@ export class ChainWalk {
     this.#fault(fault, expected + this.#holes.excusedFrom(expected));
     this.#unsupported = fault.code === "UNSUPPORTED";
     this.#holes.excuse(expected);
+  }
+
+  // Its id says that it is the chain's, whoever must have signed it.
+  #grantOf(genesis: Header, hash: Uint8Array): void {
+    const { grant } = this.authority;
+    if (!equalBytes(hash, this.#chainId)) return;
+    this.namesGrant = grant !== undefined && equalBytes(genesis.receiptHash, grant.hash);
   }
 
   #genesis(header: Header, { hash, authenticated }: HeadJudgement): void {

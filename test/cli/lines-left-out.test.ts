@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { test } from "node:test";
+import { headLength } from "../../src/core/block.ts";
 import type { ChainSource } from "../../src/core/chain-source.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { reusedGrants } from "../../src/verify/grant-limits.ts";
@@ -154,7 +155,7 @@ test("of chains beyond those that a grant allows no line is printed or proved, a
   }
 });
 
-test("of other chains whose grant is another nothing but the grants is read", async () => {
+test("of other chains whose grant is another only grants and first heads are read", async () => {
   const chains = ["one", "two"].map((label) => made(3, label));
   const files = new Map();
   for (const chain of chains) storeChain(files, chain);
@@ -164,7 +165,17 @@ test("of other chains whose grant is another nothing but the grants is read", as
     (await place.contents()).chains.map((chain) => ({
       ...chain,
       receipt: async () => assert.fail("receipt"),
-      blocks: async () => assert.fail("blocks"),
+      // The first head shows that the chain began by the grant that lies there.
+      blocks: async () =>
+        (await chain.blocks()).map((object) => ({
+          name: object.name,
+          firstBlock: object.firstBlock,
+          size: () => object.size(),
+          open: async function* () {
+            for await (const piece of object.open()) yield piece.subarray(0, headLength);
+            assert.fail("more than a head");
+          },
+        })),
       grant: () => {
         read.push(chain.id);
         return chain.grant();

@@ -232,6 +232,8 @@ class Walk:
         self.extended, self.stretch, self.breaks = False, None, []
         self.unsupported = False
         self.genuine = []  # receipts: genuine
+        self.first_known, self.failed = False, False  # the first of them; whether a recorded one does not count
+        self.names_grant = None  # whether the genesis names the grant that is there
         self.vouching = []  # receipts that pass all steps and count: Receipt
         self.signers = set()  # keys that signed a block
         self.closed = {}  # source id → where it ended
@@ -241,6 +243,7 @@ class Walk:
         self.unread = False
         self.envelopes = 0
         self.genesis_signed = False
+        self.untold = False  # whether its grant was for it
         self.uses = []
         self.final = None
 
@@ -448,6 +451,8 @@ class Walk:
             self.unsupported = fault.code == "UNSUPPORTED"
             self.refuse()
             return
+        if h.kind == 0 and h.hash == self.chain:
+            self.names_grant = self.grant is not None and h.receipt_hash == self.grant_hash
         findings, accepted, thread = self.judge_header(h)
         if not accepted:
             self.refused_block(h, *findings[0], name)
@@ -847,7 +852,7 @@ class Walk:
             receipt = read_receipt(note)
         except Fault as fault:
             at(fault.code)
-            self.size_known = False
+            self.size_known, self.failed = False, True
             return
         self.receipt_size = receipt.size
         code = self.judge_receipt(receipt, (h.block_no, before))
@@ -866,6 +871,16 @@ class Walk:
     # receipts
 
     def judge_receipt(self, receipt, recorded=None):
+        known = len(self.genuine)
+        code = self.receipt_fault(receipt, recorded)
+        if not known and self.genuine:
+            whole = not self.unread and len(self.heads) == self.no
+            self.first_known = bool(recorded) and whole and not self.failed
+        if recorded and (code or len(self.genuine) == known):
+            self.failed = True
+        return code
+
+    def receipt_fault(self, receipt, recorded):
         """A code or None. Steps 2 to 6; a stored receipt whose size is above the length is for the caller."""
         if self.grant_ok and receipt.vault != self.grant.audience:
             return "RECEIPT_MISMATCH"
@@ -994,7 +1009,7 @@ class Walk:
 
     def verdict(self):
         worst = max((WORST.get(CLASS_OF[f["code"]], 4) for f in self.findings), default=0)
-        return VERDICTS[max(worst, 0 if self.heads or self.genuine else 3)]
+        return VERDICTS[max(worst, 0 if self.heads or self.genuine else 3, 3 if self.untold else 0)]
 
 
 # --- chains against each other ------------------------------------------------------------------
@@ -1041,22 +1056,58 @@ def compare_chains(walks):
                 if position["offset"] > (held_of(holder, id_) if holder else 0):
                     at("GAP_UNDECLARED")
                     break
+    judge_uses(walks)
+    return place
+
+
+def beginning(walk):
+    """Unix seconds: the earliest and the latest time at which the chain may have begun."""
+    ever = float("inf")
+    if not walk.genuine or not walk.grant_ok:
+        return -ever, ever
+    over_genesis = [r.time for r in walk.genuine if r.size == 1]
+    if over_genesis:
+        return over_genesis[0], over_genesis[0]
+    latest = walk.genuine[0].time
+    if walk.first_known:
+        return latest, latest
+    covered = max(r.size for r in walk.genuine)
+    whole = 0 < len(walk.heads) == walk.no == walk.expected() and covered <= walk.no
+    genesis = walk.heads[0][0].time // 1_000_000 if 0 in walk.heads else ever
+    known = whole and not walk.unread and not walk.failed and genesis <= latest
+    return (genesis if known else -ever), latest
+
+
+def judge_uses(walks):
+    """More chains by one grant than it allows: who is surely one of the first?"""
     groups = {}
     for walk in walks:
-        for use in walk.uses if walk.genesis_signed else []:
-            groups.setdefault(use, {}).setdefault(walk.chain, walk)
-    reused = {}
+        for use in walk.uses:
+            groups.setdefault(use, []).append(walk)
+    strays = [w for w in walks if not w.uses or w.names_grant is False]
+    reused, untold = {}, {}
     for group in groups.values():
-        def order(walk):
-            times = [r.time for r in walk.genuine]
-            return (0, times[0] * 1_000_000, walk.chain) if times else (1, walk.heads[0][0].time, walk.chain)
-
-        most = min(w.grant.max_chains for w in group.values())
-        for walk in sorted(group.values(), key=order)[most:]:
-            reused[walk.chain] = walk
+        most = min(w.grant.max_chains for w in group)
+        keys = {w.grant.key for w in group}
+        hidden = [w for w in strays if w not in group and not (w.genesis_signed and w.grant.key not in keys)]
+        chains = {}
+        for walk in group:
+            chains.setdefault(walk.chain, []).append(walk)
+        known = []
+        for same in chains.values():
+            times = [beginning(w) for w in same]
+            meant = next((w for w in same if w.files.chain == w.chain.hex()), same[0])
+            sure = any(w.genesis_signed for w in same)
+            known.append((meant, sure, min(a for a, _ in times), min(b for _, b in times)))
+        overused = sum(sure for _, sure, _, _ in known) > most
+        for walk, sure, _, latest in known:
+            before = sum(other is not walk and first <= latest for other, _, first, _ in known)
+            if before + len(hidden) >= most:
+                (reused if overused and sure else untold)[walk.files.chain] = walk
+    for walk in untold.values():
+        walk.untold = True
     for walk in reused.values():
         walk.find("GRANT_REUSED")
-    return place
 
 
 def verify_store(store, trust):

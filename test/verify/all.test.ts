@@ -160,7 +160,8 @@ describe("a whole source", () => {
         };
         const terms = { subject: "pods" };
         const chain = new ChainBuilder(label, { grantKey: "shared", terms, grantNote });
-        chain.begin();
+        // The order is told by when they began.
+        chain.begin([], { time: (testTime + (label === "one" ? 0 : 60)) * second });
         storeChain(files, chain);
       }
       const roots = [testRoot.key, other.key, twice.key];

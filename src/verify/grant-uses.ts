@@ -1,0 +1,226 @@
+// Judges the uses of grants among the chains of a place: who shares one, and for whom it was.
+//
+// - Everybody asks here: who verifies all of a place or a part, prints lines or makes proofs.
+// - What may be a use of a grant and can't be told counts as one of which nothing is known: what
+//   can't be read, and a chain of which nothing says that it began by the grant that is there.
+//
+// Spec: docs/spec/grant.md, "Uses".
+
+import { type Contents, limited } from "../core/chain-source.ts";
+import { unreadId } from "./chosen.ts";
+import { type Finding, finding } from "./finding.ts";
+import type { ChainReport } from "./report.ts";
+import { type Beginning, sharesOf, unknownBeginning } from "./uses.ts";
+
+/** A chain of the place, as far as it was looked at. */
+export interface Member {
+  readonly id: string;
+  /** By what uses of its grant are counted; empty where no given root key signed one. */
+  readonly uses: readonly string[];
+  readonly maxChains: number | undefined;
+  /** The grant's key, in hex, as far as it can be read. */
+  readonly key: string | undefined;
+  /** Whether that key signed the genesis; false where nobody can tell. */
+  readonly signed: boolean;
+  /** Whether the genesis names the grant that is there; undefined where nobody can tell. */
+  readonly named: boolean | undefined;
+  /** Id of the genesis that lies there: the same one under two names is one use. */
+  readonly genesis: string;
+  readonly beginning: Beginning;
+}
+
+export interface JudgedUses {
+  /** GRANT_REUSED. */
+  readonly reused: readonly Finding[];
+  /** Ids of the chains of which nobody can tell whether their grants were for them. */
+  readonly untold: ReadonlySet<string>;
+  /** Why, for people. */
+  readonly doubts: readonly string[];
+}
+
+interface Shared {
+  readonly most: number;
+  readonly keys: ReadonlySet<string>;
+  /** One of each genesis. */
+  readonly chains: readonly Member[];
+  readonly ids: ReadonlySet<string>;
+}
+
+export function memberOf(report: ChainReport): Member {
+  const { chain: id, uses, maxChains, grantKey: key, begun: signed, namesGrant: named } = report;
+  const { genesis, beginning } = report;
+  return { id, uses, maxChains, key, signed, named, genesis, beginning };
+}
+
+/** Judges the chains `asked`; `members` are all that the place holds, and began or may have. */
+export function judgeUses(
+  members: readonly Member[],
+  unread: Contents["unread"],
+  asked: ReadonlySet<string>,
+): JudgedUses {
+  const strays = new Strays(members, unread);
+  const reused = new Map<string, Finding>();
+  const untold = new Set<string>();
+  const doubts = new Set<string>();
+  for (const shared of sharedGrants(members)) {
+    if (![...shared.ids].some((id) => asked.has(id))) continue;
+    const { chains, most } = shared;
+    const hidden = strays.count(shared);
+    const shares = sharesOf(
+      chains.map(({ beginning }) => beginning),
+      most,
+      hidden,
+    );
+    for (const [at, share] of shares.entries()) {
+      const one = chains[at] as Member;
+      if (share === "within" || !asked.has(one.id)) continue;
+      if (share === "untold") untold.add(one.id);
+      else if (!reused.has(one.id)) reused.set(one.id, reusedBy(one, shared));
+    }
+    if (shares.some((share, at) => share === "untold" && asked.has((chains[at] as Member).id))) {
+      for (const each of [...strays.why(shared), ...vague(shared, asked)]) doubts.add(each);
+    }
+  }
+  return { reused: [...reused.values()], untold, doubts: limited([...doubts]) };
+}
+
+/** Ids of the chains that must be walked to judge those `asked`: nothing but their grants is known. */
+export function toBeWalked(
+  members: readonly Member[],
+  unread: Contents["unread"],
+  asked: ReadonlySet<string>,
+): ReadonlySet<string> {
+  const strays = new Strays(members, unread);
+  const ids = new Set<string>();
+  for (const shared of sharedGrants(members)) {
+    if (![...shared.ids].some((id) => asked.has(id))) continue;
+    const [known, hidden] = [shared.ids.size, strays.count(shared)];
+    // Where what is hidden may be all that the grant allows, no walk tells more than that.
+    const tells = known > shared.most || hidden < shared.most;
+    if (tells && known + hidden > shared.most) for (const id of shared.ids) ids.add(id);
+  }
+  return ids;
+}
+
+/** The chains by what their grants' uses are counted. */
+export function* sharedGrants(members: readonly Member[]): Generator<Shared> {
+  const byName = new Map<string, Member[]>();
+  for (const each of members) {
+    for (const name of each.uses) {
+      const same = byName.get(name);
+      if (same === undefined) byName.set(name, [each]);
+      else same.push(each);
+    }
+  }
+  for (const same of byName.values()) {
+    yield {
+      most: same.reduce((least, { maxChains = 1 }) => Math.min(least, maxChains), 65_535),
+      keys: new Set(same.flatMap(({ key = [] }) => key)),
+      chains: oneOfEach(same),
+      ids: new Set(same.map(({ id }) => id)),
+    };
+  }
+}
+
+// What one of its copies shows of a chain is known of it; the copy under its own name is meant.
+function oneOfEach(same: readonly Member[]): Member[] {
+  const chains = new Map<string, Member>();
+  for (const each of same) {
+    const before = chains.get(each.genesis);
+    if (before === undefined) {
+      chains.set(each.genesis, each);
+      continue;
+    }
+    const [a, b] = [before.beginning, each.beginning];
+    const beginning = {
+      sure: a.sure || b.sure,
+      earliest: Math.min(a.earliest, b.earliest),
+      latest: Math.min(a.latest, b.latest),
+    };
+    const meant = each.id === each.genesis ? each : before;
+    chains.set(each.genesis, { ...meant, beginning });
+  }
+  return [...chains.values()];
+}
+
+/** What may be a use of any grant, and does not lie there as one. */
+class Strays {
+  readonly #unread: Contents["unread"];
+  /** Of each one chain may be meant; otherwise any number. */
+  readonly #unreadCount: number;
+  readonly #unsigned: Member[] = [];
+  /** By the key that signed their geneses. */
+  readonly #signed: Map<string, Member[]> = new Map();
+
+  constructor(members: readonly Member[], unread: Contents["unread"]) {
+    this.#unread = unread;
+    const known = unread.every((each) => unreadId(each) !== undefined);
+    this.#unreadCount = known ? unread.length : Number.POSITIVE_INFINITY;
+    for (const each of members) {
+      // Its grant is one that counts, and nothing shows that it began by another one.
+      if (each.uses.length > 0 && each.named !== false) continue;
+      if (!each.signed || each.key === undefined) this.#unsigned.push(each);
+      else this.#signed.set(each.key, [...(this.#signed.get(each.key) ?? []), each]);
+    }
+  }
+
+  /** How many may be uses of this grant. */
+  count({ keys, ids }: Shared): number {
+    return this.#unreadCount + [...this.#of(keys)].filter(({ id }) => !ids.has(id)).length;
+  }
+
+  why({ keys, ids }: Shared): string[] {
+    const strays = [...this.#of(keys)].filter(({ id }) => !ids.has(id));
+    return [...this.#unread, ...limited(strays.map(whyStray))];
+  }
+
+  *#of(keys: ReadonlySet<string>): Generator<Member> {
+    yield* this.#unsigned;
+    for (const key of keys) yield* this.#signed.get(key) ?? [];
+  }
+}
+
+function whyStray({ id, uses }: Member): string {
+  const why =
+    uses.length === 0
+      ? "it has none that a given root key signed"
+      : "its genesis names another one than is there";
+  return `chain ${id} may be under the same grant: ${why}`;
+}
+
+/** The chains of which it is not known when, or whether, they began. */
+function vague({ chains }: Shared, asked: ReadonlySet<string>): string[] {
+  const all = chains.filter(isVague);
+  const others = all.filter(({ id }) => !asked.has(id));
+  return limited(
+    (others.length > 0 ? others : all).map(
+      ({ id }) => `chain ${id} is under the same grant, and nobody can tell when it began`,
+    ),
+  );
+}
+
+function isVague({ beginning: { sure, earliest, latest } }: Member): boolean {
+  return !sure || earliest < latest;
+}
+
+function reusedBy(one: Member, { chains, most }: Shared): Finding {
+  const sure = chains.filter(({ beginning }) => beginning.sure);
+  const { earliest, latest } = one.beginning;
+  const text = `grant was used for ${sure.length} chains, at most ${most}`;
+  const before = sure.filter(({ beginning }) => beginning.latest < earliest).length;
+  const vague = chains.find(
+    (each) => each !== one && isVague(each) && each.beginning.earliest <= latest,
+  );
+  const whose = vague ?? one;
+  const when = isVague(whose) ? `: nobody can tell when chain ${whose.id} began` : "";
+  const message = before >= most ? text : `${text}${when}`;
+  return finding("GRANT_REUSED", message, { chain: one.id, object: "grant" });
+}
+
+/** A chain of which no more is known than its grant. */
+export function unwalked(
+  facts: Omit<Member, "genesis" | "beginning" | "signed" | "named">,
+  head: Pick<Member, "signed" | "named"> = { signed: false, named: undefined },
+): Member {
+  return { ...facts, ...head, genesis: facts.id, beginning: unknownBeginning };
+}

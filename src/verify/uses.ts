@@ -1,0 +1,55 @@
+// Which of the chains that share a grant it was for, where more may have begun than it allows.
+//
+// - What is known of a chain: whether it surely began, and between which times. What can't be read
+//   widens that, and what is wider is never judged better: of another chain neither.
+// - A chain is within only if it is so whatever the truth about all of them may be.
+//
+// Spec: docs/spec/grant.md, "Uses".
+
+/** What is known of when a chain began, by the vault's clock. */
+export interface Beginning {
+  /** It began; otherwise it may have. */
+  readonly sure: boolean;
+  /** Unix seconds, infinite where nothing is known. In one second each may be the first. */
+  readonly earliest: number;
+  readonly latest: number;
+}
+
+/** Nothing is known of it. */
+export const unknownBeginning: Beginning = {
+  sure: false,
+  earliest: Number.NEGATIVE_INFINITY,
+  latest: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * within: the grant was for it. too-many: more chains surely began than the grant allows, and
+ * nobody can tell that this one is among the first. untold: perhaps more began.
+ */
+export type Share = "within" | "too-many" | "untold";
+
+/**
+ * Judges each of the chains that share a grant for `most` of them. `hidden` more may share it, and
+ * nothing is known of these.
+ */
+export function sharesOf(chains: readonly Beginning[], most: number, hidden = 0): Share[] {
+  const earliest = Float64Array.from(chains, (each) => each.earliest).sort();
+  const overused = chains.filter(({ sure }) => sure).length > most;
+  return chains.map(({ sure, latest }) => {
+    // The chain itself is one of those that may have begun by then.
+    const before = countUpTo(earliest, latest) - 1 + hidden;
+    if (before < most) return "within";
+    return overused && sure ? "too-many" : "untold";
+  });
+}
+
+/** How many of these numbers, which are in order, are at most `limit`. */
+function countUpTo(sorted: Float64Array, limit: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as number) <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
