@@ -68,7 +68,7 @@ export function onStopSignals({ stop, hangUp, clock = systemClock }: StopSignals
 /** What a daemon answers to SIGHUP: it must not die of it, and has nothing to read again. */
 export function sayHangUp(diag: Diag): void {
   diag.warn("SIGHUP changes nothing: the configuration is read at the start", {
-    hint: "restart to take up a change; TLS files are read anew, a grant while one is waited for",
+    hint: "restart to take up a change; an agent reads its TLS files and an awaited grant anew",
   });
 }
 

@@ -9,7 +9,7 @@ import { equalBytes, hex } from "../core/bytes.ts";
 import { Fault } from "../core/fault.ts";
 import { inScope } from "../core/grant.ts";
 import type { Header } from "../core/header.ts";
-import { encodeJson, type JsonObject } from "../core/json.ts";
+import { encodeJson, type Json, type JsonObject } from "../core/json.ts";
 import type { PayloadItem } from "../core/payload.ts";
 import { type DecodedRecord, decodeRecord, type PredecessorRecord } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
@@ -136,8 +136,10 @@ export class ItemJudge {
       if (record.type === "predecessor") {
         for (const each of positionsIn(record.value["positions"])) this.#scope(each.record, seq);
       }
+      // A gap may close its source: what it is of is known before.
+      const source = this.#context.sources.get(String(record.value["source"]));
       this.#apply(record, seq);
-      this.#meaning(record, seq);
+      this.#meaning(record, source?.record["path"], seq);
     }
     this.#noteKind(record.type);
   }
@@ -179,7 +181,7 @@ export class ItemJudge {
     this.#fault(new Fault("SOURCE_REWRITTEN", text), seq);
   }
 
-  #meaning(record: DecodedRecord, seq: number): void {
+  #meaning(record: DecodedRecord, path: Json | undefined, seq: number): void {
     const { type, value } = record;
     switch (type) {
       case "stop":
@@ -191,7 +193,7 @@ export class ItemJudge {
         if (value["cause"] === "restarted") this.restarts += 1;
         return;
       case "gap":
-        return this.#fault(this.#gap(value), seq);
+        return this.#fault(gapFault(value, path), seq);
       case "rewritten":
         return this.#fault(
           new Fault("SOURCE_REWRITTEN", "sealed bytes were changed in place"),
@@ -262,16 +264,6 @@ export class ItemJudge {
     this.#fault(judged.fault, seq);
   }
 
-  #gap({ source, from, to, cause }: JsonObject): Fault {
-    const path = this.#context.sources.get(String(source))?.record["path"];
-    // A malformed declaration opens its source, too, and not every value can be made text.
-    const file = typeof path === "string" ? ` of ${shortened(path)}` : "";
-    const bytes =
-      typeof to === "number" ? `${to - (from as number)} bytes` : "an unknown number of bytes";
-    const text = `${bytes}${file} from offset ${from}, ${cause}`;
-    return new Fault("GAP_DECLARED", text, undefined, cause as string);
-  }
-
   #predecessor(value: PredecessorRecord, seq: number): void {
     if (this.#header.blockNo !== 0 || !this.#snapshotSeen) {
       this.#fault(new Fault("MALFORMED", "predecessor record does not stand in the genesis"), seq);
@@ -292,4 +284,13 @@ export class ItemJudge {
 function clockStep({ before, after }: JsonObject): Fault {
   const seconds = ((after as number) - (before as number)) / 1e6;
   return new Fault("CLOCK_STEP_DECLARED", `the clock stepped by ${seconds.toFixed(1)} s`);
+}
+
+function gapFault({ from, to, cause }: JsonObject, path: Json | undefined): Fault {
+  // A malformed declaration opens its source, too, and not every value can be made text.
+  const file = typeof path === "string" ? ` of ${shortened(path)}` : "";
+  const bytes =
+    typeof to === "number" ? `${to - (from as number)} bytes` : "an unknown number of bytes";
+  const text = `${bytes}${file} from offset ${from}, ${cause}`;
+  return new Fault("GAP_DECLARED", text, undefined, cause as string);
 }

@@ -35,4 +35,15 @@ describe("a source that was closed", () => {
       );
     }
   });
+
+  test("is named by the gap that closed it", async () => {
+    const chain = new ChainBuilder("payments");
+    chain.begin();
+    const { id, record } = chain.source("/var/log/app.log");
+    chain.seal([say(record), lost(id, 0)]);
+    const { all } = await judge(storeChain(new Map(), chain));
+    const gap = all.find(({ code }) => code === "GAP_DECLARED");
+    const text = "an unknown number of bytes of /var/log/app.log from offset 0, rotated-away";
+    assert.equal(gap?.message, text);
+  });
 });
