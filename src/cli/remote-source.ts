@@ -25,8 +25,9 @@ const pageBytes = 8 * 1_048_576;
 /** One more than any note may have: enough for whoever judges it to say that it is too long. */
 const noteBytes = 16_385;
 const listBytesMax = 16 * 1_048_576;
-/** Names in a list: chains of a store, objects of a chain. */
-const namesMax = 2_000_000;
+/** Of each something is kept while all are judged. */
+const chainsMax = 200_000;
+const objectsMax = 2_000_000;
 const unreadMax = 101;
 /** Pages of a list: at most so many answers, however few names each holds. */
 const pagesMax = 2_000;
@@ -39,43 +40,80 @@ export async function remoteSource(
   limits?: ClientLimits,
 ): Promise<OpenedSource> {
   const client = await VaultClient.open(address, ca, limits);
-  const list = (): Promise<Listed> => listOf(client, "/v1/store/chains", "chains", isChainId);
+  const all = { what: "chains", isName: isChainId, most: chainsMax };
   return {
     name: client.url,
     live: true,
     contents: async () => {
-      const { names, unread } = await list();
-      return { chains: names.map((id) => remoteChain(client, id)), unread };
+      const { names, unread } = await listOf(client, "/v1/store/chains", all);
+      return { chains: names.map((id) => new RemoteChain(client, id)), unread };
     },
     close: async () => client.close(),
   };
 }
 
-function remoteChain(client: VaultClient, id: string): OpenedChain {
-  const base = `/v1/store/chains/${id}`;
-  const isObject = (name: string): boolean => placeOf(`${chainPath(id)}/${name}`) !== undefined;
-  const list = (): Promise<Listed> => listOf(client, base, "objects", isObject);
-  const note = async (name: string): Promise<Uint8Array | undefined> => {
-    const found = await partOf(client, `${base}/object?name=${name}`, 0, noteBytes);
+// One of as many as a vault lists: it holds no closure.
+class RemoteChain implements OpenedChain {
+  readonly #client: VaultClient;
+  readonly id: string;
+
+  constructor(client: VaultClient, id: string) {
+    this.#client = client;
+    this.id = id;
+  }
+
+  get grant(): OpenedChain["grant"] {
+    return () => this.#note("grant");
+  }
+
+  get receipt(): OpenedChain["receipt"] {
+    return () => this.#note("receipt");
+  }
+
+  get blocks(): OpenedChain["blocks"] {
+    return () => this.#objects(blocksNumber);
+  }
+
+  get headers(): OpenedChain["headers"] {
+    return () => this.#objects((name) => headersNumber(behind("headers/", name)));
+  }
+
+  get forks(): OpenedChain["forks"] {
+    return () => this.#objects((name) => forkOf(behind("forks/", name))?.block);
+  }
+
+  get unread(): OpenedChain["unread"] {
+    return async () => (await this.#list()).unread;
+  }
+
+  get #path(): string {
+    return `/v1/store/chains/${this.id}`;
+  }
+
+  #list(): Promise<Listed> {
+    const isObject = (name: string): boolean =>
+      placeOf(`${chainPath(this.id)}/${name}`) !== undefined;
+    return listOf(this.#client, this.#path, {
+      what: "objects",
+      isName: isObject,
+      most: objectsMax,
+    });
+  }
+
+  async #note(name: string): Promise<Uint8Array | undefined> {
+    const found = await partOf(this.#client, `${this.#path}/object?name=${name}`, 0, noteBytes);
     if (found === undefined) return undefined;
     const pieces: Uint8Array[] = [];
     for await (const piece of found) pieces.push(piece);
     return concat(...pieces);
-  };
-  const objects = async (numberOf: (name: string) => number | undefined) =>
-    (await list()).names.flatMap((name) => {
+  }
+
+  async #objects(numberOf: (name: string) => number | undefined): Promise<StoredObject[]> {
+    return (await this.#list()).names.flatMap((name) => {
       const first = numberOf(name);
-      return first === undefined ? [] : [new RemoteObject(client, id, name, first)];
+      return first === undefined ? [] : [new RemoteObject(this.#client, this.id, name, first)];
     });
-  return {
-    id,
-    grant: () => note("grant"),
-    receipt: () => note("receipt"),
-    blocks: () => objects(blocksNumber),
-    headers: () => objects((name) => headersNumber(behind("headers/", name))),
-    forks: () => objects((name) => forkOf(behind("forks/", name))?.block),
-    unread: async () => (await list()).unread,
-  };
+  }
 }
 
 function behind(folder: string, name: string): string {
@@ -87,12 +125,18 @@ interface Listed {
   readonly unread: readonly string[];
 }
 
+/** What is listed, and how many names there may be. */
+interface Wanted {
+  readonly what: string;
+  readonly isName: (name: string) => boolean;
+  readonly most: number;
+}
+
 /** All names of a list that comes in pages, each behind the one before. */
 async function listOf(
   client: VaultClient,
   path: string,
-  what: string,
-  isName: (name: string) => boolean,
+  { what, isName, most }: Wanted,
 ): Promise<Listed> {
   const names: string[] = [];
   let unread: readonly string[] | undefined;
@@ -113,7 +157,7 @@ async function listOf(
       if (!sound) throw client.invalid(path, "it lists what has no right name, or not in order");
       names.push(name);
     }
-    if (names.length > namesMax) throw client.invalid(path, `it lists more than ${namesMax}`);
+    if (names.length > most) throw client.invalid(path, `it lists more than ${most} ${what}`);
     const next = fieldOf(answer, "next");
     if (next === undefined) return { names, unread };
     if (page.length === 0 || next !== names.at(-1)) {

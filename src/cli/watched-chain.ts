@@ -7,17 +7,50 @@ import type { OpenedChain } from "./chains-source.ts";
 
 /** `told` is called with what the place threw, before it is thrown on. */
 export function watchedChain(chain: OpenedChain, told: (error: unknown) => void): OpenedChain {
-  const objects = async (list: Promise<readonly StoredObject[]>): Promise<StoredObject[]> =>
-    (await watched(list, told)).map((each) => new WatchedObject(each, told));
-  return {
-    id: chain.id,
-    grant: () => watched(chain.grant(), told),
-    receipt: () => watched(chain.receipt(), told),
-    blocks: () => objects(chain.blocks()),
-    headers: () => objects(chain.headers()),
-    forks: () => objects(chain.forks()),
-    unread: () => watched(chain.unread(), told),
-  };
+  return new WatchedChain(chain, told);
+}
+
+// One of as many as a place holds: it holds no closure.
+class WatchedChain implements OpenedChain {
+  readonly #chain: OpenedChain;
+  readonly #told: (error: unknown) => void;
+
+  constructor(chain: OpenedChain, told: (error: unknown) => void) {
+    this.#chain = chain;
+    this.#told = told;
+  }
+
+  get id(): string {
+    return this.#chain.id;
+  }
+
+  get grant(): OpenedChain["grant"] {
+    return () => watched(this.#chain.grant(), this.#told);
+  }
+
+  get receipt(): OpenedChain["receipt"] {
+    return () => watched(this.#chain.receipt(), this.#told);
+  }
+
+  get blocks(): OpenedChain["blocks"] {
+    return () => this.#objects(this.#chain.blocks());
+  }
+
+  get headers(): OpenedChain["headers"] {
+    return () => this.#objects(this.#chain.headers());
+  }
+
+  get forks(): OpenedChain["forks"] {
+    return () => this.#objects(this.#chain.forks());
+  }
+
+  get unread(): OpenedChain["unread"] {
+    return () => watched(this.#chain.unread(), this.#told);
+  }
+
+  async #objects(list: Promise<readonly StoredObject[]>): Promise<StoredObject[]> {
+    return (await watched(list, this.#told)).map((each) => new WatchedObject(each, this.#told));
+  }
 }
 
 // One of as many as somebody put in: it holds no closure.

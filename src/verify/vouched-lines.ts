@@ -138,7 +138,9 @@ export async function vouchFor(place: ChainSource, options: VouchOptions): Promi
 // The receipt first: the blocks, read later, cover it.
 async function withNotesRead(chain: ChainSource): Promise<ChainSource> {
   const [receipt, grant] = [await chain.receipt(), await chain.grant()];
-  return { ...chain, receipt: async () => receipt, grant: async () => grant };
+  const { id, blocks, headers, forks, unread } = chain;
+  const notes = { receipt: async () => receipt, grant: async () => grant };
+  return { id, ...notes, blocks, headers, forks, unread };
 }
 
 function keysOf({ suite, roots, vaults }: VouchOptions): Omit<VerifyOptions, "report"> {

@@ -377,3 +377,27 @@ test("a vault that fails midway fails the command that reads lines or proves the
     assert.match(err, /\[vault-(unreachable|answer-invalid)\]/);
   }
 });
+
+test("a vault that lists more chains than anybody can judge is refused, at once and in words", async () => {
+  await using vault = new FakeVault([]);
+  const id = (number: number): string => number.toString(16).padStart(64, "0");
+  const perPage = 100_001;
+  vault.instead = (path, response, query) => {
+    if (path !== "/v1/store/chains") return false;
+    const first = Number.parseInt(query.get("after") ?? "0", 16) + 1;
+    const chains = Array.from({ length: perPage }, (_, at) => id(first + at));
+    response.end(JSON.stringify({ chains, next: chains.at(-1), unread: [] }));
+    return true;
+  };
+  const source = await remoteSource(await vault.start(), undefined);
+  try {
+    await assert.rejects(source.contents(), {
+      code: "vault-answer-invalid",
+      message: /it lists more than 200000 chains/,
+    });
+    assert.equal(vault.asked.length, 2);
+    assert.equal((await verified(source)).verdict, "INDETERMINATE");
+  } finally {
+    await source.close();
+  }
+});
