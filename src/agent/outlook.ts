@@ -17,6 +17,7 @@ import { readWhole } from "../host/durable.ts";
 import { errnoOf } from "../host/file-error.ts";
 import type { Files } from "../host/files.ts";
 import { loadSigningKey } from "../host/keys.ts";
+import { isoTime } from "../host/units.ts";
 import { presentFiles } from "../tail/present.ts";
 import type { AgentConfig } from "./config.ts";
 import { parseGrantFile, unusableBecause } from "./grant-files.ts";
@@ -90,7 +91,7 @@ async function lookAtGrant(
   for (const message of unusableBecause(grant, config, audiences, key)) {
     outlook.refusals.push({ code: "grant-unusable", path: grantPath, message });
   }
-  const day = (seconds: number): string => new Date(seconds * 1000).toISOString();
+  const day = (seconds: number): string => isoTime(seconds * 1_000_000);
   if (now > grant.notAfter) advise(`ended at ${day(grant.notAfter)}: no vault takes it any more`);
   if (now < grant.notBefore) advise(`begins at ${day(grant.notBefore)}: no vault takes it yet`);
   try {

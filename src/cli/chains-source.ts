@@ -96,7 +96,7 @@ function opened(store: Readable): Omit<OpenedSource, "close"> {
 /**
  * The chains that `word` names: one by its id or a unique prefix of at least 6 digits, or all of a
  * subject; the only chain, if there is no word. Never none. Whoever reads them says what may belong
- * to them, too (`doubts`), or refuses.
+ * to them, too (`doubts`), or refuses. Throws chain-ambiguous.
  */
 export async function chooseChains(
   source: OpenedSource,
@@ -108,7 +108,8 @@ export async function chooseChains(
   const [first, second] = chosen.chains;
   if (first === undefined) throw unknownChain(word, chosen.doubts);
   if (word === undefined && second !== undefined) throw severalChains(chosen.chains);
-  if (word !== undefined && first.id.startsWith(word)) theOne(chosen.chains, word);
+  if (word !== undefined && chosen.as === "both") throw idAndSubject(first.id, word);
+  if (word !== undefined && chosen.as === "id") theOne(chosen.chains, word);
   return chosen;
 }
 
@@ -120,7 +121,7 @@ export async function chooseChain(
 ): Promise<OpenedChain> {
   const { chains, doubts } = await chooseChains(source, word, keys);
   const only = theOne(chains, word);
-  if (doubts.length === 0 || only.id === word) return only;
+  if (doubts.length === 0 || only.id === word.replace(/^id:/, "")) return only;
   const message = `chain ${only.id} may not be the only one called ${printable(word)}`;
   const hint = `give its whole id; ${printable(String(doubts[0]))}`;
   throw new SealtailError("chain-ambiguous", message, { hint });
@@ -135,6 +136,12 @@ export function theOne(chains: readonly OpenedChain[], word: string): OpenedChai
   throw new SealtailError("chain-ambiguous", message, { hint });
 }
 
+function idAndSubject(id: string, word: string): SealtailError {
+  const message = `${word} is a subject, and the beginning of a chain's id, too`;
+  const hint = `give subject:${word} for the subject, or ${id} for the chain of that id`;
+  return new SealtailError("chain-ambiguous", message, { hint });
+}
+
 function severalChains(chains: readonly OpenedChain[]): SealtailError {
   const message = `there is no CHAIN, and ${chains.length} to choose from`;
   return usage("argument-missing", message, `give one of ${shownIds(chains)}`);
@@ -143,7 +150,7 @@ function severalChains(chains: readonly OpenedChain[]): SealtailError {
 function unknownChain(word: string | undefined, [doubt]: readonly string[]): SealtailError {
   if (word === undefined) return new SealtailError("chain-unknown", "there is no chain here");
   const but = doubt === undefined ? "" : `, but ${printable(doubt)}`;
-  const short = /^[0-9a-f]{1,5}$/.test(word);
+  const short = /^(id:)?[0-9a-f]{1,5}$/.test(word);
   const detail = short ? { hint: "a prefix of an id needs at least 6 digits" } : {};
   return new SealtailError("chain-unknown", `there is no chain ${printable(word)}${but}`, detail);
 }

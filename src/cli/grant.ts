@@ -20,11 +20,11 @@ import { systemFiles } from "../host/files.ts";
 import { createDurably, createKey, destroyKey, loadSigningKey } from "../host/keys.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import { systemRandom } from "../host/random.ts";
-import { readDuration } from "../host/units.ts";
+import { isoTime, readDuration } from "../host/units.ts";
 import { refuseExisting } from "./key.ts";
 import { askPassphrase, type PassphraseOptions } from "./passphrase.ts";
 import { pathOf } from "./paths.ts";
-import { isoTime, timeOf } from "./times.ts";
+import { timeOf } from "./times.ts";
 import { printable, type Ui, usage, wholeNumber } from "./ui.ts";
 
 interface NewOptions extends PassphraseOptions {

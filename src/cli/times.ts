@@ -20,9 +20,3 @@ export function timeOf(text: string, option: string, now: number, direction: 1 |
   const want = "a date such as 2026-01-31 or 2026-01-31T12:00:00Z, @UNIX-SECONDS, or 90d";
   throw usage("argument-invalid", `${option} is ${text}, want ${want}`);
 }
-
-/** `2026-01-31T12:00:00.000Z` from Unix microseconds. */
-export function isoTime(micros: number): string {
-  const date = new Date(Math.floor(micros / 1000));
-  return Number.isNaN(date.getTime()) ? `@${Math.floor(micros / 1e6)}` : date.toISOString();
-}

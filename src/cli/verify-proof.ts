@@ -12,10 +12,10 @@ import { type LineProof, maxFullProofLength, parseProof } from "../core/proof.ts
 import { readWhole } from "../host/durable.ts";
 import { systemFiles } from "../host/files.ts";
 import { nativeSuite } from "../host/native-suite.ts";
+import { isoTime } from "../host/units.ts";
 import { type Verdict, verdictExitCodes, verdictOf, worse } from "../verify/finding.ts";
 import { type ProofReport, verifyProof } from "../verify/proof-check.ts";
 import { pathOf } from "./paths.ts";
-import { isoTime } from "./times.ts";
 import {
   addKeyOptions,
   type TrustedKeys as GivenKeys,

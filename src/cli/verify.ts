@@ -40,7 +40,8 @@ export interface Judged {
 
 const examples = `
 SOURCE is a vault's address, a store directory or a bundle file. CHAIN is an id, a unique prefix of
-at least 6 digits, or a subject: all its chains. Left out, all chains are verified.
+at least 6 digits, or a subject: all its chains. Left out, all chains are verified. Where a word
+is both, id:DIGITS and subject:NAME say which.
 
 Examples:
   $ sealtail verify --data ./sealtail-data

@@ -54,7 +54,7 @@ export const errorTable = {
   "chain-ambiguous": {
     kind: "usage",
     means: "more than one chain fits the word that should name one",
-    remedy: "give the chain's id, or more digits of it",
+    remedy: "give the chain's id, or more digits of it, or `subject:NAME` for all of a subject",
   },
   "chain-unknown": {
     kind: "operating",

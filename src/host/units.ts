@@ -1,4 +1,4 @@
-// Sizes and durations as people write them.
+// Sizes, durations and times as people write and read them.
 //
 // - Whole numbers and one unit, nothing between: 512KiB, 2GiB, 500ms, 60s, 30d.
 // - KB, MB and GB are refused: some mean 1,000 by them, others 1,024.
@@ -36,4 +36,10 @@ function read(text: string, units: Units): number {
   const [, digits, unit = ""] = /^([0-9]+)([A-Za-z]*)$/.exec(text) ?? [];
   const value = Number(digits) * (units[unit] ?? Number.NaN);
   return Number.isSafeInteger(value) ? value : Number.NaN;
+}
+
+/** `2026-01-31T12:00:00.000Z` from Unix microseconds, and `@SECONDS` beyond what a date can say. */
+export function isoTime(micros: number): string {
+  const date = new Date(Math.floor(micros / 1000));
+  return Number.isNaN(date.getTime()) ? `@${Math.floor(micros / 1e6)}` : date.toISOString();
 }

@@ -1,6 +1,7 @@
 // Which chains of a place a word names, and what else of the place may belong to them.
 //
 // - A word is a chain's id, the beginning of one, or a subject. Without a word it is everything.
+// - A word that is both means neither: anybody can make a chain whose id begins like a subject.
 // - Only a grant that a given root key signed says whose a chain is. Where no root key was given,
 //   grants are taken at their word, and whoever asks says that nobody judged them.
 // - What may belong to the chosen chains and can't be told is a doubt: whoever reads the chosen
@@ -18,6 +19,8 @@ export type ChosenBy = Pick<VerifyOptions, "suite" | "roots" | "vaults">;
 
 export interface Chosen {
   readonly chains: readonly ChainSource[];
+  /** What the word was taken for: the chains of both, if it is both. */
+  readonly as: "all" | "id" | "subject" | "both";
   /** What else may belong to them, each with why nobody can tell; no more than people read. */
   readonly doubts: readonly string[];
   /** Ids of the chains that are of another subject, as their grants say. */
@@ -30,10 +33,30 @@ export async function chosenOf(
   word: string | undefined,
   by: ChosenBy,
 ): Promise<Chosen> {
-  if (word === undefined) return { chains, doubts: unread, others: [] };
-  const byId = /^[0-9a-f]{6,64}$/.test(word) ? chains.filter(({ id }) => id.startsWith(word)) : [];
-  if (byId.length === 0) return await ofSubject({ chains, unread }, word, by);
-  return { chains: byId, doubts: unread.filter((each) => mayBegin(each, word)), others: [] };
+  if (word === undefined) return { chains, as: "all", doubts: unread, others: [] };
+  const { id, subject } = meaningOf(word);
+  const named = id === undefined ? [] : chains.filter((chain) => chain.id.startsWith(id));
+  if (id !== undefined && (subject === undefined || (id.length === 64 && named.length > 0))) {
+    const doubts = unread.filter((each) => mayBegin(each, id));
+    return { chains: named, as: "id", doubts, others: [] };
+  }
+  const rest = chains.filter((chain) => !named.includes(chain));
+  const found = await ofSubject({ chains: rest, unread }, subject ?? word, by);
+  if (named.length === 0) return found;
+  const as = found.chains.length === 0 ? "id" : "both";
+  return { chains: [...named, ...found.chains], as, doubts: found.doubts, others: [] };
+}
+
+/** What a word may mean: `id:DIGITS` and `subject:NAME` mean one of them only. */
+function meaningOf(word: string): { readonly id?: string; readonly subject?: string } {
+  const [, said, name = ""] = /^(id|subject):(.*)$/s.exec(word) ?? [];
+  if (said === "subject") return { subject: name };
+  if (said === "id" && isDigits(name)) return { id: name };
+  return isDigits(word) ? { id: word, subject: word } : { subject: word };
+}
+
+function isDigits(text: string): boolean {
+  return /^[0-9a-f]{6,64}$/.test(text);
 }
 
 function mayBegin(unread: string, digits: string): boolean {
@@ -59,7 +82,7 @@ async function ofSubject(
       doubts.push(`chain ${chain.id} may be of ${word}: ${why}`);
     }
   }
-  return { chains: found, doubts: [...unread, ...limited(doubts)], others };
+  return { chains: found, as: "subject", doubts: [...unread, ...limited(doubts)], others };
 }
 
 /** The subject that a chain's grant claims, and why that does not count. */

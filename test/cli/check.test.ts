@@ -121,6 +121,10 @@ test("a grant that no vault would take is worth a warning", async () => {
   assert.equal(code, 0);
   using early = await agentDir({ notBefore: 4_000_000_000, notAfter: 4_000_000_001 });
   assert.match((await check(early)).err, /warning: grant\.file begins at 2096-/);
+  const last = Number.MAX_SAFE_INTEGER;
+  using never = await agentDir({ notBefore: last - 5, notAfter: last });
+  const { err: said } = await check(never);
+  assert.match(said, /warning: grant\.file begins at @9007199254740986: no vault takes it yet/);
   const stranger = formatVerifierKey(noteSigner(new Uint8Array(32).fill(9), "other", 1).key);
   using foreign = await agentDir({}, `, root_keys: ["${stranger}"]`);
   assert.match(
