@@ -68,12 +68,13 @@ function isCompressedOf(name: string, other: string): boolean {
  * are its content's size, modulo 2^32. 0 for anything else.
  */
 async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
-  const { position, base, sureAt } = follow;
+  const { position, base, sureAt, begunNs } = follow;
   const { size, mtimeNs, ctimeNs } = await file.stat();
   const since = BigInt(wallTimeOf(base.clock, sureAt) - clockTickUs) * 1_000n;
   const magic = await readAt(file, 0, 2);
-  // An older one gets another ctime with each rotation, but keeps its mtime.
-  if (size < gzipLeast || ctimeNs < since || mtimeNs < since) return 0;
+  // An older one gets another ctime with each rotation, but keeps its mtime: that of its log, which
+  // logrotate asked for before it copied.
+  if (size < gzipLeast || ctimeNs < since || mtimeNs < begunNs) return 0;
   if (magic[0] !== 0x1f || magic[1] !== 0x8b) return 0;
   const low = Buffer.from(await readAt(file, size - 4, 4)).readUInt32LE();
   const missing = (low - (position % 2 ** 32) + 2 ** 32) % 2 ** 32;

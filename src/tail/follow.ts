@@ -66,6 +66,8 @@ export class Follow {
   sureBy: Follow["seenBy"];
   /** Mono µs when they were last found the same. */
   sureAt: number;
+  /** The file's mtime when the present generation was first seen. */
+  begunNs: bigint;
   /** Least size seen since the last verdict. */
   low: number = Number.POSITIVE_INFINITY;
   /** Greatest size seen since it shrank: of the next generation. */
@@ -122,6 +124,7 @@ export class Follow {
     this.grewAt = base.clock.mono();
     this.sureAt = this.grewAt;
     this.#mtimeNs = start.info.mtimeNs;
+    this.begunNs = this.#mtimeNs;
     this.#ctimeNs = start.info.ctimeNs;
     if (start.skip === true) this.skipTo = start.info.size;
     if (start.past !== undefined) {
@@ -349,13 +352,10 @@ export class Follow {
     this.frontier = new Frontier();
     this.unread.clear();
     this.appeared.clear();
-    this.seen = 0;
-    this.sure = 0;
-    this.nuls = undefined;
-    this.search = undefined;
-    this.skipNuls = 0;
+    Object.assign(this, { seen: 0, sure: 0, skipNuls: 0, nuls: undefined, search: undefined });
     if (now !== undefined && now.size > 0) this.grew(now.size);
     this.seenBy = now?.ctimeNs;
+    this.begunNs = now?.mtimeNs ?? this.#mtimeNs;
   }
 
   /** Bytes up to `position` are accounted for without being handed over. */

@@ -241,6 +241,23 @@ conform("a copy that is compressed already tells how much is missing", async (pl
 });
 
 conform(
+  "a compressed copy has the time that its log had before the last lines came",
+  async (place) => {
+    place.unfollowed(/\.gz$/);
+    place.put("a.log", lines(0, 10));
+    const reader = await place.follow(["*.log"], { clock: systemClock });
+    await reader.pullFor(300);
+    place.sh("touch -r a.log time");
+    place.append("a.log", lines(10, 20));
+    place.sh("cp a.log a.log.1; truncate -s 0 a.log; gzip a.log.1; touch -r time a.log.1.gz");
+    place.append("a.log", "new\n");
+    await reader.until(() => reader.lines().includes("new"));
+    assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+    assert.equal(reader.tail.stats().get("app")?.gapBytes, lines(10, 20).length);
+  },
+);
+
+conform(
   "a compressed copy that is only rotated on says nothing of what is missing",
   async (place) => {
     place.unfollowed(/\.gz$/);
