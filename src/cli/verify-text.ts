@@ -159,6 +159,6 @@ export function reportJson({ report, at, trusted, headersOnly }: Judged): string
 
 function summary(report: ChainReport): Record<string, unknown> {
   const { findings, roots: _, positions: __, beginning: ___, ...known } = report;
-  const { grantKey: ____, namesGrant: _____, ...rest } = known;
+  const { grantKey: ____, namesGrant: _____, genesisHead: ______, ...rest } = known;
   return { ...rest, counts: findings };
 }

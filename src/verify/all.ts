@@ -78,6 +78,7 @@ export async function verifySource(
   for (const each of limited(leftovers)) unchecked.add(each);
   const held = await heldOf(listed, walked, options);
   const uses = judgeUses(
+    options.suite,
     membersOf(sharers, [...walked, ...beside]),
     listed.unread,
     new Set(walked.map(({ chain }) => chain)),

@@ -34,7 +34,7 @@ export async function reusedGrants(
   const sharers = await sharersOf(contents, new Set(ids), options);
   const only = new Set(ids.filter((id) => sharers.together.has(id)));
   const others = new Set(ids.filter((id) => !only.has(id)));
-  const { doubts } = judgeUses(sharers.members, contents.unread, others);
+  const { doubts } = judgeUses(options.suite, sharers.members, contents.unread, others);
   if (only.size === 0) return { refused, doubts };
   const listed = { name: place.name, contents: async () => contents };
   const judged = await verifySource(listed, {

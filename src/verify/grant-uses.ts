@@ -6,7 +6,10 @@
 //
 // Spec: docs/spec/grant.md, "Uses".
 
+import { fromHex } from "../core/bytes.ts";
 import { type Contents, limited } from "../core/chain-source.ts";
+import type { Suite } from "../core/digest.ts";
+import { isSignedBy } from "../core/header.ts";
 import { unreadId } from "./chosen.ts";
 import { type Finding, finding } from "./finding.ts";
 import type { ChainReport } from "./report.ts";
@@ -24,6 +27,8 @@ export interface Member {
   readonly signed: boolean;
   /** Whether the genesis names the grant that is there; undefined where nobody can tell. */
   readonly named: boolean | undefined;
+  /** Head of the genesis, where its hash is the chain's id and its grant does not say enough. */
+  readonly head: Uint8Array | undefined;
   /** Id of the genesis that lies there: the same one under two names is one use. */
   readonly genesis: string;
   readonly beginning: Beginning;
@@ -48,24 +53,25 @@ interface Shared {
 
 export function memberOf(report: ChainReport): Member {
   const { chain: id, uses, maxChains, grantKey: key, begun: signed, namesGrant: named } = report;
-  const { genesis, beginning } = report;
-  return { id, uses, maxChains, key, signed, named, genesis, beginning };
+  const { genesis, beginning, genesisHead: head } = report;
+  return { id, uses, maxChains, key, signed, named, head, genesis, beginning };
 }
 
 /** Judges the chains `asked`; `members` are all that the place holds, and began or may have. */
 export function judgeUses(
+  suite: Suite,
   members: readonly Member[],
   unread: Contents["unread"],
   asked: ReadonlySet<string>,
 ): JudgedUses {
-  const strays = new Strays(members, unread);
+  const strays = new Strays(suite, members, unread);
   const reused = new Map<string, Finding>();
   const untold = new Set<string>();
   const doubts = new Set<string>();
   for (const shared of sharedGrants(members)) {
     if (![...shared.ids].some((id) => asked.has(id))) continue;
     const { chains, most } = shared;
-    const hidden = strays.count(shared);
+    const { hidden, why } = strays.of(shared);
     const shares = sharesOf(
       chains.map(({ beginning }) => beginning),
       most,
@@ -78,7 +84,7 @@ export function judgeUses(
       else if (!reused.has(one.id)) reused.set(one.id, reusedBy(one, shared));
     }
     if (shares.some((share, at) => share === "untold" && asked.has((chains[at] as Member).id))) {
-      for (const each of [...strays.why(shared), ...vague(shared, asked)]) doubts.add(each);
+      for (const each of [...why(), ...vague(shared, asked)]) doubts.add(each);
     }
   }
   return { reused: [...reused.values()], untold, doubts: limited([...doubts]) };
@@ -86,15 +92,16 @@ export function judgeUses(
 
 /** Ids of the chains that must be walked to judge those `asked`: nothing but their grants is known. */
 export function toBeWalked(
+  suite: Suite,
   members: readonly Member[],
   unread: Contents["unread"],
   asked: ReadonlySet<string>,
 ): ReadonlySet<string> {
-  const strays = new Strays(members, unread);
+  const strays = new Strays(suite, members, unread);
   const ids = new Set<string>();
   for (const shared of sharedGrants(members)) {
     if (![...shared.ids].some((id) => asked.has(id))) continue;
-    const [known, hidden] = [shared.ids.size, strays.count(shared)];
+    const [known, { hidden }] = [shared.ids.size, strays.of(shared)];
     // Where what is hidden may be all that the grant allows, no walk tells more than that.
     const tells = known > shared.most || hidden < shared.most;
     if (tells && known + hidden > shared.most) for (const id of shared.ids) ids.add(id);
@@ -143,40 +150,42 @@ function oneOfEach(same: readonly Member[]): Member[] {
   return [...chains.values()];
 }
 
-/** What may be a use of any grant, and does not lie there as one. */
+/** Signatures that are looked at to exclude a chain; beyond that it may be a use. */
+const signaturesMax = 20_000;
+
+/** What may be a use of a grant, and does not lie there as one. */
 class Strays {
+  readonly #suite: Suite;
   readonly #unread: Contents["unread"];
   /** Of each one chain may be meant; otherwise any number. */
   readonly #unreadCount: number;
-  readonly #unsigned: Member[] = [];
-  /** By the key that signed their geneses. */
-  readonly #signed: Map<string, Member[]> = new Map();
+  readonly #members: readonly Member[];
+  #signaturesLeft = signaturesMax;
 
-  constructor(members: readonly Member[], unread: Contents["unread"]) {
+  constructor(suite: Suite, members: readonly Member[], unread: Contents["unread"]) {
+    this.#suite = suite;
     this.#unread = unread;
     const known = unread.every((each) => unreadId(each) !== undefined);
     this.#unreadCount = known ? unread.length : Number.POSITIVE_INFINITY;
-    for (const each of members) {
-      // Its grant is one that counts, and nothing shows that it began by another one.
-      if (each.uses.length > 0 && each.named !== false) continue;
-      if (!each.signed || each.key === undefined) this.#unsigned.push(each);
-      else this.#signed.set(each.key, [...(this.#signed.get(each.key) ?? []), each]);
-    }
+    // Of others the grant is one that counts, and nothing shows that they began by another one.
+    this.#members = members.filter(({ uses, named }) => uses.length === 0 || named === false);
   }
 
-  /** How many may be uses of this grant. */
-  count({ keys, ids }: Shared): number {
-    return this.#unreadCount + [...this.#of(keys)].filter(({ id }) => !ids.has(id)).length;
+  /** How many may be uses of this grant, and why. */
+  of({ keys, ids }: Shared): { readonly hidden: number; readonly why: () => string[] } {
+    const found = this.#members.filter((each) => !ids.has(each.id) && this.#mayBe(each, keys));
+    return {
+      hidden: this.#unreadCount + found.length,
+      why: () => [...this.#unread, ...limited(found.map(whyStray))],
+    };
   }
 
-  why({ keys, ids }: Shared): string[] {
-    const strays = [...this.#of(keys)].filter(({ id }) => !ids.has(id));
-    return [...this.#unread, ...limited(strays.map(whyStray))];
-  }
-
-  *#of(keys: ReadonlySet<string>): Generator<Member> {
-    yield* this.#unsigned;
-    for (const key of keys) yield* this.#signed.get(key) ?? [];
+  // What another key signed was begun by another grant.
+  #mayBe({ head, key, signed }: Member, keys: ReadonlySet<string>): boolean {
+    if (head === undefined) return !signed || key === undefined || keys.has(key);
+    this.#signaturesLeft -= keys.size;
+    if (this.#signaturesLeft < 0) return true;
+    return [...keys].some((each) => isSignedBy(this.#suite, fromHex(each, 32), head));
   }
 }
 
@@ -218,9 +227,7 @@ function reusedBy(one: Member, { chains, most }: Shared): Finding {
 }
 
 /** A chain of which no more is known than its grant. */
-export function unwalked(
-  facts: Omit<Member, "genesis" | "beginning" | "signed" | "named">,
-  head: Pick<Member, "signed" | "named"> = { signed: false, named: undefined },
-): Member {
-  return { ...facts, ...head, genesis: facts.id, beginning: unknownBeginning };
+export function unwalked(facts: Pick<Member, "id" | "uses" | "maxChains" | "key">): Member {
+  const unknown = { signed: false, named: undefined, head: undefined };
+  return { ...facts, ...unknown, genesis: facts.id, beginning: unknownBeginning };
 }

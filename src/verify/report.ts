@@ -39,6 +39,8 @@ export interface ChainReport {
   readonly grantKey: string | undefined;
   /** Whether the genesis names the grant that is there; undefined where nobody can tell. */
   readonly namesGrant: boolean | undefined;
+  /** The head of the chain's genesis, where its grant does not count or is not the one it names. */
+  readonly genesisHead: Uint8Array | undefined;
   readonly beginning: Beginning;
   readonly predecessor: Predecessor | undefined;
   /** Blocks that must be there: the newest one's number and one. */
@@ -106,6 +108,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
   // blocks, their absence is judged.
   const nothing = tally.blocks === 0 && tally.coveredSize === 0;
   const least = nothing || facts.headersOnly || unread.length > 0 ? "INDETERMINATE" : "VALID";
+  const isOwn = facts.authority.uses.length > 0 && walk.namesGrant !== false;
   return {
     chain,
     verdict: worse(tally.verdict, least),
@@ -120,6 +123,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     maxChains: grant?.maxChains,
     grantKey: grant && hex(grant.key),
     namesGrant: walk.namesGrant,
+    genesisHead: isOwn ? undefined : walk.genesisHead,
     beginning: beginningOf(walk, unread.length === 0),
     predecessor: walk.predecessor,
     length: walk.length,

@@ -56,7 +56,7 @@ export async function sharersOf(
     const seen = await lookedAt(chain, one, grants.get(one.id), by);
     if (seen !== undefined) known.push(seen);
   }
-  return { members: known, together: toBeWalked(known, unread, asked) };
+  return { members: known, together: toBeWalked(by.suite, known, unread, asked) };
 }
 
 type KeyAndHash = Pick<Grant, "key" | "hash">;
@@ -73,7 +73,7 @@ async function lookedAt(
   if (one.uses.length > 0 && named !== false) return { ...one, named };
   if (await neverBegan(chain, by)) return undefined;
   const signed = grant !== undefined && head !== undefined && isSignedBy(by.suite, grant.key, head);
-  return { ...one, named, signed };
+  return { ...one, named, signed, head: named === undefined ? undefined : head };
 }
 
 // A chain's id is the hash of its genesis, whoever laid it there.

@@ -52,6 +52,8 @@ export class ChainWalk {
   begunAt: number | undefined;
   /** Whether the genesis names the grant that is there; undefined where it is not the chain's. */
   namesGrant: boolean | undefined;
+  /** The head of that genesis. */
+  genesisHead: Uint8Array | undefined;
   readonly #options: WalkOptions;
   readonly #holes: Holes = new Holes();
   readonly #closed: ClosedSources;
@@ -162,7 +164,7 @@ export class ChainWalk {
   ): Header | undefined {
     this.#place = place;
     const first = known ?? this.judge(head);
-    if (first.header?.kind === "genesis") this.#grantOf(first.header, first.hash);
+    if (first.header?.kind === "genesis") this.#grantOf(first.header, first);
     const judged = first.place === "gap" ? this.#skip(first) : first;
     const { header } = judged;
     if (judged.place === "aside" || judged.place === "lost" || header === undefined) {
@@ -263,9 +265,10 @@ export class ChainWalk {
   }
 
   // Its id says that it is the chain's, whoever must have signed it.
-  #grantOf(genesis: Header, hash: Uint8Array): void {
+  #grantOf(genesis: Header, { head, hash }: HeadJudgement): void {
     const { grant } = this.authority;
     if (!equalBytes(hash, this.#chainId)) return;
+    this.genesisHead = head.slice(0, headLength);
     this.namesGrant = grant !== undefined && equalBytes(genesis.receiptHash, grant.hash);
   }
 

@@ -233,6 +233,7 @@ class Walk:
         self.unsupported = False
         self.genuine = []  # receipts: genuine
         self.first_known, self.failed = False, False  # the first of them; whether a recorded one does not count
+        self.own_genesis = None  # the one whose hash is the chain's id, however it was judged
         self.names_grant = None  # whether the genesis names the grant that is there
         self.vouching = []  # receipts that pass all steps and count: Receipt
         self.signers = set()  # keys that signed a block
@@ -453,6 +454,7 @@ class Walk:
             return
         if h.kind == 0 and h.hash == self.chain:
             self.names_grant = self.grant is not None and h.receipt_hash == self.grant_hash
+            self.own_genesis = h
         findings, accepted, thread = self.judge_header(h)
         if not accepted:
             self.refused_block(h, *findings[0], name)
@@ -1078,6 +1080,13 @@ def beginning(walk):
     return (genesis if known else -ever), latest
 
 
+def may_be_by(walk, keys):
+    """Whether one of these grants' keys may have begun the chain."""
+    if walk.own_genesis is not None:
+        return any(walk.own_genesis.signed_by(key) for key in keys)
+    return not walk.genesis_signed or walk.grant.key in keys
+
+
 def judge_uses(walks):
     """More chains by one grant than it allows: who is surely one of the first?"""
     groups = {}
@@ -1089,7 +1098,7 @@ def judge_uses(walks):
     for group in groups.values():
         most = min(w.grant.max_chains for w in group)
         keys = {w.grant.key for w in group}
-        hidden = [w for w in strays if w not in group and not (w.genesis_signed and w.grant.key not in keys)]
+        hidden = [w for w in strays if w not in group and may_be_by(w, keys)]
         chains = {}
         for walk in group:
             chains.setdefault(walk.chain, []).append(walk)

@@ -221,3 +221,17 @@ test("the copy of a chain's first head says by which grant it began", async () =
   files.delete(`chains/${long.name}/${"0".repeat(16)}.blocks`);
   assert.equal((await judge(files, { only: new Set([first.name]) })).verdict, "VALID");
 });
+
+test("a chain is good beside a damaged grant of one that another key began", async () => {
+  for (const harm of ["its grant is gone", "its grant is bent", "its grant is another chain's"]) {
+    const files = storeChain(new Map(), first);
+    const lone = new ChainBuilder("lone");
+    lone.begin();
+    storeChain(files, lone);
+    storeChain(files, other);
+    hidden[harm]?.(files);
+    const { chains } = await judge(files);
+    assert.equal(chains.find(({ chain }) => chain === lone.name)?.verdict, "VALID", harm);
+    assert.equal((await judge(files, { only: new Set([lone.name]) })).verdict, "VALID", harm);
+  }
+});
