@@ -51,7 +51,11 @@ export function headersPath(chain: string, firstBlock: number): string {
 
 /** `hash` is the block hash, in hex, of the head that was refused. */
 export function forkPath(chain: string, block: number, hash: string): string {
-  return `${chainPath(chain, "forks")}/${hex16(block)}-${hash}`;
+  return `${chainPath(chain, "forks")}/${forkName({ block, hash })}`;
+}
+
+export function forkName({ block, hash }: { block: number; hash: string }): string {
+  return `${hex16(block)}-${hash}`;
 }
 
 /** `id` is H(note) in hex, `time` the statement's, in Unix seconds. */

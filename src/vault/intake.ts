@@ -39,7 +39,7 @@ import {
 } from "./founding.ts";
 import type { Heads } from "./heads.ts";
 import { Shared } from "./join.ts";
-import { keepFork } from "./kept-forks.ts";
+import type { ForkKeeper } from "./kept-forks.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
@@ -61,6 +61,7 @@ export interface IntakeOptions {
   readonly catalog: Catalog;
   readonly signer: ReceiptSigner;
   readonly keeper: ReceiptKeeper;
+  readonly forks: Pick<ForkKeeper, "keep">;
   readonly leftovers: Pick<Leftovers, "abandon">;
   readonly room: Room;
   readonly policy: FoundingPolicy;
@@ -331,13 +332,12 @@ export class Intake {
   }
 
   async #refuse(chain: string, { fork }: Admission, problem: Problem): Promise<void> {
-    const { diag, suite, store, catalog, observer, watch } = this.#options;
+    const { diag, forks, catalog, observer, watch } = this.#options;
     const { finding = problem.code, block } = problem.extra;
     diag.warn("block refused", { chain, block, finding });
     if (fork === undefined) return;
     observer.fork();
-    const kept = await keepFork(suite, store, chain, fork);
-    const entry = catalog.get(chain);
+    const [kept, entry] = [await forks.keep(chain, fork), catalog.get(chain)];
     if (kept && entry !== undefined) entry.forks += 1;
     if (kept) watch.forked(chain, fork.block);
     diag.error("fork of a chain", { chain, block, kept });

@@ -1,7 +1,9 @@
 // What the vault writes down for itself about each chain, apart from the store: the grant that it
-// began with, its newest receipt, and a note about what it checked.
+// began with, its newest receipt, a note about what it checked, and proofs of forks that the store
+// did not take.
 //
-// - Nothing here is believed unless the vault's own keys signed it, or, of grants, a root. A chain
+// - Nothing here is believed unless the vault's own keys signed it, or, of grants, a root; proofs of
+//   forks speak for themselves. A chain
 //   of which the vault wrote anything down began, whatever became of it in the store.
 // - Without its note a chain is read again as a whole. Without its receipt, a store that was set
 //   back as a whole, together with its own copy of the receipt, is not noticed here: agents notice
@@ -11,12 +13,20 @@
 //
 // A place beside the chains, for vaults that share a store, would be another OwnNotes.
 
+import { headLength } from "../core/block.ts";
 import { maxReceiptLength } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
 import { maxGrantLength } from "../core/grant.ts";
-import { readWhole, replaceFile, unlinkIfPresent } from "../host/durable.ts";
+import {
+  makeDirDurably,
+  readWhole,
+  replaceFile,
+  unlinkIfPresent,
+  writeFileDurably,
+} from "../host/durable.ts";
 import type { Files } from "../host/files.ts";
-import { isChainId } from "../store/layout.ts";
+import { forkName, forkOf, isChainId } from "../store/layout.ts";
+import type { ForkProof } from "../store/store.ts";
 import { headNoteBytesMax } from "./head-note.ts";
 
 export interface OwnNotes {
@@ -28,11 +38,18 @@ export interface OwnNotes {
   keepChecked(chain: string, note: Uint8Array): Promise<void>;
   /** The chain must be checked as a whole, also after a power cut. */
   dropChecked(chain: string): Promise<void>;
+  /** Proofs of forks as they were kept: whoever reads them judges them. */
+  forks(chain: string): Promise<ForkProof[]>;
+  /** False if it is there. Durable. */
+  keepFork(chain: string, fork: ForkProof): Promise<boolean>;
+  dropFork(chain: string, fork: ForkProof): Promise<void>;
   /** Chains of which something was written down. */
   chains(): Promise<string[]>;
 }
 
-/** In the state directory: `grant`, `receipt` and `checked` in `chains/<chain>`. */
+/**
+ * In the state directory: `grant`, `receipt`, `checked` and the folder `forks` in `chains/<chain>`.
+ */
 export class StateDirNotes implements OwnNotes {
   readonly #files: Files;
   readonly #dir: string;
@@ -75,6 +92,30 @@ export class StateDirNotes implements OwnNotes {
   async chains(): Promise<string[]> {
     const found = (await this.#files.list(this.#dir)) ?? [];
     return found.map(({ name }) => String(name)).filter(isChainId);
+  }
+
+  async forks(chain: string): Promise<ForkProof[]> {
+    const folder = `${this.#dir}/${chain}/forks`;
+    const found: ForkProof[] = [];
+    for (const { name } of (await this.#files.list(folder)) ?? []) {
+      const named = forkOf(String(name));
+      const proof = named && (await this.#read(chain, `forks/${name}`, 2 * headLength));
+      if (proof !== undefined && named !== undefined) found.push({ ...named, proof });
+    }
+    return found;
+  }
+
+  async keepFork(chain: string, fork: ForkProof): Promise<boolean> {
+    const folder = `${this.#dir}/${chain}/forks`;
+    const path = `${folder}/${forkName(fork)}`;
+    if ((await this.#files.stat(path)) !== undefined) return false;
+    await makeDirDurably(this.#files, folder);
+    await writeFileDurably(this.#files, path, fork.proof);
+    return true;
+  }
+
+  async dropFork(chain: string, fork: ForkProof): Promise<void> {
+    await unlinkIfPresent(this.#files, `${this.#dir}/${chain}/forks/${forkName(fork)}`);
   }
 
   // What can't be one of ours is none.

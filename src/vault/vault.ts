@@ -33,6 +33,7 @@ import { isFoundedBy } from "./founding.ts";
 import { Heads } from "./heads.ts";
 import { openOperations } from "./health.ts";
 import { Intake } from "./intake.ts";
+import { ForkKeeper } from "./kept-forks.ts";
 import { Leftovers } from "./leftovers.ts";
 import { VaultMetrics, type VaultReading } from "./metrics.ts";
 import { OpenFindings } from "./open-findings.ts";
@@ -264,10 +265,13 @@ class Vault implements RunningVault {
       onFault: (error) => this.#failIfUnsafe(error),
       isUnsafe: () => this.#intake?.unsafe === true,
     });
+    const forks = new ForkKeeper({
+      ...{ suite, store, notes, diag, onFault: (error) => this.#failIfUnsafe(error) },
+    });
     const leftovers = new Leftovers({ store, notes, heads, diag });
     await findings.load((chain) => catalog.get(chain) !== undefined);
     const watch = new Watch({
-      ...{ suite, keys, diag, store, catalog, findings, expect: this.#config.expect },
+      ...{ suite, keys, diag, store, forks, catalog, findings, expect: this.#config.expect },
       onUnreadable: (chain, error) => heads.condemn(chain, error),
       onFault: (error) => this.#failIfUnsafe(error),
     });
@@ -289,7 +293,7 @@ class Vault implements RunningVault {
     const { room } = bounds;
     const intake = new Intake({
       ...{ suite, clock, diag, store, heads, visitors, catalog, keeper, room, policy, watch },
-      ...{ signer: this.#signer, observer: metrics, leftovers, onUnsafe: this.#fail },
+      ...{ signer: this.#signer, forks, observer: metrics, leftovers, onUnsafe: this.#fail },
     });
     const storeReads = new StoreReads({ store, keeper });
     const table = endpoints(

@@ -13,7 +13,7 @@ import type { ChainReader, KeptFork, Store } from "../store/store.ts";
 import type { Catalog } from "./catalog.ts";
 import { type ChainEntry, type ChainState, chainStates, stateOf } from "./chain-entry.ts";
 import type { VaultConfig } from "./config.ts";
-import { keptForks } from "./kept-forks.ts";
+import { type ForkKeeper, keptForks } from "./kept-forks.ts";
 import { lookBack } from "./look-back.ts";
 import type { FindingKind, LookedAt, OpenFinding, OpenFindings } from "./open-findings.ts";
 
@@ -22,6 +22,7 @@ export interface WatchOptions {
   readonly keys: VaultKeys;
   readonly diag: Diag;
   readonly store: Store;
+  readonly forks: Pick<ForkKeeper, "giveBack">;
   readonly catalog: Catalog;
   readonly findings: OpenFindings;
   readonly expect: VaultConfig["expect"];
@@ -143,10 +144,11 @@ export class Watch {
   }
 
   async #forks(reader: ChainReader): Promise<readonly KeptFork[]> {
-    const { suite, store, catalog, diag } = this.#options;
-    const { proven, not } = await keptForks(suite, store, reader);
+    const { suite, store, forks, catalog, diag } = this.#options;
+    const left = await forks.giveBack(reader.id);
+    const { proven, not } = await keptForks(suite, store, reader, left);
     const entry = catalog.get(reader.id);
-    if (entry !== undefined && not.length > 0) entry.forks = proven.length;
+    if (entry !== undefined && not.length + left.length > 0) entry.forks = proven.length;
     for (const object of not) diag.warn("a kept fork proof proves nothing", { object });
     return proven;
   }

@@ -35,6 +35,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
   const findings = new OpenFindings({ files, diag, path: index });
   const watch = new Watch({
     ...{ suite, diag, store, catalog, findings, expect: [], keys: testVault.keys },
+    forks: { giveBack: async () => [] },
     onUnreadable: async () => undefined,
     onFault: (error) => faults.push(error),
   });
