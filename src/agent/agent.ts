@@ -27,6 +27,7 @@ import type { AgentConfig } from "./config.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Feed } from "./feed.ts";
 import { Gauge } from "./gauge.ts";
+import { insistence } from "./insistence.ts";
 import { AgentMetrics } from "./metrics.ts";
 import { type NextChain, type NextChainContext, nextChain } from "./next-chain.ts";
 import { Offer } from "./offer.ts";
@@ -37,7 +38,6 @@ import { StateDir } from "./state-dir.ts";
 import { ownPathsOf, Tailing } from "./tailing.ts";
 import { TakenUp } from "./taken-up.ts";
 import { messageOf, TerminationMessage } from "./termination-message.ts";
-import { insistence } from "./vault-predecessor.ts";
 
 export interface AgentOptions {
   readonly config: AgentConfig;

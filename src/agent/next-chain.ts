@@ -19,6 +19,7 @@ import { type ChainContext, type LiveChain, openChain } from "./chain.ts";
 import { ChainsSeen } from "./chains-seen.ts";
 import type { Gauge } from "./gauge.ts";
 import { readGrant, type UsableGrant } from "./grant-files.ts";
+import { insistence, silentMsMax } from "./insistence.ts";
 import type { OldChains, OpenedChain } from "./old-chains.ts";
 import { beyondCopy, folderLost, isContradicted, isSucceeded } from "./old-copy.ts";
 import { OldShipment, type Shipped } from "./old-shipment.ts";
@@ -27,11 +28,9 @@ import type { KnownFiles, Tailing } from "./tailing.ts";
 import {
   fetchChain,
   findPredecessor,
-  insistence,
   type Lookup,
   NoReceipt,
   originOf,
-  silentMsMax,
   widens,
 } from "./vault-predecessor.ts";
 

@@ -18,8 +18,10 @@ import {
   isGenuine,
   isOver,
   type Lookup,
+  mayBeOurs,
   namedByEach,
   newestChains,
+  readNamed,
   successorsOf,
 } from "./vault-predecessor.ts";
 
@@ -75,8 +77,10 @@ export async function heirOf(
   // Whoever went on from it came later: a subject with no newer chain costs one question.
   const later = newest.filter(({ id, seenAt }) => id !== chain && seenAt + doubtUs >= own);
   const named = await namedByEach(lookup, later);
-  const heirs = later.filter(({ id }) => {
-    const before = named.get(id);
+  const claims = later.filter((each) => named.get(each.id) === chain && mayBeOurs(lookup, each));
+  const read = await readNamed(lookup, claims);
+  const heirs = claims.filter(({ id }) => {
+    const before = read.get(id);
     // What grew behind that is no old copy of it: another went on from a clone of ours.
     return before?.chain === chain && before.size >= receipted;
   });

@@ -4,6 +4,8 @@
 // - Which chain it is: one of our subject, genuine, that no other chain of the subject goes on for;
 //   and that does not live any more: its newest run was on this host, or both its grant and ours
 //   are for one chain only. Of several the newest.
+// - Which chains come into question, the vault's list says, in the chains' own words. What is to be
+//   gone on for is read itself: a vault may hide a chain, and never make another's ours.
 // - So nobody takes over the chain of another who is alive. One of our own host may be what we lost
 //   a moment ago: then what was under way comes, one request, and nothing more. That is waited for.
 // - A chain that the vault calls damaged, or cannot show while it answers, is passed over, aloud:
@@ -38,7 +40,6 @@ import {
   Unbelievable,
 } from "../succession/vault-chain.ts";
 import { type ChainsSeen, living, ofOne } from "./chains-seen.ts";
-import type { AgentConfig } from "./config.ts";
 import { saysNo } from "./old-shipment.ts";
 import { blockOf, toldIn } from "./shown-blocks.ts";
 
@@ -63,19 +64,6 @@ export interface Lookup {
   readonly filesThere: () => (record: Pick<SourceRecord, "ino" | "birth">) => boolean;
 }
 
-/** Whether a vault that gives no answer is asked again: as it is configured, from the first on. */
-export function insistence(
-  { when_silent, patience }: AgentConfig["sink"],
-  clock: Clock,
-): () => boolean {
-  let silentSince: number | undefined;
-  return () => {
-    silentSince ??= clock.mono();
-    const silentMs = (clock.mono() - silentSince) / 1000;
-    return when_silent === "wait" || silentMs < Math.min(patience, silentMsMax);
-  };
-}
-
 /** The vault gave no receipt over all that it has; the message says what it answered. */
 export class NoReceipt extends Error {
   override readonly name = "NoReceipt";
@@ -83,10 +71,6 @@ export class NoReceipt extends Error {
 
 /** How long an answer is waited for, in ms. */
 const answerMs = 5000;
-/** How long a silent vault is waited for where the agent may go on without its word, in ms. */
-export const silentMsMax = 30_000;
-/** Chains of the subject that are looked at, the newest first. */
-const looksMax = 64;
 /** Chains before it that are asked for the files that a narrow grant did not cover. */
 const agesMax = 16;
 
@@ -99,8 +83,7 @@ export async function findPredecessor(
   reason: string,
 ): Promise<OldChain | undefined | "wait"> {
   const newest = await newestChains(lookup);
-  const named = await namedByEach(lookup, newest);
-  const succeeded = new Set([...named.values()].map((each) => each?.chain));
+  const succeeded = new Set((await namedByEach(lookup, newest)).values());
   let waits = false;
   for (const chain of newest) {
     if (succeeded.has(chain.id)) continue;
@@ -114,13 +97,26 @@ export async function findPredecessor(
   return waits ? "wait" : undefined;
 }
 
-/**
- * The chain that each names as the one before, if it names one. Rejects where the vault shows
- * nothing of any of them.
- */
+/** The id that each names as that of the chain before: read where the vault does not tell it. */
 export async function namedByEach(
   lookup: Lookup,
   chains: readonly ListedChain[],
+): Promise<Map<string, string | undefined>> {
+  const untold = chains.filter(({ words }) => words === undefined);
+  const read = await readNamed(lookup, untold, untold.length < chains.length);
+  return new Map(
+    chains.map(({ id, words }) => [id, words ? words.predecessor : read.get(id)?.chain]),
+  );
+}
+
+/**
+ * The chain that each names as the one before, if it names one, from its own blocks. Rejects where
+ * the vault shows nothing of any of them, nor `shows` anything of others.
+ */
+export async function readNamed(
+  lookup: Lookup,
+  chains: readonly ListedChain[],
+  shows = false,
 ): Promise<Map<string, NamedChain | undefined>> {
   const { seen, reads } = lookup;
   const named = new Map<string, NamedChain | undefined>();
@@ -133,13 +129,13 @@ export async function namedByEach(
       if (!(found.failure instanceof ChainDamaged)) failed ??= found.failure;
     }
   }
-  if (named.size === 0 && failed !== undefined) throw failed;
+  if (!shows && named.size === 0 && failed !== undefined) throw failed;
   return named;
 }
 
 export async function newestChains({ reads, grant }: Lookup): Promise<ListedChain[]> {
   const listed = await reads.chainsOf(grant.subject);
-  return listed.sort((a, b) => b.seenAt - a.seenAt).slice(0, looksMax);
+  return listed.sort((a, b) => b.seenAt - a.seenAt);
 }
 
 /**
@@ -151,7 +147,7 @@ export async function successorsOf(lookup: Lookup, id: string): Promise<string[]
   const named = await namedByEach(lookup, newest);
   const line = [id];
   for (let age = 0; age < agesMax; age += 1) {
-    const heirs = newest.filter((each) => named.get(each.id)?.chain === line[0]);
+    const heirs = newest.filter((each) => named.get(each.id) === line[0]);
     const next = await firstOfOurs(lookup, heirs);
     if (next === "wait") return next;
     if (next === undefined || line.includes(next)) break;
@@ -347,8 +343,18 @@ function shown(reads: VaultReads, id: string): ShownChain {
   };
 }
 
+/** By what it says of itself; also where the vault does not tell that. */
+export function mayBeOurs(
+  { host, own, grant }: Lookup,
+  { id, state, words }: ListedChain,
+): boolean {
+  const alone = grant.maxChains === 1 && !living.includes(state);
+  return words === undefined || words.host === host || id === own || alone;
+}
+
 async function whoseIs(lookup: Lookup, chain: ListedChain): Promise<"ours" | "not" | "unknown"> {
   const { id, state } = chain;
+  if (!mayBeOurs(lookup, chain)) return "not";
   const damaged = state === "damaged";
   const found = damaged
     ? { failure: new ChainDamaged() }

@@ -24,9 +24,20 @@ export interface ListedChain {
   readonly seenAt: number;
   /** Blocks that it has; 0 while its state is unknown. */
   readonly size: number;
+  /** What it says of itself, as the vault read it; undefined while that has read nothing. */
+  readonly words: ListedWords | undefined;
+}
+
+/** Of one chain, undefined where it says nothing. */
+export interface ListedWords {
+  /** On which host its newest run began. */
+  readonly host: string | undefined;
+  /** The chain that its genesis names as the one before. */
+  readonly predecessor: string | undefined;
 }
 
 export interface VaultReads {
+  /** All of them, or none: half a list does not say which chain went on from which. */
   chainsOf(subject: string): Promise<ListedChain[]>;
   /** How many blocks it says that it has; 0 for what is not there, or can't begin any more. */
   size(chain: string): Promise<number>;
@@ -57,7 +68,7 @@ export class VaultRefused extends SealtailError {
   }
 }
 
-/** Chains of one subject that are looked at, in pages of a thousand. */
+/** Of a list of one subject's chains, a thousand each. */
 const pagesMax = 100;
 const listBytesMax = 4 * 1024 * 1024;
 const detailBytesMax = 64 * 1024;
@@ -93,10 +104,10 @@ export class HttpVaultReads implements VaultReads {
       const body = await this.#small(`/v1/chains?${query}`, listBytesMax);
       const list = parseList(body);
       chains.push(...list.chains);
-      if (list.next === undefined) break;
+      if (list.next === undefined) return chains;
       after = list.next;
     }
-    return chains;
+    throw failure("vault-answer-invalid", `the subject has more than ${chains.length} chains`);
   }
 
   async size(chain: string): Promise<number> {
@@ -206,13 +217,13 @@ function parseList(body: Uint8Array | undefined): {
   next: string | undefined;
 } {
   const found = parseJson<{
-    chains: { chain: unknown; state: unknown; seen_at: unknown; size: unknown }[];
+    chains: Record<"chain" | "state" | "seen_at" | "size" | "host" | "predecessor", unknown>[];
     next?: unknown;
   }>(body);
   try {
     const chains = found.chains
-      .map(({ chain, state, seen_at, size }) => ({
-        ...{ id: String(chain), state: String(state) },
+      .map(({ chain, state, seen_at, size, host, predecessor }) => ({
+        ...{ id: String(chain), state: String(state), words: wordsOf(host, predecessor) },
         ...{ seenAt: Number(seen_at) || 0, size: Number(size) || 0 },
       }))
       .filter(({ id }) => isId(id));
@@ -220,6 +231,14 @@ function parseList(body: Uint8Array | undefined): {
   } catch (cause) {
     throw failure("vault-answer-invalid", "the list of chains cannot be read", cause);
   }
+}
+
+function wordsOf(host: unknown, predecessor: unknown): ListedWords | undefined {
+  if (host === undefined || predecessor === undefined) return undefined;
+  return {
+    host: typeof host === "string" ? host : undefined,
+    predecessor: isId(predecessor) ? predecessor : undefined,
+  };
 }
 
 function isId(value: unknown): value is string {

@@ -41,7 +41,11 @@ function plant({ vault }: World, payload: Uint8Array): void {
     storedHash: nativeSuite.sha256(payload),
   };
   const block = concat(encodeHeader(header), new Uint8Array(64), payload);
-  const planted: ListedChain = { id: "a".repeat(64), state: "silent", seenAt: 99, size: 1 };
+  const planted: ListedChain = {
+    ...{ id: "a".repeat(64), state: "silent", seenAt: 99, size: 1 },
+    // The vault could not read it either.
+    words: undefined,
+  };
   const honest = { ...vault.reads };
   Object.assign(vault.reads, {
     chainsOf: async (subject: string) => [...(await honest.chainsOf(subject)), planted],

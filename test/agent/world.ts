@@ -14,7 +14,7 @@ import type { AgentConfig } from "../../src/agent/config.ts";
 import { concat, hex } from "../../src/core/bytes.ts";
 import { SealtailError } from "../../src/core/errors.ts";
 import { formatGrant, parseGrant } from "../../src/core/grant.ts";
-import { blockHash } from "../../src/core/header.ts";
+import { blockHash, decodeHeader } from "../../src/core/header.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { formatNote, formatVerifierKey } from "../../src/core/note.ts";
 import { decodeRecord, encodeRecord, sourceIdOf } from "../../src/core/record.ts";
@@ -26,7 +26,8 @@ import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
 import { frameParams } from "../../src/host/zstd.ts";
 import type { Answer, Sink, Submission } from "../../src/ship/sink.ts";
-import type { VaultReads } from "../../src/ship/vault-reads.ts";
+import type { ListedWords, VaultReads } from "../../src/ship/vault-reads.ts";
+import { wordsAfter } from "../../src/vault/chain-words.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import { verifyChain } from "../../src/verify/verify.ts";
 import { plainChain } from "../fakes/chain-store.ts";
@@ -88,6 +89,7 @@ export class Vaults implements Sink {
         .filter(([id]) => parseGrant(suite, this.grants.get(id) as Uint8Array).subject === subject)
         .map(([id, { stored }], seenAt) => ({
           ...{ id, state: this.states.get(id) ?? "stopped", seenAt, size: stored.length },
+          words: this.wordless.has(id) ? undefined : wordsOf(stored),
         }));
     },
     size: async (id) => this.chains.get(id)?.stored.length ?? 0,
@@ -102,6 +104,17 @@ export class Vaults implements Sink {
   };
   /** What it says of a chain's life; stopped unless told. */
   readonly states: Map<string, string> = new Map();
+  /** Chains of which it does not tell what they say of themselves. */
+  readonly wordless: Set<string> = new Set();
+}
+
+/** As a vault tells them that read every block. */
+function wordsOf(stored: readonly Uint8Array[]): ListedWords | undefined {
+  const blocks = stored.map((bytes) => ({
+    ...{ header: decodeHeader(bytes), head: bytes.subarray(0, 448), payload: bytes.subarray(448) },
+  }));
+  const words = wordsAfter(suite, undefined, undefined, blocks);
+  return words && { host: words.host ?? undefined, predecessor: words.predecessor ?? undefined };
 }
 
 /** A stretch of a source that was declared missing; without `to` nobody knows how much. */

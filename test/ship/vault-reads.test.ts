@@ -167,3 +167,25 @@ test("a vault whose answers trickle counts as one that cannot be asked", async (
   const failed = { code: "vault-unreachable" };
   await assert.rejects(reads.heads("0".repeat(64), 0, 1024), failed);
 });
+
+test("a list tells what each chain says of itself, if the vault read it, and one without an end is no answer", async () => {
+  const [one, two] = ["a".repeat(64), "b".repeat(64)];
+  const listing = (next: object): HttpVaultReads => {
+    const chain = { state: "active", seen_at: 1, size: 2 };
+    const chains = [
+      { ...chain, chain: one, host: "pod", predecessor: two },
+      { ...chain, chain: two, host: null, predecessor: null },
+      { ...chain, chain: two },
+    ];
+    const get = async (): Promise<unknown> => {
+      const body = Readable.from([Buffer.from(JSON.stringify({ chains, ...next }))]);
+      return { statusCode: 200, headers: {}, body };
+    };
+    return new HttpVaultReads({ get } as never, systemClock, new AbortController().signal);
+  };
+  assert.deepEqual(
+    (await listing({}).chainsOf("x")).map(({ words }) => words),
+    [{ host: "pod", predecessor: two }, { host: undefined, predecessor: undefined }, undefined],
+  );
+  await assert.rejects(listing({ next: one }).chainsOf("x"), { code: "vault-answer-invalid" });
+});
