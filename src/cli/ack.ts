@@ -126,7 +126,8 @@ async function authority(
   const terms = parseGrant(nativeSuite, bytes);
   if (terms.role !== "admin") {
     const message = `grant is for role ${terms.role}, want admin`;
-    throw new SealtailError("grant-unusable", message, { place: path });
+    const hint = "make one for a person with `sealtail grant new --role admin`";
+    throw new SealtailError("grant-unusable", message, { place: path, hint });
   }
   const keyPath = options.key === undefined ? `${path}.key` : pathOf(ui, options.key);
   const signer = await loadSigningKey({

@@ -64,7 +64,7 @@ export function register(program: Command, ui: Ui): void {
     .requiredOption("--subject <name>", "who may: the agent's name")
     .requiredOption("--audience <vault>", "where: the vault's name")
     .option("--source <glob>", "files that may be sealed (repeatable; none: all)", collect)
-    .option("--not-before <time>", "first moment (default: now)")
+    .option("--not-before <time>", "first moment (default: five minutes ago)")
     .option("--not-after <time>", "last moment at which a chain may begin", "90d")
     .option("--max-chains <n>", "how many chains may begin with it", "1")
     .option("--max-silence <duration>", "the longest silence that an agent may promise", "60s")

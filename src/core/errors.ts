@@ -84,7 +84,7 @@ export const errorTable = {
   "config-missing": {
     kind: "config",
     means: "a key that the configuration must have is absent",
-    remedy: "add the key; docs/reference/config.md shows an example",
+    remedy: "add the key; docs/reference/config.md says what it means",
   },
   "config-syntax": {
     kind: "config",
@@ -173,7 +173,8 @@ export const errorTable = {
   "passphrase-missing": {
     kind: "operating",
     means: "a key is encrypted, and nobody is there to ask for its passphrase",
-    remedy: "run it on a terminal, set SEALTAIL_PASSPHRASE, or give --passphrase-file",
+    remedy:
+      "set SEALTAIL_PASSPHRASE; a command may be run on a terminal, or given --passphrase-file, instead",
   },
   "passphrase-wrong": {
     kind: "operating",
@@ -276,7 +277,8 @@ export const errorTable = {
   "vault-answer-invalid": {
     kind: "operating",
     means: "the vault answered with something that is no answer to the question",
-    remedy: "check the address; something between here and the vault may be answering instead",
+    remedy:
+      "check the address, a vault has one for its metrics and one for all else; something between here and it may be answering instead",
   },
   "vault-refused": {
     kind: "operating",

@@ -2,8 +2,9 @@
 // one there, and an operator must not be told of a fork that nobody made. And how they are kept.
 //
 // - What proves nothing takes no room from what does.
-// - Where the store does not take a proof, the vault keeps it for itself, and puts it into the store
-//   as soon as that takes it. Whoever refuses a fork says so, whatever became of its proof.
+// - Where the store does not take a proof, the vault keeps it for itself, and puts it into the
+//   store at a start at which that takes it. Whoever refuses a fork says so, whatever became of
+//   its proof.
 
 import { headLength } from "../core/block.ts";
 import { fromHex } from "../core/bytes.ts";

@@ -2,14 +2,14 @@
 // began with, its newest receipt, a note about what it checked, and proofs of forks that the store
 // did not take.
 //
-// - Nothing here is believed unless the vault's own keys signed it, or, of grants, a root; proofs of
-//   forks speak for themselves. A chain
-//   of which the vault wrote anything down began, whatever became of it in the store.
+// - Nothing here is believed unless the vault's own keys signed it, or, of grants, a root; proofs
+//   of forks are judged by themselves. A chain of which the vault wrote anything down began,
+//   whatever became of it in the store.
 // - Without its note a chain is read again as a whole. Without its receipt, a store that was set
 //   back as a whole, together with its own copy of the receipt, is not noticed here: agents notice
 //   it at their next request.
 // - Written without a sync: after a power cut some of it may be older, or gone. Only that a note
-//   counts no more is durable.
+//   counts no more, and proofs of forks, are durable.
 //
 // A place beside the chains, for vaults that share a store, would be another OwnNotes.
 

@@ -50,6 +50,8 @@ test("a grant for another role, a code that is none and an empty reason are refu
   const role = await dir.quick(["ack", url, "app", "--grant", write, "--reason", "x"]);
   assert.equal(role.code, 78);
   assert.match(role.err, /grant is for role write, want admin/);
+  assert.match(role.err, /hint: .*grant new --role admin/);
+  assert.doesNotMatch(role.err, /role write,? and/);
   const rest = ["ack", url, "app", "--grant", write];
   const code = await dir.quick([...rest, "--reason", "x", "--code", "GAP"]);
   assert.deepEqual([code.code, /want a finding's code/.test(code.err)], [2, true]);
