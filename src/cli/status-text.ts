@@ -104,20 +104,21 @@ function vaultLines(status: Json, now: number): string[] {
   return [
     ...columns(rows),
     "",
-    ...damagedLines(objectOf(status["damaged"])),
+    ...chainLines("DAMAGED", "damaged chain", objectOf(status["damaged"])),
+    ...chainLines("NO RECEIPT", "unkept chain", objectOf(status["unkept"])),
     ...openLines(watched),
   ];
 }
 
 /** Chains that the vault takes nothing in for. */
-function damagedLines(damaged: Json): string[] {
-  const chains = listOf(damaged["chains"]);
+function chainLines(word: string, what: string, told: Json): string[] {
+  const chains = listOf(told["chains"]);
   if (chains.length === 0) return [];
   const rows = chains.map(({ chain, subject, why }) => {
-    return ["DAMAGED", text(subject), text(chain), text(why)];
+    return [word, text(subject), text(chain), text(why)];
   });
-  const more = Number(damaged["count"]) - chains.length;
-  const rest = more > 0 ? [`  and ${some(more, "more damaged chain")}`] : [];
+  const more = Number(told["count"]) - chains.length;
+  const rest = more > 0 ? [`  and ${some(more, `more ${what}`)}`] : [];
   return [...columns(rows), ...rest, ""];
 }
 

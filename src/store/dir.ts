@@ -10,6 +10,7 @@ import { equalBytes } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
+import { errnoOf } from "../host/file-error.ts";
 import type { Files } from "../host/files.ts";
 import { ShelfStore } from "./chain-reader.ts";
 import { DirChain, makeFolder, modes, type ObjectLimits, objectLimits } from "./dir-chain.ts";
@@ -27,7 +28,7 @@ import {
   receiptPath,
 } from "./layout.ts";
 import { type ChainPrint, isSame, numbersOf, printOf } from "./print.ts";
-import { DirShelf, readSmall, textNames } from "./shelf.ts";
+import { DirShelf, noFile, readSmall, textNames } from "./shelf.ts";
 import type {
   ChainWriter,
   ForkProof,
@@ -159,8 +160,15 @@ class DirStore extends ShelfStore<DirShelf> implements Store {
   }
 
   async writeReceipt(chain: string, receipt: Uint8Array): Promise<void> {
+    const { files } = this.#options;
     const path = this.shelf.path(receiptPath(chain));
-    await writeFileDurably(this.#options.files, path, receipt, modes.small);
+    try {
+      await writeFileDurably(files, path, receipt, modes.small);
+    } catch (error) {
+      // Anything else than a folder is replaced.
+      if (errnoOf(error) !== "EISDIR" || (await files.linkStat(path))?.kind !== "dir") throw error;
+      throw noFile(receiptPath(chain));
+    }
   }
 
   async writeFork(chain: string, fork: ForkProof): Promise<boolean> {

@@ -37,6 +37,7 @@ import {
 } from "./head-note.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
+import type { ReceiptKeeper } from "./receipts.ts";
 import type { SignedReceipt, VaultSigners } from "./signer.ts";
 import { type Checked, checkAll, checkBehind, type StoredCheck } from "./stored-check.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -66,6 +67,8 @@ export interface ChainHead {
   /** Whether the walk knows the runs of all earlier blocks. */
   allRuns: boolean;
   receipt: SignedReceipt | undefined;
+  /** Where it lay when the head was brought back: in the store and here, in one of them, nowhere. */
+  receiptLay: Floor["lay"];
   /** No receipt may be dated before this, in Unix seconds. */
   receiptFloor: number;
   /** The head that was judged as the next one, while the block before it was `after`. */
@@ -86,8 +89,8 @@ export interface BringBackOptions {
   readonly clock: Pick<Clock, "now">;
   readonly diag: Diag;
   readonly catalog: Pick<Catalog, "sharers" | "began" | "mayBegin">;
-  /** A receipt that is not written yet. */
-  readonly pending: (chain: string) => SignedReceipt | undefined;
+  /** Knows the receipts that are not written yet. */
+  readonly keeper: Pick<ReceiptKeeper, "newest">;
 }
 
 /** Blocks that a walk remembers here: older ones are looked up in the store. */
@@ -191,10 +194,10 @@ export class BringBack {
   }
 
   async #floor(reader: ChainReader, last: StoredHead | undefined): Promise<Floor> {
-    const { suite, keys, notes, pending } = this.#options;
+    const { suite, keys, notes, keeper } = this.#options;
     const { id: chain } = reader;
     const [stored, own] = [await reader.receipt(), await notes.receipt(chain)];
-    return floorOf({ suite, keys, chain, stored, own, pending: pending(chain), last });
+    return floorOf({ suite, keys, chain, stored, own, pending: keeper.newest(chain), last });
   }
 
   async #noted(chain: string): Promise<CheckedChain | undefined> {
@@ -236,6 +239,7 @@ export class BringBack {
     if (holds === "whole" && noted !== undefined)
       [head.noted, head.notedSure] = [noted.size, noted.sure];
     head.receipt = floor.receipt;
+    head.receiptLay = floor.lay;
     head.receiptFloor = floor.time;
     moveTo(suite, head, found.head, rootOf(walk));
     return head;
@@ -312,7 +316,7 @@ export class BringBack {
     const reader = this.#options.store.reader(parts.chain);
     const nothing = { judged: undefined, stored: undefined, newest: undefined, receipt: undefined };
     const note = { noted: 0, notedSure: false };
-    return { ...parts, ...nothing, ...note, reader, receiptFloor: 0 };
+    return { ...parts, ...nothing, ...note, reader, receiptFloor: 0, receiptLay: "both" };
   }
 }
 

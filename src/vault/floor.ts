@@ -21,6 +21,8 @@ export interface Floor {
   readonly roots: ReadonlyMap<number, string>;
   /** That many blocks were stored. */
   readonly size: number;
+  /** Where the receipt lies: in both places, in one, or in one while the store holds none of ours. */
+  readonly lay: "both" | "one" | "own";
 }
 
 export interface FloorSources {
@@ -57,7 +59,11 @@ export function floorOf(sources: FloorSources): Floor {
   }
   const receipt = receipts.reduce<SignedReceipt | undefined>(newer, undefined);
   const time = Math.max(0, ...receipts.map((each) => each.time));
-  return { receipt, time, roots, size: Math.max(0, ...roots.keys()) };
+  const isNewest = (each: typeof own): boolean =>
+    typeof each === "object" && receipt !== undefined && equalBytes(each.bytes, receipt.bytes);
+  const one = typeof stored === "object" ? "one" : "own";
+  const lay = isNewest(own) && isNewest(stored) ? "both" : one;
+  return { receipt, time, roots, size: Math.max(0, ...roots.keys()), lay };
 }
 
 function newer(a: SignedReceipt | undefined, b: SignedReceipt): SignedReceipt {

@@ -272,13 +272,18 @@ export class Heads {
 
   async #standing(chain: string): Promise<string> {
     const { store, notes, suite } = this.#options;
+    // What can't be read, a folder in the place of the receipt say, may be once it is mended.
+    const told = (work: Promise<Uint8Array | undefined>): Promise<string> =>
+      work.then(
+        (bytes) => (bytes === undefined ? "none" : hex(suite.sha256(bytes))),
+        (error: Error) => `unread: ${error.message}`,
+      );
     const { settled, rest } = await store.print(chain, 0);
     const small = [
-      ...[await store.reader(chain).receipt(), await notes.receipt(chain)],
-      await notes.checked(chain),
+      ...[await told(store.reader(chain).receipt()), await told(notes.receipt(chain))],
+      await told(notes.checked(chain)),
     ];
-    const hashes = small.map((each) => (each === undefined ? "none" : hex(suite.sha256(each))));
-    return [settled, rest, ...hashes].join(" ");
+    return [settled, rest, ...small].join(" ");
   }
 
   #newSlot(chain: string): Slot {

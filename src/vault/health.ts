@@ -18,6 +18,8 @@ export interface Health {
   readonly status: () => Promise<object>;
   /** Chains whose stored objects fail: the vault serves all others, so this turns nothing red. */
   readonly damaged: () => { readonly count: number };
+  /** Chains whose receipts can't be kept: likewise. */
+  readonly unkept: () => { readonly count: number };
   /** Whether the store takes another request. */
   readonly room: () => Promise<boolean>;
 }
@@ -33,7 +35,7 @@ export interface OperationsOptions {
 export async function openOperations(options: OperationsOptions): Promise<HttpListener> {
   const { listen, clock, diag, metrics } = options;
   metrics.addProcess();
-  const { started, unsafe, closing, room, status, damaged } = options.health;
+  const { started, unsafe, closing, room, status, damaged, unkept } = options.health;
   const probe = (checks: Readonly<Record<string, boolean>>, detail: object = {}): Reply => {
     const ok = Object.values(checks).every((check) => check);
     return json(ok ? 200 : 503, { ok, checks, ...detail });
@@ -47,7 +49,10 @@ export async function openOperations(options: OperationsOptions): Promise<HttpLi
     "/readyz": async () =>
       probe(
         { started: started(), store: !unsafe(), open: !closing(), room: await room() },
-        damaged().count === 0 ? {} : { damaged: damaged() },
+        {
+          ...(damaged().count === 0 ? {} : { damaged: damaged() }),
+          ...(unkept().count === 0 ? {} : { unkept: unkept() }),
+        },
       ),
     "/startupz": () => probe({ started: started() }),
     "/status": async () => json(200, { program: "vault", ...(await status()) }),

@@ -2,8 +2,7 @@
 //
 // - The order is the law: verified completely → appended → synced → head moves → receipt signed →
 //   kept → answered. Whoever holds a receipt holds a promise that a power cut cannot break.
-// - After a failed sync nothing is answered as stored, nothing else is taken in, and whoever runs
-//   the vault ends the process.
+// - After a failed sync nothing is answered as stored or taken in, and the vault's process ends.
 // - Good blocks before a bad one are stored and receipted; the bad one is refused once it is first.
 // - A refusal is never remembered: it may be about bytes that somebody changed on the way.
 // - Only a head that is signed by the key that must sign it makes room for its payload. Payloads of
@@ -220,7 +219,7 @@ export class Intake {
   ): Promise<Taken> {
     const { clock, heads, suite } = this.#options;
     if (known === undefined && founding === undefined) throw gone();
-    if (known !== undefined) this.#assertBegins(known, clock.now());
+    if (known !== undefined) await this.#assertMayReceipt(known, clock.now());
     const head = known ?? heads.unfounded(chain, founding as Founding);
     const result = await admit(suite, head, blocks).catch((error: unknown) => {
       // The walk may have taken in a part of a block: the next request brings the head back.
@@ -303,23 +302,24 @@ export class Intake {
     const damage = heads.damage(head.chain);
     if (damage !== undefined) throw damage;
     if (head.receipt?.size !== stored.size) {
-      this.#assertBegins(head, at);
+      await this.#assertMayReceipt(head, at);
       const notBefore = Math.max(head.receiptFloor, head.receipt?.time ?? 0);
       head.receipt = signer.sign(head.chain, stored.size, stored.root, notBefore, at);
       keeper.note(head.chain, head.receipt, head.founding?.bytes);
       head.founding = undefined;
       observer.receipt();
-    }
+    } else keeper.again(head);
     catalog.receipted(head.chain, stored.size);
     // It says when the chain began, so it must not get lost.
-    if (keeper.isFirst(head.chain)) await keeper.keep(head.chain);
+    if (keeper.isHeldBack(head.chain)) await keeper.keep(head.chain);
     return head.receipt;
   }
 
-  // A chain begins with its first receipt: whatever was judged before, it is judged in this moment,
-  // in which the use of its grant is taken.
-  #assertBegins({ chain, founding }: ChainHead, at: number): void {
-    const { catalog, heads } = this.#options;
+  // Nothing is stored for which there would be no receipt. A chain begins with its first one:
+  // whatever was judged before, it is judged in this moment, and takes a use of its grant.
+  async #assertMayReceipt({ chain, founding }: ChainHead, at: number): Promise<void> {
+    const { catalog, heads, keeper } = this.#options;
+    await keeper.assertKeeps(chain);
     if (founding === undefined) return;
     try {
       assertInTime(founding.grant, at);

@@ -26,7 +26,7 @@ const storeErrors = ["disk-full", "io-error", "sync-failed", "other"] as const;
 /** What is read at each scrape. Times in Unix seconds. */
 export interface VaultReading {
   readonly watched: Watched;
-  readonly damaged: Damaged;
+  readonly damaged: Unable;
   readonly connections: number;
   readonly readers: number;
   readonly requestBytes: number;
@@ -34,19 +34,29 @@ export interface VaultReading {
   readonly replays: number;
   readonly wholeChecks: number;
   readonly receiptsPending: number;
+  readonly unkept: Unable;
   /** Undefined where it can't be told. */
   readonly freeBytes: number | undefined;
   readonly certificateNotAfter: number;
 }
 
-/** Chains whose stored objects fail: how many, and some of them by name. */
-export interface Damaged {
+/** Chains for which nothing is taken in: how many, and some of them by name. */
+export interface Unable {
   readonly count: number;
-  readonly chains: readonly {
-    readonly chain: string;
-    readonly subject: string;
-    readonly why: string;
-  }[];
+  readonly chains: readonly UnableChain[];
+}
+
+interface UnableChain {
+  readonly chain: string;
+  readonly subject: string;
+  readonly why: string;
+}
+
+/** How many are named where somebody asks how the vault is. */
+const namedMost = 20;
+
+export function shown<T>(all: readonly T[], name: (each: T) => UnableChain): Unable {
+  return { count: all.length, chains: all.slice(0, namedMost).map(name) };
 }
 
 export interface MetricsOptions {
@@ -90,6 +100,11 @@ const gauges: readonly (readonly [name: string, help: string, read: ReadNumber])
   ["request_bytes", "Bytes of requests held in memory.", (r) => r.requestBytes],
   ["heads_open", "Chains whose head is held in memory.", (r) => r.headsOpen],
   ["receipts_pending", "Chains whose newest receipt is not kept yet.", (r) => r.receiptsPending],
+  [
+    "chains_unkept",
+    "Chains that get no receipt: for a minute none could be kept.",
+    (r) => r.unkept.count,
+  ],
   [
     "store_free_bytes",
     "Bytes that may still be written to the store; NaN where that can't be told.",

@@ -85,6 +85,12 @@ const table = {
     title: "reading is for this machine only",
     remedy: "read on the vault's own machine, or set access.open",
   },
+  "receipt-not-kept": {
+    status: 503,
+    title: "the vault can't keep this chain's receipts",
+    remedy:
+      "let the vault write to its state directory and to the chain's folder in its store; no restart is needed, and the chain gets no receipt until then",
+  },
   "shutting-down": {
     status: 503,
     title: "the vault is stopping",

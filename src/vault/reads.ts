@@ -83,7 +83,7 @@ export class Reads {
     if (stored === undefined) throw unknown();
     const { header, size, root, hash } = stored;
     const genesis = decodeHeader(await store.reader(entry.chain).heads(0, 1));
-    const receipt = keeper.isFirst(entry.chain)
+    const receipt = keeper.isHeldBack(entry.chain)
       ? undefined
       : (heads.peek(entry.chain)?.receipt ?? keeper.newest(entry.chain));
     return json({
@@ -219,7 +219,7 @@ export class Reads {
   async newestReceipt(chain: string): Promise<Uint8Array | undefined> {
     const { heads, keeper } = this.#options;
     const newest = await heads.receiptOf(chain);
-    return keeper.isFirst(chain) ? undefined : newest?.bytes;
+    return keeper.isHeldBack(chain) ? undefined : newest?.bytes;
   }
 
   /** How many blocks may be handed out: those that are durable. */

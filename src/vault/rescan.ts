@@ -19,7 +19,7 @@ import { Problem } from "./problem.ts";
 
 export interface RescanOptions {
   readonly catalog: Pick<Catalog, "entries">;
-  readonly heads: Pick<Heads, "rescan">;
+  readonly heads: Pick<Heads, "rescan" | "receiptOf">;
   readonly intake: Pick<Intake, "confirm">;
   readonly clock: Pick<Clock, "mono" | "sleep">;
   readonly diag: Diag;
@@ -77,7 +77,10 @@ async function look(
 ): Promise<void> {
   await heads.rescan(entry);
   if (!lacksReceipt(entry)) return;
-  const { chain } = entry;
+  const { chain, size } = entry;
+  // What somebody did to the store's copy is shown until an agent gets a receipt again.
+  const newest = await heads.receiptOf(chain);
+  if (newest !== undefined && newest.size >= size) return;
   try {
     await intake.confirm(chain);
   } catch (error) {

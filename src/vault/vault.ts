@@ -35,7 +35,7 @@ import { openOperations } from "./health.ts";
 import { Intake } from "./intake.ts";
 import { ForkKeeper } from "./kept-forks.ts";
 import { Leftovers } from "./leftovers.ts";
-import { VaultMetrics, type VaultReading } from "./metrics.ts";
+import { shown, type Unable, VaultMetrics, type VaultReading } from "./metrics.ts";
 import { OpenFindings } from "./open-findings.ts";
 import { StateDirNotes } from "./own-notes.ts";
 import { Reads } from "./reads.ts";
@@ -48,8 +48,6 @@ import { StoreReads } from "./store-reads.ts";
 import { Visitors } from "./visitors.ts";
 import { Watch } from "./watch.ts";
 
-/** How many damaged chains are named where somebody asks how the vault is. */
-const damagesShown = 20;
 /** Memory for open heads, unless told. */
 const headBytesMax = 256 * 1024 * 1024;
 
@@ -215,6 +213,7 @@ class Vault implements RunningVault {
         closing: () => this.#closed !== undefined,
         status: () => this.#read(),
         damaged: () => this.#damaged(),
+        unkept: () => this.#unkept(),
         room: async () => ((await this.#freeBytes()) ?? bodyBytesMax) >= bodyBytesMax,
       },
     });
@@ -252,13 +251,17 @@ class Vault implements RunningVault {
     await catalog.load();
     const keeper = new ReceiptKeeper({
       ...{ store, notes, clock, diag },
-      onFault: (error) => this.#failIfUnsafe(error),
+      onFault: async (error, chain) => {
+        this.#failIfUnsafe(error);
+        if (error instanceof SealtailError) metrics.storeFailed(error.code);
+        if (heads.damage(chain) === undefined) await heads.condemn(chain, error);
+      },
     });
     const heads = new Heads({
       ...{ store, suite, diag, clock, notes, bytesMax: limits.headBytes ?? headBytesMax },
       bringBack: new BringBack({
         ...{ store, suite, keys, roots, notes, clock, diag, signers: this.#signer.signers },
-        ...{ catalog, pending: (chain) => keeper.newest(chain) },
+        ...{ catalog, keeper },
       }),
       onDamage: (chain, why) => catalog.damaged(chain, why),
       onWhole: (chain, stored) => catalog.mended(chain, stored?.header),
@@ -349,18 +352,24 @@ class Vault implements RunningVault {
       requestBytes: this.#bounds?.room.bytes ?? 0,
       ...{ headsOpen: open, replays, wholeChecks },
       receiptsPending: this.#keeper?.pending ?? 0,
+      unkept: this.#unkept(),
       freeBytes: await this.#freeBytes(),
       certificateNotAfter: (this.#listener?.certificateNotAfter ?? 0) / 1e6,
     };
   }
 
+  #unkept(): Unable {
+    return shown(this.#keeper?.overdue() ?? [], (chain) => {
+      const subject = this.#catalog?.get(chain)?.subject ?? "";
+      return { chain, subject, why: "its receipts can't be kept" };
+    });
+  }
+
   /** Chains whose stored objects fail: some, for people, and how many there are. */
-  #damaged(): VaultReading["damaged"] {
-    const all = this.#catalog?.damages() ?? [];
-    const shown = all.slice(0, damagesShown).map(({ chain, subject = "", damage = "" }) => {
+  #damaged(): Unable {
+    return shown(this.#catalog?.damages() ?? [], ({ chain, subject = "", damage = "" }) => {
       return { chain, subject, why: damage };
     });
-    return { count: all.length, chains: shown };
   }
 
   async #close(deadlineMs: number): Promise<void> {

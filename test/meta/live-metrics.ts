@@ -24,7 +24,7 @@ export function vaultMetricsText(): Promise<string> {
       open: watchedKinds.map((kind) => ({ kind, count: 0 })),
       missing: [{ subject: "app", count: 0 }],
     },
-    ...{ damaged: { count: 0, chains: [] }, wholeChecks: 0 },
+    ...{ damaged: { count: 0, chains: [] }, unkept: { count: 0, chains: [] }, wholeChecks: 0 },
     ...{ connections: 0, readers: 0, requestBytes: 0 },
     ...{ headsOpen: 0, replays: 0, receiptsPending: 0, freeBytes: 0, certificateNotAfter: 0 },
   };

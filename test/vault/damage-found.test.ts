@@ -145,6 +145,7 @@ test("every chain is looked at again once a minute, for a small share of the tim
     catalog: { entries: () => ["a", "b", "c"].map((chain) => ({ chain, ...receipted })) as never },
     intake: { confirm: () => assert.fail("nothing lacks a receipt") },
     heads: {
+      receiptOf: () => assert.fail("nothing lacks a receipt"),
       rescan: async ({ chain }) => {
         looked.push(chain);
         mono += 2000;
