@@ -10,6 +10,7 @@ import type { Finding } from "../verify/finding.ts";
 import { reusedGrants } from "../verify/grant-limits.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
+import { Links } from "../verify/links.ts";
 import { inOrder, namedBefore } from "../verify/predecessors.ts";
 import {
   type VouchedChain,
@@ -49,8 +50,8 @@ A subject names all its chains: they are printed in the order in which they bega
 Grant and receipts are judged by --root and --vault-key (or --data), as verify does: under a grant
 that no given root signed no line is printed. What is left out is said with its finding, and the
 exit code is 1; so it is where --raw leaves bytes of the file out, or has nothing at all to write.
-Each chain is judged by itself. Whether it fits the one that it goes on for, and whether bytes are
-missing between the two, says sealtail verify.
+A chain that disagrees with the one that it goes on for is left out, where both are read: ask for
+the subject. With a chain's id only that one is read, and nobody compares the two.
 
 Examples:
   $ sealtail lines --data ./sealtail-data sealtail-up --since 2h --grep refund
@@ -102,7 +103,6 @@ async function run(
     const judging = unauthenticated ? { ...keys, roots: [] } : keys;
     const chosen = await chooseChains(source, word, judging);
     const chains = await inOrder(nativeSuite, chosen.chains);
-    await sayWhatIsNotCompared(ui, chains);
     const { fromSeq, toSeq } = options;
     // Numbers are those of one chain.
     if (fromSeq !== undefined || toSeq !== undefined) theOne(chains, word ?? "");
@@ -110,11 +110,17 @@ async function run(
     const ids = chains.map(({ id }) => id);
     const { refused, doubts } = await reusedGrants(source, ids, uses);
     const vouch = { suite: nativeSuite, ...keys, unauthenticated };
-    const read = chains.map((chain) => new Chain(chain, vouch));
+    const { chains: place } = await source.contents();
+    const links = await Links.among(place, chains, uses);
+    const read = chains.map((chain) => new Chain(chain, vouch, links));
+    if (unauthenticated) await sayWhatIsNotCompared(ui, chains);
     const asked = {
       chains: read,
       refused,
       filter,
+      // Of a chain that was asked for by its id, nothing is missing where an earlier one is.
+      bySubject: word !== undefined && !chains.some(({ id }) => id.startsWith(word)),
+      onNote: (text: string) => ui.note(`sealtail: ${printable(text)}`),
       doubts: [...new Set([...chosen.doubts, ...doubts])],
     };
     const file = format === "raw" ? await theOnlySource(asked) : undefined;
@@ -124,7 +130,7 @@ async function run(
   }
 }
 
-/** Each chain is judged by itself here. */
+/** Where nobody is asked who vouches, nobody judges links either. */
 async function sayWhatIsNotCompared(ui: Ui, chains: readonly OpenedChain[]): Promise<void> {
   for (const chain of chains) {
     const before = await namedBefore(nativeSuite, chain);
@@ -140,18 +146,34 @@ class Chain {
   readonly #place: OpenedChain;
   readonly #failures: unknown[] = [];
   readonly #options: VouchOptions;
+  readonly #links: Links;
   #vouched: VouchedChain | undefined;
+  #link: Link | undefined;
 
-  constructor(chain: OpenedChain, options: VouchOptions) {
+  constructor(chain: OpenedChain, options: VouchOptions, links: Links) {
     this.id = chain.id;
     this.#place = watchedChain(chain, (error) => this.#failures.push(error));
     this.#options = options;
+    this.#links = links;
+  }
+
+  /**
+   * What is to be said of it and of the chain that it goes on for: all of those among the chains
+   * that are read were asked before. Throws what the place threw.
+   */
+  async link(): Promise<Link> {
+    if (this.#link !== undefined) return this.#link;
+    const { report } = await this.#look();
+    const unchecked: string[] = [];
+    if (report !== undefined) this.#links.add(report);
+    const judge = report && this.#links.judge(report, (what) => unchecked.push(what));
+    this.#link = { found: (await judge) ?? [], unchecked };
+    return this.#link;
   }
 
   /** Throws what the place threw. */
   async *lines(options: VouchedLinesOptions): ReturnType<typeof vouchedLines> {
-    this.#vouched ??= await vouchFor(this.#place, this.#options);
-    const lines = vouchedLines(this.#vouched, options);
+    const lines = vouchedLines(await this.#look(), options);
     for (;;) {
       const next = await lines.next();
       if (this.#failures.length > 0) throw this.#failures[0];
@@ -159,6 +181,19 @@ class Chain {
       yield next.value;
     }
   }
+
+  async #look(): Promise<VouchedChain> {
+    this.#vouched ??= await vouchFor(this.#place, this.#options, this.#links.kept(this.id));
+    if (this.#failures.length > 0) throw this.#failures[0];
+    return this.#vouched;
+  }
+}
+
+/** How a chain fits the one that it goes on for. */
+interface Link {
+  readonly found: readonly Finding[];
+  /** What could not be compared. */
+  readonly unchecked: readonly string[];
 }
 
 interface Asked {
@@ -169,6 +204,10 @@ interface Asked {
   /** What else of the place may be asked for, and nobody can tell. */
   readonly doubts: readonly string[];
   readonly filter: LineFilter;
+  /** All chains of a subject are asked for, not one by its id. */
+  readonly bySubject: boolean;
+  /** Called with what is to be said and leaves out no line. */
+  readonly onNote?: (text: string) => void;
   readonly onAbsent?: (bytes: Absent) => void;
   /** Called before the chain that has this id and place among `chains` is read. */
   readonly onChain?: (id: string, at: number) => void;
@@ -238,7 +277,7 @@ function namedText(chains: readonly Chain[]): string {
 
 /** Hands out blocks' lines until `onLines` has seen enough; returns what is left out, and why. */
 async function read(
-  { chains, refused, onChain, ...asked }: Asked,
+  { chains, onChain, ...asked }: Asked,
   onLines: (lines: Iterable<FoundLine>) => Promise<boolean>,
 ): Promise<readonly string[]> {
   const all: string[] = [];
@@ -249,16 +288,33 @@ async function read(
   };
   for (const [at, chain] of chains.entries()) {
     onChain?.(chain.id, at);
-    const reused = refused.get(chain.id);
-    const leftOut =
-      reused === undefined
-        ? await readChain(chain, asked, onEach)
-        : [`${reused.message} [${reused.code}]`];
+    const leftOut = await readLinked(chain, asked, onEach);
     const where = chains.length === 1 ? "" : `chain ${chain.id.slice(0, 16)}: `;
     all.push(...leftOut.map((each) => where + each));
     if (enough) return [];
   }
   return all;
+}
+
+// No line counts of a chain that disagrees with the one that it says it goes on for.
+async function readLinked(
+  chain: Chain,
+  { refused, bySubject, onNote = () => {}, ...asked }: Omit<Asked, "chains">,
+  onLines: (lines: Iterable<FoundLine>) => Promise<boolean>,
+): Promise<readonly string[]> {
+  const { found, unchecked } = await chain.link();
+  const worst = refused.get(chain.id) ?? found.find((each) => each.class === "authority");
+  if (worst !== undefined) return [said(worst)];
+  for (const each of unchecked) onNote(`not compared: ${each}`);
+  const noted = (each: Finding): boolean => each.code === "CHAIN_MISSING" && !bySubject;
+  for (const each of found.filter(noted)) onNote(said(each));
+  const leftOut = found.filter((each) => !noted(each)).map(said);
+  return [...(await readChain(chain, asked, onLines)), ...leftOut];
+}
+
+function said({ message, code, chain }: Finding): string {
+  const whose = code === "CHAIN_MISSING" ? `${chain}: ` : "";
+  return `${whose}${message} [${code}]`;
 }
 
 async function readChain(
@@ -309,7 +365,8 @@ function listed(sources: ReadonlyMap<string, SourceName>): string {
 /** The sources of the lines that are asked for; enough of them to say that there are too many. */
 async function sourcesOf(asked: Asked): Promise<ReadonlyMap<string, SourceName>> {
   const sources = new Map<string, SourceName>();
-  await read(asked, async (lines) => {
+  const { onNote: _, ...quiet } = asked;
+  await read(quiet, async (lines) => {
     for (const { source } of lines) if (source !== undefined) sources.set(source.id, source);
     return sources.size <= sourcesMax;
   });

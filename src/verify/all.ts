@@ -18,11 +18,11 @@ import type { FindingCode } from "../core/fault.ts";
 import { type Finding, type Verdict, verdictOf, worse } from "./finding.ts";
 import { FoundList } from "./found-list.ts";
 import { type JudgedUses, judgeUses, type Member, memberOf } from "./grant-uses.ts";
-import { judgePositions, judgePredecessor, wantedRoots } from "./predecessors.ts";
+import { Links } from "./links.ts";
 import type { ChainReport } from "./report.ts";
 import { type Sharers, sharersOf } from "./sharers.ts";
 import { ask, Unreadable } from "./unreadable.ts";
-import { neverBegan, type VerifyOptions, verifyChain } from "./verify.ts";
+import { type VerifyOptions, verifyChain } from "./verify.ts";
 
 export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" | "positionsRoom"> {
   readonly report?: (finding: Finding) => void;
@@ -39,9 +39,6 @@ export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" 
   /** Called when a chain was walked, before chains are judged against each other. */
   readonly onChain?: (report: ChainReport) => void;
 }
-
-/** Positions of sources that are kept to be compared with what other chains say of them. */
-const positionsMax = 200_000;
 
 export interface SourceReport {
   readonly source: string;
@@ -74,9 +71,9 @@ export async function verifySource(
   const sharers = only && (options.sharers ?? (await sharersOf(listed, only, options)));
   const beside = await walkBeside(listed, sharers?.together, options);
   const chains = listed.chains.filter(({ id }) => only?.has(id) ?? true);
-  const { walked, leftovers } = await walkAll(chains, options, report);
+  const links = await Links.among(listed.chains, chains, options);
+  const { walked, leftovers } = await walkAll(chains, links, options, report);
   for (const each of limited(leftovers)) unchecked.add(each);
-  const held = await heldOf(listed, walked, options);
   const uses = judgeUses(
     options.suite,
     membersOf(sharers, [...walked, ...beside]),
@@ -86,7 +83,7 @@ export async function verifySource(
   const part = only === undefined ? listed.unread : (options.doubts ?? []);
   const doubts = [...new Set([...part, ...uses.doubts])];
   for (const each of [...listed.unread, ...doubts]) unchecked.add(each);
-  const reports = judgeTogether(options, { walked, uses, held }, report, (what) =>
+  const reports = await judgeTogether({ walked, uses, links }, report, (what) =>
     unchecked.add(what),
   );
   if (found.leftOut > 0) unchecked.add(`${found.leftOut} more findings are counted, not listed`);
@@ -118,46 +115,24 @@ async function contentsOf(source: VerifiableSource, unchecked: Set<string>): Pro
   }
 }
 
-/** Ids of the chains that the place holds, walked or not; but for those that never began. */
-async function heldOf(
-  { chains }: Contents,
-  walked: readonly ChainReport[],
-  options: SourceOptions,
-): Promise<ReadonlySet<string>> {
-  const held = new Set(chains.map(({ id }) => id));
-  const known = new Set(walked.map(({ chain }) => chain));
-  // What never began is looked for only among those that somebody goes on for.
-  const named = new Set(walked.map(({ predecessor }) => predecessor?.record.chain));
-  for (const chain of chains) {
-    if (known.has(chain.id) || !named.has(chain.id)) continue;
-    if (await neverBegan(chain, options)) held.delete(chain.id);
-  }
-  return held;
-}
-
 async function walkAll(
   chains: readonly ChainSource[],
+  links: Links,
   options: SourceOptions,
   report: (finding: Finding) => void,
 ): Promise<{ walked: ChainReport[]; leftovers: string[] }> {
   const { only: _, doubts: __, sharers: ___, keptPerCode: ____, keptMax: _____, ...rest } = options;
   const { onChain, ...each } = rest;
-  const wanted = await wantedRoots(options.suite, chains);
-  const positionsRoom = { left: positionsMax };
   const walked: ChainReport[] = [];
   const leftovers: string[] = [];
   for (const chain of chains) {
-    const rootsAt = wanted.get(chain.id);
-    const done = await verifyChain(chain, {
-      ...each,
-      report,
-      ...(rootsAt === undefined ? {} : { rootsAt, positionsRoom }),
-    });
+    const done = await verifyChain(chain, { ...each, report, ...links.kept(chain.id) });
     if (done.leftover) {
       leftovers.push(`chain ${chain.id}: it has no block and no receipt, so it never began`);
       continue;
     }
     walked.push(done);
+    links.add(done);
     onChain?.(done);
   }
   return { walked, leftovers };
@@ -187,25 +162,20 @@ function membersOf(sharers: Sharers | undefined, walked: readonly ChainReport[])
 interface Walked {
   readonly walked: readonly ChainReport[];
   readonly uses: JudgedUses;
-  /** Ids of all chains that the place holds. */
-  readonly held: ReadonlySet<string>;
+  readonly links: Links;
 }
 
-function judgeTogether(
-  options: SourceOptions,
-  { walked, uses, held }: Walked,
+async function judgeTogether(
+  { walked, uses, links }: Walked,
   report: (finding: Finding) => void,
   unchecked: (what: string) => void,
-): ChainReport[] {
-  const byId = new Map(walked.map((each) => [each.chain, each]));
+): Promise<ChainReport[]> {
   for (const { chain, unread } of walked) {
     for (const each of unread) unchecked(each.includes(chain) ? each : `chain ${chain}: ${each}`);
   }
-  const found = [
-    ...walked.map((each) => judgePredecessor(each, byId, held, unchecked)),
-    ...walked.map((each) => judgePositions(options.suite, each, byId, unchecked)),
-    ...uses.reused,
-  ].filter((each) => each !== undefined);
+  const found: Finding[] = [];
+  for (const each of walked) found.push(...(await links.judge(each, unchecked)));
+  found.push(...uses.reused);
   const byChain = new Map<string, Finding[]>();
   for (const each of found) {
     report(each);

@@ -105,36 +105,27 @@ function predecessorIn(raw: Uint8Array): PredecessorRecord | undefined {
   return undefined;
 }
 
-/** Judges the predecessor that a chain names. `held`: ids of all chains that the place holds. */
+/**
+ * Judges what a chain says of `old`, which it names. Which vaults keep the two does not count: an
+ * agent may move to another one. Size and root are those of the old chain's own blocks.
+ */
 export function judgePredecessor(
   report: ChainReport,
-  all: ReadonlyMap<string, ChainReport>,
-  held: ReadonlySet<string>,
+  old: ChainReport,
   unchecked: (what: string) => void,
 ): Finding | undefined {
   if (report.predecessor === undefined) return undefined;
   const { record, seq } = report.predecessor;
-  const old = all.get(record.chain);
-  if (old === undefined) {
-    if (!held.has(record.chain)) {
-      const message = `chain is not there; chain ${report.chain} goes on for it`;
-      return finding("CHAIN_MISSING", message, { chain: record.chain });
-    }
-    unchecked(`chain ${record.chain}, which chain ${report.chain} goes on for`);
-    return undefined;
-  }
-  const why = disagreement(report, old, record, unchecked);
+  const why = disagreement(old, record, unchecked);
   if (why === undefined) return undefined;
   return finding("CHAIN_REPLACED_UNLINKED", why, { chain: report.chain, block: 0, seq });
 }
 
 function disagreement(
-  report: ChainReport,
   old: ChainReport,
   { chain, size, root }: PredecessorRecord,
   unchecked: (what: string) => void,
 ): string | undefined {
-  if (old.audience !== report.audience) return "the chain that it names is kept by another vault";
   if (size > old.length) return `the chain that it names has ${old.length} blocks, not ${size}`;
   const found = old.roots.get(size);
   if (found !== undefined) {

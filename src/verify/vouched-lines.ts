@@ -17,6 +17,7 @@ import { type Absent, absentBytes } from "./absent.ts";
 import type { Finding } from "./finding.ts";
 import { isInRange, type LineFilter } from "./line-filter.ts";
 import { type FoundLine, LineReader } from "./lines.ts";
+import type { Kept } from "./links.ts";
 import type { JudgedPayload } from "./payload.ts";
 import type { ChainReport } from "./report.ts";
 import { type VerifyOptions, verifyChain, walkChain } from "./verify.ts";
@@ -40,6 +41,8 @@ export interface VouchedChain {
   readonly byKeys: boolean;
   /** Why nobody vouches for anything. */
   readonly refused: string | undefined;
+  /** What the look found; undefined where nobody asked who vouches. */
+  readonly report: ChainReport | undefined;
 }
 
 export interface VouchedLinesOptions {
@@ -128,10 +131,17 @@ export async function* vouchedLines(
   }
 }
 
-/** Looks at a chain, but not at its lines. What the place throws is for it to tell. */
-export async function vouchFor(place: ChainSource, options: VouchOptions): Promise<VouchedChain> {
+/**
+ * Looks at a chain, but not at its lines, and keeps what the chains that go on for it are compared
+ * with. What the place throws is for it to tell.
+ */
+export async function vouchFor(
+  place: ChainSource,
+  options: VouchOptions,
+  kept: Kept = {},
+): Promise<VouchedChain> {
   const chain = await withNotesRead(place);
-  const vouched = options.unauthenticated ? everything : await vouchedFor(chain, options);
+  const vouched = options.unauthenticated ? everything : await vouchedFor(chain, options, kept);
   return { options, chain, ...vouched };
 }
 
@@ -147,14 +157,20 @@ function keysOf({ suite, roots, vaults }: VouchOptions): Omit<VerifyOptions, "re
   return { suite, roots, vaults };
 }
 
-type Vouched = Pick<VouchedChain, "to" | "byKeys" | "refused">;
+type Vouched = Pick<VouchedChain, "to" | "byKeys" | "refused" | "report">;
 
-const everything: Vouched = { to: Number.POSITIVE_INFINITY, byKeys: false, refused: undefined };
+const everything: Vouched = {
+  to: Number.POSITIVE_INFINITY,
+  byKeys: false,
+  refused: undefined,
+  report: undefined,
+};
 
-async function vouchedFor(chain: ChainSource, options: VouchOptions): Promise<Vouched> {
+async function vouchedFor(chain: ChainSource, options: VouchOptions, kept: Kept): Promise<Vouched> {
   let about: Finding | undefined;
   const report = await verifyChain(chain, {
     ...keysOf(options),
+    ...kept,
     itemsOnly: true,
     report: (finding) => {
       if (finding.object === "grant") about ??= finding;
@@ -162,16 +178,16 @@ async function vouchedFor(chain: ChainSource, options: VouchOptions): Promise<Vo
   });
   if (report.standing === "refused") {
     const why = about === undefined ? "the grant counts for nothing" : text(about);
-    return { to: 0, byKeys: false, refused: why };
+    return { to: 0, byKeys: false, refused: why, report };
   }
   if (report.genesis !== chain.id) {
     const why = `what is stored here is chain ${report.genesis}, not ${chain.id} [WRONG_CHAIN]`;
-    return { to: 0, byKeys: false, refused: why };
+    return { to: 0, byKeys: false, refused: why, report };
   }
   // What a living chain grows by between the two walks is vouched for like the rest.
-  const all = report.vouchedTo >= report.length;
+  const to = report.vouchedTo >= report.length ? Number.POSITIVE_INFINITY : report.vouchedTo;
   const byKeys = report.findings.REANCHORED === undefined;
-  return all ? { ...everything, byKeys } : { to: report.vouchedTo, byKeys, refused: undefined };
+  return { to, byKeys, refused: undefined, report };
 }
 
 function changedSince({ vouchedTo }: ChainReport, given: number): string | undefined {

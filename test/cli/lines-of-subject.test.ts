@@ -2,22 +2,27 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ChainBuilder, testTime } from "../fakes/chain-builder.ts";
+import { formatVerifierKey } from "../../src/core/note.ts";
+import type { SourcePosition } from "../../src/core/record.ts";
+import { ChainBuilder, testTime, testVault } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
-import { NoteSigner } from "../fakes/signers.ts";
+import { NoteSigner, TestVault } from "../fakes/signers.ts";
 import { CommandDir, keyWords } from "./command.ts";
 
 /** A chain, and the one that goes on for it, whose clock was set back in between. */
-function succession(): { old: ChainBuilder; next: ChainBuilder; app: string } {
+function succession(
+  change: object = {},
+  vault: TestVault = testVault,
+): { old: ChainBuilder; next: ChainBuilder; app: string } {
   const terms = { subject: "payments" };
-  const old = new ChainBuilder("old", { terms, time: (testTime + 100) * 1_000_000 });
+  const old = new ChainBuilder("old", { terms, vault, time: (testTime + 100) * 1_000_000 });
   old.begin();
   const { id: app, record } = old.source("/var/log/app.log");
   old.seal([say(record), lines(app, "one\ntw")]);
   const root = Buffer.from(old.roots[2] as Uint8Array).toString("hex");
   const named = { type: "predecessor", chain: old.name, size: 2, root, reason: "keys-lost" };
   const next = new ChainBuilder("next", { terms });
-  next.begin([say({ ...named, positions: [{ record, offset: 6 }] })]);
+  next.begin([say({ ...named, positions: [{ record, offset: 6 }], ...change })]);
   next.seal([lines(app, "o\nthree\n", 6)]);
   return { old, next, app };
 }
@@ -35,8 +40,6 @@ test("a subject names all its chains, and their lines come in the order in which
     ["one", "two", "three"],
   );
   assert.deepEqual(text.err.trimEnd().split("\n"), [
-    `sealtail: chain ${next.name} goes on for ${old.name};`,
-    "sealtail: only `sealtail verify` says whether the two fit together",
     `sealtail: chain ${old.name} (1 of 2)`,
     `sealtail: chain ${next.name} (2 of 2)`,
   ]);
@@ -53,6 +56,79 @@ test("a subject names all its chains, and their lines come in the order in which
   assert.match(newest.err, /bytes 0 to 6 .* an earlier chain has them \[CHAIN_REPLACED\]/);
   const verified = await dir.quick(["verify", "--data", "data", "payments"]);
   assert.match(verified.out, /^2 chains, /m);
+});
+
+test("no line is given of a chain that disagrees with the one before it, which verify calls INVALID", async () => {
+  for (const change of [{ root: "ab".repeat(32) }, { size: 9 }]) {
+    using dir = new CommandDir();
+    const { old, next } = succession(change);
+    for (const chain of [next, old]) dir.store(chain);
+    const verified = await dir.quick(["verify", "--data", "data", "payments"]);
+    assert.match(verified.out, /^INVALID\n[\s\S]*CHAIN_REPLACED_UNLINKED/);
+    for (const [more, given] of [
+      [["--raw"], "one\ntw"],
+      [["--json"], /"chain":/],
+      [[], /one/],
+    ] as const) {
+      const { code, out, err } = await dir.quick(["lines", "--data", "data", "payments", ...more]);
+      assert.equal(code, 1, err);
+      if (typeof given === "string") assert.equal(out, given);
+      assert.doesNotMatch(out, /three/);
+      const where = `chain ${next.name.slice(0, 16)}: the chain that it names has `;
+      assert.match(err, new RegExp(`${where}.*\\[CHAIN_REPLACED_UNLINKED\\]`));
+    }
+    const anyhow = ["lines", "--data", "data", "payments", "--unauthenticated"];
+    const all = await dir.quick(anyhow);
+    assert.equal(all.code, 0, all.err);
+    assert.match(all.out, /three/);
+    assert.match(all.err, /only `sealtail verify` says whether the two fit together/);
+  }
+});
+
+test("bytes between a chain and the one before it are said, and the lines of both are given", async () => {
+  using dir = new CommandDir();
+  const [{ record }] = succession().old.sources.positions() as [SourcePosition];
+  const { old, next } = succession({ positions: [{ record, offset: 5006 }] });
+  for (const chain of [next, old]) dir.store(chain);
+  const { code, err } = await dir.quick(["lines", "--data", "data", "payments"]);
+  assert.equal(code, 1);
+  assert.match(err, /5000 bytes of 1 sources are in no chain.* \[GAP_UNDECLARED\]/);
+});
+
+test("an agent that moved to another vault leaves one file in two chains, and its lines fit together", async () => {
+  using dir = new CommandDir();
+  const other = new TestVault("other.example");
+  const { old, next } = succession({}, other);
+  for (const chain of [next, old]) dir.store(chain);
+  const place = "data/store";
+  const keys = [...keyWords];
+  for (const [at, { key }] of [other.receiptKey, other.timeKey].entries()) {
+    dir.write(`other-${at}.pub`, `${formatVerifierKey(key)}\n`);
+    keys.push("--vault-key", `other-${at}.pub`);
+  }
+  const verified = await dir.quick(["verify", place, "payments", ...keys]);
+  assert.match(verified.out, /^VALID_WITH_FINDINGS\n2 chains, /, verified.err);
+  const raw = await dir.quick(["lines", place, "payments", "--raw", ...keys]);
+  assert.deepEqual([raw.code, raw.out], [0, "one\ntwo\nthree\n"], raw.err);
+});
+
+test("where the chain before is not there, a subject's lines are not all there; of the one chain they are", async () => {
+  using dir = new CommandDir();
+  const { old, next } = succession();
+  dir.store(next);
+  const said = new RegExp(`${old.name}: chain is not there; .* \\[CHAIN_MISSING\\]`);
+  const hint = /if another vault kept it, give a place that holds both/;
+  const subject = await dir.quick(["lines", "--data", "data", "payments"]);
+  assert.equal(subject.code, 1);
+  assert.match(subject.err, said);
+  assert.match(subject.err, hint);
+  const one = await dir.quick(["lines", "--data", "data", next.name]);
+  assert.equal(one.code, 0, one.err);
+  assert.match(one.err, said);
+  dir.store(old);
+  const unread = await dir.quick(["lines", "--data", "data", next.name]);
+  assert.equal(unread.code, 0, unread.err);
+  assert.match(unread.err, new RegExp(`not compared: chain ${old.name}, which chain ${next.name}`));
 });
 
 test("what one chain of a subject leaves out is said with the chain, and the others are printed", async () => {

@@ -934,7 +934,7 @@ pair("successor, old chain gone", "CHAIN_REPLACED@0#3 CHAIN_MISSING", keep_old=F
 pair("successor, size above the old chain", "CHAIN_REPLACED@0#3 CHAIN_REPLACED_UNLINKED@0#3", {"size": 7})
 pair("successor, root wrong", "CHAIN_REPLACED@0#3 CHAIN_REPLACED_UNLINKED@0#3", {"root": "00" * 32})
 pair("successor, size wrong for the root", "CHAIN_REPLACED@0#3 CHAIN_REPLACED_UNLINKED@0#3", {"size": 4})
-pair("successor, old grant for another vault", "CHAIN_REPLACED@0#3 CHAIN_REPLACED_UNLINKED@0#3 GRANT_WRONG_AUDIENCE", old_grant={"audience": "other.vault"})
+pair("successor, old grant for another vault", "CHAIN_REPLACED@0#3 GRANT_WRONG_AUDIENCE", old_grant={"audience": "other.vault"})
 pair("successor by the same grant id, in one second", "CHAIN_REPLACED@0#3 GRANT_REUSED GRANT_REUSED", old_grant={"id": ID}, new_grant={"id": ID})
 pair("successor by the same grant id", "CHAIN_REPLACED@0#3 GRANT_REUSED", old_grant={"id": ID}, new_grant={"id": ID}, late=later)
 pair("successor by the same grant id, two allowed", "CHAIN_REPLACED@0#3", old_grant={"id": ID, "max_chains": 2}, new_grant={"id": ID, "max_chains": 2})

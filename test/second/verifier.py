@@ -1046,8 +1046,7 @@ def compare_chains(walks):
                 place.append({"code": "CHAIN_MISSING", "chain": record["chain"]})
                 continue
             root = old.roots.get(record["size"])
-            other = walk.grant and old.grant and walk.grant.audience != old.grant.audience
-            if old.no < record["size"] or other or (root is not None and root.hex() != record["root"]):
+            if old.no < record["size"] or (root is not None and root.hex() != record["root"]):
                 at("CHAIN_REPLACED_UNLINKED")
             older = chains_before(record, by_id)
             for position in record["positions"] if older else []:

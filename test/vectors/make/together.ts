@@ -1,8 +1,9 @@
 // Chains that go on for others, and what a place without them comes to.
 
 import { hex } from "../../../src/core/bytes.ts";
+import { formatVerifierKey } from "../../../src/core/note.ts";
 import type { PredecessorRecord, SourcePosition } from "../../../src/core/record.ts";
-import { testVault } from "../../fakes/chain-builder.ts";
+import { type ChainSetup, testVault } from "../../fakes/chain-builder.ts";
 import { say } from "../../fakes/chain-items.ts";
 import { TestVault } from "../../fakes/signers.ts";
 import type { Story, StoryChain, Vectors } from "./story.ts";
@@ -15,13 +16,30 @@ const verdicts = "verification.md, Verdicts";
 function pair(
   story: Story,
   change: Partial<PredecessorRecord>,
-  vault: TestVault = testVault,
+  setup: ChainSetup = {},
 ): [old: StoryChain, next: StoryChain] {
-  const old = story.chain({ label: "old", vault });
+  const old = story.chain({ label: "old", ...setup });
   old.go(2);
   const [chain, root] = [old.name, hex(old.roots[2] as Uint8Array)];
   const record = { type: "predecessor", chain, size: 2, root, reason: "state lost", positions: [] };
   return [old, story.chain({ label: "next" }, [say({ ...record, ...change })])];
+}
+
+function keysOf({ receiptKey, timeKey }: TestVault): string[] {
+  return [receiptKey, timeKey].map(({ key }) => formatVerifierKey(key));
+}
+
+/** Stores a pair whose first chain is for another vault; the keys of both are trusted. */
+function acrossVaults(
+  story: Story,
+  change: Partial<PredecessorRecord>,
+): [old: StoryChain, next: StoryChain] {
+  const other = new TestVault("other.example");
+  const [old, next] = pair(story, change, { vault: other });
+  story.store(next);
+  story.store(old);
+  story.vaults = [...keysOf(testVault), ...keysOf(other)];
+  return [old, next];
 }
 
 /** Stores only the second chain of a pair, and expects that. Returns the first. */
@@ -57,20 +75,50 @@ export const together: Vectors = {
   }),
   "predecessor-of-another-vault": vector(
     page,
-    "The chain that is named is for another vault.",
+    "The agent moved: the chain that is named is for another vault, whose keys are trusted, too.",
     (story) => {
-      const [old, next] = pair(story, {}, new TestVault("other.example"));
-      story.store(next);
-      story.store(old);
-      story.vaults = [];
-      story.chains[old.name] = "VALID_WITH_FINDINGS";
+      const [old, next] = acrossVaults(story, {});
+      story.chains[old.name] = "VALID";
+      story.chains[next.name] = "VALID_WITH_FINDINGS";
+      story.expect("VALID_WITH_FINDINGS", ["CHAIN_REPLACED", 0, 4]);
+    },
+  ),
+  "predecessor-of-another-vault-root": vector(
+    page,
+    "The chain that is named is for another vault, and has another root.",
+    (story) => {
+      const [old] = acrossVaults(story, { root: "ab".repeat(32) });
+      story.chains[old.name] = "VALID";
+      story.expect("INVALID", ["CHAIN_REPLACED", 0, 4], ["CHAIN_REPLACED_UNLINKED", 0, 4]);
+    },
+  ),
+  "predecessor-of-an-unknown-vault": vector(
+    page,
+    "The chain that is named is for a vault whose keys nobody gave: that is said of it alone.",
+    (story) => {
+      const [old, next] = acrossVaults(story, {});
+      story.vaults = keysOf(testVault);
+      story.chains[next.name] = "VALID_WITH_FINDINGS";
+      story.chains[old.name] = "INVALID";
       story.expect(
         "INVALID",
         ["CHAIN_REPLACED", 0, 4],
-        ["CHAIN_REPLACED_UNLINKED", 0, 4],
-        ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 1 }],
+        ["GRANT_WRONG_AUDIENCE", undefined, undefined, { chain: old.name }],
         ["TAIL_UNCONFIRMED", 0, undefined, { blocks: 3, chain: old.name }],
       );
+    },
+  ),
+  "predecessor-grant-missing": vector(
+    page,
+    "The grant of the chain that goes on is gone: nothing is wrong with what it says of the other.",
+    (story) => {
+      // With room for a chain of which nothing tells whether it began by the same grant.
+      const [old, next] = pair(story, {}, { terms: { maxChains: 2 } });
+      story.store(next);
+      story.store(old);
+      story.files.delete(story.place(next, "grant"));
+      story.chains[old.name] = "VALID";
+      story.expect("INVALID", ["UNKNOWN_ROOT"], ["UNAUTHENTICATED", 0], ["CHAIN_REPLACED", 0, 4]);
     },
   ),
   "predecessor-positions-ahead": vector(
