@@ -201,9 +201,15 @@ export class BringBack {
   }
 
   async #noted(chain: string): Promise<CheckedChain | undefined> {
-    const { suite, keys, notes } = this.#options;
-    const note = await notes.checked(chain);
-    return note && openHeadNote(suite, keys.receipt, chain, note);
+    const { suite, keys, notes, diag } = this.#options;
+    try {
+      const note = await notes.checked(chain);
+      return note && openHeadNote(suite, keys.receipt, chain, note);
+    } catch (error) {
+      // Without it all is checked again.
+      diag.warn("couldn't read what was checked of a chain", { chain, error: error as Error });
+      return undefined;
+    }
   }
 
   async #check(

@@ -50,9 +50,9 @@ export class CatalogIndex {
   async read(): Promise<KnownUses> {
     const { files, path, diag } = this.#options;
     const byChain = new Map<string, UsedBy>();
-    const bytes = await readWhole(files, path, bytesMax);
-    if (bytes === undefined) return { byChain, current: true };
     try {
+      const bytes = await readWhole(files, path, bytesMax);
+      if (bytes === undefined) return { byChain, current: true };
       const text = fromUtf8(bytes);
       for (const line of text.split("\n")) {
         if (line === "" || line.startsWith('{"roots":')) continue;
@@ -61,7 +61,7 @@ export class CatalogIndex {
       }
       return { byChain, current: text.startsWith(this.#firstLine) };
     } catch (error) {
-      diag.warn("index of chains is damaged, it is made anew", { error: error as Error });
+      diag.warn("index of chains can't be read, it is made anew", { error: error as Error });
       return { byChain: new Map(), current: true };
     }
   }

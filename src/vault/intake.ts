@@ -15,7 +15,6 @@ import { hex, isZero } from "../core/bytes.ts";
 import type { Pieces } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
-import { Fault } from "../core/fault.ts";
 import { blockHash, type Header } from "../core/header.ts";
 import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
@@ -44,6 +43,7 @@ import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
+import { Refusals } from "./refusals.ts";
 import { readBlocks } from "./request-blocks.ts";
 import type { Held, Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
@@ -91,6 +91,7 @@ const grantsWaitMs = 5000;
 
 export class Intake {
   readonly #options: IntakeOptions;
+  readonly #refusals: Refusals;
   // However many requests a chain gets from strangers, they take few of its turns.
   readonly #confirming = new Shared<SignedReceipt>();
   #unsafe = false;
@@ -100,6 +101,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#refusals = new Refusals(options);
   }
 
   /** Whether the store's state is unknown: nothing is taken in any more. */
@@ -333,10 +335,9 @@ export class Intake {
 
   async #refuse(chain: string, { fork }: Admission, problem: Problem): Promise<void> {
     const { diag, forks, catalog, observer, watch } = this.#options;
-    const { finding = problem.code, block } = problem.extra;
-    diag.warn("block refused", { chain, block, finding });
     if (fork === undefined) return;
     observer.fork();
+    const { block } = problem.extra;
     const [kept, entry] = [await forks.keep(chain, fork), catalog.get(chain)];
     if (kept && entry !== undefined) entry.forks += 1;
     if (kept) watch.forked(chain, fork.block);
@@ -367,14 +368,8 @@ export class Intake {
   /** Makes of whatever was thrown what the client is told. */
   #explain(chain: string, error: unknown): unknown {
     const { observer, diag } = this.#options;
-    if (error instanceof Problem) {
-      observer.refused(error.extra.finding ?? error.code);
-      return error;
-    }
-    if (error instanceof Fault) {
-      observer.refused(error.code);
-      return new Problem("block-refused", error.message, { finding: error.code });
-    }
+    const problem = this.#refusals.explain(chain, error);
+    if (problem !== undefined) return problem;
     if (!(error instanceof SealtailError)) {
       // Memory that ran out, say: it tells nothing of the block, so the agent sends it again.
       diag.error("couldn't judge blocks", { chain, error: error as Error });

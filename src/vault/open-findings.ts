@@ -8,7 +8,6 @@
 // - The index may be older or newer than the store: blocks that come again replace what it says.
 
 import { fromUtf8, utf8 } from "../core/bytes.ts";
-import { SealtailError } from "../core/errors.ts";
 import type { FindingCode } from "../core/fault.ts";
 import type { Diag } from "../host/diag.ts";
 import { readWhole, writeFileDurably } from "../host/durable.ts";
@@ -96,8 +95,7 @@ export class OpenFindings {
       const lines = bytes === undefined ? [] : fromUtf8(bytes).split("\n");
       for (const line of lines) if (line !== "") this.#restore(line, isStored);
     } catch (error) {
-      if (error instanceof SealtailError && error.code !== "file-too-large") throw error;
-      diag.warn("index of findings is damaged, it is made anew", { error: error as Error });
+      diag.warn("index of findings can't be read, it is made anew", { error: error as Error });
       this.#chains.clear();
     }
   }

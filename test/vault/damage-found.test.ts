@@ -214,3 +214,20 @@ test("whoever reads a chain that somebody edited gets nothing of it, but for the
     assert.deepEqual(stored.bytes, files.bytes(`${rig.store}/chains/${chain.name}/${name}`));
   }
 });
+
+test("what only spares time at a start, and can't be read, keeps no vault and no chain from working", async () => {
+  const { files, rig, chain } = await play("folders");
+  await rig.close();
+  const state = `${rig.dir}/state`;
+  const spared = ["chains.ndjson", "findings.ndjson", `chains/${chain.name}/checked`];
+  for (const name of spared) {
+    files.remove(`${state}/${name}`);
+    await files.mkdir(`${state}/${name}`, 0o700);
+  }
+  await rig.open();
+  await rig.vault.surveyed;
+  assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "200");
+  const other = chainOf("another");
+  other.begin();
+  assert.equal(gist(await rig.post(other)), "200");
+});
