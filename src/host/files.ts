@@ -285,17 +285,17 @@ async function unlessMissing<T>(
 
 // Not node's own recursion: where the kernel says ENOENT of a parent that is there (/proc), that
 // never returns.
-async function makeDir(path: Path, perm: number): Promise<void> {
+async function makeDir(path: Path, perm: number, again = true): Promise<void> {
   try {
     await fs.mkdir(native(path), { mode: perm });
   } catch (cause) {
     const there = (await statIfPresent(path))?.isDirectory();
     if (errnoOf(cause) === "EEXIST" && there === true) return;
+    if (errnoOf(cause) !== "ENOENT" || !again) throw cause;
+    // Somebody else may make the parent meanwhile.
     const parent = parentOf(path);
-    const missing = errnoOf(cause) === "ENOENT" && (await statIfPresent(parent)) === undefined;
-    if (!missing) throw cause;
-    await makeDir(parent, perm);
-    await makeDir(path, perm);
+    if ((await statIfPresent(parent)) === undefined) await makeDir(parent, perm);
+    await makeDir(path, perm, false);
   }
 }
 

@@ -31,6 +31,19 @@ filesContract("fake files", async () => {
   return { files, dir: "/disk/state" };
 });
 
+test("directories with one missing parent are made side by side", async () => {
+  for (let round = 0; round < 50; round += 1) {
+    const dir = freshDir();
+    // One begins a little later: the parent comes in any moment of its own attempt.
+    const make = async (name: string, turns: number): Promise<void> => {
+      for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+      await systemFiles.mkdir(`${dir}/parent/${name}`, 0o700);
+    };
+    await Promise.all([make("a", 0), make("b", round % 10), make("c", round % 7)]);
+    assert.equal((await systemFiles.list(`${dir}/parent`))?.length, 3);
+  }
+});
+
 test("real and fake files follow links, and list them as links", async () => {
   const dir = freshDir();
   writeFileSync(join(dir, "a"), "text");
