@@ -123,7 +123,7 @@ export async function chooseChain(
   const only = theOne(chains, word);
   if (doubts.length === 0 || only.id === word.replace(/^id:/, "")) return only;
   const message = `chain ${only.id} may not be the only one called ${printable(word)}`;
-  const hint = `give its whole id; ${printable(String(doubts[0]))}`;
+  const hint = `give more digits of its id; ${printable(String(doubts[0]))}`;
   throw new SealtailError("chain-ambiguous", message, { hint });
 }
 
@@ -138,7 +138,7 @@ export function theOne(chains: readonly OpenedChain[], word: string): OpenedChai
 
 function idAndSubject(id: string, word: string): SealtailError {
   const message = `${word} is a subject, and the beginning of a chain's id, too`;
-  const hint = `give subject:${word} for the subject, or ${id} for the chain of that id`;
+  const hint = `give subject:${word} for the subject, or ${id.slice(0, 16)} for that chain`;
   return new SealtailError("chain-ambiguous", message, { hint });
 }
 

@@ -119,7 +119,7 @@ async function run(
       refused,
       filter,
       // Of a chain that was asked for by its id, nothing is missing where an earlier one is.
-      bySubject: word !== undefined && !chains.some(({ id }) => id.startsWith(word)),
+      bySubject: chosen.as === "subject",
       onNote: (text: string) => ui.note(`sealtail: ${printable(text)}`),
       doubts: [...new Set([...chosen.doubts, ...doubts])],
     };

@@ -1,7 +1,8 @@
 // Which chains of a place a word names, and what else of the place may belong to them.
 //
 // - A word is a chain's id, the beginning of one, or a subject. Without a word it is everything.
-// - A word that is both means neither: anybody can make a chain whose id begins like a subject.
+// - A word that is both means neither: anybody can make a chain whose id begins like a subject of a
+//   few digits. With more of them nobody can, and it is the id.
 // - Only a grant that a given root key signed says whose a chain is. Where no root key was given,
 //   grants are taken at their word, and whoever asks says that nobody judged them.
 // - What may belong to the chosen chains and can't be told is a doubt: whoever reads the chosen
@@ -27,6 +28,9 @@ export interface Chosen {
   readonly others: readonly string[];
 }
 
+/** So many digits of an id nobody can find a genesis for that is his own. */
+const sureDigits = 16;
+
 /** Never throws for what can't be read. */
 export async function chosenOf(
   { chains, unread }: Contents,
@@ -36,7 +40,8 @@ export async function chosenOf(
   if (word === undefined) return { chains, as: "all", doubts: unread, others: [] };
   const { id, subject } = meaningOf(word);
   const named = id === undefined ? [] : chains.filter((chain) => chain.id.startsWith(id));
-  if (id !== undefined && (subject === undefined || (id.length === 64 && named.length > 0))) {
+  const sure = id !== undefined && id.length >= sureDigits && named.length > 0;
+  if (id !== undefined && (subject === undefined || sure)) {
     const doubts = unread.filter((each) => mayBegin(each, id));
     return { chains: named, as: "id", doubts, others: [] };
   }

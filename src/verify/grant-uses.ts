@@ -87,7 +87,8 @@ export function judgeUses(
       for (const each of [...why(), ...vague(shared, asked)]) doubts.add(each);
     }
   }
-  return { reused: [...reused.values()], untold, doubts: limited([...doubts]) };
+  const hidden = untold.size > 0 ? unread : [];
+  return { reused: [...reused.values()], untold, doubts: [...hidden, ...limited([...doubts])] };
 }
 
 /** Ids of the chains that must be walked to judge those `asked`: nothing but their grants is known. */
@@ -156,7 +157,6 @@ const signaturesMax = 20_000;
 /** What may be a use of a grant, and does not lie there as one. */
 class Strays {
   readonly #suite: Suite;
-  readonly #unread: Contents["unread"];
   /** Of each one chain may be meant; otherwise any number. */
   readonly #unreadCount: number;
   readonly #members: readonly Member[];
@@ -164,7 +164,6 @@ class Strays {
 
   constructor(suite: Suite, members: readonly Member[], unread: Contents["unread"]) {
     this.#suite = suite;
-    this.#unread = unread;
     const known = unread.every((each) => unreadId(each) !== undefined);
     this.#unreadCount = known ? unread.length : Number.POSITIVE_INFINITY;
     // Of others the grant is one that counts, and nothing shows that they began by another one.
@@ -176,7 +175,7 @@ class Strays {
     const found = this.#members.filter((each) => !ids.has(each.id) && this.#mayBe(each, keys));
     return {
       hidden: this.#unreadCount + found.length,
-      why: () => [...this.#unread, ...limited(found.map(whyStray))],
+      why: () => limited(found.map(whyStray)),
     };
   }
 

@@ -57,7 +57,7 @@ for (const [what, chain] of Object.entries({ "a trusted root": meant, "another r
         assert.deepEqual([ran.code, ran.out], [2, ""], `${name} ${way}: ${ran.err}`);
         assert.match(ran.err, /chain-ambiguous/);
         assert.ok(ran.err.includes(`subject:${digits}`), ran.err);
-        assert.ok(ran.err.includes(stranger.name), ran.err);
+        assert.ok(ran.err.includes(stranger.name.slice(0, 16)), ran.err);
       }
     }
   });
@@ -88,7 +88,7 @@ test("the beginning of an id is doubted beside a chain whose subject nobody can 
     (await dir.quick(commandsOf("store", word)[name] ?? [])).code;
   assert.deepEqual(await Promise.all(["verify", "lines"].map((each) => ran(each, digits))), [6, 1]);
   assert.equal(await ran("prove", digits), 2);
-  for (const word of [`id:${digits}`, stranger.name]) {
+  for (const word of [`id:${digits}`, stranger.name, stranger.name.slice(0, 16)]) {
     assert.equal(await ran("verify", word), 0);
     assert.equal(await ran("lines", word), 0);
     assert.equal(await ran("prove", word), 0);

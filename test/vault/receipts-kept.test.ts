@@ -58,8 +58,9 @@ describe("a folder in the place of a chain's receipt", () => {
     const { rig, chain } = await played();
     await using _ = rig;
     await until(async () => (await next(rig, chain)) === "503 chain-damaged");
-    const state = await fetch(`${rig.vault.operationsUrl}/readyz`);
-    assert.match(await state.text(), /a stored object is no file/);
+    const readyz = async (): Promise<string> =>
+      (await fetch(`${rig.vault.operationsUrl}/readyz`)).text();
+    await until(async () => /a stored object is no file/.test(await readyz()));
     rmSync(join(folderIn(rig, "store", chain), "receipt"), { recursive: true });
     chain.seal([heartbeat]);
     assert.equal(gist(await rig.post(chain)), "200");
