@@ -124,7 +124,7 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     grantKey: grant && hex(grant.key),
     namesGrant: walk.namesGrant,
     genesisHead: isOwn ? undefined : walk.genesisHead,
-    beginning: beginningOf(walk, unread.length === 0),
+    beginning: beginningOf(walk),
     predecessor: walk.predecessor,
     length: walk.length,
     blocks: tally.blocks,

@@ -268,6 +268,8 @@ describe("the uses of a grant", () => {
       terms: { subject: "pay", maxChains: max },
     });
   const [first, second] = [uses(1, "one", 0), uses(1, "two", 10)];
+  // It recorded its first receipt: else nobody could tell that it did not begin before the first.
+  second.seal([say({ type: "receipt", note: second.receipt(2, testTime + 12) })]);
   const lone = chainOf("lone");
 
   test("are counted over all chains of the place, however few are asked for", async () => {

@@ -959,4 +959,6 @@ several("one grant, the same key, three chains in one second", "GRANT_REUSED GRA
 several("one grant, two chains, the second without receipts", "GRANT_REUSED GRANT_REUSED TAIL_UNCONFIRMED@0*6", lambda: [
     (build(base(), name="x", grant={"id": ID}), True),
     (build([dict(b, items=[i for i in b["items"] if i[0] != "receipt"]) for b in base()], name="y", grant={"id": ID}), False)])
+several("one grant, two chains, the later one cut back to before it records a receipt", "GRANT_REUSED GRANT_REUSED", lambda: [
+    (build(base(), name="x", grant={"id": ID}), True), (build(base()[:2], name="y", grant={"id": ID}, setup=later), True)])
 several("two chains that have nothing to do with each other", "", lambda: [(build(base(), name=n), True) for n in "xy"])

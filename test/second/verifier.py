@@ -1070,13 +1070,8 @@ def beginning(walk):
     if over_genesis:
         return over_genesis[0], over_genesis[0]
     latest = walk.genuine[0].time
-    if walk.first_known:
-        return latest, latest
-    covered = max(r.size for r in walk.genuine)
-    whole = 0 < len(walk.heads) == walk.no == walk.expected() and covered <= walk.no
-    genesis = walk.heads[0][0].time // 1_000_000 if 0 in walk.heads else ever
-    known = whole and not walk.unread and not walk.failed and genesis <= latest
-    return (genesis if known else -ever), latest
+    # Else an earlier receipt may have been, and no agent's clock says how early.
+    return (latest if walk.first_known else -ever), latest
 
 
 def may_be_by(walk, keys):

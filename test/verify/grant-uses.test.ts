@@ -17,17 +17,20 @@ const beat = say({ type: "heartbeat", sources: [] });
 const keys = { roots: [testRoot.key], vaults: [testVault.keys] };
 const setup = { grantKey: "shared", terms: { subject: "pay" } };
 
-/** Its third block records its first receipt. */
-function firstChain(): ChainBuilder {
-  const chain = new ChainBuilder("one", { ...setup, time: testTime * 1e6 });
+/** Its third block records its first receipt. Its agent's clock is `ahead` seconds of the vault's. */
+function firstChain(ahead = 0): ChainBuilder {
+  const chain = new ChainBuilder("one", { ...setup, time: (testTime + ahead) * 1e6 });
   chain.begin();
   const { id, record } = chain.source("/a");
   chain.seal([say(record), lines(id, "1\n")]);
   chain.seal([say({ type: "receipt", note: chain.receipt(1, testTime + 1) })]);
-  chain.seal([lines(id, "2\n")], { time: (testTime + 50) * 1e6, mono: 50e6 });
+  chain.seal([lines(id, "2\n")], {
+    ...{ time: (testTime + ahead + 50) * 1e6, mono: 50e6 },
+  });
   return chain;
 }
 
+/** Two blocks, and nothing that says when the vault had the first one. */
 function nextChain(): ChainBuilder {
   const chain = new ChainBuilder("two", { ...setup, time: (testTime + 10) * 1e6 });
   chain.begin();
@@ -37,12 +40,15 @@ function nextChain(): ChainBuilder {
 }
 
 const [first, second] = [firstChain(), nextChain()];
+// It is known when the second began: else it may have begun before the first, and an older state of
+// it been laid back, and nobody could tell which of the two is one too many.
+second.seal([say({ type: "receipt", note: second.receipt(2, testTime + 12) })]);
 const other = new ChainBuilder("other", { terms: { subject: "else" } });
 other.begin();
 
 function place(): StoreFiles {
   const files = storeChain(new Map(), first, { receipt: first.receipt(4, testTime + 51) });
-  storeChain(files, second, { receipt: second.receipt(2, testTime + 12) });
+  storeChain(files, second, { receipt: second.receipt(3, testTime + 14) });
   return storeChain(files, other);
 }
 
@@ -162,13 +168,67 @@ describe("of two chains by a grant for one", () => {
 
   test("both are too many where they began in one second", async () => {
     const files = storeChain(new Map(), first, { receipt: first.receipt(4, testTime + 51) });
-    storeChain(files, second, { receipt: second.receipt(1, testTime + 1) });
+    const next = nextChain();
+    storeChain(files, next, { receipt: next.receipt(1, testTime + 1) });
     const { all } = await judge(files);
     assert.deepEqual(
       all.filter(({ code }) => code === "GRANT_REUSED").map(({ chain }) => chain),
       [first.name, second.name].sort(),
     );
   });
+
+  for (const ahead of [0, 5, 11, 30, 1e6]) {
+    test(`the second is no better where the first, with a clock ${ahead} s ahead, is cut back`, async () => {
+      const fast = firstChain(ahead);
+      const files = storeChain(new Map(), fast, { receipt: fast.receipt(4, testTime + 51) });
+      storeChain(files, second, { receipt: second.receipt(3, testTime + 14) });
+      const whole = await judge(files);
+      const reused = whole.all.filter(({ code }) => code === "GRANT_REUSED");
+      assert.deepEqual(
+        reused.map(({ chain }) => chain),
+        [second.name],
+      );
+      const blocks = fast.blocks.slice(0, 2).map(({ bytes }) => bytes);
+      files.set(`chains/${fast.name}/${"0".repeat(16)}.blocks`, concat(...blocks));
+      for (const laid of [2, 11, 12, 13, 40]) {
+        files.set(`chains/${fast.name}/receipt`, utf8(fast.receipt(2, testTime + laid)));
+        assert.deepEqual(await asAll(files), ["INVALID", "INVALID", ["GRANT_REUSED"]], `${laid}`);
+        assert.deepEqual(await asPart(files), ["INVALID", ["GRANT_REUSED"], 0], `${laid}`);
+        assert.deepEqual(await asLines(files), [1, 0], `${laid}`);
+      }
+    });
+  }
+
+  test("both are too many where nothing shows that either began before the other", async () => {
+    const files = storeChain(new Map(), first, { receipt: first.receipt(4, testTime + 51) });
+    const next = nextChain();
+    storeChain(files, next, { receipt: next.receipt(2, testTime + 12) });
+    assert.deepEqual(await asPart(files), ["INVALID", ["GRANT_REUSED"], 0]);
+    assert.equal((await judge(files, { only: new Set([first.name]) })).verdict, "INVALID");
+  });
+});
+
+test("chains that a grant allows are good however little says when they began", async () => {
+  for (const maxChains of [1, 2, 5]) {
+    const files: StoreFiles = new Map();
+    for (let at = 0; at < maxChains; at += 1) {
+      const terms = { subject: "pay", maxChains };
+      const time = (testTime + 30 * at) * 1e6;
+      const chain = new ChainBuilder(`pod ${at}`, { grantKey: "pods", terms, time });
+      chain.begin();
+      const { id, record } = chain.source("/a");
+      chain.seal([say(record), lines(id, "1\n")]);
+      chain.seal([lines(id, "2\n")]);
+      // All its blocks came in one request, and no later one records the answer.
+      storeChain(files, chain, { receipt: chain.receipt(3, testTime + 30 * at + 9) });
+    }
+    const { verdict, chains } = await judge(files);
+    assert.deepEqual([verdict, chains.length], ["VALID", maxChains]);
+    for (const { chain } of chains) {
+      const alone = await judge(files, { only: new Set([chain]) });
+      assert.deepEqual([alone.verdict, alone.doubts], ["VALID", []]);
+    }
+  }
 });
 
 test("a chain under another grant is good whatever is missing of its first block", async () => {
