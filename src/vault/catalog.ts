@@ -210,7 +210,7 @@ export class Catalog {
   mended(chain: string, header: Header | undefined): void {
     const entry = this.#entries.get(chain);
     if (entry === undefined) return;
-    entry.damage = undefined;
+    Object.assign(entry, { damage: undefined, wordless: false });
     if (header !== undefined) entry.size = header.blockNo + 1;
   }
 
@@ -257,22 +257,22 @@ export class Catalog {
   }
 
   async #readWords(entry: ChainEntry): Promise<void> {
-    const { suite, store } = this.#options;
     const { chain, size } = entry;
+    const { suite, store, diag } = this.#options;
     try {
       const words = await storedWords(suite, store.reader(chain), size);
       if (entry.size === size) this.#keep(entry, words);
     } catch (error) {
-      if (entry.size === size) this.#unread(entry, error);
+      // Whether that is damage, whoever looks back at the chain judges.
+      if (entry.size === size) entry.wordless = damageOf(error) !== undefined;
+      diag.warn("couldn't read what a chain says of itself", { chain, error: error as Error });
     }
   }
 
   // A disk that can't be read now says nothing about what is on it.
   #unread(entry: ChainEntry, error: unknown): void {
-    if (damageOf(error) !== undefined) {
-      entry.damage = "stored blocks can't be read";
-      entry.surveyed = true;
-    }
+    if (damageOf(error) !== undefined)
+      Object.assign(entry, { damage: "stored blocks can't be read", surveyed: true });
     const fields = { chain: entry.chain, error: error as Error };
     this.#options.diag.error("couldn't look at a stored chain", fields);
   }
@@ -389,8 +389,8 @@ export class Catalog {
 }
 
 /** Whether something of it is still to be read from the store. */
-function isUnread({ surveyed, words, damage, size }: ChainEntry): boolean {
-  return !surveyed || (words === undefined && damage === undefined && size > 0);
+function isUnread({ surveyed, words, wordless, damage, size }: ChainEntry): boolean {
+  return !surveyed || (words === undefined && !wordless && damage === undefined && size > 0);
 }
 
 function endOf(header: Header, stopped: boolean): ChainEntry["ended"] {

@@ -33,6 +33,8 @@ export interface ChainEntry {
   surveyed: boolean;
   /** Undefined while nobody has read them. */
   words: ChainWords | undefined;
+  /** The blocks that hold them are damaged: nobody tries again. */
+  wordless: boolean;
 }
 
 /** What is known of a chain once it grew. */
@@ -56,6 +58,7 @@ export function newEntry(chain: string): ChainEntry {
     damage: undefined,
     surveyed: false,
     words: undefined,
+    wordless: false,
   };
 }
 

@@ -5,11 +5,13 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { headLength } from "../../src/core/block.ts";
 import { hex } from "../../src/core/bytes.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { wordsAfter } from "../../src/vault/chain-words.ts";
 import type { BuiltBlock, ChainBuilder } from "../fakes/chain-builder.ts";
 import { say } from "../fakes/chain-items.ts";
+import { FakeFiles } from "../fakes/files.ts";
 import { chainOf, gist, Rig, suite } from "./rig.ts";
 
 const before = "ab".repeat(32);
@@ -123,4 +125,32 @@ test("a request with the first blocks of several runs tells of the newest", asyn
   chain.seal([heartbeat]);
   assert.equal(gist(await rig.post(chain)), "200");
   assert.deepEqual(await told(rig, chain), ["third", before]);
+});
+
+test("a block that rots where nobody reads it makes no chain damaged in the list alone", async () => {
+  const files = new FakeFiles();
+  await using rig = await Rig.start({ files });
+  const chain = begins("rotten", { host: "first" });
+  // Who looks back begins with the snapshot of the second object.
+  while (chain.blocks.length < 1024) chain.seal([heartbeat]);
+  chain.seal([chain.snapshot()]);
+  for (let at = 0; at < 1200; at += 300) {
+    assert.equal(gist(await rig.post(chain, chain.blocks.slice(at, at + 300))), "200");
+  }
+  await rig.vault.surveyed;
+  await rig.close();
+  await files.unlink(`${rig.dir}/state/chains.ndjson`);
+  const object = `${rig.store}/chains/${chain.name}/0000000000000000.blocks`;
+  // As rot does: neither size nor times change.
+  const at = headLength + 40;
+  files.node(object)?.bytes.change(at, Buffer.of((files.bytes(object)[at] ?? 0) ^ 1));
+  await rig.open();
+  await rig.vault.surveyed;
+  const stateNow = async (): Promise<unknown> =>
+    (await rig.json(`/v1/chains/${chain.name}`))["state"];
+  assert.deepEqual(await told(rig, chain), [undefined, undefined]);
+  assert.equal(await stateNow(), "active");
+  assert.equal(gist(await rig.post(chain, [chain.seal([heartbeat])])), "200");
+  await told(rig, chain);
+  assert.equal(await stateNow(), "active");
 });
