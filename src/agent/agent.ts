@@ -6,7 +6,7 @@
 //   recovers from what is really on the disk.
 
 import { keysOf } from "../core/authority.ts";
-import { pairVaultKeys, parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
+import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { isShortage, SealtailError, type Shortage } from "../core/errors.ts";
 import { parseVerifierKey, type VerifierKey } from "../core/note.ts";
@@ -22,12 +22,10 @@ import { HttpVaultReads, type VaultReads } from "../ship/vault-reads.ts";
 import { VaultSink } from "../ship/vault-sink.ts";
 import type { HintSource } from "../tail/hints.ts";
 import type { ChainContext, LiveChain } from "./chain.ts";
-import { ChainsSeen } from "./chains-seen.ts";
 import type { AgentConfig } from "./config.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Feed } from "./feed.ts";
 import { Gauge } from "./gauge.ts";
-import { insistence } from "./insistence.ts";
 import { AgentMetrics } from "./metrics.ts";
 import { type NextChain, type NextChainContext, nextChain } from "./next-chain.ts";
 import { Offer } from "./offer.ts";
@@ -36,7 +34,6 @@ import { Reserve } from "./reserve.ts";
 import { Session } from "./session.ts";
 import { StateDir } from "./state-dir.ts";
 import { ownPathsOf, Tailing } from "./tailing.ts";
-import { TakenUp } from "./taken-up.ts";
 import { messageOf, TerminationMessage } from "./termination-message.ts";
 
 export interface AgentOptions {
@@ -103,8 +100,6 @@ export class Agent {
   readonly #stopping = new AbortController();
   /** Aborted when a vault that is being asked has had its time. */
   readonly #asking = new AbortController();
-  /** Aborted when no session needs an answer any more. */
-  readonly #over = new AbortController();
   #stop: { readonly reason: string; readonly since: number } | undefined;
   #session: Session | undefined;
   readonly #descriptors: Descriptors;
@@ -135,7 +130,10 @@ export class Agent {
     const connects = <T>(open: () => Promise<T>): Promise<T> => descriptors.get(open);
     this.#sink =
       options.sink ?? new VaultSink({ env, files, clock, diag, url, tls, userAgent, connects });
-    this.#reads = options.reads ?? this.#readsUntil(this.#asking.signal);
+    const sink = this.#sink;
+    const asks = sink instanceof VaultSink;
+    this.#reads =
+      options.reads ?? (asks ? new HttpVaultReads(sink, clock, this.#asking.signal) : undefined);
     this.#roots = config.trust.root_keys?.map((text) => parseVerifierKey(suite, text));
     this.#metrics = new AgentMetrics(this.gauge, version, () => this.#session, config);
     this.#context = {
@@ -265,7 +263,6 @@ export class Agent {
       }
     } finally {
       this.#asking.abort();
-      this.#over.abort();
       // What still watches files would keep the process alive.
       await this.#tailing.close();
       await this.#sink.close();
@@ -304,11 +301,9 @@ export class Agent {
     const feed = new Feed(clock, live.wal, live.head.blockNo, live.head.root);
     this.#feed = feed;
     this.#sources = live.sources;
-    const offer = await Offer.open(this.#sink, files, live.dir.unsent);
-    const own = this.#takenUp(live, offer, () => session.onUnusable("agent-rollback"));
-    const session: Session = new Session({
-      ...{ context: this.#context, live, feed, sink: own ?? offer },
-      held: () => own?.held === true,
+    const sink = await Offer.open(this.#sink, files, live.dir.unsent);
+    const session = new Session({
+      ...{ context: this.#context, live, feed, sink },
       vaults: keysOf(this.#vaults, live.grant.audience),
       ...{ observer: this.#metrics.ship, gauge: this.gauge, tailing: this.#tailing },
     });
@@ -323,33 +318,8 @@ export class Agent {
       this.gauge.lastTurn = 0;
       await live.wal.close();
       await live.keys.close();
-      await offer.settle();
+      await sink.settle();
     }
-  }
-
-  /** What keeps blocks back until it is known that no other chain went on from this one. */
-  #takenUp(
-    { takenUp, id, grant, receipt }: LiveChain,
-    sink: Sink,
-    onHeir: () => void,
-  ): TakenUp | undefined {
-    const reads = this.#options.reads ?? this.#readsUntil(this.#over.signal);
-    if (!takenUp || reads === undefined) return undefined;
-    const { suite, clock, diag, host, vaults, config } = this.#context;
-    const lookup = {
-      ...{ suite, diag, reads, sink, clock, stopping: this.#over.signal, host, grant, own: id },
-      ...{ keys: { roots: this.#roots, vaults }, seen: new ChainsSeen(clock) },
-      insists: insistence(config.sink, clock),
-      filesThere: () => () => false,
-    };
-    const receipted = receipt === undefined ? 0 : parseCheckpoint(receipt).size;
-    this.gauge.waits = "predecessor-lives";
-    return new TakenUp({ lookup, sink, chain: id, receipted, onHeir });
-  }
-
-  #readsUntil(over: AbortSignal): VaultReads | undefined {
-    if (!(this.#sink instanceof VaultSink)) return undefined;
-    return new HttpVaultReads(this.#sink, this.#options.clock, over);
   }
 
   #mayDeclare(): boolean {

@@ -88,7 +88,7 @@ export async function beginChain(
     maxSilenceMs: Math.min(config.seal.max_silence, grant.maxSilenceMs),
     receipt: undefined,
     tails: new Map(),
-    ...{ firstStart: !goesOn, takenUp: false },
+    firstStart: !goesOn,
   };
 }
 

@@ -81,8 +81,6 @@ export interface LiveChain {
   readonly tails: ReadonlyMap<string, SealedTail>;
   /** This is the first chain of this state directory and its first run. */
   readonly firstStart: boolean;
-  /** A start goes on with what lay in its folder. */
-  readonly takenUp: boolean;
 }
 
 /**
@@ -142,7 +140,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   await sealer.startRun(runStart(context));
   const live = {
     ...{ id: hex(head.chainId), dir, wal, sealer, sources, seq, head, keys, grant, receipt, tails },
-    ...{ firstStart: false, takenUp: true },
+    firstStart: false,
     maxSilenceMs: Math.min(context.config.seal.max_silence, grant.maxSilenceMs),
   };
   const older = dirs.slice(0, -1);

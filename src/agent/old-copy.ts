@@ -12,24 +12,10 @@ import { SealtailError } from "../core/errors.ts";
 import { ChainDamaged, VaultRefused } from "../ship/vault-reads.ts";
 import type { OldChain } from "../succession/old-chain.ts";
 import type { OpenedChain } from "./old-chains.ts";
-import {
-  fetchChain,
-  firstOfOurs,
-  isGenuine,
-  isOver,
-  type Lookup,
-  mayBeOurs,
-  namedByEach,
-  newestChains,
-  readNamed,
-  successorsOf,
-} from "./vault-predecessor.ts";
+import { fetchChain, isOver, type Lookup, successorsOf } from "./vault-predecessor.ts";
 
 /** What a vault says to an agent on an old copy: it has blocks that we lack, or others than ours. */
 const contradictions: readonly string[] = ["fork", "agent-rollback"];
-
-/** By so much a vault may err about when a chain grew: what it kept of that is in seconds. */
-const doubtUs = 60_000_000;
 
 /** Why a chain is over that only a vault knows of, though it knows older ones of ours. */
 export const folderLost = "its folder in the state directory was lost";
@@ -60,33 +46,6 @@ export async function isSucceeded(
     lookup.diag.info(phrase, { code: "predecessor-unknown", error });
     return false;
   }
-}
-
-/**
- * The genuine chain of ours that went on from one that goes on in a state directory, which knew
- * `receipted` blocks of it: then that is an old copy. wait: it cannot be known yet. Throws
- * SealtailError where the vault cannot be asked.
- */
-export async function heirOf(
-  lookup: Lookup,
-  chain: string,
-  receipted: number,
-): Promise<string | undefined | "wait"> {
-  const newest = await newestChains(lookup);
-  const own = newest.find(({ id }) => id === chain)?.seenAt ?? 0;
-  // Whoever went on from it came later: a subject with no newer chain costs one question.
-  const later = newest.filter(({ id, seenAt }) => id !== chain && seenAt + doubtUs >= own);
-  const named = await namedByEach(lookup, later);
-  const claims = later.filter((each) => named.get(each.id) === chain && mayBeOurs(lookup, each));
-  const read = await readNamed(lookup, claims);
-  const heirs = claims.filter(({ id }) => {
-    const before = read.get(id);
-    // What grew behind that is no old copy of it: another went on from a clone of ours.
-    return before?.chain === chain && before.size >= receipted;
-  });
-  const heir = await firstOfOurs(lookup, heirs);
-  if (heir === undefined || heir === "wait") return heir;
-  return (await isGenuine(lookup, heir)) ? heir : undefined;
 }
 
 /**

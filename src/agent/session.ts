@@ -36,8 +36,6 @@ export interface SessionOptions {
   readonly gauge: Gauge;
   /** The files, as this chain knows them; they stay open when the session ends. */
   readonly tailing: Tailing;
-  /** Whether nothing may be read yet: another chain may have gone on from this one. */
-  readonly held: () => boolean;
 }
 
 /**
@@ -99,7 +97,7 @@ export class Session {
       grant: live.grant.bytes,
       onReceipt: (receipt, note) => this.#onReceipt(receipt, note),
       onSink: (report) => this.#onSink(report),
-      onChainUnusable: (reason) => this.onUnusable(reason),
+      onChainUnusable: (reason) => this.#onUnusable(reason),
     });
   }
 
@@ -188,7 +186,7 @@ export class Session {
     // Often enough to keep a promise of a second.
     const turn = Math.min(turnMs, this.#maxSilenceMs() / 4);
     if (await this.#isFull()) {
-      this.#options.gauge.state = this.#options.held() ? "needs-vault" : this.#room.why;
+      this.#options.gauge.state = this.#room.why;
       await this.#caller.use((tail) => tail.wait(turn, this.#wake.signal));
       return;
     }
@@ -202,7 +200,6 @@ export class Session {
 
   // What receipted blocks take is given back first: a heartbeat begins the segment that lets it go.
   async #isFull(): Promise<boolean> {
-    if (this.#options.held()) return true;
     if (!(await this.#room.isFull())) return false;
     if (this.#room.makesWay(this.#receipts.newest?.size ?? 0)) {
       const { sealer } = this.#options.live;
@@ -317,7 +314,7 @@ export class Session {
     this.#wanted.push({ type: "sink", event, since, detail });
   }
 
-  onUnusable(reason: UnusableReason): void {
+  #onUnusable(reason: UnusableReason): void {
     this.#unusable ??= reason;
     this.#wake.abort();
   }

@@ -98,7 +98,7 @@ export async function findPredecessor(
 }
 
 /** The id that each names as that of the chain before: read where the vault does not tell it. */
-export async function namedByEach(
+async function namedByEach(
   lookup: Lookup,
   chains: readonly ListedChain[],
 ): Promise<Map<string, string | undefined>> {
@@ -113,7 +113,7 @@ export async function namedByEach(
  * The chain that each names as the one before, if it names one, from its own blocks. Rejects where
  * the vault shows nothing of any of them, nor `shows` anything of others.
  */
-export async function readNamed(
+async function readNamed(
   lookup: Lookup,
   chains: readonly ListedChain[],
   shows = false,
@@ -133,7 +133,7 @@ export async function readNamed(
   return named;
 }
 
-export async function newestChains({ reads, grant }: Lookup): Promise<ListedChain[]> {
+async function newestChains({ reads, grant }: Lookup): Promise<ListedChain[]> {
   const listed = await reads.chainsOf(grant.subject);
   return listed.sort((a, b) => b.seenAt - a.seenAt);
 }
@@ -164,7 +164,7 @@ export async function isOver(lookup: Lookup, id: string): Promise<boolean | "wai
 }
 
 /** wait: of one before it that cannot be known yet. */
-export async function firstOfOurs(
+async function firstOfOurs(
   lookup: Lookup,
   chains: readonly ListedChain[],
 ): Promise<string | undefined | "wait"> {
@@ -194,11 +194,6 @@ export async function fetchChain(
     await searchTails(lookup, id, believed, behind);
     return asOld(id, reason, believed, origin);
   });
-}
-
-/** Whether what the vault shows of a chain is genuine; says so if it is not. */
-export async function isGenuine(lookup: Lookup, id: string): Promise<boolean> {
-  return (await ifBelieved(lookup, id, () => shownBy(lookup, id))) !== undefined;
 }
 
 async function shownBy({ suite, keys, grant, reads }: Lookup, id: string): Promise<BelievedChain> {
@@ -344,10 +339,7 @@ function shown(reads: VaultReads, id: string): ShownChain {
 }
 
 /** By what it says of itself; also where the vault does not tell that. */
-export function mayBeOurs(
-  { host, own, grant }: Lookup,
-  { id, state, words }: ListedChain,
-): boolean {
+function mayBeOurs({ host, own, grant }: Lookup, { id, state, words }: ListedChain): boolean {
   const alone = grant.maxChains === 1 && !living.includes(state);
   return words === undefined || words.host === host || id === own || alone;
 }

@@ -158,36 +158,6 @@ suite("an old copy of a state directory", () => {
     });
   }
 
-  for (const away of [false, true]) {
-    const when = away ? "once the vault is there" : "before anything is sealed";
-    test(`whose chain was succeeded as it was goes on from the successor, ${when}`, async () => {
-      await using world = await restorable();
-      const old = await copyState(world);
-      const [own] = world.vault.chains.keys();
-      await world.files.unlink(`${world.dir}/chains/0000/keys`);
-      world.files.append("/logs/a.log", "two\n");
-      await liveOnAnother(world);
-      await restore(world, old);
-      world.files.append("/logs/a.log", "three\n");
-      const size = world.vault.chains.get(own as string)?.stored.length;
-      world.vault.away = away;
-      await world.start();
-      if (away) await world.until(() => (world.agent?.session?.unsent ?? 0) > 1);
-      if (away) await world.pass(1500);
-      world.vault.away = false;
-      await world.until(() => world.vault.chains.size === 3);
-      await world.caughtUp();
-      await world.stop();
-      assert.equal(world.vault.chains.get(own as string)?.stored.length, size);
-      const { bytes, findings, reasons, gaps } = await world.verify();
-      assert.deepEqual(worse(findings), []);
-      assert.equal(reasons.length, 2);
-      assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
-      assert.equal(bytes.get("/logs/quiet.log#0"), "quiet\n");
-      assert.deepEqual(gaps, []);
-    });
-  }
-
   test("whose chain was over waits for the vault's word on a successor, where it is told to wait", async () => {
     await using world = await restorable((config) => ({
       ...config,
@@ -210,97 +180,6 @@ suite("an old copy of a state directory", () => {
     await world.caughtUp();
     await world.stop();
     assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
-  });
-
-  test("whose chain outgrew what another went on from goes on with it", async () => {
-    await using world = await restorable();
-    const old = await copyState(world);
-    await world.files.unlink(`${world.dir}/chains/0000/keys`);
-    await liveOnAnother(world);
-    await restore(world, old);
-    world.asks = false;
-    world.files.append("/logs/a.log", "two\n");
-    await world.live();
-    world.asks = true;
-    world.files.append("/logs/a.log", "three\n");
-    await world.live();
-    assert.equal(world.vault.chains.size, 2);
-    assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
-  });
-
-  test("is no old copy where the chain that claims to go on from it is not genuine", async () => {
-    await using world = await restorable();
-    const old = await copyState(world);
-    await world.files.unlink(`${world.dir}/chains/0000/keys`);
-    await liveOnAnother(world);
-    await restore(world, old);
-    const [own] = world.vault.chains.keys();
-    const honest = world.vault.reads.receipt;
-    world.vault.reads.receipt = async (id) => (id === own ? honest(id) : undefined);
-    world.files.append("/logs/a.log", "two\n");
-    await world.live();
-    assert.equal(world.vault.chains.size, 2);
-  });
-
-  for (const [name, when_silent, statusCode, goesOn] of [
-    ["lets nobody ask", "wait", 403, true],
-    ["is in trouble", "begin", 500, true],
-    ["is in trouble", "wait", 500, false],
-  ] as const) {
-    const what = goesOn ? "is sent to" : "waits for";
-    test(`${what} a vault that ${name} where the agent is told to ${when_silent}`, async () => {
-      await using world = await restorable((config) => ({
-        ...config,
-        sink: { ...config.sink, when_silent },
-      }));
-      const honest = world.vault.reads.chainsOf;
-      let asked = 0;
-      world.vault.reads.chainsOf = async () => {
-        asked += 1;
-        throw new VaultRefused(statusCode);
-      };
-      world.files.append("/logs/a.log", "two\n");
-      await world.start();
-      if (!goesOn) {
-        await world.until(() => asked > 2);
-        assert.ok((world.agent?.session?.unsent ?? 0) > 0);
-        world.vault.reads.chainsOf = honest;
-      }
-      await world.caughtUp();
-      await world.stop();
-      if (goesOn) assert.equal(asked, 1);
-      assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\n");
-    });
-  }
-
-  test("asks once a start, and reads nothing until it is known whether the other lives", async () => {
-    await using world = await restorable();
-    const old = await copyState(world);
-    await world.files.unlink(`${world.dir}/chains/0000/keys`);
-    await liveOnAnother(world);
-    await restore(world, old);
-    const heir = [...world.vault.chains.keys()].at(-1) as string;
-    world.vault.states.set(heir, "active");
-    world.files.append("/logs/a.log", "two\n");
-    await world.start();
-    await world.until(() => world.agent?.gauge.state === "needs-vault");
-    assert.equal(world.agent?.gauge.waits, "predecessor-lives");
-    world.vault.states.set(heir, "silent");
-    await world.until(() => world.vault.chains.size === 3);
-    await world.caughtUp();
-    await world.stop();
-    const { bytes, gaps } = await world.verify();
-    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
-    assert.deepEqual(gaps, []);
-    let asked = 0;
-    const honest = world.vault.reads.chainsOf;
-    world.vault.reads.chainsOf = async (subject) => {
-      asked += 1;
-      return await honest(subject);
-    };
-    world.files.append("/logs/a.log", "three\n");
-    await world.live();
-    assert.equal(asked, 1);
   });
 
   test("takes nothing from a clone that lives", async () => {
