@@ -9,7 +9,7 @@
 import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
-import { ChainDamaged, VaultRefused } from "../ship/vault-reads.ts";
+import { ChainDamaged, isSilence } from "../ship/vault-reads.ts";
 import type { OldChain } from "../succession/old-chain.ts";
 import type { OpenedChain } from "./old-chains.ts";
 import { fetchChain, isOver, type Lookup, successorsOf } from "./vault-predecessor.ts";
@@ -39,9 +39,8 @@ export async function isSucceeded(
     return successors === "wait" || successors.length > 0;
   } catch (error) {
     if (!(error instanceof SealtailError) || error.kind === "unsafe") throw error;
-    const closed = error instanceof VaultRefused && error.closed;
     // Of what never left nobody is likely to have gone on.
-    if (waits && !closed && !base.unsent) throw error;
+    if (waits && isSilence(error) && !base.unsent) throw error;
     const phrase = "the vault cannot be asked whether a chain went on from ours";
     lookup.diag.info(phrase, { code: "predecessor-unknown", error });
     return false;

@@ -68,6 +68,11 @@ export class VaultRefused extends SealtailError {
   }
 }
 
+/** Whether a vault that failed so may tell later: it is not there, or busy, or in trouble. */
+export function isSilence(error: SealtailError): boolean {
+  return error instanceof VaultRefused ? !error.closed : error.code === "vault-unreachable";
+}
+
 /** Of a list of one subject's chains, a thousand each. */
 const pagesMax = 100;
 const listBytesMax = 4 * 1024 * 1024;

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { AgentConfig } from "../../src/agent/config.ts";
+import { SealtailError } from "../../src/core/errors.ts";
 import { VaultRefused } from "../../src/ship/vault-reads.ts";
 import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
@@ -180,6 +181,24 @@ suite("an old copy of a state directory", () => {
     await world.caughtUp();
     await world.stop();
     assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+  });
+
+  test("whose chain is over begins the next one where the vault lets nobody ask, told to wait or not", async () => {
+    const answers = [new VaultRefused(403), new SealtailError("vault-answer-invalid", "none")];
+    for (const error of answers) {
+      await using world = await restorable((config) => ({
+        ...config,
+        sink: { ...config.sink, when_silent: "wait" },
+      }));
+      await world.files.unlink(`${world.dir}/chains/0000/keys`);
+      world.vault.reads.chainsOf = async () => {
+        throw error;
+      };
+      world.files.append("/logs/a.log", "two\n");
+      await liveOnAnother(world);
+      assert.equal(world.vault.chains.size, 2);
+      assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\n");
+    }
   });
 
   test("takes nothing from a clone that lives", async () => {
