@@ -32,6 +32,8 @@ export interface Member {
   /** Id of the genesis that lies there: the same one under two names is one use. */
   readonly genesis: string;
   readonly beginning: Beginning;
+  /** As the genesis is dated, in Unix microseconds: that orders chains without a receipt. */
+  readonly dated: number | undefined;
 }
 
 export interface JudgedUses {
@@ -46,15 +48,15 @@ export interface JudgedUses {
 interface Shared {
   readonly most: number;
   readonly keys: ReadonlySet<string>;
-  /** One of each genesis. */
+  /** One of each genesis, in the order of their first receipts as far as these are known. */
   readonly chains: readonly Member[];
   readonly ids: ReadonlySet<string>;
 }
 
 export function memberOf(report: ChainReport): Member {
   const { chain: id, uses, maxChains, grantKey: key, begun: signed, namesGrant: named } = report;
-  const { genesis, beginning, genesisHead: head } = report;
-  return { id, uses, maxChains, key, signed, named, head, genesis, beginning };
+  const { genesis, beginning, genesisHead: head, firstTime: dated } = report;
+  return { id, uses, maxChains, key, signed, named, head, genesis, beginning, dated };
 }
 
 /** Judges the chains `asked`; `members` are all that the place holds, and began or may have. */
@@ -148,7 +150,14 @@ function oneOfEach(same: readonly Member[]): Member[] {
     const meant = each.id === each.genesis ? each : before;
     chains.set(each.genesis, { ...meant, beginning });
   }
-  return [...chains.values()];
+  return [...chains.values()].sort(byBeginning);
+}
+
+function byBeginning(a: Member, b: Member): number {
+  const [one, other] = [a.beginning.latest, b.beginning.latest];
+  if (one !== other) return one - other;
+  const dates = one === Number.POSITIVE_INFINITY ? (a.dated ?? 0) - (b.dated ?? 0) : 0;
+  return dates || (a.id < b.id ? -1 : 1);
 }
 
 /** Signatures that are looked at to exclude a chain; beyond that it may be a use. */
@@ -228,5 +237,5 @@ function reusedBy(one: Member, { chains, most }: Shared): Finding {
 /** A chain of which no more is known than its grant. */
 export function unwalked(facts: Pick<Member, "id" | "uses" | "maxChains" | "key">): Member {
   const unknown = { signed: false, named: undefined, head: undefined };
-  return { ...facts, ...unknown, genesis: facts.id, beginning: unknownBeginning };
+  return { ...facts, ...unknown, genesis: facts.id, beginning: unknownBeginning, dated: undefined };
 }

@@ -23,23 +23,24 @@ export const unknownBeginning: Beginning = {
 };
 
 /**
- * within: the grant was for it. too-many: more chains surely began than the grant allows, and
- * nobody can tell that this one is among the first. untold: perhaps more began.
+ * within: the grant was for it. too-many: more chains surely began than the grant allows, and as
+ * far as is known this one came later. untold: neither can be told.
  */
 export type Share = "within" | "too-many" | "untold";
 
 /**
- * Judges each of the chains that share a grant for `most` of them. `hidden` more may share it, and
- * nothing is known of these.
+ * Judges each of the chains that share a grant for `most` of them, in the order in which they
+ * began as far as is known. `hidden` more may share it, and nothing is known of these.
  */
 export function sharesOf(chains: readonly Beginning[], most: number, hidden = 0): Share[] {
   const earliest = Float64Array.from(chains, (each) => each.earliest).sort();
-  const overused = chains.filter(({ sure }) => sure).length > most;
+  let begun = 0;
   return chains.map(({ sure, latest }) => {
+    if (sure) begun += 1;
     // The chain itself is one of those that may have begun by then.
     const before = countUpTo(earliest, latest) - 1 + hidden;
     if (before < most) return "within";
-    return overused && sure ? "too-many" : "untold";
+    return sure && begun > most ? "too-many" : "untold";
   });
 }
 

@@ -1102,11 +1102,18 @@ def judge_uses(walks):
             meant = next((w for w in same if w.files.chain == w.chain.hex()), same[0])
             sure = any(w.genesis_signed for w in same)
             known.append((meant, sure, min(a for a, _ in times), min(b for _, b in times)))
-        overused = sum(sure for _, sure, _, _ in known) > most
-        for walk, sure, _, latest in known:
+        ever = float("inf")
+
+        def order(one):
+            walk, _, _, latest = one
+            return latest, walk.heads[0][0].time if latest == ever and walk.heads else 0, walk.files.chain
+
+        begun = 0
+        for walk, sure, _, latest in sorted(known, key=order):
+            begun += sure
             before = sum(other is not walk and first <= latest for other, _, first, _ in known)
             if before + len(hidden) >= most:
-                (reused if overused and sure else untold)[walk.files.chain] = walk
+                (reused if sure and begun > most else untold)[walk.files.chain] = walk
     for walk in untold.values():
         walk.untold = True
     for walk in reused.values():
