@@ -1,8 +1,8 @@
 // What a vault counts and says of requests that it refuses.
 //
 // - All are counted by finding, or by the problem's code.
-// - Strangers decide how many there are: of each finding one line in ten seconds is written, which
-//   says how many more there were.
+// - Strangers decide how many there are: of each chain and finding one line in ten seconds is
+//   written, which says how many more there were; of more chains than a hundred one a finding.
 // - A chain that is not stored has no subject that anybody vouches for, so none is named.
 
 import { Fault } from "../core/fault.ts";
@@ -18,10 +18,11 @@ export interface RefusalsOptions {
 }
 
 const pauseUs = 10_000_000;
+const chainsMax = 100;
 
 export class Refusals {
   readonly #options: RefusalsOptions;
-  /** By finding: when the next line may come, and how many were not said since the last one. */
+  /** By what lines are kept apart: when the next may come, and how many were not said since. */
   readonly #said = new Map<string, { readonly due: number; readonly more: number }>();
 
   constructor(options: RefusalsOptions) {
@@ -44,12 +45,17 @@ export class Refusals {
   #say(finding: string, of: { readonly chain: string; readonly block: number | undefined }): void {
     const { diag, clock } = this.#options;
     const now = clock.mono();
-    const { due, more } = this.#said.get(finding) ?? { due: now, more: 0 };
+    if (this.#said.size >= chainsMax) {
+      for (const [key, { due }] of this.#said) if (due <= now) this.#said.delete(key);
+    }
+    const own = `${finding} ${of.chain}`;
+    const key = this.#said.has(own) || this.#said.size < chainsMax ? own : finding;
+    const { due, more } = this.#said.get(key) ?? { due: now, more: 0 };
     if (now < due) {
-      this.#said.set(finding, { due, more: more + 1 });
+      this.#said.set(key, { due, more: more + 1 });
       return;
     }
-    this.#said.set(finding, { due: now + pauseUs, more: 0 });
+    this.#said.set(key, { due: now + pauseUs, more: 0 });
     diag.warn("block refused", { ...of, finding, ...(more > 0 ? { more } : {}) });
   }
 }

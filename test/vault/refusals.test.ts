@@ -8,7 +8,7 @@ import { Refusals } from "../../src/vault/refusals.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 
-test("of each finding one refusal in ten seconds is said, with how many more there were", async () => {
+test("of a chain and finding one refusal in ten seconds is said, with how many more there were", async () => {
   const [diag, clock, counted] = [new RecordingDiag(), new FakeClock(), [] as string[]];
   const observer = { refused: (check: string) => counted.push(check) };
   const refusals = new Refusals({ observer, diag, clock });
@@ -26,6 +26,18 @@ test("of each finding one refusal in ten seconds is said, with how many more the
     ["BAD_SIGNATURE", 5],
   ]);
   assert.equal(counted.length, 8);
+});
+
+test("no chain takes another one's line, and a stranger's many chains few lines", () => {
+  const [diag, clock] = [new RecordingDiag(), new FakeClock()];
+  const refusals = new Refusals({ observer: { refused: () => {} }, diag, clock });
+  for (const chain of ["one", "two", "one"]) refusals.explain(chain, new Fault("MALFORMED", "no"));
+  assert.deepEqual(
+    diag.lines.map(({ fields }) => fields["chain"]),
+    ["one", "two"],
+  );
+  for (let at = 0; at < 1000; at += 1) refusals.explain(`${at}`, new Fault("MALFORMED", "no"));
+  assert.equal(diag.lines.length, 101);
 });
 
 test("what says nothing of a block is counted only, and other errors are not explained", () => {
