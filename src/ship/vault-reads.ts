@@ -68,9 +68,13 @@ export class VaultRefused extends SealtailError {
   }
 }
 
-/** Whether a vault that failed so may tell later: it is not there, or busy, or in trouble. */
+/**
+ * Whether nobody told anything yet: a vault is not there, or busy, or in trouble, or it is we who
+ * could not ask.
+ */
 export function isSilence(error: SealtailError): boolean {
-  return error instanceof VaultRefused ? !error.closed : error.code === "vault-unreachable";
+  if (error instanceof VaultRefused) return !error.closed;
+  return !(error instanceof ChainDamaged) && error.code !== "vault-answer-invalid";
 }
 
 /** Of a list of one subject's chains, a thousand each. */

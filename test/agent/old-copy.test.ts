@@ -159,29 +159,31 @@ suite("an old copy of a state directory", () => {
     });
   }
 
-  test("whose chain was over waits for the vault's word on a successor, where it is told to wait", async () => {
-    await using world = await restorable((config) => ({
-      ...config,
-      sink: { ...config.sink, when_silent: "wait" },
-    }));
-    await world.files.unlink(`${world.dir}/chains/0000/keys`);
-    const old = await copyState(world);
-    world.files.append("/logs/a.log", "two\n");
-    await liveOnAnother(world);
-    await restore(world, old);
-    const honest = world.vault.reads.chainsOf;
-    world.vault.reads.chainsOf = async () => {
-      throw new VaultRefused(500);
-    };
-    world.files.append("/logs/a.log", "three\n");
-    await world.start();
-    await world.until(() => world.agent?.gauge.state === "needs-vault");
-    world.vault.reads.chainsOf = honest;
-    await world.until(() => world.vault.chains.size === 3);
-    await world.caughtUp();
-    await world.stop();
-    assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
-  });
+  for (const error of [new VaultRefused(500), new SealtailError("too-many-open-files", "none")]) {
+    test(`whose chain was over waits, told to, for the vault's word on a successor: ${error.code}`, async () => {
+      await using world = await restorable((config) => ({
+        ...config,
+        sink: { ...config.sink, when_silent: "wait" },
+      }));
+      await world.files.unlink(`${world.dir}/chains/0000/keys`);
+      const old = await copyState(world);
+      world.files.append("/logs/a.log", "two\n");
+      await liveOnAnother(world);
+      await restore(world, old);
+      const honest = world.vault.reads.chainsOf;
+      world.vault.reads.chainsOf = async () => {
+        throw error;
+      };
+      world.files.append("/logs/a.log", "three\n");
+      await world.start();
+      await world.until(() => world.agent?.gauge.state === "needs-vault");
+      world.vault.reads.chainsOf = honest;
+      await world.until(() => world.vault.chains.size === 3);
+      await world.caughtUp();
+      await world.stop();
+      assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\nthree\n");
+    });
+  }
 
   test("whose chain is over begins the next one where the vault lets nobody ask, told to wait or not", async () => {
     const answers = [new VaultRefused(403), new SealtailError("vault-answer-invalid", "none")];
