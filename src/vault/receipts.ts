@@ -168,7 +168,10 @@ export class ReceiptKeeper {
         if (newest === owed) this.#owed.delete(chain);
         else
           Object.assign(newest, {
-            ...{ grant: undefined, heldBack: false, told: false, since: newest.came },
+            grant: undefined,
+            heldBack: false,
+            told: false,
+            since: newest.came,
           });
       });
     } finally {
