@@ -9,7 +9,6 @@ import { blockHash } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
 import { attemptMsMax } from "../ship/backoff.ts";
 import { ChainDamaged, type ListedChain, type VaultReads } from "../ship/vault-reads.ts";
-import type { NamedChain } from "../succession/old-chain.ts";
 import { originIn } from "../succession/opening.ts";
 import { newestHost, type Shown, toldIn } from "./shown-blocks.ts";
 
@@ -41,7 +40,7 @@ export class ChainsSeen {
   /** What was said of them. */
   readonly told: Set<string> = new Set();
   readonly #hosts = new Map<string, unknown>();
-  readonly #named = new Map<string, NamedChain | undefined>();
+  readonly #named = new Map<string, string | undefined>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -73,11 +72,11 @@ export class ChainsSeen {
   }
 
   /** The chain that its genesis names as the one before. */
-  async namedBy(shown: Shown, id: string): Promise<NamedChain | undefined> {
+  async namedBy(shown: Shown, id: string): Promise<string | undefined> {
     if (!this.#named.has(id)) {
       const isGenesis = (block: Uint8Array): boolean => hex(blockHash(shown.suite, block)) === id;
       const named = await toldIn(shown, id, 0, (raw, block) =>
-        isGenesis(block) ? originIn(raw)?.named : undefined,
+        isGenesis(block) ? originIn(raw)?.named?.chain : undefined,
       );
       this.#named.set(id, named);
     }

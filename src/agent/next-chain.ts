@@ -19,7 +19,6 @@ import { type ChainContext, type LiveChain, openChain } from "./chain.ts";
 import { ChainsSeen } from "./chains-seen.ts";
 import type { Gauge } from "./gauge.ts";
 import { readGrant, type UsableGrant } from "./grant-files.ts";
-import { insistence, silentMsMax } from "./insistence.ts";
 import type { OldChains, OpenedChain } from "./old-chains.ts";
 import { beyondCopy, folderLost, isContradicted, isSucceeded } from "./old-copy.ts";
 import { OldShipment, type Shipped } from "./old-shipment.ts";
@@ -55,6 +54,8 @@ export type NextChain = { readonly live: LiveChain } | { readonly unsent: number
 
 /** How often a missing grant, or a silent vault, is looked for, in ms. */
 const lookMs = 2000;
+/** How long a silent vault is waited for where the agent may go on without its word, in ms. */
+const silentMsMax = 30_000;
 const everything = (): boolean => true;
 /** The vault contradicted these chains to our face: it need not be asked. */
 const contradicted: readonly string[] = ["fork", "agent-rollback", "sink-rollback"];
@@ -212,7 +213,7 @@ async function askPredecessor(
   const lookup = {
     ...{ suite, diag, reads, sink, clock, stopping: parts.asking, host, grant },
     ...{ keys: { roots, vaults }, own: base?.chain, seen: new ChainsSeen(clock) },
-    insists: insistence(config.sink, clock),
+    insists: insistence(context),
     filesThere: () => tailing.whose(),
   };
   let copied: boolean | undefined = short || isContradicted(base) || undefined;
@@ -381,4 +382,15 @@ async function untilShipped(
     const fields = { code: "needs-vault", cause };
     diag.error("the vault must take the old chain before another one begins", fields);
   }
+}
+
+/** Whether a vault that gives no answer is asked again: as it is configured, from the first on. */
+function insistence({ config, clock }: Pick<ChainContext, "config" | "clock">): () => boolean {
+  const { when_silent, patience } = config.sink;
+  let silentSince: number | undefined;
+  return () => {
+    silentSince ??= clock.mono();
+    const silentMs = (clock.mono() - silentSince) / 1000;
+    return when_silent === "wait" || silentMs < Math.min(patience, silentMsMax);
+  };
 }

@@ -1,11 +1,11 @@
 // Single blocks that a vault shows, and what they say; nothing of it is believed.
 
-import { concat, equalBytes } from "../core/bytes.ts";
+import { concat } from "../core/bytes.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { decodeHeader } from "../core/header.ts";
-import { openBlock, openingRecord } from "../core/opening.ts";
+import { newestRun, openBlock, openingRecord } from "../core/opening.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import type { VaultReads } from "../ship/vault-reads.ts";
 
@@ -23,14 +23,8 @@ export async function newestHost(lookup: Shown, id: string): Promise<unknown> {
   if (size === 0) return undefined;
   const runAt = async (at: number): Promise<Uint8Array> =>
     decodeHeader(await reads.heads(id, at, 1)).runId;
-  const run = await runAt(size - 1);
-  let [low, high] = [0, size - 1];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (equalBytes(await runAt(middle), run)) high = middle;
-    else low = middle + 1;
-  }
-  return await toldIn(lookup, id, low, (raw) => openingRecord(raw, "start")?.["host"]);
+  const { first } = await newestRun(size, runAt);
+  return await toldIn(lookup, id, first, (raw) => openingRecord(raw, "start")?.["host"]);
 }
 
 /** What the payload of one block tells; undefined where it is none, or cannot be read. */

@@ -30,7 +30,7 @@ import {
   type ListedChain,
   type VaultReads,
 } from "../ship/vault-reads.ts";
-import type { NamedChain, OldChain, Origin } from "../succession/old-chain.ts";
+import type { OldChain, Origin } from "../succession/old-chain.ts";
 import { originIn } from "../succession/opening.ts";
 import { TailSearch } from "../succession/tail-search.ts";
 import {
@@ -104,9 +104,7 @@ async function namedByEach(
 ): Promise<Map<string, string | undefined>> {
   const untold = chains.filter(({ words }) => words === undefined);
   const read = await readNamed(lookup, untold, untold.length < chains.length);
-  return new Map(
-    chains.map(({ id, words }) => [id, words ? words.predecessor : read.get(id)?.chain]),
-  );
+  return new Map(chains.map(({ id, words }) => [id, words ? words.predecessor : read.get(id)]));
 }
 
 /**
@@ -117,9 +115,9 @@ async function readNamed(
   lookup: Lookup,
   chains: readonly ListedChain[],
   shows = false,
-): Promise<Map<string, NamedChain | undefined>> {
+): Promise<Map<string, string | undefined>> {
   const { seen, reads } = lookup;
-  const named = new Map<string, NamedChain | undefined>();
+  const named = new Map<string, string | undefined>();
   let failed: SealtailError | undefined;
   for (const { id } of chains) {
     const found = await ofOne(reads, id, () => seen.namedBy(lookup, id));
@@ -187,31 +185,16 @@ export async function fetchChain(
   reason: string,
   behind: readonly (readonly string[])[] = [],
 ): Promise<OldChain | undefined> {
-  return await ifBelieved(lookup, id, async () => {
+  const { suite, keys, grant, reads } = lookup;
+  try {
     await askForReceipt(lookup, id);
-    const believed = await shownBy(lookup, id);
+    const believed = await believe(suite, keys, grant.subject, shown(reads, id));
     const origin = await originAt(lookup, id, [...behind, believed.grant.sources]);
     await searchTails(lookup, id, believed, behind);
     return asOld(id, reason, believed, origin);
-  });
-}
-
-async function shownBy({ suite, keys, grant, reads }: Lookup, id: string): Promise<BelievedChain> {
-  return await believe(suite, keys, grant.subject, shown(reads, id));
-}
-
-async function ifBelieved<T>(
-  lookup: Lookup,
-  id: string,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await work();
   } catch (error) {
-    const refused = [Unbelievable, FramingError, ChainDamaged].some(
-      (kind) => error instanceof kind,
-    );
-    if (!refused) throw error;
+    const kinds = [Unbelievable, FramingError, ChainDamaged];
+    if (!kinds.some((kind) => error instanceof kind)) throw error;
     refuse(lookup, id, (error as Error).message);
     return undefined;
   }

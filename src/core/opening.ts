@@ -1,6 +1,7 @@
 // A block opened, and the records that the first block of a run begins with.
 
 import { headLength, openPayload } from "./block.ts";
+import { equalBytes } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { decodeHeader, type Header } from "./header.ts";
 import type { JsonObject } from "./json.ts";
@@ -25,4 +26,22 @@ export function openingRecord(raw: Uint8Array, type: string): JsonObject | undef
     if (found === "source") return undefined;
   }
   return undefined;
+}
+
+/**
+ * The newest run of a chain of `size` blocks, and its first block. A run is one stretch, so the
+ * search may halve; `runAt` tells of one block, and what it throws is for the caller.
+ */
+export async function newestRun(
+  size: number,
+  runAt: (block: number) => Promise<Uint8Array>,
+): Promise<{ readonly run: Uint8Array; readonly first: number }> {
+  const run = await runAt(size - 1);
+  let [low, high] = [0, size - 1];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (equalBytes(await runAt(middle), run)) high = middle;
+    else low = middle + 1;
+  }
+  return { run, first: low };
 }

@@ -1,5 +1,7 @@
 // Pure. The ids of many chains in order, of which lists show a page at a time.
 
+import { countUpTo } from "../core/sorted.ts";
+
 export class ChainOrder {
   readonly #ids: () => Iterable<string>;
   #sorted: string[] | undefined;
@@ -17,21 +19,11 @@ export class ChainOrder {
   page(after: string, limit: number, wanted: (id: string) => boolean): string[] {
     this.#sorted ??= [...this.#ids()].sort();
     const page: string[] = [];
-    for (let at = firstAbove(this.#sorted, after); at < this.#sorted.length; at += 1) {
+    for (let at = countUpTo(this.#sorted, after); at < this.#sorted.length; at += 1) {
       if (page.length >= limit) break;
       const id = this.#sorted[at] as string;
       if (wanted(id)) page.push(id);
     }
     return page;
   }
-}
-
-function firstAbove(sorted: readonly string[], after: string): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as string) <= after) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

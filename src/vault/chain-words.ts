@@ -9,7 +9,7 @@ import { concat, equalBytes, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
-import { openBlock, openingRecord } from "../core/opening.ts";
+import { newestRun, openBlock, openingRecord } from "../core/opening.ts";
 import { type WholeBlock, wholeBlocks } from "../core/whole-blocks.ts";
 import type { ChainReader } from "../store/store.ts";
 import { Damage } from "./damage.ts";
@@ -60,15 +60,9 @@ export async function storedWords(
     if (head.length !== headLength) throw new Damage("stored heads are missing");
     return decodeHeader(head).runId;
   };
-  const run = await runAt(size - 1);
-  let [low, high] = [0, size - 1];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (equalBytes(await runAt(middle), run)) high = middle;
-    else low = middle + 1;
-  }
+  const { run, first } = await newestRun(size, runAt);
   const genesis = await storedRaw(suite, chain, 0);
-  const host = hostIn(low === 0 ? genesis : await storedRaw(suite, chain, low));
+  const host = hostIn(first === 0 ? genesis : await storedRaw(suite, chain, first));
   return { run: hex(run), host, predecessor: predecessorIn(genesis) };
 }
 

@@ -6,6 +6,8 @@
 //
 // Spec: docs/spec/grant.md, "Uses".
 
+import { countUpTo } from "../core/sorted.ts";
+
 /** What is known of when a chain began, by the vault's clock. */
 export interface Beginning {
   /** It began; otherwise it may have. */
@@ -42,15 +44,4 @@ export function sharesOf(chains: readonly Beginning[], most: number, hidden = 0)
     if (before < most) return "within";
     return sure && begun > most ? "too-many" : "untold";
   });
-}
-
-/** How many of these numbers, which are in order, are at most `limit`. */
-function countUpTo(sorted: Float64Array, limit: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
