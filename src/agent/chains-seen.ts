@@ -67,8 +67,10 @@ export class ChainsSeen {
 
   /** The host of its newest run. */
   async hostOf(shown: Shown, id: string): Promise<unknown> {
-    if (!this.#hosts.has(id)) this.#hosts.set(id, await newestHost(shown, id));
-    return this.#hosts.get(id);
+    const host = this.#hosts.get(id) ?? (await newestHost(shown, id));
+    // What cannot be told yet is asked again.
+    if (host !== undefined) this.#hosts.set(id, host);
+    return host;
   }
 
   /** The chain that its genesis names as the one before. */

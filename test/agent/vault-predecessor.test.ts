@@ -143,6 +143,24 @@ suite("an agent without state", () => {
     });
   }
 
+  test("goes on for a chain that a killed vault stored and never gave a receipt for", async () => {
+    await using world = await lived({ maxChains: 9 });
+    const { vault } = world;
+    const { receipt } = vault.reads;
+    const post = vault.post.bind(vault);
+    vault.reads.receipt = async () => undefined;
+    vault.post = async (sent, signal) => {
+      vault.reads.receipt = receipt;
+      return post(sent, signal);
+    };
+    world.files.append("/logs/a.log", "two\n");
+    await world.live();
+    const { bytes, findings, reasons } = await world.verify();
+    assert.deepEqual(worse(findings), []);
+    assert.deepEqual(reasons, ["the state directory was lost"]);
+    assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
+  });
+
   test("goes on behind an older receipt, and says so, where the vault gives no other", async () => {
     await using world = await lived({ maxChains: 9 });
     const { vault } = world;
