@@ -80,10 +80,10 @@ export class StoreMishaps {
     disk.syncAll();
   }
 
-  /** A person puts back what was there before. */
-  repair(): void {
+  /** A person puts back what was there before; false: there was nothing to do. */
+  repair(): boolean {
     const isBent = ({ path, at, byte }: Edit): boolean => this.#byteAt(path, at) === byte;
-    if (this.#whole === undefined && !this.#edits.some(isBent)) return;
+    if (this.#whole === undefined && !this.#edits.some(isBent)) return false;
     this.#said.push(...this.#covered());
     this.#vault.kill();
     if (this.#whole !== undefined) this.#put("/vault", this.#whole);
@@ -94,6 +94,7 @@ export class StoreMishaps {
     }
     this.#vault.disk.syncAll();
     this.#vault.start();
+    return true;
   }
 
   #byteAt(path: string, at: number): number | undefined {
