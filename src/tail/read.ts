@@ -119,7 +119,12 @@ export async function confirm(follow: Follow): Promise<void> {
   const { handle, doubt, low } = follow;
   if (handle === undefined) return;
   if (doubt && low < follow.seen) await lookAtRest(follow, handle);
-  if (follow.nuls?.stale && !follow.doubt) await lookAtNuls(follow, handle);
+  if (follow.nuls?.stale && !follow.doubt) {
+    const { touched } = follow.nuls;
+    await lookAtNuls(follow, handle);
+    // What comes to stand there may be another content, as long as the old one.
+    if (touched) await recheck(follow);
+  }
   if (!follow.seenOutside && follow.leftPattern && follow.low >= follow.seen)
     follow.seenOutside = await unchanged(follow, handle, new Uint8Array(0), 0);
   if (follow.doubt || follow.sure >= follow.seen) return;
