@@ -20,6 +20,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
 import type { Catalog } from "./catalog.ts";
+import type { Gate } from "./gate.ts";
 import { type OpenFindings, skewMax } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
 
@@ -32,10 +33,7 @@ export interface AcknowledgementsOptions {
   readonly findings: OpenFindings;
   readonly roots: readonly VerifierKey[];
   readonly audience: string;
-  /** Throws Problem while the vault takes nothing in: it stops, or a sync failed. */
-  readonly assertOpen: () => void;
-  /** Told of a failed sync: the process must end. */
-  readonly onUnsafe: (error: unknown) => void;
+  readonly gate: Pick<Gate, "assertOpen" | "fault">;
 }
 
 export const acknowledgementBytesMax: number = maxAcknowledgementLength;
@@ -67,8 +65,8 @@ export class Acknowledgements {
 
   /** Takes a new one; returns its id once it is durable. Throws Problem. */
   async take(note: Uint8Array): Promise<string> {
-    const { suite, diag, assertOpen } = this.#options;
-    assertOpen();
+    const { suite, diag, gate } = this.#options;
+    gate.assertOpen();
     const said = this.#admit(note);
     const id = acknowledgementId(suite, note);
     // Who merely repeats one costs no sync.
@@ -116,13 +114,13 @@ export class Acknowledgements {
   }
 
   async #keep(time: number, id: string, note: Uint8Array): Promise<void> {
-    const { store, diag, onUnsafe } = this.#options;
+    const { store, diag, gate } = this.#options;
     try {
       await store.writeAcknowledgement(time, id, note);
     } catch (error) {
       if (!(error instanceof SealtailError)) throw error;
       diag.error("couldn't keep an acknowledgement", { error });
-      if (error.kind === "unsafe") onUnsafe(error);
+      gate.fault(error);
       throw storeProblem(error);
     }
   }

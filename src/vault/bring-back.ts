@@ -16,7 +16,6 @@ import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { type Grant, parseGrant } from "../core/grant.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
-import type { VerifierKey } from "../core/note.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { isSame } from "../store/print.ts";
@@ -27,7 +26,7 @@ import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import type { Catalog } from "./catalog.ts";
 import { Damage } from "./damage.ts";
 import { type Floor, floorOf } from "./floor.ts";
-import { assertInTime, type Founding, usedUp } from "./founding.ts";
+import { assertInTime, type Founding, type FoundingPolicy, usedUp } from "./founding.ts";
 import {
   type CheckedChain,
   checkedChain,
@@ -80,11 +79,10 @@ export interface ChainHead {
 
 export interface BringBackOptions {
   readonly store: Store;
-  readonly suite: Suite;
   readonly keys: VaultKeys;
   readonly signers: Pick<VaultSigners, "receipt">;
   /** Who may begin chains, at this time. */
-  readonly roots: readonly VerifierKey[];
+  readonly policy: FoundingPolicy;
   readonly notes: OwnNotes;
   readonly clock: Pick<Clock, "now">;
   readonly diag: Diag;
@@ -194,17 +192,18 @@ export class BringBack {
   }
 
   async #floor(reader: ChainReader, last: StoredHead | undefined): Promise<Floor> {
-    const { suite, keys, notes, keeper } = this.#options;
+    const { policy, keys, notes, keeper } = this.#options;
+    const { suite } = policy;
     const { id: chain } = reader;
     const [stored, own] = [await reader.receipt(), await notes.receipt(chain)];
     return floorOf({ suite, keys, chain, stored, own, pending: keeper.newest(chain), last });
   }
 
   async #noted(chain: string): Promise<CheckedChain | undefined> {
-    const { suite, keys, notes, diag } = this.#options;
+    const { policy, keys, notes, diag } = this.#options;
     try {
       const note = await notes.checked(chain);
-      return note && openHeadNote(suite, keys.receipt, chain, note);
+      return note && openHeadNote(policy.suite, keys.receipt, chain, note);
     } catch (error) {
       // Without it all is checked again.
       diag.warn("couldn't read what was checked of a chain", { chain, error: error as Error });
@@ -218,7 +217,7 @@ export class BringBack {
     floor: Floor,
     noted: CheckedChain | undefined,
   ): Promise<ChainHead> {
-    const { suite } = this.#options;
+    const { suite } = this.#options.policy;
     const { id: chain } = reader;
     const stored = await reader.grant();
     const isJudged = stored !== undefined && hex(suite.sha256(stored)) === noted?.grant;
@@ -265,18 +264,18 @@ export class BringBack {
   }
 
   #founding(bytes: Uint8Array | undefined): Founding {
-    const { suite, keys, roots } = this.#options;
-    const judged = judgeGrant(suite, { roots, vaults: [keys] }, bytes);
+    const { suite, keys } = this.#options.policy;
+    const judged = judgeGrant(suite, keys, bytes);
     if (judged.terms === undefined || bytes === undefined) throw grantFails(judged);
     return { grant: judged.terms, uses: judged.uses, bytes };
   }
 
   // Who began a chain was judged then, and our receipt says so; the root may be trusted no more.
   #grant(stored: Uint8Array | undefined): Grant {
-    const { suite, keys, roots } = this.#options;
-    let judged = judgeGrant(suite, { roots, vaults: [keys] }, stored);
+    const { suite, keys } = this.#options.policy;
+    let judged = judgeGrant(suite, keys, stored);
     if (judged.fault?.code === "UNKNOWN_ROOT") {
-      judged = judgeGrant(suite, { roots: undefined, vaults: [keys] }, stored);
+      judged = judgeGrant(suite, { ...keys, roots: undefined }, stored);
     }
     if (judged.terms === undefined) throw grantFails(judged);
     return judged.terms;
@@ -308,7 +307,8 @@ export class BringBack {
   }
 
   #walkOptions(chain: string, grant: Grant, findings: Finding[]): WalkOptions {
-    const { suite, keys } = this.#options;
+    const { policy, keys } = this.#options;
+    const { suite } = policy;
     return {
       ...{ suite, chain, remember: remembered, authority: believed(grant, [keys]) },
       report: (finding) => findings.push(finding),

@@ -8,9 +8,9 @@
 // - Starting reads one list of names; the rest is surveyed afterwards, a few chains at a time.
 // - A grant's uses count over the whole store, as core/grant.ts names them.
 
-import type { Authority } from "../core/authority.ts";
+import { type Authority, judgeGrant } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
-import type { Suite } from "../core/digest.ts";
+import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Grant } from "../core/grant.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import type { Diag } from "../host/diag.ts";
@@ -20,29 +20,23 @@ import { type ChainEntry, type Growth, newEntry } from "./chain-entry.ts";
 import { ChainOrder } from "./chain-order.ts";
 import { type ChainWords, storedWords } from "./chain-words.ts";
 import { damageOf } from "./damage.ts";
-import type { Founding } from "./founding.ts";
+import { ownReceipt } from "./floor.ts";
+import { type Founding, type FoundingPolicy, isFoundedBy } from "./founding.ts";
 import { GrantUses } from "./grant-uses.ts";
 import { Shared } from "./join.ts";
+import type { OpenFindings } from "./open-findings.ts";
 import type { OwnNotes } from "./own-notes.ts";
 
 type ByGrant = Pick<Founding, "grant" | "uses">;
 
 export interface CatalogOptions {
-  readonly suite: Suite;
+  readonly keys: VaultKeys;
+  readonly policy: FoundingPolicy;
   readonly store: ReadableStore;
   readonly notes: Pick<OwnNotes, "chains" | "grant">;
   readonly index: CatalogIndex;
   readonly diag: Diag;
-  readonly judge: (grant: Uint8Array | undefined) => Authority;
-  /** A receipt of ours over the chain, its time in Unix seconds; undefined for what is none. */
-  readonly opened: (
-    chain: string,
-    receipt: Uint8Array,
-  ) => { readonly size: number; readonly time: number } | undefined;
-  /** Whether a chain began with the grant, by the head of its genesis. */
-  readonly founded: (chain: string, grant: Grant, genesis: Uint8Array) => boolean;
-  /** Whether a chain of that size is known to end in its agent's stop. */
-  readonly isStopped: (chain: string, size: number) => boolean;
+  readonly findings: Pick<OpenFindings, "isStopped">;
   /** Clears what is left of a chain that never began; false for one that did. */
   readonly clear: (chain: string) => Promise<boolean>;
 }
@@ -235,11 +229,12 @@ export class Catalog {
 
   async #look(entry: ChainEntry): Promise<void> {
     const { chain } = entry;
+    const { store, keys, policy } = this.#options;
     if (entry.subject === undefined) await this.#readGrant(entry);
     try {
-      const reader = this.#options.store.reader(chain);
+      const reader = store.reader(chain);
       const kept = await reader.receipt();
-      const receipt = kept && this.#options.opened(chain, kept);
+      const receipt = kept && ownReceipt(policy.suite, keys, chain, kept);
       const seen = receipt && receipt.time * 1_000_000;
       if (receipt !== undefined) this.began(chain);
       const forks = (await reader.forks()).length;
@@ -258,9 +253,9 @@ export class Catalog {
 
   async #readWords(entry: ChainEntry): Promise<void> {
     const { chain, size } = entry;
-    const { suite, store, diag } = this.#options;
+    const { policy, store, diag } = this.#options;
     try {
-      const words = await storedWords(suite, store.reader(chain), size);
+      const words = await storedWords(policy.suite, store.reader(chain), size);
       if (entry.size === size) this.#keep(entry, words);
     } catch (error) {
       // Whether that is damage, whoever looks back at the chain judges.
@@ -316,7 +311,7 @@ export class Catalog {
     entry.size = size;
     entry.seenAt = seen ?? header.time;
     entry.silenceMs = header.maxSilenceMs;
-    entry.ended = endOf(header, this.#options.isStopped(entry.chain, size));
+    entry.ended = endOf(header, this.#options.findings.isStopped(entry.chain, size));
     entry.surveyed = true;
     // A vault that was killed wrote nothing of the newest run into its index.
     if (entry.words?.run !== hex(header.runId)) entry.words = undefined;
@@ -340,7 +335,9 @@ export class Catalog {
   }
 
   async #readGrant(entry: ChainEntry): Promise<void> {
-    const { store, notes, judge, diag } = this.#options;
+    const { store, notes, policy, diag } = this.#options;
+    const judge = (grant: Uint8Array | undefined): Authority =>
+      judgeGrant(policy.suite, policy.keys, grant);
     const { chain } = entry;
     let judged: Authority | undefined;
     let begun = false;
@@ -364,12 +361,12 @@ export class Catalog {
 
   // Grants lie in the store, and anybody who writes there may copy one.
   async #hasBegun(chain: string, grant: Grant): Promise<boolean> {
-    const { store, opened, founded } = this.#options;
+    const { store, keys, policy } = this.#options;
     if (this.#noted.has(chain)) return true;
     const reader = store.reader(chain);
     const receipt = await reader.receipt();
-    if (receipt !== undefined && opened(chain, receipt) !== undefined) return true;
-    return founded(chain, grant, await reader.heads(0, 1));
+    if (receipt && ownReceipt(policy.suite, keys, chain, receipt) !== undefined) return true;
+    return isFoundedBy(policy.suite, chain, grant, await reader.heads(0, 1));
   }
 
   async #each(

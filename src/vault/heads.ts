@@ -18,8 +18,10 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
 import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./bring-back.ts";
+import type { Catalog } from "./catalog.ts";
 import { damageOf, OtherKeys } from "./damage.ts";
 import type { Founding } from "./founding.ts";
+import type { Gate } from "./gate.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
 import type { SignedReceipt } from "./signer.ts";
@@ -34,13 +36,8 @@ export interface HeadsOptions {
   readonly diag: Diag;
   /** Roughly how much memory open heads may take. */
   readonly bytesMax: number;
-  /** Told when the stored objects of a chain fail, and when they hold again. */
-  readonly onDamage: (chain: string, why: string) => void;
-  readonly onWhole: (chain: string, stored: StoredHead | undefined) => void;
-  /** Told of what the store threw, whoever asked; a failed sync ends the process. */
-  readonly onFault: (error: unknown) => void;
-  /** Whether a sync failed, whatever was synced. */
-  readonly isUnsafe: () => boolean;
+  readonly catalog: Pick<Catalog, "damaged" | "mended">;
+  readonly gate: Pick<Gate, "fault" | "assertSafe" | "unsafe">;
 }
 
 /** Requests of one chain that may wait for their turn. */
@@ -126,7 +123,7 @@ export class Heads {
           return done;
         } catch (error) {
           // Before anybody else has a turn.
-          this.#options.onFault(error);
+          this.#options.gate.fault(error);
           throw error;
         }
       });
@@ -191,8 +188,9 @@ export class Heads {
     this.#damaged.set(chain, { problem, standing: undefined });
     await this.#dropNote(chain);
     this.#damaged.set(chain, { problem, standing: await this.#standing(chain) });
-    this.#options.diag.error("stored chain can't be used", { chain, why, code });
-    this.#options.onDamage(chain, why);
+    const { diag, catalog } = this.#options;
+    diag.error("stored chain can't be used", { chain, why, code });
+    catalog.damaged(chain, why);
     return problem;
   }
 
@@ -213,26 +211,22 @@ export class Heads {
     const right = look === "closely" ? writer?.untouched() : writer?.seemsUntouched();
     if ((await right) === false) slot.head = undefined;
     if (slot.head !== undefined) return;
-    this.#assertSafe();
+    this.#options.gate.assertSafe();
     slot.opening ??= this.#opening(chain, slot, last);
     await this.#within(slot.opening);
-    this.#assertSafe();
+    this.#options.gate.assertSafe();
     const stored = this.peek(chain)?.stored;
     if (known === undefined && stored === undefined) return;
     this.#damaged.delete(chain);
     if (known !== undefined) this.#options.diag.info("stored chain holds again", { chain });
     // Others, too, may have taken it for damaged: who listed it, while it was away.
-    this.#options.onWhole(chain, stored);
-  }
-
-  #assertSafe(): void {
-    if (this.#options.isUnsafe()) throw new Problem("vault-unsafe", "a sync failed");
+    this.#options.catalog.mended(chain, stored?.header);
   }
 
   async #opening(chain: string, slot: Slot, last: StoredHead | undefined): Promise<void> {
     try {
       const head = await this.#open(chain, last);
-      if (!this.#options.isUnsafe()) slot.head = head;
+      if (this.#options.gate.unsafe === undefined) slot.head = head;
     } finally {
       slot.opening = undefined;
       // Nobody may be waiting any more.
@@ -255,12 +249,12 @@ export class Heads {
   }
 
   async #open(chain: string, last: StoredHead | undefined): Promise<ChainHead | undefined> {
-    const { bringBack, diag, onFault } = this.#options;
+    const { bringBack, diag, gate } = this.#options;
     try {
       return await bringBack.open(chain, last);
     } catch (error) {
       // Whoever asked may have gone away.
-      onFault(error);
+      gate.fault(error);
       const problem = await this.condemn(chain, error);
       if (problem !== undefined) throw problem;
       if (error instanceof Problem || error instanceof SealtailError) throw error;
@@ -331,11 +325,11 @@ export class Heads {
   // What it covers failed though nobody seems to have touched it: it counts no more, also not after
   // a restart.
   async #dropNote(chain: string): Promise<void> {
-    const { notes, diag, onFault } = this.#options;
+    const { notes, diag, gate } = this.#options;
     try {
       await notes.dropChecked(chain);
     } catch (error) {
-      onFault(error);
+      gate.fault(error);
       diag.warn("couldn't drop the note about a damaged chain", { chain, error: error as Error });
     }
   }

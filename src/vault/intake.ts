@@ -35,6 +35,7 @@ import {
   judgeFounding,
   usedUp,
 } from "./founding.ts";
+import type { Gate } from "./gate.ts";
 import type { Heads } from "./heads.ts";
 import { Shared } from "./join.ts";
 import type { ForkKeeper } from "./kept-forks.ts";
@@ -54,6 +55,7 @@ export interface IntakeOptions {
   readonly suite: Suite;
   readonly clock: Clock;
   readonly diag: Diag;
+  readonly gate: Gate;
   readonly store: Store;
   readonly heads: Heads;
   readonly visitors: Visitors;
@@ -66,8 +68,6 @@ export interface IntakeOptions {
   readonly policy: FoundingPolicy;
   readonly observer: VaultObserver;
   readonly watch: Pick<Watch, "stored" | "forked">;
-  /** Told once, of the error after which the store's state is unknown. */
-  readonly onUnsafe: (error: unknown) => void;
 }
 
 export interface Submission extends Visitor {
@@ -94,50 +94,32 @@ export class Intake {
   readonly #refusals: Refusals;
   // However many requests a chain gets from strangers, they take few of its turns.
   readonly #confirming = new Shared<SignedReceipt>();
-  #unsafe = false;
-  #closing = false;
-  #underWay = 0;
-  #idle = Promise.withResolvers<void>();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#refusals = new Refusals(options);
   }
 
-  /** Whether the store's state is unknown: nothing is taken in any more. */
-  get unsafe(): boolean {
-    return this.#unsafe;
-  }
-
-  /** Takes nothing in any more; returns when all that is under way has ended. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    if (this.#underWay > 0) await this.#idle.promise;
-  }
-
   /** Stores what can be stored of a request, and returns a receipt. Throws Problem. */
   async post(submission: Submission): Promise<Taken> {
-    this.assertOpen();
+    const { gate, room } = this.#options;
+    gate.assertOpen();
     const { chain, length, address } = submission;
     if (length !== undefined && length > bodyBytesMax) throw tooLarge(bodyBytesMax);
-    const held = this.#options.room.open(chain, address);
+    const held = room.open(chain, address);
     const reader = new BodyReader(submission.body, bodyBytesMax, (bytes) => held.take(bytes));
-    this.#underWay += 1;
+    const post = (): Promise<Taken> =>
+      this.#post(submission, reader, held).catch((error) => this.#explain(chain, error));
     try {
-      return await this.#post(submission, reader, held);
-    } catch (error) {
-      const damage = error instanceof Damage && (await this.#options.heads.condemn(chain, error));
-      throw this.#explain(chain, damage || error);
+      return await gate.pass(post);
     } finally {
       held.giveBack();
-      this.#underWay -= 1;
-      if (this.#closing && this.#underWay === 0) this.#idle.resolve();
       await reader.close().catch(() => undefined);
     }
   }
 
   async #post(submission: Submission, reader: BodyReader, held: Held): Promise<Taken> {
-    const { suite, heads, policy, clock } = this.#options;
+    const { suite, heads, policy, clock, gate } = this.#options;
     const { chain, grant } = submission;
     const known = await this.#headOf(submission);
     let founding: Founding | undefined;
@@ -152,7 +134,7 @@ export class Intake {
     this.#count("duplicate", passed);
     if (blocks.length === 0) return { receipt: await this.confirm(chain), grew: false };
     return await heads.use(chain, async (head) => {
-      this.assertOpen();
+      gate.assertOpen();
       return await this.#take(chain, head, founding, blocks);
     });
   }
@@ -167,12 +149,13 @@ export class Intake {
 
   /** A receipt over all that is stored: the newest one, or a new one. Throws as Heads.use() does. */
   async confirm(chain: string): Promise<SignedReceipt> {
+    const { heads, gate } = this.#options;
     // Nothing is signed over objects that somebody changed meanwhile.
-    await this.#options.heads.assertWhole(chain);
+    await heads.assertWhole(chain);
     return await this.#confirming.once(chain, (begun) =>
-      this.#options.heads.use(chain, async (head) => {
+      heads.use(chain, async (head) => {
         begun();
-        this.assertOpen();
+        gate.assertOpen();
         return await this.#sign(head);
       }),
     );
@@ -359,34 +342,21 @@ export class Intake {
     this.#options.observer.received(outcome, blocks.length, envelopes, bytes);
   }
 
-  /** Throws Problem while nothing is taken in. */
-  assertOpen(): void {
-    if (this.#unsafe) throw new Problem("vault-unsafe", "a sync failed");
-    if (this.#closing) throw new Problem("shutting-down", "vault is stopping", { retryAfter: 2 });
-  }
-
-  /** Makes of whatever was thrown what the client is told. */
-  #explain(chain: string, error: unknown): unknown {
-    const { observer, diag } = this.#options;
+  /** Throws what the client is told of whatever was thrown. */
+  async #explain(chain: string, thrown: unknown): Promise<never> {
+    const { observer, diag, gate, heads } = this.#options;
+    const damage = thrown instanceof Damage && (await heads.condemn(chain, thrown));
+    const error = damage || thrown;
     const problem = this.#refusals.explain(chain, error);
-    if (problem !== undefined) return problem;
+    if (problem !== undefined) throw problem;
     if (!(error instanceof SealtailError)) {
       // Memory that ran out, say: it tells nothing of the block, so the agent sends it again.
       diag.error("couldn't judge blocks", { chain, error: error as Error });
-      return new Problem("busy", "the vault could not judge the blocks", { retryAfter: 5 });
+      throw new Problem("busy", "the vault could not judge the blocks", { retryAfter: 5 });
     }
     observer.storeFailed(error.code);
-    if (error.kind === "unsafe") this.fail(error);
-    else diag.error("couldn't store blocks", { chain, error });
-    return storeProblem(error);
-  }
-
-  /** The store's state is unknown from here: nothing is promised any more. */
-  fail(error: unknown): void {
-    if (this.#unsafe) return;
-    this.#unsafe = true;
-    this.#options.diag.error("a sync failed, the vault must stop", { error: error as Error });
-    this.#options.onUnsafe(error);
+    if (!gate.fault(error)) diag.error("couldn't store blocks", { chain, error });
+    throw storeProblem(error);
   }
 }
 

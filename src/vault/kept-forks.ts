@@ -14,6 +14,7 @@ import { decodeHeader } from "../core/header.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ChainReader, ForkProof, KeptFork, Store } from "../store/store.ts";
 import { judgeForks, readForks } from "../verify/forks.ts";
+import type { Gate } from "./gate.ts";
 import type { OwnNotes } from "./own-notes.ts";
 
 /** Fork proofs kept per chain: more of them prove nothing more. */
@@ -24,8 +25,7 @@ export interface ForkKeeperOptions {
   readonly store: Pick<Store, "forksKept" | "writeFork" | "reader">;
   readonly notes: Pick<OwnNotes, "forks" | "keepFork" | "dropFork">;
   readonly diag: Diag;
-  /** Told of what a write threw; a failed sync ends the process. */
-  readonly onFault: (error: unknown) => void;
+  readonly gate: Pick<Gate, "fault">;
 }
 
 export class ForkKeeper {
@@ -78,9 +78,9 @@ export class ForkKeeper {
   }
 
   #failed(chain: string, error: unknown): void {
-    const { diag, onFault } = this.#options;
+    const { diag, gate } = this.#options;
     diag.error("couldn't keep the proof of a fork", { chain, error: error as Error });
-    onFault(error);
+    gate.fault(error);
   }
 }
 

@@ -27,7 +27,7 @@ import type { Watch } from "./watch.ts";
 
 export interface ReadsOptions {
   readonly suite: Suite;
-  readonly vaultKeys: VaultKeys;
+  readonly keys: VaultKeys;
   readonly clock: Clock;
   readonly store: ReadableStore;
   readonly catalog: Catalog;
@@ -140,7 +140,7 @@ export class Reads {
   };
 
   readonly proof = async (request: ApiRequest): Promise<Response> => {
-    const { suite, vaultKeys, clock } = this.#options;
+    const { suite, keys, clock } = this.#options;
     const reader = await this.#checked(request);
     const seq = request.given.integer("seq") as number;
     // The one that the chain was checked against: the store may hold anything under that name.
@@ -148,7 +148,7 @@ export class Reads {
     if (receipt === undefined) throw new Problem("not-found", "the chain has no receipt yet");
     try {
       const proof = await this.#proving.pass(() =>
-        proveLine(suite, vaultKeys, reader, receipt, seq, clock),
+        proveLine(suite, keys, reader, receipt, seq, clock),
       );
       return note(utf8(proof));
     } catch (error) {
@@ -159,7 +159,7 @@ export class Reads {
   readonly lines = async (request: ApiRequest): Promise<Response> => {
     const { given } = request;
     const chain = await this.#checked(request);
-    const { suite, vaultKeys: keys, heads } = this.#options;
+    const { suite, keys, heads } = this.#options;
     const filter = filterOf(given);
     const limit = given.integer("limit") ?? maxSafe;
     const stored = heads.peek(chain.id)?.stored;

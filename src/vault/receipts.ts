@@ -15,6 +15,7 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
 import type { ChainHead } from "./bring-back.ts";
+import type { Gate } from "./gate.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
 import type { SignedReceipt } from "./signer.ts";
@@ -26,7 +27,8 @@ export interface ReceiptKeeperOptions {
   readonly notes: Pick<OwnNotes, "keepReceipt" | "keepGrant">;
   readonly clock: Pick<Clock, "mono" | "sleep">;
   readonly diag: Diag;
-  /** Told of what a write threw; a failed sync ends the process. */
+  readonly gate: Pick<Gate, "fault" | "unsafe">;
+  /** Told of what a write threw. */
   readonly onFault: (error: unknown, chain: string) => Promise<void>;
 }
 
@@ -59,8 +61,6 @@ export class ReceiptKeeper {
   /** Chains whose receipt is being written: one at a time each. */
   readonly #writing = new Map<string, Turnstile>();
   readonly #stopped = new AbortController();
-  /** A sync failed, whoever asked for it: nothing more is written. */
-  #unsafe: SealtailError | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: ReceiptKeeperOptions) {
@@ -145,12 +145,13 @@ export class ReceiptKeeper {
 
   /** Returns when the chain's newest receipt is kept in both places. Tells onFault, too. */
   async keep(chain: string): Promise<void> {
-    if (this.#unsafe !== undefined) throw this.#unsafe;
+    const { gate, onFault } = this.#options;
+    if (gate.unsafe !== undefined) throw gate.unsafe;
     try {
       await this.#write(chain);
     } catch (error) {
-      if (error instanceof SealtailError && error.kind === "unsafe") this.#unsafe ??= error;
-      await this.#options.onFault(error, chain);
+      gate.fault(error);
+      await onFault(error, chain);
       throw error;
     }
   }
@@ -211,7 +212,7 @@ export class ReceiptKeeper {
     const left = [...this.#owed.keys()].values();
     const worker = async (): Promise<void> => {
       for (const chain of left) {
-        if (this.#unsafe !== undefined) return;
+        if (this.#options.gate.unsafe !== undefined) return;
         await this.keep(chain).catch((error: unknown) => this.#tell(chain, error));
       }
     };

@@ -8,6 +8,7 @@
 import type { Clock } from "../host/clock.ts";
 import type { Peer } from "../host/http-listener.ts";
 import type { ChainHead } from "./bring-back.ts";
+import type { Gate } from "./gate.ts";
 import type { Heads } from "./heads.ts";
 import { Shared } from "./join.ts";
 import { RestedTurnstiles } from "./turnstile.ts";
@@ -24,18 +25,17 @@ export function visitorOf({ address, known }: Peer): Visitor {
 
 export class Visitors {
   readonly #heads: Pick<Heads, "peek" | "use">;
-  readonly #assertOpen: () => void;
+  readonly #gate: Pick<Gate, "assertOpen">;
   readonly #opening = new Shared<ChainHead | undefined>();
   readonly #strangers: RestedTurnstiles;
 
-  /** `assertOpen` throws Problem while the vault stops. */
   constructor(
     heads: Pick<Heads, "peek" | "use">,
     clock: Pick<Clock, "mono" | "sleep">,
-    assertOpen: () => void,
+    gate: Pick<Gate, "assertOpen">,
   ) {
     this.#heads = heads;
-    this.#assertOpen = assertOpen;
+    this.#gate = gate;
     this.#strangers = new RestedTurnstiles(clock);
   }
 
@@ -44,7 +44,7 @@ export class Visitors {
     const open = this.#heads.peek(chain);
     if (open !== undefined) return open;
     const bring = (): Promise<ChainHead | undefined> => {
-      this.#assertOpen();
+      this.#gate.assertOpen();
       return this.#opening.once(chain, () => this.#heads.use(chain, async (head) => head));
     };
     return await (known ? bring() : this.#strangers.pass(address, bring));

@@ -13,6 +13,8 @@ import type { ChainReader, KeptFork, Store } from "../store/store.ts";
 import type { Catalog } from "./catalog.ts";
 import { type ChainEntry, type ChainState, chainStates, stateOf } from "./chain-entry.ts";
 import type { VaultConfig } from "./config.ts";
+import type { Gate } from "./gate.ts";
+import type { Heads } from "./heads.ts";
 import { type ForkKeeper, keptForks } from "./kept-forks.ts";
 import { lookBack } from "./look-back.ts";
 import type { FindingKind, LookedAt, OpenFinding, OpenFindings } from "./open-findings.ts";
@@ -26,10 +28,8 @@ export interface WatchOptions {
   readonly catalog: Catalog;
   readonly findings: OpenFindings;
   readonly expect: VaultConfig["expect"];
-  /** Told of what reading a stored chain threw; whether its objects are to blame is for them to say. */
-  readonly onUnreadable: (chain: string, error: unknown) => Promise<unknown>;
-  /** Told of a write to the index that failed. */
-  readonly onFault: (error: unknown) => void;
+  readonly heads: Pick<Heads, "condemn">;
+  readonly gate: Pick<Gate, "fault">;
 }
 
 /** How many blocks are looked at before what was seen is noted. */
@@ -89,13 +89,13 @@ export class Watch {
   }
 
   async #save(): Promise<void> {
-    const { findings, diag, onFault } = this.#options;
+    const { findings, diag, gate } = this.#options;
     if (findings.unsaved <= unsavedMax) return;
     try {
       await findings.save();
     } catch (error) {
       diag.warn("couldn't write the index of findings", { error: error as Error });
-      onFault(error);
+      gate.fault(error);
     }
   }
 
@@ -116,7 +116,7 @@ export class Watch {
   }
 
   async #survey(chain: string, signal: AbortSignal): Promise<void> {
-    const { store, findings, catalog, suite, keys, diag } = this.#options;
+    const { store, findings, catalog, heads, suite, keys, diag } = this.#options;
     const reader = store.reader(chain);
     try {
       const forks = await this.#forks(reader);
@@ -138,7 +138,7 @@ export class Watch {
       if (entry !== undefined && stopped) entry.ended = "stopped";
     } catch (error) {
       this.#unreadable.add(chain);
-      await this.#options.onUnreadable(chain, error);
+      await heads.condemn(chain, error);
       diag.error("couldn't look back over a stored chain", { chain, error: error as Error });
     }
   }

@@ -13,8 +13,9 @@ import type { Peer } from "../../src/host/http-listener.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
 import { limitsByDefault } from "../../src/vault/bounds.ts";
 import type { VaultConfig } from "../../src/vault/config.ts";
+import type { VaultLimits } from "../../src/vault/parts.ts";
 import type { VaultSigners } from "../../src/vault/signer.ts";
-import { type RunningVault, startVault, type VaultLimits } from "../../src/vault/vault.ts";
+import { type RunningVault, startVault } from "../../src/vault/vault.ts";
 import {
   type BuiltBlock,
   ChainBuilder,

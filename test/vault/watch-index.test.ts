@@ -22,22 +22,19 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
   const store = await openDirStore({
     ...{ files, suite, now: () => 0, dir: "/store", asideDir: "/aside" },
   });
+  const { keys } = testVault;
+  const findings = new OpenFindings({ files, diag, path: index });
   const catalog = new Catalog({
-    ...{ suite, store, diag, notes: new StateDirNotes(files, "/state"), isStopped: () => false },
+    ...{ store, diag, notes: new StateDirNotes(files, "/state"), findings, keys },
+    policy: { suite, keys: { roots: [], vaults: [keys] } },
     index: new CatalogIndex({ files, diag, roots: [], path: "/chains.ndjson" }),
     clear: async () => false,
-    judge: () => {
-      throw new RangeError("no chain is stored");
-    },
-    opened: () => undefined,
-    founded: () => false,
   });
-  const findings = new OpenFindings({ files, diag, path: index });
   const watch = new Watch({
-    ...{ suite, diag, store, catalog, findings, expect: [], keys: testVault.keys },
+    ...{ suite, diag, store, catalog, findings, expect: [], keys },
     forks: { giveBack: async () => [] },
-    onUnreadable: async () => undefined,
-    onFault: (error) => faults.push(error),
+    heads: { condemn: async () => undefined },
+    gate: { fault: (error) => faults.push(error) > 0 },
   });
   await watch.survey(new AbortController().signal);
   return { watch, faults };
