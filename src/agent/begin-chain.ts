@@ -9,6 +9,7 @@
 
 import { hex } from "../core/bytes.ts";
 import { inScope } from "../core/grant.ts";
+import { textOf } from "../core/json.ts";
 import type { PredecessorRecord, SourcePosition } from "../core/record.ts";
 import { SourceTable } from "../core/sources.ts";
 import { writeChecked } from "../host/checked-file.ts";
@@ -49,7 +50,7 @@ export async function beginChain(
   const leftOut = leftOutOf(covers, plan.bytes, unread);
   const goesOn = plan.stretches.length > 0 || plan.origin.named !== undefined;
   const { named, positions, forkedAt } = plan.origin;
-  const isInside = ({ record }: SourcePosition): boolean => covers(String(record["path"]));
+  const isInside = ({ record }: SourcePosition): boolean => covers(textOf(record["path"]));
   const outside = positions.filter((each) => !isInside(each));
   const origin = { named, positions, outside, leftOut, forkedAt };
   if (goesOn) await writeChecked(files, suite, dir.origin, formatOrigin(origin));

@@ -19,6 +19,7 @@ import type { Suite } from "../core/digest.ts";
 import type { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { type Grant, inScope, parseGrant } from "../core/grant.ts";
+import { textOf } from "../core/json.ts";
 import { encodeRecord, type SourceRecord, sourceIdOf } from "../core/record.ts";
 import { FramingError } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
@@ -229,11 +230,11 @@ export async function originOf(
   const before = await fetchChain(lookup, told.named.chain, told.named.reason, globs);
   if (before === undefined) return undefined;
   const [sources] = globs.slice(-1);
-  const named = new Set(told.positions.map(({ record }) => String(record["path"])));
+  const named = new Set(told.positions.map(({ record }) => textOf(record["path"])));
   const covers = (path: string): boolean =>
     sources === undefined ? named.has(path) : inScope({ sources }, path);
   const known = [...(before.origin?.outside ?? []), ...(before.fetched?.positions ?? [])];
-  const outside = known.filter(({ record }) => !covers(String(record["path"])));
+  const outside = known.filter(({ record }) => !covers(textOf(record["path"])));
   const tails = new Map([...(before.origin?.tails ?? []), ...(before.fetched?.tails ?? [])]);
   return { ...told, positions: [...told.positions, ...outside], outside, tails };
 }
@@ -247,7 +248,7 @@ async function searchTails(
 ): Promise<void> {
   const isThere = filesThere();
   const wanted = positions.flatMap(({ record, offset }): [string, number][] => {
-    const known = behind.some((sources) => inScope({ sources }, String(record["path"])));
+    const known = behind.some((sources) => inScope({ sources }, textOf(record["path"])));
     if (known || !isThere(record as unknown as SourceRecord)) return [];
     return [[hex(sourceIdOf(suite, encodeRecord(record))), offset]];
   });

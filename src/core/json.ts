@@ -43,6 +43,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A text as it is; "" for all else. String() throws on some objects that JSON can make. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 function write(value: unknown, depth: number): string {
   if (typeof value === "string") return writeString(value);
   if (typeof value === "boolean") return String(value);

@@ -11,6 +11,7 @@ import { headLength } from "../core/block.ts";
 import { maxReceiptLength } from "../core/checkpoint.ts";
 import { type ErrorCode, SealtailError } from "../core/errors.ts";
 import { maxGrantLength } from "../core/grant.ts";
+import { textOf } from "../core/json.ts";
 import type { Clock } from "../host/clock.ts";
 import { parseRetryAfter } from "./backoff.ts";
 import type { Connection } from "./vault-sink.ts";
@@ -232,14 +233,18 @@ function parseList(body: Uint8Array | undefined): {
   try {
     const chains = found.chains
       .map(({ chain, state, seen_at, size, host, predecessor }) => ({
-        ...{ id: String(chain), state: String(state), words: wordsOf(host, predecessor) },
-        ...{ seenAt: Number(seen_at) || 0, size: Number(size) || 0 },
+        ...{ id: textOf(chain), state: textOf(state), words: wordsOf(host, predecessor) },
+        ...{ seenAt: numberOf(seen_at), size: numberOf(size) },
       }))
       .filter(({ id }) => isId(id));
     return { chains, next: isId(found.next) ? found.next : undefined };
   } catch (cause) {
     throw failure("vault-answer-invalid", "the list of chains cannot be read", cause);
   }
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === "number" ? value : 0;
 }
 
 function wordsOf(host: unknown, predecessor: unknown): ListedWords | undefined {

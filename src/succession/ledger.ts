@@ -10,7 +10,7 @@
 
 import { compareBytes, fromHex, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
-import type { JsonObject } from "../core/json.ts";
+import { type JsonObject, textOf } from "../core/json.ts";
 import { openBlock } from "../core/opening.ts";
 import { payloadItems, type SpanItem } from "../core/payload.ts";
 import {
@@ -54,7 +54,7 @@ export interface LedgerStart {
 const togetherMax = 16;
 
 const editKey = (value: JsonObject): string =>
-  `${String(value["source"])} ${String(value["from"])} ${String(value["to"])}`;
+  JSON.stringify([value["source"], value["from"], value["to"]]);
 
 export class Ledger {
   readonly #suite: Suite;
@@ -132,7 +132,7 @@ export class Ledger {
     if (type === "snapshot") return yield* this.#meetAll(value["sources"], false);
     if (type === "predecessor") return yield* this.#meetAll(value["positions"], true);
     if (type !== "end" && type !== "gap" && type !== "rewritten") return;
-    const source = String(value["source"]);
+    const source = textOf(value["source"]);
     const entry = this.#open.get(source);
     if (entry === undefined) return;
     const record = value as unknown as AgentRecord;
@@ -188,7 +188,7 @@ export class Ledger {
   }
 
   #declare(record: JsonObject, offset: number): Entry | undefined {
-    const path = String(record["path"]);
+    const path = textOf(record["path"]);
     if (!this.#scope(path)) return undefined;
     const entry = { record, path, offset };
     this.#open.set(hex(sourceIdOf(this.#suite, encodeRecord(record))), entry);
@@ -219,7 +219,7 @@ export async function statedIn(
       const { type, value } = decodeRecord(raw.subarray(item.start, item.end));
       if (type === "rewritten") edits.add(editKey(value));
       else if (type === "end" || (type === "gap" && value["to"] === undefined)) {
-        closed.add(String(value["source"]));
+        closed.add(textOf(value["source"]));
       }
     }
   }

@@ -9,7 +9,7 @@ import { equalBytes, hex } from "../core/bytes.ts";
 import { Fault } from "../core/fault.ts";
 import { inScope } from "../core/grant.ts";
 import type { Header } from "../core/header.ts";
-import { encodeJson, type Json, type JsonObject } from "../core/json.ts";
+import { encodeJson, type Json, type JsonObject, textOf } from "../core/json.ts";
 import type { PayloadItem } from "../core/payload.ts";
 import { type DecodedRecord, decodeRecord, type PredecessorRecord } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
@@ -137,7 +137,7 @@ export class ItemJudge {
         for (const each of positionsIn(record.value["positions"])) this.#scope(each.record, seq);
       }
       // A gap may close its source: what it is of is known before.
-      const source = this.#context.sources.get(String(record.value["source"]));
+      const source = this.#context.sources.get(textOf(record.value["source"]));
       this.#apply(record, seq);
       this.#meaning(record, source?.record["path"], seq);
     }
@@ -163,7 +163,7 @@ export class ItemJudge {
 
   #apply({ type, value }: DecodedRecord, seq: number): void {
     const { sources, closed } = this.#context;
-    const id = type === "end" || type === "gap" ? String(value["source"]) : undefined;
+    const id = type === "end" || type === "gap" ? textOf(value["source"]) : undefined;
     const before = id === undefined ? undefined : sources.get(id)?.expected;
     this.#fault(sources.apply(type, value), seq);
     if (id === undefined || before === undefined) return;

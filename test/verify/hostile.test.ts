@@ -136,6 +136,17 @@ describe("hostile input", () => {
     );
   });
 
+  test("a record that names something that is no text as its source is judged like any other", async () => {
+    const odd = { toString: 1, valueOf: 1 };
+    for (const source of [odd, [odd]]) {
+      const odder = new ChainBuilder("odd");
+      odder.begin();
+      odder.seal([say({ type: "note", source })]);
+      const { all } = await judge(storeChain(new Map(), odder));
+      assert.deepEqual(codes(all), ["UNKNOWN_RECORD 1"]);
+    }
+  });
+
   test("a gap in a source whose path is no text is judged like any other", async () => {
     for (const path of [{ toString: 1, valueOf: 1 }, 5]) {
       const odder = new ChainBuilder("odd");
