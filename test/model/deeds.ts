@@ -126,6 +126,9 @@ const everyday: readonly (readonly [weight: number, name: string, deed: Deed])[]
     "wall-jump",
     (world, _, chance) => {
       world.wall.offset += Math.floor((chance() - 0.5) * 2e6 * 86_400);
+      // A chain that began behind its grant's end by its agent's clock, though not by the vault's,
+      // looks begun too late once the vault's first receipt is lost (docs/spec/grant.md, step 6).
+      if (world.wall.offset > world.vault.wall.offset) world.excused.add("GRANT_EXPIRED");
     },
   ],
   [
