@@ -17,7 +17,7 @@ import {
   writeU64,
 } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
-import { Fault } from "./fault.ts";
+import { Fault, orUndefined } from "./fault.ts";
 import {
   checkSignature,
   cosignedBytes,
@@ -74,6 +74,11 @@ export function parseCheckpoint(bytes: Uint8Array): Omit<Receipt, "time"> {
   const rootBytes = fromBase64(root);
   if (rootBytes.length !== 32) throw new Fault("MALFORMED", "receipt's root is not 32 bytes");
   return { vault: origin.slice(0, slash), chainId, size: fromDecimal(size), root: rootBytes };
+}
+
+/** How many blocks a receipt says it covers; undefined for what is no receipt. */
+export function claimedSize(bytes: Uint8Array): number | undefined {
+  return orUndefined(() => parseCheckpoint(bytes).size);
 }
 
 /**

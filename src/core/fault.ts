@@ -88,3 +88,13 @@ export class Fault extends Error {
     this.reason = reason;
   }
 }
+
+/** What `read` gives; undefined where it throws a Fault. */
+export function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (caught) {
+    if (caught instanceof Fault) return undefined;
+    throw caught;
+  }
+}

@@ -7,7 +7,7 @@
 
 import { concat, isZero, maxInteger, readU32, readU64, utf8, writeU32, writeU64 } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
-import { Fault } from "./fault.ts";
+import { Fault, orUndefined } from "./fault.ts";
 import { leafHash } from "./tree.ts";
 
 export const headerLength = 384;
@@ -128,12 +128,7 @@ export function decodeHeader(bytes: Uint8Array): Header {
 
 /** The header in a head's bytes; undefined for what is none. */
 export function headerOf(head: Uint8Array): Header | undefined {
-  try {
-    return decodeHeader(head);
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
+  return orUndefined(() => decodeHeader(head));
 }
 
 // The numbers that come after this block must exist, too.

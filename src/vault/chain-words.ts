@@ -7,7 +7,7 @@
 import { headLength } from "../core/block.ts";
 import { concat, equalBytes, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
-import { Fault } from "../core/fault.ts";
+import { orUndefined } from "../core/fault.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import { newestRun, openBlock, openingRecord } from "../core/opening.ts";
 import { type WholeBlock, wholeBlocks } from "../core/whole-blocks.ts";
@@ -74,26 +74,17 @@ async function storedRaw(suite: Suite, chain: ChainReader, at: number): Promise<
 }
 
 function rawOf(suite: Suite, { head, payload }: WholeBlock): Uint8Array | undefined {
-  return orNothing(() => openBlock(suite, concat(head, payload)).raw);
+  return orUndefined(() => openBlock(suite, concat(head, payload)).raw);
 }
 
 function hostIn(raw: Uint8Array | undefined): string | null {
-  const host = orNothing(() => raw && openingRecord(raw, "start")?.["host"]);
+  const host = orUndefined(() => raw && openingRecord(raw, "start")?.["host"]);
   return typeof host === "string" && host.length <= hostMax ? host : null;
 }
 
 function predecessorIn(raw: Uint8Array | undefined): string | null {
-  const chain = orNothing(() => raw && openingRecord(raw, "predecessor")?.["chain"]);
+  const chain = orUndefined(() => raw && openingRecord(raw, "predecessor")?.["chain"]);
   return typeof chain === "string" ? chain : null;
-}
-
-function orNothing<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
 }
 
 /** Words from a file of ours; undefined for what is none. */

@@ -11,7 +11,7 @@
 import type { TrustedKeys } from "../core/authority.ts";
 import { openPayload } from "../core/block.ts";
 import { equalBytes, hex } from "../core/bytes.ts";
-import { parseCheckpoint } from "../core/checkpoint.ts";
+import { claimedSize, parseCheckpoint } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { decodeEnvelope, firstPrev } from "../core/envelope.ts";
 import { type ProvedEnvelope, proveEnvelope } from "../core/envelope-proof.ts";
@@ -135,7 +135,7 @@ class Maker {
         const message = `it takes ${index + 1} heads, a full proof holds ${maxProofHeads} at most`;
         throw new Unprovable("too-long", message);
       }
-      const size = receipt && sizeOf(receipt);
+      const size = receipt && claimedSize(receipt);
       return size !== undefined && size > index ? size : undefined;
     }
     if (receipt === undefined) {
@@ -259,14 +259,4 @@ function shortProof(proved: Proved, heads: Heads, receipt: Uint8Array): LineProo
     block: index === 0 ? undefined : own,
     ...{ blockPath: paths.own, receipt },
   };
-}
-
-/** Undefined for what is no receipt. */
-function sizeOf(receipt: Uint8Array): number | undefined {
-  try {
-    return parseCheckpoint(receipt).size;
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
 }
