@@ -2,22 +2,25 @@
 //
 // - A finding names the seq of the envelope that it is about; of a span, the first one.
 // - Items are applied even where they are wrong, so that one fault is one finding.
+// - What a snapshot lists must be what the chain says holds just before it. Where the walk does not
+//   know that, because something before was lost, the snapshot restores it instead.
 //
 // Spec: docs/spec/record.md.
 
-import { equalBytes, hex } from "../core/bytes.ts";
-import { Fault } from "../core/fault.ts";
+import { equalBytes, fromHex, hex } from "../core/bytes.ts";
+import { Fault, orUndefined } from "../core/fault.ts";
 import { inScope } from "../core/grant.ts";
 import type { Header } from "../core/header.ts";
 import { encodeJson, type Json, type JsonObject, textOf } from "../core/json.ts";
 import type { PayloadItem } from "../core/payload.ts";
 import { type DecodedRecord, decodeRecord, type PredecessorRecord } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
+import { Frontier } from "../core/tree.ts";
 import { shortened } from "./finding.ts";
 import type { PayloadContext } from "./payload.ts";
 import { judgeReceiptRecord } from "./receipts.ts";
 import type { RunPlace } from "./run-log.ts";
-import { judgeSnapshot } from "./snapshot.ts";
+import { agree } from "./thread.ts";
 import type { ItemTimes } from "./times.ts";
 
 const snapshotPeriod = 1024;
@@ -81,7 +84,7 @@ export class ItemJudge {
     const { blockNo, configHash } = this.#header;
     const due = this.#run === "new" || blockNo % snapshotPeriod === 0;
     if (due && !this.#snapshotSeen) {
-      report(new Fault("SNAPSHOT_MISMATCH", "block must hold a snapshot and does not"));
+      report(wrongSnapshot("block must hold a snapshot and does not"));
     }
     if (blockNo === 0 && this.configHash === undefined) {
       report(new Fault("CONFIG_MISMATCH", "genesis holds no config record"));
@@ -217,10 +220,7 @@ export class ItemJudge {
     const before = this.configHash;
     this.configHash = hash;
     if (this.#snapshotTooEarly !== undefined) {
-      const fault = new Fault(
-        "SNAPSHOT_MISMATCH",
-        "snapshot stands before the first config record",
-      );
+      const fault = wrongSnapshot("snapshot stands before the first config record");
       this.#fault(fault, this.#snapshotTooEarly);
       this.#snapshotTooEarly = undefined;
     }
@@ -241,19 +241,37 @@ export class ItemJudge {
   #snapshot(value: JsonObject, seq: number): void {
     const placed = ["", "start", "config", "start config"].includes(this.#before.join(" "));
     if (this.#snapshotSeen || !placed) {
-      this.#fault(new Fault("SNAPSHOT_MISMATCH", "snapshot does not stand first"), seq);
+      this.#fault(wrongSnapshot("snapshot does not stand first"), seq);
       return;
     }
     this.#snapshotSeen = true;
-    const { sources, thread, suite } = this.#context;
+    const { sources, suite } = this.#context;
     const listed = positionsIn(value["sources"]);
     // What was declared where nobody could read it is judged now.
     if (sources.loose) for (const { record } of listed) this.#scope(record, seq);
-    const { configHash } = this;
-    this.#fault(judgeSnapshot(suite, { sources, thread, configHash }, this.#header, value), seq);
-    if (configHash !== undefined) return;
+    const config = suite.sha256(encodeJson(value["config"] as JsonObject));
+    const fault =
+      this.#snapshotTree(value["tree"] as readonly string[]) ??
+      (agree(this.configHash, config)
+        ? sources.takeSnapshot(value)
+        : wrongSnapshot("snapshot's config is not the newest config record"));
+    this.#fault(fault, seq);
+    if (this.configHash !== undefined) return;
     if (this.#header.blockNo === 0) this.#snapshotTooEarly = seq;
-    else this.configHash = suite.sha256(encodeJson(value["config"] as JsonObject));
+    else this.configHash = config;
+  }
+
+  /** Where the tree is not known, because something before was lost, the snapshot restores it. */
+  #snapshotTree(tree: readonly string[]): Fault | undefined {
+    const { suite, thread } = this.#context;
+    const { blockNo, chainRoot } = this.#header;
+    const hashes = tree.map((text) => fromHex(text, 32));
+    const frontier = orUndefined(() => Frontier.from(suite, blockNo, hashes));
+    if (frontier === undefined || !equalBytes(frontier.root(), chainRoot)) {
+      return wrongSnapshot("snapshot's tree does not fold to chain_root");
+    }
+    thread.frontier ??= frontier;
+    return undefined;
   }
 
   #receipt(note: string, seq: number): void {
@@ -279,6 +297,10 @@ export class ItemJudge {
     );
     this.#context.onPredecessor(value, seq);
   }
+}
+
+function wrongSnapshot(why: string): Fault {
+  return new Fault("SNAPSHOT_MISMATCH", why);
 }
 
 function clockStep({ before, after }: JsonObject): Fault {
