@@ -7,6 +7,8 @@
 //
 // - Where heads are missing, everything between the genesis and block b is the vault's word, and so
 //   is the line. Where all are there, no vault is asked.
+// - Heads are judged as a walk judges them, up to the first that fails: one counts only if the key
+//   that the one before it named has signed it. A silence that was too long is no fault of a line.
 // - Any fault makes the proof worthless. Faults come in the order of the page.
 //
 // Spec: docs/spec/proof.md, "Checking".
@@ -30,7 +32,7 @@ import type { LineProof, ProofKind } from "../core/proof.ts";
 import { decodeRecord, type SourceRecord, sourceIdOf } from "../core/record.ts";
 import { verifyInclusion } from "../core/tree.ts";
 import { isRefusal } from "./finding.ts";
-import { HeadTrail, type ProvedHead } from "./proof-heads.ts";
+import { ChainWalk } from "./walk.ts";
 
 /** What a proof says. */
 export interface ProofReport {
@@ -71,6 +73,11 @@ interface ReceiptClaim {
   readonly time: number | undefined;
 }
 
+interface ProvedHead {
+  readonly header: Header;
+  readonly hash: Uint8Array;
+}
+
 /** Block b, and the one before it. */
 interface Place {
   readonly own: ProvedHead;
@@ -107,7 +114,7 @@ class ProofCheck {
     const { grant, roots, fault } = this.#authority;
     const [root] = roots;
     if (fault !== undefined) this.#faults.push(fault);
-    const trail = new HeadTrail(this.#suite, this.#authority, this.#chain);
+    const trail = this.#walk();
     const genesis = this.#try(() => this.#genesis(trail));
     const receipt = note && this.#try(() => this.#openReceipt(note));
     if (grant !== undefined && receipt !== undefined) this.#judgeDates(grant, receipt);
@@ -135,15 +142,21 @@ class ProofCheck {
     }
   }
 
+  /** Of heads, from the genesis on unless it begins elsewhere. */
+  #walk(): ChainWalk {
+    const [suite, authority, chain] = [this.#suite, this.#authority, hex(this.#chain)];
+    return new ChainWalk({ suite, authority, chain, report: () => {} });
+  }
+
   #hasVaults(): boolean {
     return this.#keys.vaults !== undefined;
   }
 
-  #genesis(trail: HeadTrail): ProvedHead {
+  #genesis(trail: ChainWalk): ProvedHead {
     const { grant } = this.#authority;
     const head = this.#heads[0] as Uint8Array;
     expect("WRONG_CHAIN", decodeHeader(head).kind === "genesis", "genesis is no genesis block");
-    const genesis = trail.next(head);
+    const genesis = takeHead(trail, head);
     const bound = grant === undefined || equalBytes(genesis.header.receiptHash, grant.hash);
     expect("RECEIPT_MISMATCH", bound, "genesis does not name this grant");
     return genesis;
@@ -165,11 +178,11 @@ class ProofCheck {
     this.#faults.push(new Fault("GRANT_NOT_YET_VALID", message));
   }
 
-  #place(trail: HeadTrail, genesis: ProvedHead): Place {
+  #place(trail: ChainWalk, genesis: ProvedHead): Place {
     const [, ...heads] = this.#heads;
     if (hasAllHeads(this.#proof)) {
       let place: Place = { own: genesis, before: undefined };
-      for (const head of heads) place = { own: trail.next(head), before: place.own };
+      for (const head of heads) place = { own: takeHead(trail, head), before: place.own };
       return place;
     }
     const [previous, block] = heads as [Uint8Array, Uint8Array];
@@ -179,9 +192,9 @@ class ProofCheck {
     expect("WRONG_CHAIN", named, `block ${number} belongs to another chain`);
     const message = `block is number ${before.header.blockNo}, want ${number}`;
     expect("BLOCK_ORDER", before.header.blockNo === number, message);
-    const behind = new HeadTrail(this.#suite, this.#authority, this.#chain);
+    const behind = this.#walk();
     behind.beginBehind(previous);
-    return { own: behind.next(block), before };
+    return { own: takeHead(behind, block), before };
   }
 
   #judgeInclusions({ own, before }: Place, receipt: ReceiptClaim): void {
@@ -271,4 +284,22 @@ function hasAllHeads({ kind, index }: LineProof): boolean {
 
 function expect(code: FindingCode, holds: boolean, message: string): void {
   if (!holds) throw new Fault(code, message);
+}
+
+/** Takes the next head as a walk does. Throws the first Fault that the walk finds in it. */
+function takeHead(walk: ChainWalk, head: Uint8Array): ProvedHead {
+  const { blockNo } = walk.thread;
+  const judged = walk.judge(head);
+  const { faults, header, hash, place, authenticated } = judged;
+  const fault = faults.find(({ code }) => isRefusal(code));
+  if (fault !== undefined) throw new Fault(fault.code, `block ${blockNo}: ${fault.message}`);
+  if (header === undefined || place !== "next") {
+    throw new Fault("BLOCK_ORDER", `block ${blockNo} is not the one that follows`);
+  }
+  // Without a grant that binds no key is known; the grant's own fault says so.
+  if (!authenticated && walk.authority.terms !== undefined) {
+    throw new Fault("BAD_KEY", `no key that could sign block ${blockNo} is named before it`);
+  }
+  walk.block(head, "not-read", {}, judged);
+  return { header, hash };
 }
