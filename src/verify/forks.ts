@@ -11,9 +11,9 @@ import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
-import { Fault, type FindingCode } from "../core/fault.ts";
-import { decodeHeader, type Header, isSignedBy } from "../core/header.ts";
-import { PieceReader } from "./piece-reader.ts";
+import type { FindingCode } from "../core/fault.ts";
+import { headerOf, isSignedBy } from "../core/header.ts";
+import { firstBytes } from "./piece-reader.ts";
 import { ask } from "./unreadable.ts";
 
 export interface ForkProof {
@@ -37,10 +37,8 @@ export async function readForks(
   if (objects.length > maxForks) unchecked(`fork proofs beyond the first ${maxForks}`);
   const proofs: ForkProofs = new Map();
   for (const object of objects.slice(0, maxForks)) {
-    const reader = new PieceReader(object);
-    await reader.has(2 * headLength + 1);
-    const proof = { object: object.name, bytes: reader.peek(2 * headLength + 1).slice() };
-    await reader.close();
+    const bytes = (await firstBytes(object, 2 * headLength + 1)).slice();
+    const proof = { object: object.name, bytes };
     proofs.set(object.firstBlock, [...(proofs.get(object.firstBlock) ?? []), proof]);
   }
   return proofs;
@@ -90,7 +88,7 @@ function flawOf(proof: Uint8Array, height: Height): string | undefined {
 }
 
 function flawOfHead(head: Uint8Array, { suite, chainId, block, key }: Height): string | undefined {
-  const header = headerIn(head);
+  const header = headerOf(head);
   if (header === undefined) return "it holds a head that is none";
   // A genesis is its chain: another one is the beginning of another chain.
   const ours = header.kind !== "genesis" && equalBytes(header.chainId, chainId);
@@ -98,13 +96,4 @@ function flawOfHead(head: Uint8Array, { suite, chainId, block, key }: Height): s
   if (header.blockNo !== block) return `it holds a head of block ${header.blockNo}`;
   const signed = key !== undefined && isSignedBy(suite, key, head);
   return signed ? undefined : "the key of that block did not sign its head";
-}
-
-function headerIn(head: Uint8Array): Header | undefined {
-  try {
-    return decodeHeader(head);
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
 }

@@ -6,6 +6,17 @@
 import type { StoredObject } from "../core/chain-source.ts";
 import { Unreadable } from "./unreadable.ts";
 
+/** The first bytes of an object, at most `length`. Throws Unreadable. */
+export async function firstBytes(object: StoredObject, length: number): Promise<Uint8Array> {
+  const reader = new PieceReader(object);
+  try {
+    await reader.has(length);
+    return reader.peek(length);
+  } finally {
+    await reader.close();
+  }
+}
+
 const leastRoom = 65_536;
 
 export class PieceReader {

@@ -10,7 +10,7 @@ import { hex } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
-import { decodeHeader, limits } from "../core/header.ts";
+import { decodeHeader } from "../core/header.ts";
 import { payloadItems } from "../core/payload.ts";
 import { decodeRecord, encodeRecord, type PredecessorRecord, sourceIdOf } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
@@ -82,7 +82,6 @@ async function openingOf(suite: Suite, chain: ChainSource): Promise<Opening | un
     try {
       await reader.has(headLength);
       const header = decodeHeader(reader.peek(headLength));
-      if (header.storedLength > limits.storedLength) return undefined;
       await reader.has(headLength + header.storedLength);
       const stored = reader.peek(headLength + header.storedLength).subarray(headLength);
       return { time: header.time, named: predecessorIn(openPayload(suite, header, stored)) };

@@ -13,7 +13,7 @@ import type { Grant } from "../core/grant.ts";
 import { blockHash, headerOf, isSignedBy } from "../core/header.ts";
 import type { ChosenBy } from "./chosen.ts";
 import { type Member, sharedGrants, toBeWalked, unwalked } from "./grant-uses.ts";
-import { PieceReader } from "./piece-reader.ts";
+import { firstBytes } from "./piece-reader.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { neverBegan } from "./verify.ts";
 
@@ -113,22 +113,19 @@ async function authorityOf(
 async function firstHead(chain: ChainSource): Promise<Uint8Array | undefined> {
   try {
     const [object] = await ask("the list of blocks", () => chain.blocks());
-    const head = object?.firstBlock === 0 ? await headIn(object) : undefined;
+    const head = await headIn(object);
     if (head !== undefined) return head;
     // Of a chain whose oldest blocks were deleted there are copies of their heads.
     const [copies] = await ask("the list of headers", () => chain.headers());
-    return copies?.firstBlock === 0 ? await headIn(copies) : undefined;
+    return await headIn(copies);
   } catch (caught) {
     if (caught instanceof Unreadable) return undefined;
     throw caught;
   }
 }
 
-async function headIn(object: StoredObject): Promise<Uint8Array | undefined> {
-  const reader = new PieceReader(object);
-  try {
-    return (await reader.has(headLength)) ? reader.peek(headLength) : undefined;
-  } finally {
-    await reader.close();
-  }
+async function headIn(object: StoredObject | undefined): Promise<Uint8Array | undefined> {
+  if (object?.firstBlock !== 0) return undefined;
+  const head = await firstBytes(object, headLength);
+  return head.length === headLength ? head : undefined;
 }

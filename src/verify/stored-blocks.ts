@@ -1,12 +1,15 @@
 // The blocks of a chain as stored, in order: from `.blocks` objects, and where these were deleted
-// from the `headers/` objects that outlive them.
+// from the `headers/` objects that outlive them. And those objects as the copies of heads that they
+// are where the blocks are there.
 
+import { headLength } from "../core/block.ts";
 import type { StoredObject } from "../core/chain-source.ts";
+import { firstBytes } from "./piece-reader.ts";
 import { type HeadSense, type StoredBlock, splitBlocks, splitHeads } from "./splitter.ts";
 import type { NoPayload } from "./walk-options.ts";
 
 /** Blocks in one complete `headers/` object. */
-export const headsPerObject = 1024;
+const headsPerObject = 1024;
 
 export interface FoundBlock {
   readonly stored: StoredBlock;
@@ -101,5 +104,48 @@ class Heads {
       this.shown = number;
       yield { ...found, stored };
     }
+  }
+}
+
+interface HeadCopy {
+  readonly head: Uint8Array;
+  readonly object: string;
+  readonly byte: number;
+}
+
+/** The second copies of heads: each must be what was walked. One object is held at a time. */
+export class HeadCopies {
+  readonly #objects: ReadonlyMap<number, StoredObject>;
+  readonly #report: (object: string, message: string) => void;
+  #held: { name: string; firstBlock: number; bytes: Uint8Array } | undefined;
+
+  /** `report` is told of objects that don't hold 1,024 heads: MALFORMED. */
+  constructor(objects: readonly StoredObject[], report: (object: string, message: string) => void) {
+    this.#objects = new Map(objects.map((object) => [object.firstBlock, object]));
+    this.#report = report;
+  }
+
+  /** The copy of a block's head, if there is one. Blocks are asked for in rising order. */
+  async at(number: number): Promise<HeadCopy | undefined> {
+    const start = number - (number % headsPerObject);
+    if (this.#held?.firstBlock !== start) {
+      const object = this.#objects.get(start);
+      this.#held = undefined;
+      if (object === undefined) return undefined;
+      this.#held = { name: object.name, firstBlock: start, bytes: await this.#read(object) };
+    }
+    const byte = (number - start) * headLength;
+    const head = this.#held.bytes.subarray(byte, byte + headLength);
+    if (head.length < headLength) return undefined;
+    return { head, object: this.#held.name, byte };
+  }
+
+  async #read(object: StoredObject): Promise<Uint8Array> {
+    const want = headsPerObject * headLength;
+    const bytes = await firstBytes(object, want + 1);
+    if (bytes.length !== want) {
+      this.#report(object.name, `headers object does not hold ${headsPerObject} heads`);
+    }
+    return bytes.subarray(0, want);
   }
 }

@@ -8,7 +8,7 @@
 import { type Authority, judgeGrant, nobody, trusting } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
 import type { ChainSource } from "../core/chain-source.ts";
-import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
+import { claimedSize, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { type Header, isSignedBy } from "../core/header.ts";
@@ -17,10 +17,9 @@ import type { PayloadItem } from "../core/payload.ts";
 import { judgeAge, judgeDates, judgeReceipt } from "./ending.ts";
 import type { Finding } from "./finding.ts";
 import { readForks } from "./forks.ts";
-import { HeadCopies } from "./head-copies.ts";
 import type { JudgedPayload } from "./payload.ts";
 import { type ChainReport, chainReport } from "./report.ts";
-import { type FoundBlock, storedBlocks } from "./stored-blocks.ts";
+import { type FoundBlock, HeadCopies, storedBlocks } from "./stored-blocks.ts";
 import { ask, Unreadable } from "./unreadable.ts";
 import { ChainWalk } from "./walk.ts";
 import type { Positions, PositionsRoom } from "./walk-options.ts";
@@ -127,7 +126,8 @@ class ChainVerification {
     if (vaults.length === 0) this.#unchecked.add("the grant's audience: no vault key was given");
     const keys = trusting(roots, vaults);
     this.#authority = judgeGrant(suite, keys, bytes);
-    yield* this.#blocks(claimedSize(receipt));
+    // The newest receipt may lie so far back that the walk has forgotten that root.
+    yield* this.#blocks(receipt && claimedSize(receipt));
     const walk = this.#walk;
     this.#begun ||= receipt !== undefined || hasTraces(walk) || this.#unread.length > 0;
     if (!this.#begun) return;
@@ -239,16 +239,6 @@ function hasTraces({ length, tally }: ChainWalk): boolean {
 }
 
 const unknownRoot: Fault = new Fault("UNKNOWN_ROOT", "no root key was given to judge the grant by");
-
-// The newest receipt may lie so far back that the walk has forgotten that root.
-function claimedSize(receipt: Uint8Array | undefined): number | undefined {
-  try {
-    return receipt === undefined ? undefined : parseCheckpoint(receipt).size;
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
-}
 
 function isGenuine(walk: ChainWalk, head: Uint8Array): boolean {
   const judged = walk.judge(head);
