@@ -16,7 +16,6 @@ import {
 } from "../core/chain-source.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Finding, type Verdict, verdictOf, worse } from "./finding.ts";
-import { FoundList } from "./found-list.ts";
 import { type JudgedUses, judgeUses, type Member, memberOf } from "./grant-uses.ts";
 import { Links } from "./links.ts";
 import type { ChainReport } from "./report.ts";
@@ -203,4 +202,37 @@ function withFindings(report: ChainReport, found: readonly Finding[]): ChainRepo
   const reused = found.some(({ code }) => code === "GRANT_REUSED");
   const refused = reused ? ({ standing: "refused", vouchedTo: 0 } as const) : {};
   return { ...report, findings, verdict, ...refused };
+}
+
+/** Findings of all chains together that are kept. */
+const keptMax = 20_000;
+
+/** All findings are counted, and those kept that are shown. */
+class FoundList {
+  readonly kept: Finding[] = [];
+  readonly counts: Map<FindingCode, number> = new Map();
+  /** Findings that found no room, though they are among the first of their chain. */
+  leftOut = 0;
+  readonly #perCode: number;
+  readonly #most: number;
+  /** Of the chain that is just looked at: findings come chain by chain. */
+  #chain: string | undefined;
+  readonly #same = new Map<FindingCode, number>();
+
+  constructor(perCode: number, most: number = keptMax) {
+    this.#perCode = perCode;
+    this.#most = most;
+  }
+
+  add(finding: Finding): void {
+    const { code, chain } = finding;
+    this.counts.set(code, (this.counts.get(code) ?? 0) + 1);
+    if (chain !== this.#chain) this.#same.clear();
+    this.#chain = chain;
+    const before = this.#same.get(code) ?? 0;
+    this.#same.set(code, before + 1);
+    if (before >= this.#perCode) return;
+    if (this.kept.length < this.#most) this.kept.push(finding);
+    else this.leftOut += 1;
+  }
 }

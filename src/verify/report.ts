@@ -5,9 +5,8 @@
 import type { Authority, Standing } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
-import { beginningOf } from "./beginning.ts";
 import { type Verdict, worse } from "./finding.ts";
-import type { Beginning } from "./uses.ts";
+import { type Beginning, beginningOf } from "./uses.ts";
 import type { ChainWalk } from "./walk.ts";
 import type { Positions, Predecessor } from "./walk-options.ts";
 

@@ -7,6 +7,7 @@
 // Spec: docs/spec/grant.md, "Uses".
 
 import { countUpTo } from "../core/sorted.ts";
+import type { ChainWalk } from "./walk.ts";
 
 /** What is known of when a chain began, by the vault's clock. */
 export interface Beginning {
@@ -23,6 +24,22 @@ export const unknownBeginning: Beginning = {
   earliest: Number.NEGATIVE_INFINITY,
   latest: Number.POSITIVE_INFINITY,
 };
+
+/**
+ * What a walk knows of when its chain began: at the time of the first receipt that counts, where no
+ * earlier one can be, for it is over the genesis alone, or recorded, and all that is before it was
+ * read. Otherwise it was that time or any before it: an older state of the chain may have been laid
+ * back, and no block's time says when a vault had it, for agents' clocks are bounded by nothing.
+ */
+export function beginningOf({ tally, authority, begun: sure }: ChainWalk): Beginning {
+  const latest = tally.genesisReceiptTime ?? tally.firstReceiptTime;
+  if (latest === undefined || authority.standing === "refused") {
+    return { ...unknownBeginning, sure };
+  }
+  const recorded = tally.firstReceiptRecorded && tally.firstReceiptKnown;
+  const known = recorded || tally.genesisReceiptTime !== undefined;
+  return { sure, earliest: known ? latest : Number.NEGATIVE_INFINITY, latest };
+}
 
 /**
  * within: the grant was for it. too-many: more chains surely began than the grant allows, and as
