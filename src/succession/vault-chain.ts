@@ -21,7 +21,6 @@ import type { SourcePosition } from "../core/record.ts";
 import { SealedTails } from "../core/sealed-tails.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { contradicts, type Finding } from "../verify/finding.ts";
-import { isRestored, resumeWalk } from "../verify/resume.ts";
 import { ChainWalk } from "../verify/walk.ts";
 
 /** What a vault shows of one chain; nothing of it is believed. Rejects where it can't be read. */
@@ -102,10 +101,10 @@ class Check {
       onItem: tails.take.bind(tails),
     };
     const before = first === 0 ? undefined : await this.#heads(first - 1, 1);
-    const walk = before === undefined ? new ChainWalk(options) : resumeWalk(options, before);
+    const walk = ChainWalk.behind(before, options);
     const final = await this.#walk(walk, first, size);
     if (faults[0] !== undefined) throw new Unbelievable(`a block: ${faults[0]}`);
-    const whole = walk.thread.blockNo === size && isRestored(walk);
+    const whole = walk.thread.blockNo === size && walk.restored;
     if (!whole || !equalBytes(walk.thread.frontier?.root() ?? new Uint8Array(0), root)) {
       throw new Unbelievable("its blocks are not those that the receipt covers");
     }

@@ -25,8 +25,7 @@ import { maxRecordLength, type SourcePosition } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
 import { Frontier } from "../core/tree.ts";
 import type { KnownEnd } from "../store/store.ts";
-import { resumeWalk } from "../verify/resume.ts";
-import type { ChainWalk, WalkOptions } from "../verify/walk.ts";
+import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 
 /** What a note says; `size`, `base` and `print` are of the store's objects. */
 export interface CheckedChain extends KnownEnd {
@@ -153,7 +152,7 @@ function pieces(bytes: Uint8Array, length: number): Uint8Array[] {
 /** A walk that goes on where the one stood that the note is of. Throws Fault for what is none. */
 export function walkFrom(options: WalkOptions, checked: CheckedChain): ChainWalk {
   const { suite } = options;
-  const walk = resumeWalk(options, checked.head);
+  const walk = ChainWalk.behind(checked.head, options);
   const { thread, recent, sources, runs } = walk;
   const { chainRoot, time, blockNo } = decodeHeader(checked.head);
   const frontier = Frontier.from(suite, checked.size, checked.tree);

@@ -22,7 +22,6 @@ import type { LineFilter } from "../verify/line-filter.ts";
 import { lineJson } from "../verify/line-json.ts";
 import { LineReader, type ShownBlock } from "../verify/lines.ts";
 import type { JudgedPayload } from "../verify/payload.ts";
-import { resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
 import { blockOfSeq } from "./seek.ts";
@@ -89,7 +88,7 @@ async function* judgedBlocks(
       held.payload = payload;
     },
   };
-  const walk = before === undefined ? new ChainWalk(options) : resumeWalk(options, before);
+  const walk = ChainWalk.behind(before, options);
   for await (const { head, payload } of wholeBlocks(chain.wholeBlocks(from, size))) {
     held.payload = undefined;
     const header = walk.block(head, payload);

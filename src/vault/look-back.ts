@@ -11,7 +11,6 @@ import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
 import type { ChainReader } from "../store/store.ts";
 import { contradicts, type Finding, isRefusal } from "../verify/finding.ts";
-import { resumeWalk } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
 import type { LookedAt } from "./open-findings.ts";
@@ -46,7 +45,7 @@ export async function lookBack(
     },
   };
   const { before, block: first } = start;
-  const walk = before === undefined ? new ChainWalk(options) : resumeWalk(options, before);
+  const walk = ChainWalk.behind(before, options);
   for await (const block of wholeBlocks(chain.wholeBlocks(first, to))) {
     if (signal.aborted) return undefined;
     walk.block(block.head, block.payload);

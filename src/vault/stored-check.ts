@@ -20,7 +20,6 @@ import { nextTurn } from "../host/turn.ts";
 import { blocksPerRange } from "../store/layout.ts";
 import type { ChainReader } from "../store/store.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
-import { isRestored } from "../verify/resume.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage, damageOf, OtherKeys } from "./damage.ts";
 import type { Floor } from "./floor.ts";
@@ -60,7 +59,8 @@ export async function checkAll(check: StoredCheck): Promise<Checked> {
     judged.take(walk, block, blockNo < from ? "not-read" : block.payload);
     heads.note(block);
   }
-  if (!walk.begun || !walk.authenticated) throw new Damage("stored blocks are not authenticated");
+  if (!walk.begun || walk.unauthenticatedFrom !== undefined)
+    throw new Damage("stored blocks are not authenticated");
   await checkHeaders(check, 0, heads);
   return judged.end(walk, size);
 }
@@ -151,12 +151,7 @@ class Judged {
 
   end(walk: ChainWalk, size: number): Checked {
     const { blockNo, frontier } = walk.thread;
-    if (
-      this.head === undefined ||
-      blockNo !== size ||
-      frontier === undefined ||
-      !isRestored(walk)
-    ) {
+    if (this.head === undefined || blockNo !== size || frontier === undefined || !walk.restored) {
       throw new Damage("stored blocks do not lead to the chain's state");
     }
     const want = this.#floor.roots.get(size);

@@ -142,10 +142,9 @@ class ProofCheck {
     }
   }
 
-  /** Of heads, from the genesis on unless it begins elsewhere. */
-  #walk(): ChainWalk {
+  #walk(before?: Uint8Array): ChainWalk {
     const [suite, authority, chain] = [this.#suite, this.#authority, hex(this.#chain)];
-    return new ChainWalk({ suite, authority, chain, report: () => {} });
+    return ChainWalk.behind(before, { suite, authority, chain, report: () => {} });
   }
 
   #hasVaults(): boolean {
@@ -192,9 +191,7 @@ class ProofCheck {
     expect("WRONG_CHAIN", named, `block ${number} belongs to another chain`);
     const message = `block is number ${before.header.blockNo}, want ${number}`;
     expect("BLOCK_ORDER", before.header.blockNo === number, message);
-    const behind = this.#walk();
-    behind.beginBehind(previous);
-    return { own: takeHead(behind, block), before };
+    return { own: takeHead(this.#walk(previous), block), before };
   }
 
   #judgeInclusions({ own, before }: Place, receipt: ReceiptClaim): void {

@@ -5,12 +5,11 @@
 //   What follows is unauthenticated until a receipt confirms the tree (re-anchors it).
 // - Bounded memory, whatever the chain's length.
 //
-// Spec: docs/spec/verification.md.
+// Spec: docs/spec/verification.md; "Beginning at a snapshot" for walks that begin elsewhere.
 
 import type { Authority } from "../core/authority.ts";
 import { headLength } from "../core/block.ts";
 import { equalBytes, hex } from "../core/bytes.ts";
-import type { Receipt } from "../core/checkpoint.ts";
 import { type Fault, type FindingCode, findingClasses } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { SourceTable } from "../core/sources.ts";
@@ -92,7 +91,11 @@ export class ChainWalk {
           this.#times.receipt(receipt, this.tally.allRead);
         }
       },
-      onVerified: (receipt) => this.#confirmed(receipt),
+      // Our tree is the receipt's: it vouches for every block that it covers.
+      onVerified: (receipt) => {
+        this.tally.confirm(receipt);
+        this.#unauthenticated.confirmed(receipt.size);
+      },
       onFailed: () => {
         this.tally.receiptsFailed = true;
       },
@@ -100,6 +103,23 @@ export class ChainWalk {
       unchecked: (what) => this.unchecked.size < maxUnchecked && this.unchecked.add(what),
     };
     this.#noteRoot();
+  }
+
+  /**
+   * A walk whose next block is the one behind `before`, which must hold a snapshot: until that is
+   * read, tree and sources are unknown. Without `before` it begins at the genesis. That head is
+   * believed as it is: it must come from a place that checked it, or a receipt must confirm the
+   * chain's end. Throws Fault for a head that is none.
+   */
+  static behind(before: Uint8Array | undefined, options: WalkOptions): ChainWalk {
+    const walk = new ChainWalk(options);
+    if (before === undefined) return walk;
+    const header = decodeHeader(before);
+    walk.unchecked.add(`blocks 0 to ${header.blockNo}`);
+    walk.thread.beginBehind(header, blockHash(options.suite, before));
+    walk.runs.know([hex(header.runId)]);
+    walk.sources.loosen();
+    return walk;
   }
 
   get authority(): Authority {
@@ -116,9 +136,9 @@ export class ChainWalk {
     return this.thread.blockNo + this.#holes.excusedFrom(this.thread.blockNo);
   }
 
-  /** Whether a chain of keys, or a receipt, vouches for all blocks so far. */
-  get authenticated(): boolean {
-    return this.#unauthenticated.from === undefined;
+  /** Whether all is known that a snapshot tells: not where none was met since the walk began. */
+  get restored(): boolean {
+    return this.thread.frontier !== undefined && !this.sources.loose;
   }
 
   /** First block that neither a chain of keys nor, so far, a receipt vouches for. */
@@ -139,17 +159,6 @@ export class ChainWalk {
   /** Judges a head without changing anything: what a vault asks before it believes a block. */
   judge(head: Uint8Array): HeadJudgement {
     return judgeHead(this.#context(), head);
-  }
-
-  /**
-   * Begins behind a block whose head someone vouches for: the next one must hold a snapshot.
-   * Throws Fault for a head that is none.
-   */
-  beginBehind(head: Uint8Array): void {
-    const header = decodeHeader(head);
-    this.unchecked.add(`blocks 0 to ${header.blockNo}`);
-    this.thread.beginBehind(header, blockHash(this.#options.suite, head));
-    this.sources.loosen();
   }
 
   /**
@@ -370,12 +379,6 @@ export class ChainWalk {
   #rootAt(size: number): string | undefined {
     const root = this.recent.rootAt(size);
     return root === undefined ? this.roots.get(size) : hex(root);
-  }
-
-  // A genuine receipt agrees with our tree: it vouches for every block that it covers.
-  #confirmed(receipt: Receipt): void {
-    this.tally.confirm(receipt);
-    this.#unauthenticated.confirmed(receipt.size);
   }
 }
 
