@@ -57,7 +57,7 @@ export class ItemJudge {
     this.stopped = context.thread.stopped === true && run !== "new";
   }
 
-  judge(item: PayloadItem, seq: number, count: number): void {
+  judge(item: PayloadItem, seq: number): void {
     const bytes = this.#raw;
     if (item.time < this.#earliest) this.#earliest = item.time;
     if (item.time > this.#latest) this.#latest = item.time;
@@ -70,7 +70,7 @@ export class ItemJudge {
     } else {
       this.#record(bytes.subarray(item.start, item.end), seq);
     }
-    this.#context.onItem?.(item, bytes, seq, count);
+    this.#context.onItem?.(item, bytes, seq);
   }
 
   /** When its items were read. */

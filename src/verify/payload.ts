@@ -42,7 +42,7 @@ export interface PayloadContext {
   readonly closed: ClosedSources;
   readonly onPredecessor: (record: PredecessorRecord, seq: number) => void;
   /** For readers: every item with its first seq, after it was judged. */
-  readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
+  readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number) => void;
   /** For readers: the payload, after it was judged and is known to hold what its header says. */
   readonly onPayload?: (payload: JudgedPayload) => void;
 }
@@ -100,83 +100,153 @@ export function judgePayload(
   stored: Uint8Array,
   run: RunPlace,
 ): PayloadOutcome {
-  let raw: Uint8Array;
-  let stated: Stated | undefined;
-  let count: number;
-  try {
-    raw = openPayload(context.suite, header, stored);
-    if (context.itemsOnly)
-      return told(context, header, applied(context, header, raw, run), { raw });
-    stated = deriveAsStated(context, header, raw);
-    count = stated === undefined ? countEnvelopes(raw) : header.count;
-  } catch (caught) {
-    if (!(caught instanceof Fault)) throw caught;
-    context.report(caught);
-    return unread(context, header);
-  }
-  if (count !== header.count) {
-    const message = `payload holds ${count} envelopes, want ${header.count}`;
-    context.report(new Fault("COUNT_MISMATCH", message, 64));
-    const seqs = header.firstSeq + count;
-    if (count > limits.count || seqs > maxInteger) return unread(context, header);
-  }
-  const items = new ItemJudge(context, header, raw, run);
-  const first = stated ?? deriveJudging(context, header, raw, count, items);
-  if (stated !== undefined) judgeItems(items, header, raw, stated.held);
-  const { input, derived, linked } = link(context, header, first);
-  judgeDerived(context, header, derived, linked && count === header.count);
-  const same = !linked || equalBytes(derived.lastHash, header.lastHash);
-  const judged = outcome(items, header, count, same ? [] : [derived.lastHash]);
-  return told(context, header, judged, input);
+  return new PayloadJudge(context, header, run).judge(stored);
 }
 
-/** Tells readers of the payload, or gives its memory back where there are none. */
-function told(
-  { suite, thread, onItem, onPayload }: PayloadContext,
-  header: Header,
-  judged: PayloadOutcome,
-  { raw, prev = thread.lastHashes[0], keepHashes }: Partial<DeriveInput> & { raw: Uint8Array },
-): PayloadOutcome {
-  const isKnown = thread.lastHashes.length > 0;
-  if (judged.count === header.count) {
-    onPayload?.({ raw, prev: isKnown ? prev : undefined, hashes: keepHashes });
+interface Attempt {
+  readonly input: DeriveInput;
+  readonly derived: Derived;
+  /** How many envelopes each item holds. */
+  readonly held: readonly number[];
+}
+
+class PayloadJudge {
+  readonly #context: PayloadContext;
+  readonly #header: Header;
+  readonly #run: RunPlace;
+
+  constructor(context: PayloadContext, header: Header, run: RunPlace) {
+    this.#context = context;
+    this.#header = header;
+    this.#run = run;
   }
-  // Readers may have kept parts of it; and what is not compressed is the stored payload itself.
-  const kept = onItem !== undefined || onPayload !== undefined;
-  if (!kept && header.codec === "zstd") suite.discard(raw);
-  return judged;
-}
 
-function applied(
-  context: PayloadContext,
-  header: Header,
-  raw: Uint8Array,
-  run: RunPlace,
-): PayloadOutcome {
-  const items = new ItemJudge(context, header, raw, run);
-  for (const item of payloadItems(raw)) items.judge(item, header.firstSeq, 0);
-  return outcome(items, header, header.count, []);
-}
+  judge(stored: Uint8Array): PayloadOutcome {
+    const { suite, itemsOnly, report } = this.#context;
+    const header = this.#header;
+    let { count } = header;
+    let raw: Uint8Array;
+    let stated: Attempt | undefined;
+    try {
+      raw = openPayload(suite, header, stored);
+      if (itemsOnly) return this.#told(this.#outcome(this.#items(raw), count), { raw });
+      // Nearly every payload holds what its header says: then its lines are not counted beforehand.
+      stated = this.#derived(raw, count);
+      if (stated === undefined) count = countEnvelopes(raw);
+    } catch (caught) {
+      if (!(caught instanceof Fault)) throw caught;
+      report(caught);
+      return unread(this.#context, header);
+    }
+    if (count !== header.count) {
+      const message = `payload holds ${count} envelopes, want ${header.count}`;
+      report(new Fault("COUNT_MISMATCH", message, 64));
+      const seqs = header.firstSeq + count;
+      if (count > limits.count || seqs > maxInteger) return unread(this.#context, header);
+    }
+    const first = stated ?? (this.#derived(raw, count) as Attempt);
+    const items = this.#items(raw, first.held);
+    const { input, derived, linked } = this.#linked(first);
+    this.#judge(derived, linked && count === header.count);
+    const same = !linked || equalBytes(derived.lastHash, header.lastHash);
+    return this.#told(this.#outcome(items, count, same ? undefined : derived.lastHash), input);
+  }
 
-function outcome(
-  items: ItemJudge,
-  header: Header,
-  count: number,
-  otherHashes: Uint8Array[],
-): PayloadOutcome {
-  items.finish();
-  return {
-    count,
-    lastHashes: [header.lastHash, ...otherHashes],
-    stopped: items.stopped,
-    configHash: items.configHash ?? header.configHash,
-    receiptHash: items.receiptHash ?? header.receiptHash,
-    // Behind a lost block the newest receipt is not known: the header speaks for both.
-    receiptSize: items.receiptHash === undefined ? header.receiptSize : items.receiptSize,
-    clockStepped: items.clockStepped,
-    restarts: items.restarts,
-    times: items.times,
-  };
+  /** Undefined where the payload does not hold so many envelopes. */
+  #derived(raw: Uint8Array, count: number): Attempt | undefined {
+    const held: number[] = [];
+    const input = this.#input(raw, count);
+    const onItem = (_item: PayloadItem, _seq: number, envelopes: number): void => {
+      held.push(envelopes);
+    };
+    try {
+      const derived = deriveEnvelopes(this.#context.suite, { ...input, onItem });
+      return { input, derived, held };
+    } catch (caught) {
+      if (caught instanceof Fault && caught.code === "COUNT_MISMATCH") return undefined;
+      throw caught;
+    }
+  }
+
+  #input(raw: Uint8Array, count: number): DeriveInput {
+    const { thread, onPayload } = this.#context;
+    const prev = thread.lastHashes[0] ?? new Uint8Array(32);
+    const kept = onPayload === undefined ? {} : { keepHashes: new Uint8Array(hashLength * count) };
+    return { raw, prev, firstSeq: this.#header.firstSeq, count, ...kept };
+  }
+
+  /** `held`: as derived; without it all items are at the first seq. */
+  #items(raw: Uint8Array, held: readonly number[] = []): ItemJudge {
+    const items = new ItemJudge(this.#context, this.#header, raw, this.#run);
+    let [at, seq] = [0, this.#header.firstSeq];
+    for (const item of payloadItems(raw)) {
+      items.judge(item, seq);
+      seq += held[at++] ?? 0;
+    }
+    return items;
+  }
+
+  // Without the hash of the envelope before, items can be judged but no links.
+  #linked(attempt: Attempt): Omit<Attempt, "held"> & { readonly linked: boolean } {
+    const { raw, count } = attempt.input;
+    const { lastHash } = this.#header;
+    const { suite, thread, unchecked } = this.#context;
+    const [first, ...others] = thread.lastHashes;
+    if (first === undefined) {
+      unchecked("links of the first envelopes behind a lost block");
+      return { ...attempt, linked: false };
+    }
+    for (const prev of equalBytes(attempt.derived.lastHash, lastHash) ? [] : others) {
+      const input = { ...this.#input(raw, count), prev };
+      const derived = deriveEnvelopes(suite, input);
+      if (equalBytes(derived.lastHash, lastHash)) return { input, derived, linked: true };
+    }
+    return { ...attempt, linked: true };
+  }
+
+  #judge({ lastHash, envelopeRoot, firstTime }: Derived, linked: boolean): void {
+    const { report } = this.#context;
+    const header = this.#header;
+    if (linked && !equalBytes(lastHash, header.lastHash)) {
+      report(new Fault("LINK_MISMATCH", "last_hash is not the hash of the last envelope", 144));
+    } else if (linked && !equalBytes(envelopeRoot, header.envelopeRoot)) {
+      report(new Fault("ROOT_MISMATCH", "envelope_root is not the root of the envelopes", 176));
+    }
+    if (firstTime !== header.firstTime) {
+      report(new Fault("MALFORMED", "first_time is not the smallest envelope time", 376));
+    }
+  }
+
+  #outcome(items: ItemJudge, count: number, otherHash?: Uint8Array): PayloadOutcome {
+    const header = this.#header;
+    items.finish();
+    return {
+      count,
+      lastHashes: otherHash === undefined ? [header.lastHash] : [header.lastHash, otherHash],
+      stopped: items.stopped,
+      configHash: items.configHash ?? header.configHash,
+      receiptHash: items.receiptHash ?? header.receiptHash,
+      // Behind a lost block the newest receipt is not known: the header speaks for both.
+      receiptSize: items.receiptHash === undefined ? header.receiptSize : items.receiptSize,
+      clockStepped: items.clockStepped,
+      restarts: items.restarts,
+      times: items.times,
+    };
+  }
+
+  /** Tells readers of the payload, or gives its memory back where there are none. */
+  #told(judged: PayloadOutcome, input: Partial<DeriveInput> & { raw: Uint8Array }): PayloadOutcome {
+    const { suite, thread, onItem, onPayload } = this.#context;
+    const { raw, prev = thread.lastHashes[0], keepHashes } = input;
+    const isKnown = thread.lastHashes.length > 0;
+    if (judged.count === this.#header.count) {
+      onPayload?.({ raw, prev: isKnown ? prev : undefined, hashes: keepHashes });
+    }
+    // Readers may have kept parts of it; and what is not compressed is the stored payload itself.
+    const kept = onItem !== undefined || onPayload !== undefined;
+    if (!kept && this.#header.codec === "zstd") suite.discard(raw);
+    return judged;
+  }
 }
 
 /** How many envelopes a payload makes. Throws MALFORMED or LIMIT_EXCEEDED where it is none. */
@@ -186,112 +256,4 @@ function countEnvelopes(raw: Uint8Array): number {
     count += item.kind === "span" ? countLines(raw, item.start, item.end) : 1;
   }
   return count;
-}
-
-interface Attempt {
-  readonly input: DeriveInput;
-  readonly derived: Derived;
-}
-
-interface Stated extends Attempt {
-  /** How many envelopes each item holds. */
-  readonly held: readonly number[];
-}
-
-// Nearly every payload holds what its header says: then its lines are not counted beforehand.
-// Undefined where it does not.
-function deriveAsStated(
-  context: PayloadContext,
-  header: Header,
-  raw: Uint8Array,
-): Stated | undefined {
-  const held: number[] = [];
-  const input = inputOf(context, header, raw, header.count);
-  try {
-    const derived = deriveEnvelopes(context.suite, {
-      ...input,
-      onItem: (_item, _seq, envelopes) => held.push(envelopes),
-    });
-    return { input, derived, held };
-  } catch (caught) {
-    if (caught instanceof Fault && caught.code === "COUNT_MISMATCH") return undefined;
-    throw caught;
-  }
-}
-
-function judgeItems(
-  items: ItemJudge,
-  header: Header,
-  raw: Uint8Array,
-  held: readonly number[],
-): void {
-  let [at, seq] = [0, header.firstSeq];
-  for (const item of payloadItems(raw)) {
-    const envelopes = held[at++] as number;
-    items.judge(item, seq, envelopes);
-    seq += envelopes;
-  }
-}
-
-function deriveJudging(
-  context: PayloadContext,
-  header: Header,
-  raw: Uint8Array,
-  count: number,
-  items: ItemJudge,
-): Attempt {
-  const input = inputOf(context, header, raw, count);
-  const onItem: DeriveInput["onItem"] = (item, seq, held) => items.judge(item, seq, held);
-  return { input, derived: deriveEnvelopes(context.suite, { ...input, onItem }) };
-}
-
-function inputOf(
-  { thread, onPayload }: PayloadContext,
-  { firstSeq }: Header,
-  raw: Uint8Array,
-  count: number,
-): DeriveInput {
-  const prev = thread.lastHashes[0] ?? new Uint8Array(32);
-  const kept = onPayload === undefined ? {} : { keepHashes: new Uint8Array(hashLength * count) };
-  return { raw, prev, firstSeq, count, ...kept };
-}
-
-// Without the hash of the envelope before, items can be judged but no links.
-function link(
-  context: PayloadContext,
-  header: Header,
-  attempt: Attempt,
-): Attempt & { linked: boolean } {
-  const { raw, count } = attempt.input;
-  const [first, ...others] = context.thread.lastHashes;
-  if (first === undefined) {
-    context.unchecked("links of the first envelopes behind a lost block");
-    return { ...attempt, linked: false };
-  }
-  for (const prev of equalBytes(attempt.derived.lastHash, header.lastHash) ? [] : others) {
-    const input = { ...inputOf(context, header, raw, count), prev };
-    const derived = deriveEnvelopes(context.suite, input);
-    if (equalBytes(derived.lastHash, header.lastHash)) return { input, derived, linked: true };
-  }
-  return { ...attempt, linked: true };
-}
-
-function judgeDerived(
-  context: PayloadContext,
-  header: Header,
-  derived: Derived,
-  linked: boolean,
-): void {
-  if (linked && !equalBytes(derived.lastHash, header.lastHash)) {
-    context.report(
-      new Fault("LINK_MISMATCH", "last_hash is not the hash of the last envelope", 144),
-    );
-  } else if (linked && !equalBytes(derived.envelopeRoot, header.envelopeRoot)) {
-    context.report(
-      new Fault("ROOT_MISMATCH", "envelope_root is not the root of the envelopes", 176),
-    );
-  }
-  if (derived.firstTime !== header.firstTime) {
-    context.report(new Fault("MALFORMED", "first_time is not the smallest envelope time", 376));
-  }
 }

@@ -43,7 +43,7 @@ export interface VerifyOptions {
   readonly onBlock?: (chain: string, bytes: number) => void;
   /** Called with each block that became part of the thread, after it was judged. */
   readonly onAccepted?: (header: Header, walk: ChainWalk, head: Uint8Array) => void;
-  readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
+  readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number) => void;
   /** The payload of a block, after it was judged, where it holds what its header says. */
   readonly onPayload?: (payload: JudgedPayload) => void;
   /** Sizes of this chain at which others name its root. */

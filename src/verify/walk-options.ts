@@ -28,7 +28,7 @@ export interface WalkOptions {
   /** Sizes at which the tree's root is wanted afterwards. */
   readonly rootsAt?: ReadonlySet<number>;
   readonly report: (finding: Finding) => void;
-  readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number, count: number) => void;
+  readonly onItem?: (item: PayloadItem, raw: Uint8Array, seq: number) => void;
   readonly onPayload?: (payload: JudgedPayload) => void;
 }
 
