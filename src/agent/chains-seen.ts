@@ -9,7 +9,7 @@ import { blockHash } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
 import { attemptMsMax } from "../ship/backoff.ts";
 import { ChainDamaged, type ListedChain, type VaultReads } from "../ship/vault-reads.ts";
-import { originIn } from "../succession/opening.ts";
+import { originIn } from "../succession/origin.ts";
 import { newestHost, type Shown, toldIn } from "./shown-blocks.ts";
 
 /** What the vault's last word on a chain may be while its agent lives. */

@@ -31,8 +31,8 @@ import {
   type ListedChain,
   type VaultReads,
 } from "../ship/vault-reads.ts";
-import type { OldChain, Origin } from "../succession/old-chain.ts";
-import { originIn } from "../succession/opening.ts";
+import type { OldChain } from "../succession/old-chain.ts";
+import { type Origin, originIn } from "../succession/origin.ts";
 import { TailSearch } from "../succession/tail-search.ts";
 import {
   type BelievedChain,

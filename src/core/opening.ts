@@ -1,12 +1,13 @@
 // A block opened, and the records that the first block of a run begins with.
 
 import { headLength, openPayload } from "./block.ts";
-import { equalBytes } from "./bytes.ts";
+import { equalBytes, fromHex } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { decodeHeader, type Header } from "./header.ts";
 import type { JsonObject } from "./json.ts";
 import { payloadItems } from "./payload.ts";
 import { decodeRecord } from "./record.ts";
+import { Frontier } from "./tree.ts";
 
 /** Throws Fault for a block that is damaged. */
 export function openBlock(suite: Suite, bytes: Uint8Array): { header: Header; raw: Uint8Array } {
@@ -44,4 +45,12 @@ export async function newestRun(
     else low = middle + 1;
   }
   return { run, first: low };
+}
+
+/** The tree over all blocks before, as the block's snapshot lists it. */
+export function frontierIn(suite: Suite, header: Header, raw: Uint8Array): Frontier | undefined {
+  const snapshot = openingRecord(raw, "snapshot");
+  if (snapshot === undefined) return undefined;
+  const tree = (snapshot["tree"] as string[]).map((text) => fromHex(text, 32));
+  return Frontier.from(suite, header.blockNo, tree);
 }

@@ -5,39 +5,11 @@
 
 import type { SourcePosition } from "../core/record.ts";
 import type { SealedTail } from "../core/sealed-tails.ts";
+import type { Origin } from "./origin.ts";
 
 export interface OldBlock {
   readonly index: number;
   readonly bytes: Uint8Array;
-}
-
-/** A chain as a predecessor record names it. */
-export interface NamedChain {
-  readonly chain: string;
-  readonly size: number;
-  /** In hex. */
-  readonly root: string;
-  readonly reason: string;
-}
-
-/** Bytes by path, as records have it. */
-export type BytesByPath = ReadonlyMap<string, number>;
-
-/**
- * What a chain went on from: as its genesis says, but of every source, whatever its grant covers.
- */
-export interface Origin {
-  /** Undefined: no vault held any chain before it. */
-  readonly named: NamedChain | undefined;
-  readonly positions: readonly SourcePosition[];
-  /** Those of them that its grant did not cover: where they stand it cannot have changed. */
-  readonly outside: readonly SourcePosition[];
-  /** Buffered bytes that its grant did not cover, so that they are in no chain. */
-  readonly leftOut: BytesByPath;
-  /** What a vault shows that was sealed last of those outside. */
-  readonly tails?: ReadonlyMap<string, SealedTail> | undefined;
-  /** What `forkedAt` of the chain before was. */
-  readonly forkedAt?: number | undefined;
 }
 
 export interface OldChain {

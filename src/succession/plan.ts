@@ -12,15 +12,15 @@ import { compareBytes, hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
-import { openBlock, openingRecord } from "../core/opening.ts";
+import { frontierIn, openBlock, openingRecord } from "../core/opening.ts";
 import { payloadItems } from "../core/payload.ts";
 import { decodeRecord, encodeRecord, type SourcePosition, sourceIdOf } from "../core/record.ts";
 import { type SealedTail, SealedTails } from "../core/sealed-tails.ts";
 import { positionsIn, SourceTable } from "../core/sources.ts";
 import type { Frontier } from "../core/tree.ts";
 import { Ledger } from "./ledger.ts";
-import type { BytesByPath, OldBlock, OldChain, Origin, Stretch } from "./old-chain.ts";
-import { frontierIn, originIn } from "./opening.ts";
+import type { OldBlock, OldChain, Stretch } from "./old-chain.ts";
+import { type BytesByPath, type Origin, originIn } from "./origin.ts";
 
 export interface Plan {
   /** What the new chain goes on from. */

@@ -14,12 +14,12 @@ import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader } from "../core/header.ts";
+import { frontierIn } from "../core/opening.ts";
 import { payloadItems } from "../core/payload.ts";
 import { SealedTails } from "../core/sealed-tails.ts";
 import { Frontier } from "../core/tree.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
-import type { NamedChain } from "./old-chain.ts";
-import { frontierIn, originIn } from "./opening.ts";
+import { type NamedChain, originIn } from "./origin.ts";
 import { type ShownChain, snapshotPeriod } from "./vault-chain.ts";
 
 /** Stored bytes that one search reads at most, but for the rest of a block. */

@@ -11,9 +11,8 @@ import { type AgentRecord, decodeRecord, type SourcePosition } from "../../src/c
 import { SourceTable } from "../../src/core/sources.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { Ledger, statedIn } from "../../src/succession/ledger.ts";
-import { leftOutOf } from "../../src/succession/left-out.ts";
-import type { OldChain, Origin } from "../../src/succession/old-chain.ts";
-import { formatOrigin, parseOrigin } from "../../src/succession/origin-file.ts";
+import type { OldChain } from "../../src/succession/old-chain.ts";
+import { formatOrigin, leftOutOf, type Origin, parseOrigin } from "../../src/succession/origin.ts";
 import { planSuccession } from "../../src/succession/plan.ts";
 import { type Receiver, takeOver } from "../../src/succession/take-over.ts";
 import { ChainBuilder } from "../fakes/chain-builder.ts";
