@@ -12,6 +12,14 @@ import { decodeJson, encodeJson, isObject, type Json, type JsonObject } from "./
 
 export const maxRecordLength = 8_000_000;
 
+/** Blocks whose numbers are multiples of it hold a snapshot, as the first block of each run does. */
+export const snapshotPeriod = 1024;
+
+/** The newest block up to this one that must hold a snapshot because of its number. */
+export function periodOf(block: number): number {
+  return block - (block % snapshotPeriod);
+}
+
 export type GapCause = "truncated" | "rotated-away" | "unreadable" | "skipped";
 export type EndCause = "deleted" | "restarted";
 export type SinkEvent = "unreachable" | "rollback" | "fork" | "refused";

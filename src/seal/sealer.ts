@@ -17,7 +17,7 @@ import type { Fault } from "../core/fault.ts";
 import { type BlockKind, limits as formatLimits } from "../core/header.ts";
 import { encodeJson, type JsonObject } from "../core/json.ts";
 import { seedLength, spanHeadLength } from "../core/payload.ts";
-import { type AgentRecord, encodeRecord } from "../core/record.ts";
+import { type AgentRecord, encodeRecord, snapshotPeriod } from "../core/record.ts";
 import type { SourceTable } from "../core/sources.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Random } from "../host/random.ts";
@@ -68,7 +68,6 @@ export interface RunStart {
   readonly predecessor?: AgentRecord | undefined;
 }
 
-const snapshotPeriod = 1024;
 /** A draft grows at most this far beyond max_bytes: room for the tail's longest uncut stretch. */
 const overshoot = 307_200;
 /** Envelopes in a block: one less than the format allows, for the record of a clock's step. */

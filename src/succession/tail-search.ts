@@ -16,11 +16,12 @@ import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader } from "../core/header.ts";
 import { frontierIn } from "../core/opening.ts";
 import { payloadItems } from "../core/payload.ts";
+import { periodOf } from "../core/record.ts";
 import { SealedTails } from "../core/sealed-tails.ts";
 import { Frontier } from "../core/tree.ts";
 import { FramingError, wholeBlocks } from "../core/whole-blocks.ts";
 import { type NamedChain, originIn } from "./origin.ts";
-import { type ShownChain, snapshotPeriod } from "./vault-chain.ts";
+import type { ShownChain } from "./vault-chain.ts";
 
 /** Stored bytes that one search reads at most, but for the rest of a block. */
 const searchBytesMax = 64 * 1024 * 1024;
@@ -98,7 +99,8 @@ export class TailSearch {
   async #chain(chain: ShownChain, edge: Edge): Promise<void> {
     let { at: end, hash } = edge;
     while (end > 0 && this.#wanted.size > 0) {
-      const first = leastOf(end);
+      // No object of a store crosses it.
+      const first = periodOf(end - 1);
       const before = { at: end, hash };
       const heads = await this.#tried(() => this.#headsBefore(chain, first, before));
       for (let to = end; to > first && this.#wanted.size > 0; ) {
@@ -181,7 +183,7 @@ export class TailSearch {
   /** The end of a chain before, as the one behind names it. */
   async #endOf(chain: ShownChain, { size, root }: NamedChain): Promise<Edge> {
     const { suite } = this.#options;
-    const least = leastOf(size);
+    const least = periodOf(size - 1);
     const heads = await headsOf(chain, least, size - least);
     let frontier: Frontier | undefined = new Frontier(suite);
     if (least > 0) {
@@ -213,9 +215,6 @@ export class TailSearch {
 }
 
 const wrongHead = "its heads are not those that its blocks name";
-
-/** The snapshot at or before the last of so many blocks; no object of a store crosses it. */
-const leastOf = (size: number): number => size - 1 - ((size - 1) % snapshotPeriod);
 
 async function headsOf(chain: ShownChain, first: number, count: number): Promise<Uint8Array[]> {
   const shown = await chain.heads(first, count);

@@ -17,7 +17,7 @@ import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
 import type { Grant } from "../core/grant.ts";
 import { blockHash, decodeHeader, isSignedBy } from "../core/header.ts";
-import type { SourcePosition } from "../core/record.ts";
+import { periodOf, type SourcePosition } from "../core/record.ts";
 import { SealedTails } from "../core/sealed-tails.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { contradicts, type Finding } from "../verify/finding.ts";
@@ -51,9 +51,6 @@ export interface BelievedChain {
 export class Unbelievable extends Error {
   override readonly name = "Unbelievable";
 }
-
-/** Blocks whose numbers are multiples of it begin with a snapshot. */
-export const snapshotPeriod = 1024;
 
 /** Checks a chain as far as its newest receipt. Throws Unbelievable. */
 export async function believe(
@@ -144,7 +141,7 @@ class Check {
 
   // Every 1,024th block, and the first of each run, begin with one.
   async #newestSnapshot(size: number): Promise<number> {
-    const least = size - 1 - ((size - 1) % snapshotPeriod);
+    const least = periodOf(size - 1);
     const heads = await this.#heads(least, size - least);
     let newest = least;
     let run: Uint8Array | undefined;

@@ -13,7 +13,12 @@ import { inScope } from "../core/grant.ts";
 import type { Header } from "../core/header.ts";
 import { encodeJson, type Json, type JsonObject, textOf } from "../core/json.ts";
 import type { PayloadItem } from "../core/payload.ts";
-import { type DecodedRecord, decodeRecord, type PredecessorRecord } from "../core/record.ts";
+import {
+  type DecodedRecord,
+  decodeRecord,
+  type PredecessorRecord,
+  snapshotPeriod,
+} from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
 import { Frontier } from "../core/tree.ts";
 import { shortened } from "./finding.ts";
@@ -22,8 +27,6 @@ import { judgeReceiptRecord } from "./receipts.ts";
 import type { RunPlace } from "./run-log.ts";
 import { agree } from "./thread.ts";
 import type { ItemTimes } from "./times.ts";
-
-const snapshotPeriod = 1024;
 
 export class ItemJudge {
   readonly #context: PayloadContext;

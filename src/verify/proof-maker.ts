@@ -20,7 +20,7 @@ import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { encodeJson, type JsonObject } from "../core/json.ts";
 import { payloadItems } from "../core/payload.ts";
 import { type LineProof, maxProofHeads, type ProofKind } from "../core/proof.ts";
-import { decodeRecord, sourceIdOf } from "../core/record.ts";
+import { decodeRecord, periodOf, sourceIdOf } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
 import { PathBuilder } from "../core/tree.ts";
 import type { WholeBlock } from "../core/whole-blocks.ts";
@@ -76,8 +76,6 @@ export async function makeProof(
   }
 }
 
-/** Blocks between two snapshots at most. */
-const snapshotPeriod = 1024;
 /** Records that are looked at in about a millisecond. */
 const recordsATurn = 256;
 
@@ -205,9 +203,8 @@ class Maker {
   // The source was declared, or stands in a snapshot, no further back than the last period's first
   // block. Its id is a hash of the record, so that any copy of it will do.
   async #sourceRecord(index: number, id: string): Promise<Uint8Array> {
-    const from = index - (index % snapshotPeriod);
     let looked = 0;
-    for await (const { header, payload } of this.#chain.blocks(from, index + 1)) {
+    for await (const { header, payload } of this.#chain.blocks(periodOf(index), index + 1)) {
       for (const record of this.#recordsOf(header, payload)) {
         looked += 1;
         if (looked % recordsATurn === 0) await this.#chain.turn();

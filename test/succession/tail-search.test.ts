@@ -9,11 +9,11 @@ import { decodeHeader, encodeHeader } from "../../src/core/header.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { openBlock } from "../../src/core/opening.ts";
 import { payloadItems, writeRecord } from "../../src/core/payload.ts";
-import { encodeRecord } from "../../src/core/record.ts";
+import { encodeRecord, snapshotPeriod } from "../../src/core/record.ts";
 import { SealedTails } from "../../src/core/sealed-tails.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { type Edge, TailSearch } from "../../src/succession/tail-search.ts";
-import { type ShownChain, snapshotPeriod } from "../../src/succession/vault-chain.ts";
+import type { ShownChain } from "../../src/succession/vault-chain.ts";
 import { ChainBuilder, type SealOptions } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
 
