@@ -9,11 +9,10 @@
 import { concat } from "../core/bytes.ts";
 import type { ByteRange, Pieces, StoredObject } from "../core/chain-source.ts";
 import {
-  blocksNumber,
+  type ChainFolder,
   chainPath,
-  forkOf,
-  headersNumber,
   isChainId,
+  numberIn,
   objectBytesMax,
   placeOf,
 } from "../store/layout.ts";
@@ -71,15 +70,15 @@ class RemoteChain implements OpenedChain {
   }
 
   get blocks(): OpenedChain["blocks"] {
-    return () => this.#objects(blocksNumber);
+    return () => this.#objects("");
   }
 
   get headers(): OpenedChain["headers"] {
-    return () => this.#objects((name) => headersNumber(behind("headers/", name)));
+    return () => this.#objects("headers");
   }
 
   get forks(): OpenedChain["forks"] {
-    return () => this.#objects((name) => forkOf(behind("forks/", name))?.block);
+    return () => this.#objects("forks");
   }
 
   get unread(): OpenedChain["unread"] {
@@ -108,16 +107,13 @@ class RemoteChain implements OpenedChain {
     return concat(...pieces);
   }
 
-  async #objects(numberOf: (name: string) => number | undefined): Promise<StoredObject[]> {
+  async #objects(folder: ChainFolder): Promise<StoredObject[]> {
+    const start = folder === "" ? "" : `${folder}/`;
     return (await this.#list()).names.flatMap((name) => {
-      const first = numberOf(name);
+      const first = name.startsWith(start) ? numberIn(folder, name.slice(start.length)) : undefined;
       return first === undefined ? [] : [new RemoteObject(this.#client, this.id, name, first)];
     });
   }
-}
-
-function behind(folder: string, name: string): string {
-  return name.startsWith(folder) ? name.slice(folder.length) : "";
 }
 
 interface Listed {

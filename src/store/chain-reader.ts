@@ -9,25 +9,22 @@ import { concat } from "../core/bytes.ts";
 import type { ByteRange, Contents, Pieces, StoredObject } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { headerOf } from "../core/header.ts";
-import { type FramedHead, framedHeads } from "./head-scan.ts";
+import { type FramedHead, framedHeads, wholeHeads } from "./head-scan.ts";
 import {
-  blocksNumber,
   blocksPath,
   blocksPerRange,
   type ChainFolder,
   chainPath,
-  forkOf,
   grantPath,
-  headersNumber,
   headersPath,
   isChainId,
+  numberIn,
   placeOf,
   rangeOf,
   receiptPath,
 } from "./layout.ts";
-import { piecesOf, readAll, readSmall, type Shelf, type ShelfObject } from "./shelf.ts";
+import { numbersIn, piecesOf, readAll, readSmall, type Shelf, type ShelfObject } from "./shelf.ts";
 import type { ChainReader, ReadableStore } from "./store.ts";
-import { wholeHeads } from "./whole-end.ts";
 
 /** Longest grant and receipt that are read; core's own limits are tighter or equal. */
 const noteBytesMax = 16_384;
@@ -109,12 +106,11 @@ export class ShelfChain implements ChainReader {
   readonly receipt = (): Promise<Uint8Array | undefined> =>
     readSmall(this.#shelf, receiptPath(this.id), noteBytesMax);
 
-  readonly blocks = (): Promise<StoredObject[]> => this.#objects("", blocksNumber);
+  readonly blocks = (): Promise<StoredObject[]> => this.#objects("");
 
-  readonly headers = (): Promise<StoredObject[]> => this.#objects("headers", headersNumber);
+  readonly headers = (): Promise<StoredObject[]> => this.#objects("headers");
 
-  readonly forks = (): Promise<StoredObject[]> =>
-    this.#objects("forks", (name) => forkOf(name)?.block);
+  readonly forks = (): Promise<StoredObject[]> => this.#objects("forks");
 
   readonly unread = (): Promise<string[]> => this.#shelf.unread(this.id);
 
@@ -123,7 +119,9 @@ export class ShelfChain implements ChainReader {
     if (place === undefined || place.chain !== this.id) return undefined;
     const found = await this.#shelf.open(name);
     await found?.close();
-    return found && new ShelfStored(this.#shelf, name, firstBlockOf(place));
+    // Grant and receipt are of the whole chain.
+    const first = numberIn(place.folder, place.name) ?? 0;
+    return found && new ShelfStored(this.#shelf, name, first);
   }
 
   async heads(from: number, count: number): Promise<Uint8Array> {
@@ -150,8 +148,8 @@ export class ShelfChain implements ChainReader {
   }
 
   async newest(durable = 0): Promise<{ size: number; head: Uint8Array | undefined }> {
-    const last = (await this.#numbers("", blocksNumber)).at(-1);
-    const headers = (await this.#numbers("headers", headersNumber)).at(-1);
+    const last = (await this.#numbers("")).at(-1);
+    const headers = (await this.#numbers("headers")).at(-1);
     const below = headers === undefined ? 0 : headers + blocksPerRange;
     let [size, head]: [number, Uint8Array | undefined] = [Math.max(last ?? 0, below), undefined];
     if (last !== undefined) {
@@ -164,23 +162,16 @@ export class ShelfChain implements ChainReader {
     return { size, head: before.length === headLength ? before : undefined };
   }
 
-  async #objects(
-    folder: ChainFolder,
-    numberOf: (name: string) => number | undefined,
-  ): Promise<StoredObject[]> {
+  async #objects(folder: ChainFolder): Promise<StoredObject[]> {
     const start = `${chainPath(this.id, folder)}/`;
     return (await this.#shelf.names(this.id, folder)).flatMap((name) => {
-      const first = numberOf(name);
+      const first = numberIn(folder, name);
       return first === undefined ? [] : [new ShelfStored(this.#shelf, start + name, first)];
     });
   }
 
-  async #numbers(
-    folder: "" | "headers",
-    numberOf: (name: string) => number | undefined,
-  ): Promise<number[]> {
-    const names = await this.#shelf.names(this.id, folder);
-    return names.flatMap((name) => numberOf(name) ?? []);
+  #numbers(folder: ChainFolder): Promise<number[]> {
+    return numbersIn(this.#shelf, this.id, folder);
   }
 
   /** Of a headers object, heads of one range; undefined if there is none that is complete. */
@@ -218,7 +209,7 @@ export class ShelfChain implements ChainReader {
 
   /** The blocks [from, to), all of them in one range, from their own objects. */
   async *#scan(from: number, to: number): AsyncGenerator<FramedHead, void, undefined> {
-    const firsts = await this.#numbers("", blocksNumber);
+    const firsts = await this.#numbers("");
     let next = from;
     while (next < to) {
       const first = firsts.findLast((each) => each <= next);
@@ -236,7 +227,7 @@ export class ShelfChain implements ChainReader {
 
   /** Where the blocks from `next` on lie, as many below `to` as one object holds. */
   async #stretch(next: number, to: number): Promise<{ stretch: Stretch; reached: number }> {
-    const firsts = await this.#numbers("", blocksNumber);
+    const firsts = await this.#numbers("");
     const first = firsts.findLast((each) => each <= next);
     if (first === undefined) throw missing(this.id, next);
     const follower = firsts.find((each) => each > next) ?? Number.POSITIVE_INFINITY;
@@ -256,11 +247,6 @@ export class ShelfChain implements ChainReader {
     if (reached === next) throw missing(this.id, next);
     return { stretch: { path, start, end }, reached };
   }
-}
-
-function firstBlockOf({ folder, name }: { folder: string; name: string }): number {
-  const number = folder === "headers" ? headersNumber(name) : blocksNumber(name);
-  return number ?? forkOf(name)?.block ?? 0;
 }
 
 /** Offsets of blocks [from, to) in the object that begins with block `first` of the range. */

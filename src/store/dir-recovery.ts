@@ -11,10 +11,9 @@ import { makeDirDurably, writeFileDurably } from "../host/durable.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { joinPath } from "../host/file-error.ts";
 import type { FileInfo, Files, OpenFile } from "../host/files.ts";
-import { ShelfChain } from "./chain-reader.ts";
-import { blocksNumber, blocksPath, blocksPerRange, chainPath, rangeOf } from "./layout.ts";
-import { type DirShelf, readAll } from "./shelf.ts";
-import { wholeHeads } from "./whole-end.ts";
+import { wholeHeads } from "./head-scan.ts";
+import { blocksPath, blocksPerRange, chainPath, rangeOf } from "./layout.ts";
+import { type DirShelf, numbersIn, readAll } from "./shelf.ts";
 
 export interface RecoveryOptions {
   readonly files: Files;
@@ -46,8 +45,7 @@ export async function findEnd(
   durable = 0,
 ): Promise<FoundEnd> {
   const { files, shelf } = options;
-  const names = await shelf.names(chain, "");
-  const first = names.flatMap((name) => blocksNumber(name) ?? []).at(-1);
+  const first = (await numbersIn(shelf, chain, "")).at(-1);
   if (first === undefined) {
     const damage = durable > 0 ? damageText(0, durable) : undefined;
     return { size: 0, tail: undefined, cutBytes: 0, damage };
@@ -136,9 +134,8 @@ export async function missingHeaders(
 ): Promise<number[]> {
   const complete = rangeOf(size);
   if (complete === 0) return [];
-  const reader = new ShelfChain(shelf, chain);
-  const there = new Set((await reader.headers()).map(({ firstBlock }) => firstBlock));
-  const oldest = (await reader.blocks())[0]?.firstBlock ?? size;
+  const there = new Set(await numbersIn(shelf, chain, "headers"));
+  const [oldest = size] = await numbersIn(shelf, chain, "");
   const missing: number[] = [];
   // Below the oldest `.blocks` object nothing is left to make them of.
   for (let range = 0; range < complete; range += blocksPerRange) {

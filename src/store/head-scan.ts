@@ -1,10 +1,16 @@
 // The heads of one `.blocks` object: where its blocks begin and end, without their payloads.
 //
 // - A block counts only when it is whole, and when it says that it is the one that belongs here.
+// - Where a chain ends: a power cut may leave a file with its new size and without some of its
+//   content. So a block counts there only with the payload that its header names, unless whoever
+//   asks knows that it was durable: by a receipt, whose signatures nobody here can judge. Whoever
+//   counts by heads alone counts blocks that recovery cuts off, and calls them damage.
 // - Small blocks share a read: a chain of heartbeats must not cost a call each.
 
 import { headLength } from "../core/block.ts";
+import { hex } from "../core/bytes.ts";
 import { type Header, headerOf } from "../core/header.ts";
+import { RunningHash } from "../host/running-hash.ts";
 import { readAll, type ShelfObject } from "./shelf.ts";
 
 export interface FramedHead {
@@ -58,4 +64,27 @@ class Window {
     const head = this.#bytes.slice(at, at + headLength);
     return head.length === headLength ? head : undefined;
   }
+}
+
+/** The whole blocks of an object; the payloads of those below `durable` are not read. */
+export async function* wholeHeads(
+  object: Pick<ShelfObject, "read" | "size">,
+  firstBlock: number,
+  durable: number,
+): AsyncGenerator<FramedHead, void, undefined> {
+  for await (const found of framedHeads(object, firstBlock)) {
+    if (found.number >= durable && !(await hasItsPayload(object, found))) return;
+    yield found;
+  }
+}
+
+async function hasItsPayload(
+  object: Pick<ShelfObject, "read">,
+  { header, start }: FramedHead,
+): Promise<boolean> {
+  const stored = new Uint8Array(header.storedLength);
+  if ((await readAll(object, stored, start + headLength)) < stored.length) return false;
+  const hash = new RunningHash();
+  hash.add(stored);
+  return hash.digest() === hex(header.storedHash);
 }

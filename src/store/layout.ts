@@ -85,6 +85,12 @@ export function forkOf(name: string): { block: number; hash: string } | undefine
   return block === undefined ? undefined : { block, hash };
 }
 
+/** The block number in a name in a chain's folder; undefined for what names no block. */
+export function numberIn(folder: ChainFolder, name: string): number | undefined {
+  if (folder === "") return blocksNumber(name);
+  return folder === "headers" ? headersNumber(name) : forkOf(name)?.block;
+}
+
 /** A whole path split into chain, folder and name; undefined for what is no object of a store. */
 export function placeOf(
   path: string,
@@ -97,10 +103,9 @@ export function placeOf(
     return known ? { chain, folder: "", name: first } : undefined;
   }
   if (rest.length !== 2 || second === undefined) return undefined;
-  if (first === "headers" && headersNumber(second) !== undefined) {
-    return { chain, folder: first, name: second };
-  }
-  return first === "forks" && forkOf(second) ? { chain, folder: first, name: second } : undefined;
+  if (first !== "headers" && first !== "forks") return undefined;
+  const known = numberIn(first, second) !== undefined;
+  return known ? { chain, folder: first, name: second } : undefined;
 }
 
 const anyText = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -16,10 +16,9 @@ import {
   blocksPerRange,
   chainPath,
   grantPath,
-  headersNumber,
   headersPath,
 } from "./layout.ts";
-import { type DirShelf, textNames } from "./shelf.ts";
+import { type DirShelf, numbersIn, textNames } from "./shelf.ts";
 
 /** Both in hex. */
 export interface ChainPrint {
@@ -59,8 +58,7 @@ export async function numbersOf(
   const items = linked ? [] : ((await files.list(shelf.path(folder))) ?? []);
   const blocks = textNames(items, "file").flatMap((name) => blocksNumber(name) ?? []);
   const indexed = items.some(({ name, kind }) => name === "headers" && kind === "dir");
-  const names = indexed ? await shelf.names(chain, "headers") : [];
-  return { blocks, headers: names.flatMap((name) => headersNumber(name) ?? []) };
+  return { blocks, headers: indexed ? await numbersIn(shelf, chain, "headers") : [] };
 }
 
 /** What was seen of those objects of a chain, in this order. */

@@ -16,6 +16,7 @@ import {
   type FolderItem,
   isChainId,
   nameText,
+  numberIn,
   objectBytesMax,
   unreadChain,
   unreadLink,
@@ -47,6 +48,15 @@ export interface Shelf {
   unread(chain: string): Promise<string[]>;
   /** Undefined if there is no such object. */
   open(path: string): Promise<ShelfObject | undefined>;
+}
+
+/** Block numbers in the names in a chain's folder, rising. */
+export async function numbersIn(
+  shelf: Shelf,
+  chain: string,
+  folder: ChainFolder,
+): Promise<number[]> {
+  return (await shelf.names(chain, folder)).flatMap((name) => numberIn(folder, name) ?? []);
 }
 
 const pieceBytes = 262_144;
