@@ -174,11 +174,15 @@ class Chain {
   /** Throws what the place threw. */
   async *lines(options: VouchedLinesOptions): ReturnType<typeof vouchedLines> {
     const lines = vouchedLines(await this.#look(), options);
-    for (;;) {
-      const next = await lines.next();
-      if (this.#failures.length > 0) throw this.#failures[0];
-      if (next.done === true) return next.value;
-      yield next.value;
+    try {
+      for (;;) {
+        const next = await lines.next();
+        if (this.#failures.length > 0) throw this.#failures[0];
+        if (next.done === true) return next.value;
+        yield next.value;
+      }
+    } finally {
+      await lines.return(undefined as never);
     }
   }
 
@@ -323,15 +327,17 @@ async function readChain(
   onLines: (lines: Iterable<FoundLine>) => Promise<boolean>,
 ): Promise<readonly string[]> {
   const lines = chain.lines(options);
-  for (let next = await lines.next(); ; next = await lines.next()) {
-    if (next.done === true) {
-      const { changed, leftOut } = next.value;
-      if (changed !== undefined) throw new SealtailError("source-changed", changed);
-      return leftOut;
+  try {
+    for (let next = await lines.next(); ; next = await lines.next()) {
+      if (next.done === true) {
+        const { changed, leftOut } = next.value;
+        if (changed !== undefined) throw new SealtailError("source-changed", changed);
+        return leftOut;
+      }
+      if (!(await onLines(next.value))) return [];
     }
-    if (await onLines(next.value)) continue;
+  } finally {
     await lines.return(undefined as never);
-    return [];
   }
 }
 

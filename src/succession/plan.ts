@@ -147,12 +147,21 @@ class Fold {
     this.#size = await this.#heldSize();
     this.from = this.#forkedAt ?? this.#size;
     const blocks = base.blocks(base.first)[Symbol.asyncIterator]();
+    try {
+      return await this.#fold(blocks);
+    } finally {
+      // Blocks that nobody asked for keep a file open.
+      await blocks.return?.();
+    }
+  }
+
+  async #fold(blocks: AsyncIterator<OldBlock>): Promise<Ledger> {
     const pending = await this.#readHeld(blocks);
     this.origin = await this.#origin();
     const ledger = new Ledger(this.#suite, { ...this.origin, closed: this.closed });
     this.order = await this.#inOrder();
     for (const chain of this.order) {
-      if (chain !== base) await this.#takeAll(ledger, chain.blocks(chain.first));
+      if (chain !== this.#base) await this.#takeAll(ledger, chain.blocks(chain.first));
       else if (pending !== undefined) await this.#takeAll(ledger, rest(pending, blocks));
     }
     return ledger;

@@ -94,40 +94,42 @@ export async function* vouchedLines(
     },
   });
   let given = -1;
-  for (;;) {
-    const next = await blocks.next();
-    if (next.done === true) {
-      const changed = unauthenticated ? undefined : changedSince(next.value, given);
-      return { leftOut: [...said.list, ...next.value.unread], changed };
+  try {
+    for (;;) {
+      const next = await blocks.next();
+      if (next.done === true) {
+        const changed = unauthenticated ? undefined : changedSince(next.value, given);
+        return { leftOut: [...said.list, ...next.value.unread], changed };
+      }
+      const { header, walk } = next.value;
+      const { blockNo, firstSeq, count } = header;
+      const { payload } = held;
+      held.payload = undefined;
+      const stated = absent.splice(0);
+      if (vouched.byKeys && blockNo < vouched.to && walk.unauthenticatedFrom !== undefined) {
+        return { leftOut: said.list, changed: notTheSame(blockNo) };
+      }
+      if (blockNo >= vouched.to) {
+        said.add(`nobody vouches for block ${blockNo} and those behind it [UNAUTHENTICATED]`);
+        return { leftOut: said.list, changed: undefined };
+      }
+      if (payload !== undefined) {
+        if (!unauthenticated) given = blockNo;
+        stated.forEach(onAbsent);
+        yield lines.read({ header, ...payload });
+        if (header.codec === "zstd") suite.discard(payload.raw);
+        if (payload.hashes !== undefined) suite.discard(payload.hashes);
+      }
+      // Where only a later receipt vouches for the block, the walk must reach it.
+      const sure = unauthenticated || walk.unauthenticatedFrom === undefined;
+      if (firstSeq + count > filter.toSeq && sure) {
+        walk.end();
+        return { leftOut: said.list, changed: undefined };
+      }
     }
-    const { header, walk } = next.value;
-    const { blockNo, firstSeq, count } = header;
-    const { payload } = held;
-    held.payload = undefined;
-    const stated = absent.splice(0);
-    if (vouched.byKeys && blockNo < vouched.to && walk.unauthenticatedFrom !== undefined) {
-      await blocks.return(undefined as never);
-      return { leftOut: said.list, changed: notTheSame(blockNo) };
-    }
-    if (blockNo >= vouched.to) {
-      said.add(`nobody vouches for block ${blockNo} and those behind it [UNAUTHENTICATED]`);
-      await blocks.return(undefined as never);
-      return { leftOut: said.list, changed: undefined };
-    }
-    if (payload !== undefined) {
-      if (!unauthenticated) given = blockNo;
-      stated.forEach(onAbsent);
-      yield lines.read({ header, ...payload });
-      if (header.codec === "zstd") suite.discard(payload.raw);
-      if (payload.hashes !== undefined) suite.discard(payload.hashes);
-    }
-    // Where only a later receipt vouches for the block, the walk must reach it.
-    const sure = unauthenticated || walk.unauthenticatedFrom === undefined;
-    if (firstSeq + count > filter.toSeq && sure) {
-      walk.end();
-      await blocks.return(undefined as never);
-      return { leftOut: said.list, changed: undefined };
-    }
+  } finally {
+    // Who takes no more lines lets the place close what it opened.
+    await blocks.return(undefined as never);
   }
 }
 

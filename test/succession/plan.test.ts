@@ -500,3 +500,31 @@ test("what a life on an old copy sealed is taken over behind what a vault has be
   ]);
   assert.deepEqual(again.ends, ends);
 });
+
+test("a buffer is let go in which a block is damaged", async () => {
+  const builder = new ChainBuilder("damaged");
+  builder.begin();
+  for (let block = 1; block < 4; block += 1)
+    builder.seal([say({ type: "heartbeat", sources: [] })]);
+  for (const damaged of [0, 1, 3]) {
+    let reading = 0;
+    await planSuccession(suite, [
+      {
+        ...{ number: 0, whole: true, reason: "test", fetched: undefined, origin: undefined },
+        held: { chain: builder.name, size: 2, root: hex(builder.roots[2] as Uint8Array) },
+        ...{ first: 0, next: 4 },
+        async *blocks(from) {
+          reading += 1;
+          try {
+            for (const [index, { bytes }] of [...builder.blocks.entries()].slice(from)) {
+              yield { index, bytes: index === damaged ? bytes.subarray(0, -1) : bytes };
+            }
+          } finally {
+            reading -= 1;
+          }
+        },
+      },
+    ]);
+    assert.equal(reading, 0, String(damaged));
+  }
+});
