@@ -167,7 +167,7 @@ const linkCodes: readonly string[] = ["BAD_PREV", "CHAIN_ROOT_MISMATCH"];
 // Runs that began before the walk did matter only when another run begins.
 async function learnRuns(head: ChainHead, header: Header): Promise<boolean> {
   const { run } = head.walk.thread;
-  if (head.allRuns || run === undefined || equalBytes(run.id, header.runId)) return false;
+  if (head.allRuns || run === undefined || equalBytes(run.runId, header.runId)) return false;
   head.walk.runs.know(await runsBelow(head.reader, head.writer.size));
   head.allRuns = true;
   return true;

@@ -181,7 +181,7 @@ function* keyFaults({ thread, recent }: HeadContext, header: Header): Generator<
 function* runFaults({ thread, runs }: HeadContext, header: Header): Generator<Fault> {
   const { run } = thread;
   if (run === undefined) return;
-  if (!equalBytes(run.id, header.runId)) {
+  if (!equalBytes(run.runId, header.runId)) {
     if (runs.has(header.runId)) {
       yield new Fault("RUN_ID_REUSED", "run_id was used by an earlier run", 344);
     }

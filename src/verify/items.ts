@@ -99,7 +99,7 @@ export class ItemJudge {
 
   #finishReceipt(): void {
     const { receiptHash, receiptSize, blockNo } = this.#header;
-    const expected = blockNo === 0 ? this.#context.grantHash : this.receiptHash;
+    const expected = blockNo === 0 ? this.#context.grant?.hash : this.receiptHash;
     if (expected === undefined) return;
     if (!equalBytes(expected, receiptHash)) {
       const what = blockNo === 0 ? "the grant" : "the newest receipt record";

@@ -28,10 +28,8 @@ export interface PayloadContext {
   readonly suite: Suite;
   readonly thread: Thread;
   readonly sources: SourceTable;
-  /** A genuine grant: its globs are judged. */
+  /** Its globs are judged, and a genesis must name it; undefined where it is bad and said to be. */
   readonly grant: Grant | undefined;
-  /** Hash that a genesis must name; undefined where the grant is bad and said to be. */
-  readonly grantHash: Uint8Array | undefined;
   readonly receipts: ReceiptContext;
   /** Envelopes were judged before: only what items and records change is carried over. */
   readonly itemsOnly: boolean;

@@ -43,7 +43,7 @@ export class RunLog {
   placeOf(thread: Thread, header: Header): RunPlace {
     if (header.blockNo === 0) return "new";
     if (thread.run === undefined) return "unknown";
-    return equalBytes(thread.run.id, header.runId) ? "same" : "new";
+    return equalBytes(thread.run.runId, header.runId) ? "same" : "new";
   }
 
   /** Takes note of a block that does not go on with the run before it; says how that run ended. */

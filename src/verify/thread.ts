@@ -14,14 +14,6 @@ import type { Header } from "../core/header.ts";
 import { isPublicKey } from "../core/public-key.ts";
 import { Frontier } from "../core/tree.ts";
 
-export interface RunState {
-  readonly id: Uint8Array;
-  readonly mono: number;
-  readonly time: number;
-  /** What the newest block of the run promised. */
-  readonly maxSilenceMs: number;
-}
-
 const maxCandidates = 4;
 
 export class Thread {
@@ -37,7 +29,8 @@ export class Thread {
   lastHashes: Uint8Array[] = [];
   /** Tree over all blocks before the next one. */
   frontier: Frontier | undefined;
-  run: RunState | undefined;
+  /** The newest block, which says of its run what the next one must fit. */
+  run: Header | undefined;
   /** Whether the newest block ended its run with `stop`. */
   stopped: boolean | undefined = false;
   final = false;
@@ -91,12 +84,7 @@ export class Thread {
     this.prevHash = hash;
     if (this.frontier !== undefined && this.frontier.size < maxInteger) this.frontier.append(hash);
     else this.frontier = undefined;
-    this.run = {
-      id: header.runId,
-      mono: header.mono,
-      time: header.time,
-      maxSilenceMs: header.maxSilenceMs,
-    };
+    this.run = header;
     this.final = header.kind === "final";
   }
 

@@ -11,7 +11,6 @@
 import type { Receipt } from "../core/checkpoint.ts";
 import type { Header } from "../core/header.ts";
 import { type RecentBlocks, remembered } from "./recent.ts";
-import type { RunState } from "./thread.ts";
 
 /** A clock may stand this far from another one before it is a finding, in seconds. */
 const toleratedSkew = 300;
@@ -45,7 +44,7 @@ export class TimeJudge {
   /** `stepped`: a record explains a step of the clock, or may do so where nobody read it. */
   block(
     { blockNo, time }: Header,
-    before: RunState | undefined,
+    before: Header | undefined,
     stepped: boolean,
     items: ItemTimes | undefined,
   ): void {

@@ -349,7 +349,6 @@ export class ChainWalk {
     return {
       suite,
       grant: terms,
-      grantHash: terms?.hash,
       itemsOnly,
       thread: this.thread,
       sources: this.sources,
