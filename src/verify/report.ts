@@ -6,11 +6,19 @@ import type { Authority, Standing } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Verdict, worse } from "./finding.ts";
+import type { Tally } from "./tally.ts";
 import { type Beginning, beginningOf } from "./uses.ts";
 import type { ChainWalk } from "./walk.ts";
 import type { Positions, Predecessor } from "./walk-options.ts";
 
-export interface ChainReport {
+/** What a walk counted, as its tally has it. */
+type Counted = Pick<
+  Tally,
+  | ("blocks" | "envelopes" | "firstTime" | "lastTime")
+  | ("receiptedBlocks" | "receiptSize" | "firstReceiptTime" | "receiptTime")
+>;
+
+export interface ChainReport extends Readonly<Counted> {
   readonly chain: string;
   readonly verdict: Verdict;
   readonly subject: string | undefined;
@@ -44,19 +52,7 @@ export interface ChainReport {
   readonly predecessor: Predecessor | undefined;
   /** Blocks that must be there: the newest one's number and one. */
   readonly length: number;
-  /** Blocks that are there and were walked. */
-  readonly blocks: number;
-  readonly envelopes: number;
   readonly runs: number;
-  /** Unix microseconds. */
-  readonly firstTime: number | undefined;
-  readonly lastTime: number | undefined;
-  /** Blocks that are there and confirmed by receipts. */
-  readonly receiptedBlocks: number;
-  /** Blocks that the newest receipt covers, there or not; times are in Unix seconds. */
-  readonly receiptSize: number;
-  readonly firstReceiptTime: number | undefined;
-  readonly receiptTime: number | undefined;
   /** The payloads of all blocks were read: the findings in them are all that there are. */
   readonly allRead: boolean;
   /** Undefined where it is not known: payloads were not read. */
@@ -101,7 +97,8 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
   const { tally } = walk;
   const { unchecked, unread } = facts;
   const { grant } = facts.authority;
-  const { headTime } = tally;
+  const { headTime, blocks, envelopes, firstTime, lastTime } = tally;
+  const { receiptedBlocks, receiptSize, firstReceiptTime, receiptTime } = tally;
   const standing = facts.datesHold ? facts.authority.standing : "refused";
   // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
   // blocks, their absence is judged.
@@ -126,15 +123,8 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     beginning: beginningOf(walk),
     predecessor: walk.predecessor,
     length: walk.length,
-    blocks: tally.blocks,
-    envelopes: tally.envelopes,
-    runs: walk.runs.count,
-    firstTime: tally.firstTime,
-    lastTime: tally.lastTime,
-    receiptedBlocks: tally.confirmedSize,
-    receiptSize: tally.lastReceiptSize,
-    firstReceiptTime: tally.firstReceiptTime,
-    receiptTime: tally.lastReceiptTime,
+    ...{ blocks, envelopes, runs: walk.runs.count, firstTime, lastTime },
+    ...{ receiptedBlocks, receiptSize, firstReceiptTime, receiptTime },
     allRead: tally.allRead && !facts.headersOnly,
     openSources: facts.headersOnly || walk.sources.loose ? undefined : [...walk.sources].length,
     restarts: facts.headersOnly ? undefined : tally.restarts,

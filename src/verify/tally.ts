@@ -6,6 +6,7 @@ import type { Header } from "../core/header.ts";
 import { type Verdict, verdictOf, worse } from "./finding.ts";
 
 export class Tally {
+  /** Blocks that are there and were walked. */
   blocks = 0;
   envelopes = 0;
   /** Files that were cut or replaced, of which nobody can know what came and went unseen. */
@@ -16,13 +17,13 @@ export class Tally {
   lastHeader: Header | undefined;
   /** Blocks that genuine receipts say the vault has. */
   coveredSize = 0;
-  /** Blocks whose tree is that of a genuine receipt. */
-  confirmedSize = 0;
+  /** Blocks that are there, and whose tree is that of a genuine receipt. */
+  receiptedBlocks = 0;
   /** Unix seconds of the first and the newest genuine receipt. */
   firstReceiptTime: number | undefined;
-  lastReceiptTime: number | undefined;
-  /** Blocks that the newest genuine receipt covers. */
-  lastReceiptSize = 0;
+  receiptTime: number | undefined;
+  /** Blocks that the newest genuine receipt covers, there or not. */
+  receiptSize = 0;
   /** No earlier receipt can stand in a payload that was not read. */
   firstReceiptKnown = false;
   /** The first one is recorded in the chain, and none stands before it that does not count. */
@@ -43,10 +44,10 @@ export class Tally {
    * receipt over all blocks is. A block dated ahead must not hide for how long none has come.
    */
   get headTime(): number | undefined {
-    const { lastHeader: head, lastReceiptTime } = this;
+    const { lastHeader: head, receiptTime } = this;
     if (head === undefined) return undefined;
-    const covered = lastReceiptTime !== undefined && this.coveredSize > head.blockNo;
-    return covered ? Math.min(head.time, lastReceiptTime * 1e6) : head.time;
+    const covered = receiptTime !== undefined && this.coveredSize > head.blockNo;
+    return covered ? Math.min(head.time, receiptTime * 1e6) : head.time;
   }
 
   note(code: FindingCode): void {
@@ -72,11 +73,11 @@ export class Tally {
       this.firstReceiptRecorded = !this.ended && !this.receiptsFailed;
     }
     if (receipt.size === 1) this.genesisReceiptTime ??= receipt.time;
-    this.lastReceiptTime = receipt.time;
-    this.lastReceiptSize = receipt.size;
+    this.receiptTime = receipt.time;
+    this.receiptSize = receipt.size;
   }
 
   confirm(receipt: Receipt): void {
-    this.confirmedSize = Math.max(this.confirmedSize, receipt.size);
+    this.receiptedBlocks = Math.max(this.receiptedBlocks, receipt.size);
   }
 }
