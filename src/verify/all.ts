@@ -16,7 +16,7 @@ import {
 } from "../core/chain-source.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Finding, type Verdict, verdictOf, worse } from "./finding.ts";
-import { type JudgedUses, judgeUses, type Member, memberOf } from "./grant-uses.ts";
+import { type JudgedUses, judgeUses, type Member } from "./grant-uses.ts";
 import { Links } from "./links.ts";
 import type { ChainReport } from "./report.ts";
 import { type Sharers, sharersOf } from "./sharers.ts";
@@ -35,8 +35,6 @@ export interface SourceOptions extends Omit<VerifyOptions, "report" | "rootsAt" 
   readonly keptPerCode?: number;
   /** Findings of all chains together that are kept; 20,000 unless told otherwise. */
   readonly keptMax?: number;
-  /** Called when a chain was walked, before chains are judged against each other. */
-  readonly onChain?: (report: ChainReport) => void;
 }
 
 export interface SourceReport {
@@ -120,19 +118,16 @@ async function walkAll(
   options: SourceOptions,
   report: (finding: Finding) => void,
 ): Promise<{ walked: ChainReport[]; leftovers: string[] }> {
-  const { only: _, doubts: __, sharers: ___, keptPerCode: ____, keptMax: _____, ...rest } = options;
-  const { onChain, ...each } = rest;
   const walked: ChainReport[] = [];
   const leftovers: string[] = [];
   for (const chain of chains) {
-    const done = await verifyChain(chain, { ...each, report, ...links.kept(chain.id) });
+    const done = await verifyChain(chain, { ...options, report, ...links.kept(chain.id) });
     if (done.leftover) {
       leftovers.push(`chain ${chain.id}: it has no block and no receipt, so it never began`);
       continue;
     }
     walked.push(done);
     links.add(done);
-    onChain?.(done);
   }
   return { walked, leftovers };
 }
@@ -154,8 +149,8 @@ async function walkBeside(
 /** What is known of the chains of the place: those that were walked, and the rest. */
 function membersOf(sharers: Sharers | undefined, walked: readonly ChainReport[]): Member[] {
   const known = new Set(walked.map(({ chain }) => chain));
-  const rest = (sharers?.members ?? []).filter(({ id }) => !known.has(id));
-  return [...walked.filter(({ leftover }) => !leftover).map(memberOf), ...rest];
+  const rest = (sharers?.members ?? []).filter(({ chain }) => !known.has(chain));
+  return [...walked.filter(({ leftover }) => !leftover), ...rest];
 }
 
 interface Walked {

@@ -14,9 +14,7 @@ import { type ChainSource, type Contents, limited } from "../core/chain-source.t
 import { Fault } from "../core/fault.ts";
 import { checkGrantRoots, parseGrant } from "../core/grant.ts";
 import { ask, Unreadable } from "./unreadable.ts";
-import { neverBegan, type VerifyOptions } from "./verify.ts";
-
-export type ChosenBy = Pick<VerifyOptions, "suite" | "roots" | "vaults">;
+import { type JudgedBy, neverBegan } from "./verify.ts";
 
 export interface Chosen {
   readonly chains: readonly ChainSource[];
@@ -35,7 +33,7 @@ const sureDigits = 16;
 export async function chosenOf(
   { chains, unread }: Contents,
   word: string | undefined,
-  by: ChosenBy,
+  by: JudgedBy,
 ): Promise<Chosen> {
   if (word === undefined) return { chains, as: "all", doubts: unread, others: [] };
   const { id, subject } = meaningOf(word);
@@ -76,7 +74,7 @@ export function unreadId(unread: string): string | undefined {
 async function ofSubject(
   { chains, unread }: Contents,
   word: string,
-  by: ChosenBy,
+  by: JudgedBy,
 ): Promise<Chosen> {
   const [found, doubts, others]: [ChainSource[], string[], string[]] = [[], [], []];
   for (const chain of chains) {
@@ -93,7 +91,7 @@ async function ofSubject(
 /** The subject that a chain's grant claims, and why that does not count. */
 async function subjectOf(
   chain: ChainSource,
-  { suite, roots }: ChosenBy,
+  { suite, roots }: JudgedBy,
 ): Promise<{ readonly claimed?: string; readonly why?: string }> {
   let claimed: string | undefined;
   try {

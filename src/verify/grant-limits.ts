@@ -7,14 +7,12 @@
 // Spec: docs/spec/grant.md, "Judging a chain's grant", step 6, and "Uses".
 
 import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
-import { type SourceOptions, verifySource } from "./all.ts";
+import { verifySource } from "./all.ts";
 import { judgeDates } from "./ending.ts";
 import type { Finding } from "./finding.ts";
 import { judgeUses } from "./grant-uses.ts";
 import { sharersOf } from "./sharers.ts";
-import { walkChain } from "./verify.ts";
-
-export type UsesOptions = Pick<SourceOptions, "suite" | "roots" | "vaults">;
+import { type JudgedBy, walkChain } from "./verify.ts";
 
 export interface Reused {
   /** By chain id: GRANT_REUSED. */
@@ -27,7 +25,7 @@ export interface Reused {
 export async function reusedGrants(
   place: VerifiableSource,
   ids: readonly string[],
-  options: UsesOptions,
+  options: JudgedBy,
 ): Promise<Reused> {
   const refused = new Map<string, Finding>();
   const contents = await place.contents();
@@ -55,7 +53,7 @@ export async function reusedGrants(
  */
 export async function beganOutsideDates(
   chain: ChainSource,
-  options: UsesOptions,
+  options: JudgedBy,
 ): Promise<Finding | undefined> {
   if (options.vaults.length === 0) return undefined;
   const found: Finding[] = [];

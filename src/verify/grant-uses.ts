@@ -13,28 +13,14 @@ import { isSignedBy } from "../core/header.ts";
 import { unreadId } from "./chosen.ts";
 import { type Finding, finding } from "./finding.ts";
 import type { ChainReport } from "./report.ts";
-import { type Beginning, sharesOf, unknownBeginning } from "./uses.ts";
+import { sharesOf, unknownBeginning } from "./uses.ts";
 
-/** A chain of the place, as far as it was looked at. */
-export interface Member {
-  readonly id: string;
-  /** By what uses of its grant are counted; empty where no given root key signed one. */
-  readonly uses: readonly string[];
-  readonly maxChains: number | undefined;
-  /** The grant's key, in hex, as far as it can be read. */
-  readonly key: string | undefined;
-  /** Whether that key signed the genesis; false where nobody can tell. */
-  readonly signed: boolean;
-  /** Whether the genesis names the grant that is there; undefined where nobody can tell. */
-  readonly named: boolean | undefined;
-  /** Head of the genesis, where its hash is the chain's id and its grant does not say enough. */
-  readonly head: Uint8Array | undefined;
-  /** Id of the genesis that lies there: the same one under two names is one use. */
-  readonly genesis: string;
-  readonly beginning: Beginning;
-  /** As the genesis is dated, in Unix microseconds: that orders chains without a receipt. */
-  readonly dated: number | undefined;
-}
+/** What a walk tells of a chain of the place, or less where it was only looked at. */
+export type Member = Pick<
+  ChainReport,
+  | ("chain" | "uses" | "maxChains" | "grantKey" | "begun" | "namesGrant" | "genesisHead")
+  | ("genesis" | "beginning" | "firstTime")
+>;
 
 export interface JudgedUses {
   /** GRANT_REUSED. */
@@ -51,12 +37,6 @@ interface Shared {
   /** One of each genesis, in the order of their first receipts as far as these are known. */
   readonly chains: readonly Member[];
   readonly ids: ReadonlySet<string>;
-}
-
-export function memberOf(report: ChainReport): Member {
-  const { chain: id, uses, maxChains, grantKey: key, begun: signed, namesGrant: named } = report;
-  const { genesis, beginning, genesisHead: head, firstTime: dated } = report;
-  return { id, uses, maxChains, key, signed, named, head, genesis, beginning, dated };
 }
 
 /** Judges the chains `asked`; `members` are all that the place holds, and began or may have. */
@@ -81,11 +61,11 @@ export function judgeUses(
     );
     for (const [at, share] of shares.entries()) {
       const one = chains[at] as Member;
-      if (share === "within" || !asked.has(one.id)) continue;
-      if (share === "untold") untold.add(one.id);
-      else if (!reused.has(one.id)) reused.set(one.id, reusedBy(one, shared));
+      if (share === "within" || !asked.has(one.chain)) continue;
+      if (share === "untold") untold.add(one.chain);
+      else if (!reused.has(one.chain)) reused.set(one.chain, reusedBy(one, shared));
     }
-    if (shares.some((share, at) => share === "untold" && asked.has((chains[at] as Member).id))) {
+    if (shares.some((share, at) => share === "untold" && asked.has((chains[at] as Member).chain))) {
       for (const each of [...why(), ...vague(shared, asked)]) doubts.add(each);
     }
   }
@@ -125,9 +105,9 @@ export function* sharedGrants(members: readonly Member[]): Generator<Shared> {
   for (const same of byName.values()) {
     yield {
       most: same.reduce((least, { maxChains = 1 }) => Math.min(least, maxChains), 65_535),
-      keys: new Set(same.flatMap(({ key = [] }) => key)),
+      keys: new Set(same.flatMap(({ grantKey = [] }) => grantKey)),
       chains: oneOfEach(same),
-      ids: new Set(same.map(({ id }) => id)),
+      ids: new Set(same.map(({ chain }) => chain)),
     };
   }
 }
@@ -147,7 +127,7 @@ function oneOfEach(same: readonly Member[]): Member[] {
       earliest: Math.min(a.earliest, b.earliest),
       latest: Math.min(a.latest, b.latest),
     };
-    const meant = each.id === each.genesis ? each : before;
+    const meant = each.chain === each.genesis ? each : before;
     chains.set(each.genesis, { ...meant, beginning });
   }
   return [...chains.values()].sort(byBeginning);
@@ -156,8 +136,8 @@ function oneOfEach(same: readonly Member[]): Member[] {
 function byBeginning(a: Member, b: Member): number {
   const [one, other] = [a.beginning.latest, b.beginning.latest];
   if (one !== other) return one - other;
-  const dates = one === Number.POSITIVE_INFINITY ? (a.dated ?? 0) - (b.dated ?? 0) : 0;
-  return dates || (a.id < b.id ? -1 : 1);
+  const dates = one === Number.POSITIVE_INFINITY ? (a.firstTime ?? 0) - (b.firstTime ?? 0) : 0;
+  return dates || (a.chain < b.chain ? -1 : 1);
 }
 
 /** Signatures that are looked at to exclude a chain; beyond that it may be a use. */
@@ -176,12 +156,14 @@ class Strays {
     const known = unread.every((each) => unreadId(each) !== undefined);
     this.#unreadCount = known ? unread.length : Number.POSITIVE_INFINITY;
     // Of others the grant is one that counts, and nothing shows that they began by another one.
-    this.#members = members.filter(({ uses, named }) => uses.length === 0 || named === false);
+    this.#members = members.filter(
+      ({ uses, namesGrant }) => uses.length === 0 || namesGrant === false,
+    );
   }
 
   /** How many may be uses of this grant, and why. */
   of({ keys, ids }: Shared): { readonly hidden: number; readonly why: () => string[] } {
-    const found = this.#members.filter((each) => !ids.has(each.id) && this.#mayBe(each, keys));
+    const found = this.#members.filter((each) => !ids.has(each.chain) && this.#mayBe(each, keys));
     return {
       hidden: this.#unreadCount + found.length,
       why: () => limited(found.map(whyStray)),
@@ -189,29 +171,29 @@ class Strays {
   }
 
   // What another key signed was begun by another grant.
-  #mayBe({ head, key, signed }: Member, keys: ReadonlySet<string>): boolean {
-    if (head === undefined) return !signed || key === undefined || keys.has(key);
+  #mayBe({ genesisHead: head, grantKey: key, begun }: Member, keys: ReadonlySet<string>): boolean {
+    if (head === undefined) return !begun || key === undefined || keys.has(key);
     this.#signaturesLeft -= keys.size;
     if (this.#signaturesLeft < 0) return true;
     return [...keys].some((each) => isSignedBy(this.#suite, fromHex(each, 32), head));
   }
 }
 
-function whyStray({ id, uses }: Member): string {
+function whyStray({ chain, uses }: Member): string {
   const why =
     uses.length === 0
       ? "it has none that a given root key signed"
       : "its genesis names another one than is there";
-  return `chain ${id} may be under the same grant: ${why}`;
+  return `chain ${chain} may be under the same grant: ${why}`;
 }
 
 /** The chains of which it is not known when, or whether, they began. */
 function vague({ chains }: Shared, asked: ReadonlySet<string>): string[] {
   const all = chains.filter(isVague);
-  const others = all.filter(({ id }) => !asked.has(id));
+  const others = all.filter(({ chain }) => !asked.has(chain));
   return limited(
     (others.length > 0 ? others : all).map(
-      ({ id }) => `chain ${id} is under the same grant, and nobody can tell when it began`,
+      ({ chain }) => `chain ${chain} is under the same grant, and nobody can tell when it began`,
     ),
   );
 }
@@ -229,13 +211,14 @@ function reusedBy(one: Member, { chains, most }: Shared): Finding {
     (each) => each !== one && isVague(each) && each.beginning.earliest <= latest,
   );
   const whose = vague ?? one;
-  const when = isVague(whose) ? `: nobody can tell when chain ${whose.id} began` : "";
+  const when = isVague(whose) ? `: nobody can tell when chain ${whose.chain} began` : "";
   const message = before >= most ? text : `${text}${when}`;
-  return finding("GRANT_REUSED", message, { chain: one.id, object: "grant" });
+  return finding("GRANT_REUSED", message, { chain: one.chain, object: "grant" });
 }
 
 /** A chain of which no more is known than its grant. */
-export function unwalked(facts: Pick<Member, "id" | "uses" | "maxChains" | "key">): Member {
-  const unknown = { signed: false, named: undefined, head: undefined };
-  return { ...facts, ...unknown, genesis: facts.id, beginning: unknownBeginning, dated: undefined };
+export function unwalked(facts: Pick<Member, "chain" | "uses" | "maxChains" | "grantKey">): Member {
+  const unknown = { begun: false, namesGrant: undefined, genesisHead: undefined };
+  const { chain: genesis } = facts;
+  return { ...facts, ...unknown, genesis, beginning: unknownBeginning, firstTime: undefined };
 }

@@ -6,11 +6,10 @@
 // Spec: docs/spec/verification.md, "Chains against each other".
 
 import type { ChainSource } from "../core/chain-source.ts";
-import type { ChosenBy } from "./chosen.ts";
 import { type Finding, finding } from "./finding.ts";
 import { judgePositions, judgePredecessor, type WantedRoots, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
-import { neverBegan, type VerifyOptions } from "./verify.ts";
+import { type JudgedBy, neverBegan, type VerifyOptions } from "./verify.ts";
 
 /** What a walk must be told to keep for the chains that go on for its own. */
 export type Kept = Pick<VerifyOptions, "rootsAt" | "positionsRoom">;
@@ -19,14 +18,14 @@ export type Kept = Pick<VerifyOptions, "rootsAt" | "positionsRoom">;
 const positionsMax = 200_000;
 
 export class Links {
-  readonly #by: ChosenBy;
+  readonly #by: JudgedBy;
   readonly #place: ReadonlyMap<string, ChainSource>;
   readonly #wanted: WantedRoots;
   readonly #positionsRoom = { left: positionsMax };
   readonly #walked = new Map<string, ChainReport>();
   readonly #held = new Map<string, boolean>();
 
-  private constructor(by: ChosenBy, place: readonly ChainSource[], wanted: WantedRoots) {
+  private constructor(by: JudgedBy, place: readonly ChainSource[], wanted: WantedRoots) {
     this.#by = by;
     this.#place = new Map(place.map((each) => [each.id, each]));
     this.#wanted = wanted;
@@ -36,7 +35,7 @@ export class Links {
   static async among(
     place: readonly ChainSource[],
     read: readonly ChainSource[],
-    by: ChosenBy,
+    by: JudgedBy,
   ): Promise<Links> {
     return new Links(by, place, await wantedRoots(by.suite, read));
   }

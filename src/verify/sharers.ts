@@ -11,11 +11,10 @@ import { equalBytes, hex } from "../core/bytes.ts";
 import type { ChainSource, Contents, StoredObject } from "../core/chain-source.ts";
 import type { Grant } from "../core/grant.ts";
 import { blockHash, headerOf, isSignedBy } from "../core/header.ts";
-import type { ChosenBy } from "./chosen.ts";
 import { type Member, sharedGrants, toBeWalked, unwalked } from "./grant-uses.ts";
 import { firstBytes } from "./piece-reader.ts";
 import { ask, Unreadable } from "./unreadable.ts";
-import { neverBegan } from "./verify.ts";
+import { type JudgedBy, neverBegan } from "./verify.ts";
 
 export interface Sharers {
   /** All chains of the place; but for what never began, as far as that was looked for. */
@@ -30,7 +29,7 @@ const none: Sharers = { members: [], together: new Set() };
 export async function sharersOf(
   { chains, unread }: Contents,
   asked: ReadonlySet<string>,
-  by: ChosenBy,
+  by: JudgedBy,
 ): Promise<Sharers> {
   // Without a root key nobody says whose grants these are.
   if (by.roots.length === 0) return none;
@@ -41,7 +40,8 @@ export async function sharersOf(
     const { id } = chain;
     const { grant, uses = [] } = (await authorityOf(chain, by, judged)) ?? {};
     if (grant !== undefined) grants.set(id, { key: grant.key, hash: grant.hash });
-    members.push(unwalked({ id, uses, maxChains: grant?.maxChains, key: grant && hex(grant.key) }));
+    const grantKey = grant && hex(grant.key);
+    members.push(unwalked({ chain: id, uses, maxChains: grant?.maxChains, grantKey }));
   }
   const shared = [...sharedGrants(members)].filter(({ ids }) =>
     [...ids].some((id) => asked.has(id)),
@@ -53,7 +53,7 @@ export async function sharersOf(
   const known: Member[] = [];
   for (const [at, chain] of chains.entries()) {
     const one = members[at] as Member;
-    const seen = await lookedAt(chain, one, grants.get(one.id), by);
+    const seen = await lookedAt(chain, one, grants.get(one.chain), by);
     if (seen !== undefined) known.push(seen);
   }
   return { members: known, together: toBeWalked(by.suite, known, unread, asked) };
@@ -66,22 +66,22 @@ async function lookedAt(
   chain: ChainSource,
   one: Member,
   grant: KeyAndHash | undefined,
-  by: ChosenBy,
+  by: JudgedBy,
 ): Promise<Member | undefined> {
   const head = await firstHead(chain);
-  const named = head && namesGrant(head, chain.id, grant, by);
-  if (one.uses.length > 0 && named !== false) return { ...one, named };
+  const namesGrant = head && isNamed(grant, head, chain.id, by);
+  if (one.uses.length > 0 && namesGrant !== false) return { ...one, namesGrant };
   if (await neverBegan(chain, by)) return undefined;
-  const signed = grant !== undefined && head !== undefined && isSignedBy(by.suite, grant.key, head);
-  return { ...one, named, signed, head: named === undefined ? undefined : head };
+  const begun = grant !== undefined && head !== undefined && isSignedBy(by.suite, grant.key, head);
+  return { ...one, namesGrant, begun, genesisHead: namesGrant === undefined ? undefined : head };
 }
 
 // A chain's id is the hash of its genesis, whoever laid it there.
-function namesGrant(
+function isNamed(
+  grant: KeyAndHash | undefined,
   head: Uint8Array,
   id: string,
-  grant: KeyAndHash | undefined,
-  { suite }: ChosenBy,
+  { suite }: JudgedBy,
 ): boolean | undefined {
   const header = headerOf(head);
   if (header?.kind !== "genesis" || hex(blockHash(suite, head)) !== id) return undefined;
@@ -94,7 +94,7 @@ function namesGrant(
  */
 async function authorityOf(
   chain: ChainSource,
-  { suite, roots, vaults }: ChosenBy,
+  { suite, roots, vaults }: JudgedBy,
   judged: Map<string, Authority>,
 ): Promise<Authority | undefined> {
   try {

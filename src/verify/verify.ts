@@ -24,11 +24,15 @@ import { ask, Unreadable } from "./unreadable.ts";
 import { ChainWalk } from "./walk.ts";
 import type { Positions, PositionsRoom } from "./walk-options.ts";
 
-export interface VerifyOptions {
+/** By whose word chains are judged. */
+export interface JudgedBy {
   readonly suite: Suite;
   readonly roots: readonly VerifierKey[];
   /** None: audiences are not judged, and no receipt confirms anything. */
   readonly vaults: readonly VaultKeys[];
+}
+
+export interface VerifyOptions extends JudgedBy {
   /** Unix microseconds at which the age of heads is judged; undefined: it is not. */
   readonly at?: number | undefined;
   /** Reads no payloads. */
@@ -89,7 +93,7 @@ export async function* walkChain(
 /** Whether nothing says that the chain ever began: it is none of its place's. */
 export async function neverBegan(
   chain: ChainSource,
-  { suite, roots, vaults }: Pick<VerifyOptions, "suite" | "roots" | "vaults">,
+  { suite, roots, vaults }: JudgedBy,
 ): Promise<boolean> {
   const quiet = { suite, roots, vaults, headersOnly: true, report: () => {} };
   const blocks = walkChain(chain, quiet);

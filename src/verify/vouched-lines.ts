@@ -9,10 +9,7 @@
 // - Whatever is left out is said, with its finding.
 
 import type { ChainSource } from "../core/chain-source.ts";
-import type { VaultKeys } from "../core/checkpoint.ts";
-import type { Suite } from "../core/digest.ts";
 import type { FindingClass, FindingCode } from "../core/fault.ts";
-import type { VerifierKey } from "../core/note.ts";
 import { type Absent, absentBytes } from "./absent.ts";
 import type { Finding } from "./finding.ts";
 import { isInRange, type LineFilter } from "./line-filter.ts";
@@ -20,13 +17,9 @@ import { type FoundLine, LineReader } from "./lines.ts";
 import type { Kept } from "./links.ts";
 import type { JudgedPayload } from "./payload.ts";
 import type { ChainReport } from "./report.ts";
-import { type VerifyOptions, verifyChain, walkChain } from "./verify.ts";
+import { type JudgedBy, verifyChain, walkChain } from "./verify.ts";
 
-/** By whose word lines are judged. */
-export interface VouchOptions {
-  readonly suite: Suite;
-  readonly roots: readonly VerifierKey[];
-  readonly vaults: readonly VaultKeys[];
+export interface VouchOptions extends JudgedBy {
   /** Hand out what nobody vouches for, too. */
   readonly unauthenticated: boolean;
 }
@@ -155,7 +148,7 @@ async function withNotesRead(chain: ChainSource): Promise<ChainSource> {
   return { id, ...notes, blocks, headers, forks, unread };
 }
 
-function keysOf({ suite, roots, vaults }: VouchOptions): Omit<VerifyOptions, "report"> {
+function keysOf({ suite, roots, vaults }: VouchOptions): JudgedBy {
   return { suite, roots, vaults };
 }
 
