@@ -24,13 +24,13 @@
 //
 // Spec: docs/spec/proof.md. What it proves is judged by verify/proof-check.ts.
 
+import { headLength } from "./block.ts";
 import { base64, fromBase64, fromDecimal, fromUtf8, utf8 } from "./bytes.ts";
 import { maxReceiptLength } from "./checkpoint.ts";
 import { envelopeHeadLength } from "./envelope.ts";
 import { groupSize } from "./envelope-tree.ts";
 import { Fault } from "./fault.ts";
 import { maxGrantLength } from "./grant.ts";
-import { headerLength, signatureLength } from "./header.ts";
 import { maxRecordLength } from "./record.ts";
 import { StatementLines } from "./statement.ts";
 
@@ -88,7 +88,6 @@ const headers: Readonly<Record<ProofKind, string>> = {
   full: "sealtail/1 full-line-proof",
 };
 const tlogHeader = "c2sp.org/tlog-proof@v1";
-const headLength = headerLength + signatureLength;
 /** A tree of 2^53 - 1 leaves has no longer path. */
 const pathMax = 53;
 

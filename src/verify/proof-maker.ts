@@ -10,11 +10,12 @@
 
 import type { TrustedKeys } from "../core/authority.ts";
 import { openPayload } from "../core/block.ts";
-import { equalBytes, hex } from "../core/bytes.ts";
+import { equalBytes, hex, readU64 } from "../core/bytes.ts";
 import { claimedSize, parseCheckpoint } from "../core/checkpoint.ts";
+import { derivation } from "../core/derive.ts";
 import type { Suite } from "../core/digest.ts";
-import { decodeEnvelope, firstPrev } from "../core/envelope.ts";
-import { type ProvedEnvelope, proveEnvelope } from "../core/envelope-proof.ts";
+import { decodeEnvelope, field, firstPrev } from "../core/envelope.ts";
+import { EnvelopePathBuilder } from "../core/envelope-tree.ts";
 import { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header } from "../core/header.ts";
 import { encodeJson, type JsonObject } from "../core/json.ts";
@@ -256,4 +257,29 @@ function shortProof(proved: Proved, heads: Heads, receipt: Uint8Array): LineProo
     block: index === 0 ? undefined : own,
     ...{ blockPath: paths.own, receipt },
   };
+}
+
+type ProvedEnvelope = Pick<LineProof, "envelope" | "group" | "path">;
+
+/**
+ * Derives envelope `seq` from the payload `raw`; `prev` is the hash of the envelope before the
+ * block's first. Step by step, of about a millisecond each: a block may hold a million envelopes.
+ * Throws RangeError for a seq of another block, and what deriving throws.
+ */
+export function* proveEnvelope(
+  suite: Suite,
+  header: Header,
+  raw: Uint8Array,
+  prev: Uint8Array,
+  seq: number,
+): Generator<void, ProvedEnvelope, undefined> {
+  const { firstSeq, count } = header;
+  const builder = new EnvelopePathBuilder(suite, seq - firstSeq, count);
+  let envelope: Uint8Array = new Uint8Array(0);
+  const onEnvelope = (preimage: Uint8Array, hash: Uint8Array): void => {
+    builder.add(hash);
+    if (readU64(preimage, field.seq) === seq) envelope = preimage.slice();
+  };
+  yield* derivation(suite, { raw, prev, firstSeq, count, onEnvelope });
+  return { envelope, ...builder.path() };
 }
