@@ -2,13 +2,15 @@
 //
 // - The heads are walked twice: once to find the block, once for those that the proof needs.
 
+import type { Pieces } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
+import { Fault } from "../core/fault.ts";
 import type { LineProof } from "../core/proof.ts";
+import { FramingError, type WholeBlock, wholeBlocks } from "../core/whole-blocks.ts";
 import { nativeSuite as suite } from "../host/native-suite.ts";
 import { makeProof, type ProofRequest, Unprovable } from "../verify/proof-maker.ts";
 import type { ChainReport } from "../verify/report.ts";
 import { type VerifyOptions, verifyChain } from "../verify/verify.ts";
-import { readBlocks } from "./block-reader.ts";
 import type { OpenedChain } from "./chains-source.ts";
 import { readingAll } from "./watched-chain.ts";
 
@@ -75,4 +77,36 @@ async function locate(chain: OpenedChain, seq: number): Promise<number | undefin
   // The proof would hold, of a line of another chain than the one that was asked for.
   if (genesis === chain.id) return found;
   throw new Unprovable("damaged", `what is stored here is chain ${genesis} (WRONG_CHAIN)`);
+}
+
+/**
+ * The blocks [from, to) as far as they can be made out, in order. One is held at a time. Framing is
+ * believed as far as it goes: what comes out is compared with hashes that were signed.
+ */
+async function* readBlocks(
+  chain: OpenedChain,
+  from: number,
+  to: number,
+): AsyncGenerator<WholeBlock, void, undefined> {
+  const objects = await chain.blocks();
+  const first = Math.max(
+    0,
+    objects.findLastIndex(({ firstBlock }) => firstBlock <= from),
+  );
+  for (const object of objects.slice(first)) {
+    if (object.firstBlock >= to) return;
+    for await (const block of blocksOf(object.open())) {
+      if (block.header.blockNo >= to) return;
+      if (block.header.blockNo >= from) yield block;
+    }
+  }
+}
+
+// Where the framing is damaged, the blocks end.
+async function* blocksOf(pieces: Pieces): AsyncGenerator<WholeBlock, void, undefined> {
+  try {
+    yield* wholeBlocks(pieces);
+  } catch (caught) {
+    if (!(caught instanceof Fault || caught instanceof FramingError)) throw caught;
+  }
 }

@@ -30,7 +30,6 @@ import {
   unreadTop,
 } from "./layout.ts";
 import { noFile, readAll, type Shelf, type ShelfChains, type ShelfObject } from "./shelf.ts";
-import type { ReadableStore } from "./store.ts";
 import { decodeTarHeader, encodeTarHeader, paddingOf, type TarHeader, tarBlock } from "./tar.ts";
 
 /** Objects in a bundle; more than any store of this layout needs for years. */
@@ -87,11 +86,6 @@ async function* streamed(object: StoredObject): AsyncGenerator<Uint8Array, void,
   if (paddingOf(size) > 0) yield new Uint8Array(paddingOf(size));
 }
 
-/** An open bundle. Close it when nothing reads from it any more. */
-export interface Bundle extends ReadableStore {
-  close(): Promise<void>;
-}
-
 /** Reads a bundle's index. Throws bundle-invalid for what is no whole bundle. */
 export async function openBundle(files: Files, path: string): Promise<Bundle> {
   const file = await files.open(path, "read");
@@ -99,14 +93,15 @@ export async function openBundle(files: Files, path: string): Promise<Bundle> {
     const { size, kind } = await file.stat();
     if (kind !== "file") throw invalid(path, "it is no plain file");
     const shelf = new BundleShelf(path, file, await readIndex(path, file, size));
-    return new OpenBundle(shelf, file);
+    return new Bundle(shelf, file);
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-class OpenBundle extends ShelfStore implements Bundle {
+/** An open bundle. Close it when nothing reads from it any more. */
+export class Bundle extends ShelfStore {
   readonly #file: OpenFile;
 
   constructor(shelf: Shelf, file: OpenFile) {

@@ -133,10 +133,8 @@ export class DirChain implements ChainWriter {
     const numbers = await numbersOf(this.#options, chain);
     const print = await printOf(this.#options, chain, this.base, numbers);
     if (!isSame(print, this.#print)) return false;
-    for (const each of [
-      ...this.#complete,
-      ...(this.#tail === undefined ? [] : [this.#tail.written]),
-    ])
+    const tail = this.#tail?.written ?? [];
+    for (const each of this.#complete.concat(tail))
       if (!each.sure && each.age >= readAgainMicros && !(await each.holds())) return false;
     this.#forgetSure();
     return true;
@@ -342,10 +340,6 @@ function touched(chain: string): SealtailError {
   return new SealtailError("store-touched", text, { place: chainPath(chain) });
 }
 
-function linked(place: string): SealtailError {
-  return new SealtailError("store-damaged", "a folder of the chain is a link", { place });
-}
-
 /** Makes a folder in a chain's own. Returns when its name is durable. Throws store-damaged. */
 export async function makeFolder(
   files: Files,
@@ -353,10 +347,12 @@ export async function makeFolder(
   chain: string,
   folder: "headers" | "forks",
 ): Promise<void> {
-  const path = shelf.path(chainPath(chain, folder));
-  await files.mkdir(path, modes.dir);
+  const place = chainPath(chain, folder);
+  await files.mkdir(shelf.path(place), modes.dir);
   // Nothing is written through a link, and nothing read.
-  if ((await files.linkStat(path))?.kind !== "dir") throw linked(chainPath(chain, folder));
+  if ((await files.linkStat(shelf.path(place)))?.kind !== "dir") {
+    throw new SealtailError("store-damaged", "a folder of the chain is a link", { place });
+  }
   // Also when it was there: whoever made it may have died before its name was durable.
   await files.syncDir(shelf.path(chainPath(chain)));
 }

@@ -13,7 +13,7 @@ import { joinPath } from "../host/file-error.ts";
 import type { FileInfo, Files, OpenFile } from "../host/files.ts";
 import { wholeHeads } from "./head-scan.ts";
 import { blocksPath, blocksPerRange, chainPath, rangeOf } from "./layout.ts";
-import { type DirShelf, numbersIn, readAll } from "./shelf.ts";
+import { type DirShelf, numbersIn, objectIn, readAll } from "./shelf.ts";
 
 export interface RecoveryOptions {
   readonly files: Files;
@@ -72,14 +72,9 @@ export async function findEnd(
 
 async function scanTail(file: OpenFile, first: number, durable: number): Promise<FoundEnd> {
   const info = await file.stat();
-  const object = {
-    size: info.size,
-    read: (into: Uint8Array, at: number, length: number, position: number): Promise<number> =>
-      file.read(into, at, length, position),
-  };
   let [size, bytes] = [first, 0];
-  for await (const found of wholeHeads(object, first, durable))
-    [size, bytes] = [found.number + 1, found.end];
+  for await (const { number, end } of wholeHeads(objectIn(file, info.size), first, durable))
+    [size, bytes] = [number + 1, end];
   const tail = { firstBlock: first, bytes, birthMicros: birthOf(info) };
   const damage = size < durable ? damageText(size, durable) : undefined;
   return { size, tail, cutBytes: info.size - bytes, damage };

@@ -7,7 +7,7 @@
 import { unreadList } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
 import { errnoOf, joinPath, type Path } from "../host/file-error.ts";
-import type { DirItem, Files } from "../host/files.ts";
+import type { DirItem, Files, OpenFile } from "../host/files.ts";
 import {
   type ChainFolder,
   chainFolders,
@@ -70,7 +70,10 @@ export async function* piecesOf(
     end: Number.POSITIVE_INFINITY,
   },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const object = await openKnown(shelf, path);
+  const object = await shelf.open(path);
+  if (object === undefined) {
+    throw new SealtailError("file-missing", "couldn't find a stored object", { place: path });
+  }
   try {
     for (let at = range.start; at < range.end; ) {
       // Never more than is there: a heartbeat must not cost a quarter of a mebibyte.
@@ -120,10 +123,13 @@ export async function readAll(
   return done;
 }
 
-async function openKnown(shelf: Shelf, path: string): Promise<ShelfObject> {
-  const object = await shelf.open(path);
-  if (object !== undefined) return object;
-  throw new SealtailError("file-missing", "couldn't find a stored object", { place: path });
+/** An open file as an object of so many bytes. */
+export function objectIn(file: OpenFile, size: number): ShelfObject {
+  return {
+    size,
+    read: (into, at, length, position) => file.read(into, at, length, position),
+    close: () => file.close(),
+  };
 }
 
 /** A directory that holds the layout. */
@@ -204,11 +210,7 @@ export class DirShelf implements Shelf {
         const text = "a stored object is longer than any may be";
         throw new SealtailError("store-damaged", text, { place: path });
       }
-      return {
-        size,
-        read: (into, at, length, position) => file.read(into, at, length, position),
-        close: () => file.close(),
-      };
+      return objectIn(file, size);
     } catch (error) {
       if (["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return undefined;
       if (errnoOf(error) === "ELOOP") throw noFile(path);

@@ -91,8 +91,9 @@ export async function* vouchedLines(
     for (;;) {
       const next = await blocks.next();
       if (next.done === true) {
-        const changed = unauthenticated ? undefined : changedSince(next.value, given);
-        return { leftOut: [...said.list, ...next.value.unread], changed };
+        const { vouchedTo, unread } = next.value;
+        const changed = unauthenticated || vouchedTo > given ? undefined : notTheSame(vouchedTo);
+        return { leftOut: [...said.list, ...unread], changed };
       }
       const { header, walk } = next.value;
       const { blockNo, firstSeq, count } = header;
@@ -183,11 +184,6 @@ async function vouchedFor(chain: ChainSource, options: VouchOptions, kept: Kept)
   const to = report.vouchedTo >= report.length ? Number.POSITIVE_INFINITY : report.vouchedTo;
   const byKeys = report.findings.REANCHORED === undefined;
   return { to, byKeys, refused: undefined, report };
-}
-
-function changedSince({ vouchedTo }: ChainReport, given: number): string | undefined {
-  if (vouchedTo > given) return undefined;
-  return notTheSame(vouchedTo);
 }
 
 function notTheSame(block: number): string {
