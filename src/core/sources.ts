@@ -9,7 +9,7 @@
 //
 // Spec: docs/spec/continuity.md.
 
-import { addNumbers, compareBytes, fromHex, hex } from "./bytes.ts";
+import { addNumbers, hex } from "./bytes.ts";
 import type { Suite } from "./digest.ts";
 import { Fault, type FindingCode } from "./fault.ts";
 import type { Json, JsonObject } from "./json.ts";
@@ -71,9 +71,11 @@ export class SourceTable {
 
   /** The open sources as a `snapshot` record lists them: sorted by source id. */
   positions(): SourcePosition[] {
-    return [...this.#open.values()]
-      .sort((a, b) => compareBytes(fromHex(a.id, 16), fromHex(b.id, 16)))
-      .map(({ record, expected }) => ({ record, offset: expected ?? 0 }));
+    return this.#sorted().map(({ record, expected }) => ({ record, offset: expected ?? 0 }));
+  }
+
+  #sorted(): OpenSource[] {
+    return [...this.#open.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** A payload could not be read: what it declared, moved or closed is unknown. */
@@ -113,7 +115,7 @@ export class SourceTable {
       this.restore(listed);
       return undefined;
     }
-    const open = [...this.#open.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const open = this.#sorted();
     const same =
       open.length === found.length &&
       open.every(({ id, expected }, at) => found[at]?.id === id && found[at]?.offset === expected);

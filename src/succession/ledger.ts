@@ -8,7 +8,7 @@
 //   there were some, the file is read again from there: it may still hold them.
 // - A source that was closed stays closed: its id never opens again.
 
-import { compareBytes, fromHex, hex } from "../core/bytes.ts";
+import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { type JsonObject, textOf } from "../core/json.ts";
 import { openBlock } from "../core/opening.ts";
@@ -76,7 +76,7 @@ export class Ledger {
   /** The open sources, sorted by id. */
   positions(): SourcePosition[] {
     return [...this.#open]
-      .sort(([a], [b]) => compareBytes(fromHex(a, 16), fromHex(b, 16)))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, { record, offset }]) => ({ record, offset }));
   }
 
