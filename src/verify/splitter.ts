@@ -41,42 +41,36 @@ const magicBytes = Uint8Array.from(magic, (char) => char.charCodeAt(0));
 const searchLimit = limits.storedLength + 2 * headLength;
 
 /** The blocks of one object in order; `junk` stretches stand where nothing can be made out. */
-export async function* splitBlocks(
-  object: StoredObject,
-  sense: HeadSense,
-): AsyncGenerator<StoredBlock, void, undefined> {
-  const reader = new PieceReader(object);
-  try {
-    while (await reader.has(1)) {
-      const at = reader.offset;
-      const stored = (await reader.has(headLength))
-        ? headerOf(reader.peek(headLength))?.storedLength
-        : -1;
-      if (stored === undefined || stored < 0) {
-        yield await junk(reader, at);
-        continue;
-      }
-      const want = headLength + stored;
-      const bytes = reader.take(await blockLength(reader, want, sense));
-      const shape = bytes.length < want && !(await reader.has(1)) ? "cut" : "whole";
-      yield await stretch(reader, at, bytes, shape);
-    }
-  } finally {
-    await reader.close();
-  }
+export function splitBlocks(object: StoredObject, sense: HeadSense): Stretches {
+  return stretches(object, async (reader, at) => {
+    const stored = (await reader.has(headLength))
+      ? headerOf(reader.peek(headLength))?.storedLength
+      : undefined;
+    if (stored === undefined) return await junk(reader, at);
+    const want = headLength + stored;
+    const bytes = reader.take(await blockLength(reader, want, sense));
+    const shape = bytes.length < want && !(await reader.has(1)) ? "cut" : "whole";
+    return await stretch(reader, at, bytes, shape);
+  });
 }
 
 /** The heads of one `headers/` object in order. A shorter last one is what is left over. */
-export async function* splitHeads(
+export function splitHeads(object: StoredObject): Stretches {
+  return stretches(object, async (reader, at) => {
+    const whole = await reader.has(headLength);
+    return await stretch(reader, at, reader.take(headLength), whole ? "whole" : "cut");
+  });
+}
+
+type Stretches = AsyncGenerator<StoredBlock, void, undefined>;
+
+async function* stretches(
   object: StoredObject,
-): AsyncGenerator<StoredBlock, void, undefined> {
+  next: (reader: PieceReader, at: number) => Promise<StoredBlock>,
+): Stretches {
   const reader = new PieceReader(object);
   try {
-    while (await reader.has(1)) {
-      const at = reader.offset;
-      const whole = await reader.has(headLength);
-      yield await stretch(reader, at, reader.take(headLength), whole ? "whole" : "cut");
-    }
+    while (await reader.has(1)) yield await next(reader, reader.offset);
   } finally {
     await reader.close();
   }
