@@ -50,8 +50,7 @@ export function judgeUses(
   const reused = new Map<string, Finding>();
   const untold = new Set<string>();
   const doubts = new Set<string>();
-  for (const shared of sharedGrants(members)) {
-    if (![...shared.ids].some((id) => asked.has(id))) continue;
+  for (const shared of sharedGrants(members, asked)) {
     const { chains, most } = shared;
     const { hidden, why } = strays.of(shared);
     const shares = sharesOf(
@@ -82,8 +81,7 @@ export function toBeWalked(
 ): ReadonlySet<string> {
   const strays = new Strays(suite, members, unread);
   const ids = new Set<string>();
-  for (const shared of sharedGrants(members)) {
-    if (![...shared.ids].some((id) => asked.has(id))) continue;
+  for (const shared of sharedGrants(members, asked)) {
     const [known, { hidden }] = [shared.ids.size, strays.of(shared)];
     // Where what is hidden may be all that the grant allows, no walk tells more than that.
     const tells = known > shared.most || hidden < shared.most;
@@ -92,8 +90,11 @@ export function toBeWalked(
   return ids;
 }
 
-/** The chains by what their grants' uses are counted. */
-export function* sharedGrants(members: readonly Member[]): Generator<Shared> {
+/** The chains by what their grants' uses are counted, where any of them is `asked` for. */
+export function* sharedGrants(
+  members: readonly Member[],
+  asked: ReadonlySet<string>,
+): Generator<Shared> {
   const byName = new Map<string, Member[]>();
   for (const each of members) {
     for (const name of each.uses) {
@@ -103,6 +104,7 @@ export function* sharedGrants(members: readonly Member[]): Generator<Shared> {
     }
   }
   for (const same of byName.values()) {
+    if (!same.some(({ chain }) => asked.has(chain))) continue;
     yield {
       most: same.reduce((least, { maxChains = 1 }) => Math.min(least, maxChains), 65_535),
       keys: new Set(same.flatMap(({ grantKey = [] }) => grantKey)),

@@ -7,7 +7,7 @@
 
 import type { ChainSource } from "../core/chain-source.ts";
 import { type Finding, finding } from "./finding.ts";
-import { judgePositions, judgePredecessor, type WantedRoots, wantedRoots } from "./predecessors.ts";
+import { judgeLink, type WantedRoots, wantedRoots } from "./predecessors.ts";
 import type { ChainReport } from "./report.ts";
 import { type JudgedBy, neverBegan, type VerifyOptions } from "./verify.ts";
 
@@ -60,10 +60,7 @@ export class Links {
       unchecked(`chain ${named}, which chain ${report.chain} goes on for`);
       return [];
     }
-    return [
-      judgePredecessor(report, old, unchecked),
-      judgePositions(this.#by.suite, report, this.#walked, unchecked),
-    ].filter((each) => each !== undefined);
+    return [...judgeLink(this.#by.suite, report, old, this.#walked, unchecked)];
   }
 
   // What never began is none of the place's chains. Any number of chains may name it.

@@ -105,21 +105,26 @@ function predecessorIn(raw: Uint8Array): PredecessorRecord | undefined {
 }
 
 /**
- * Judges what a chain says of `old`, which it names. Which vaults keep the two does not count: an
- * agent may move to another one. Size and root are those of the old chain's own blocks.
+ * Judges what a chain says of `old`, which it names, and of where it goes on in each file. Which
+ * vaults keep the two does not count: an agent may move to another one.
  */
-export function judgePredecessor(
+export function* judgeLink(
+  suite: Suite,
   report: ChainReport,
   old: ChainReport,
+  all: ReadonlyMap<string, ChainReport>,
   unchecked: (what: string) => void,
-): Finding | undefined {
-  if (report.predecessor === undefined) return undefined;
+): Generator<Finding, void, undefined> {
+  if (report.predecessor === undefined) return;
   const { record, seq } = report.predecessor;
-  const why = disagreement(old, record, unchecked);
-  if (why === undefined) return undefined;
-  return finding("CHAIN_REPLACED_UNLINKED", why, { chain: report.chain, block: 0, seq });
+  const place = { chain: report.chain, block: 0, seq };
+  const unlinked = disagreement(old, record, unchecked);
+  if (unlinked !== undefined) yield finding("CHAIN_REPLACED_UNLINKED", unlinked, place);
+  const gap = bytesBetween(suite, record, chainsBefore(report, all), unchecked);
+  if (gap !== undefined) yield finding("GAP_UNDECLARED", gap, place);
 }
 
+/** Size and root are those of the old chain's own blocks. */
 function disagreement(
   old: ChainReport,
   { chain, size, root }: PredecessorRecord,
@@ -134,19 +139,13 @@ function disagreement(
   return undefined;
 }
 
-/**
- * Judges where the new chain goes on in each file: not behind what the chains before it hold, or
- * the bytes between are nowhere.
- */
-export function judgePositions(
+/** A chain goes on not behind what the chains before it hold, or the bytes between are nowhere. */
+function bytesBetween(
   suite: Suite,
-  report: ChainReport,
-  all: ReadonlyMap<string, ChainReport>,
+  record: PredecessorRecord,
+  older: readonly ChainReport[],
   unchecked: (what: string) => void,
-): Finding | undefined {
-  if (report.predecessor === undefined) return undefined;
-  const { record, seq } = report.predecessor;
-  const older = chainsBefore(report, all);
+): string | undefined {
   if (older.length === 0) return undefined;
   let [bytes, sources] = [0, 0];
   for (const position of positionsIn(record["positions"])) {
@@ -163,8 +162,7 @@ export function judgePositions(
     sources += 1;
   }
   if (sources === 0) return undefined;
-  const text = `${bytes} bytes of ${sources} sources are in no chain: it goes on behind them`;
-  return finding("GAP_UNDECLARED", text, { chain: report.chain, block: 0, seq });
+  return `${bytes} bytes of ${sources} sources are in no chain: it goes on behind them`;
 }
 
 /** The chains that one goes on for, the nearest first, as far as their roots agree. */

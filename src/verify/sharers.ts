@@ -43,9 +43,7 @@ export async function sharersOf(
     const grantKey = grant && hex(grant.key);
     members.push(unwalked({ chain: id, uses, maxChains: grant?.maxChains, grantKey }));
   }
-  const shared = [...sharedGrants(members)].filter(({ ids }) =>
-    [...ids].some((id) => asked.has(id)),
-  );
+  const shared = [...sharedGrants(members, asked)];
   if (shared.length === 0) return none;
   // Where a grant has room for all that is there nothing more needs to be known.
   const room = unread.length === 0 && shared.every(({ most }) => most >= chains.length);
