@@ -16,13 +16,7 @@ import type { SealedTail } from "../core/sealed-tails.ts";
 import { positionsIn } from "../core/sources.ts";
 
 /** A chain as a predecessor record names it. */
-export interface NamedChain {
-  readonly chain: string;
-  readonly size: number;
-  /** In hex. */
-  readonly root: string;
-  readonly reason: string;
-}
+export type NamedChain = Omit<PredecessorRecord, "type" | "positions">;
 
 /** Bytes by path, as records have it. */
 export type BytesByPath = ReadonlyMap<string, number>;

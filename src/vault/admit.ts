@@ -15,20 +15,13 @@ import type { Fault } from "../core/fault.ts";
 import { blockHash, decodeHeader, type Header, isSignedBy } from "../core/header.ts";
 import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
+import type { ForkProof } from "../store/store.ts";
 import { type Finding, isRefusal } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
 import type { ChainHead } from "./bring-back.ts";
 import { Damage } from "./damage.ts";
 import { Problem, type ProblemDetail } from "./problem.ts";
 import { runsBelow } from "./snapshots.ts";
-
-/** A proven fork: the stored head and the one that was refused. */
-export interface ForkFound {
-  readonly block: number;
-  /** Block hash of the refused one, in hex. */
-  readonly hash: string;
-  readonly proof: Uint8Array;
-}
 
 export interface Admission {
   /** Blocks to be stored, in order. */
@@ -39,7 +32,8 @@ export interface Admission {
   readonly known: number;
   /** Why the blocks after these are refused; undefined if there are none. */
   readonly refusal: Problem | undefined;
-  readonly fork: ForkFound | undefined;
+  /** Proven: the stored head and the one that was refused. */
+  readonly fork: ForkProof | undefined;
   /** What was found and is no reason to refuse. */
   readonly findings: readonly Finding[];
   /** The walk took in a part of a refused block: it must be dropped. */
@@ -54,7 +48,7 @@ interface Refused {
 type Verdict =
   | { readonly kind: "next"; readonly judged: HeadJudgement }
   | { readonly kind: "known" }
-  | { readonly kind: "fork"; readonly fork: ForkFound }
+  | { readonly kind: "fork"; readonly fork: ForkProof }
   | Refused;
 
 /** What a block is judged against: a head, and the blocks of the same request before it. */
@@ -253,7 +247,7 @@ function refusedBy(head: ChainHead, finding: Finding, block: number): Problem {
   return new Problem("block-refused", message, { finding: code, block, ...ownDetail(head) });
 }
 
-function forkProblem(head: ChainHead, fork: ForkFound): Problem {
+function forkProblem(head: ChainHead, fork: ForkProof): Problem {
   const text = `another block ${fork.block}, signed by the same key, is stored`;
   return new Problem("fork", text, { finding: "FORK", block: fork.block, ...ownDetail(head) });
 }

@@ -8,7 +8,7 @@
 import { equalBytes, hex } from "../core/bytes.ts";
 import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { Fault } from "../core/fault.ts";
+import { Fault, orUndefined } from "../core/fault.ts";
 import { Damage, OtherKeys } from "./damage.ts";
 import type { SignedReceipt } from "./signer.ts";
 
@@ -96,11 +96,6 @@ export function ownReceipt(
   chain: string,
   bytes: Uint8Array,
 ): Receipt | undefined {
-  try {
-    const receipt = openReceipt(suite, bytes, [keys]);
-    return receipt?.chainId === chain ? receipt : undefined;
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
+  const receipt = orUndefined(() => openReceipt(suite, bytes, [keys]));
+  return receipt?.chainId === chain ? receipt : undefined;
 }

@@ -11,7 +11,7 @@
 
 import { base64, concat, fromBase64, fromDecimal, hex, utf8 } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
-import { Fault } from "../core/fault.ts";
+import { Fault, orUndefined } from "../core/fault.ts";
 import { blockHash, decodeHeader } from "../core/header.ts";
 import { decodeJson, encodeJson, type JsonObject } from "../core/json.ts";
 import {
@@ -105,16 +105,13 @@ export function openHeadNote(
   chain: string,
   bytes: Uint8Array,
 ): CheckedChain | undefined {
-  try {
+  return orUndefined(() => {
     const note = parseNote(bytes, headNoteBytesMax);
     if (checkSignature(suite, note, key) !== "valid") return undefined;
     const checked = parse(note.text);
     const again = headNoteText(key.name, checked);
     return again === note.text && checked.chain === chain ? checked : undefined;
-  } catch (caught) {
-    if (caught instanceof Fault) return undefined;
-    throw caught;
-  }
+  });
 }
 
 function parse(text: string): CheckedChain {
