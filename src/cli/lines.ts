@@ -5,14 +5,13 @@ import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
-import type { Absent } from "../verify/absent.ts";
 import type { Finding } from "../verify/finding.ts";
 import { reusedGrants } from "../verify/grant-limits.ts";
 import { allLines, type LineFilter, type SourceName } from "../verify/line-filter.ts";
 import type { FoundLine } from "../verify/lines.ts";
-import { Links } from "../verify/links.ts";
-import { inOrder, namedBefore } from "../verify/predecessors.ts";
+import { inOrder, Links, namedBefore } from "../verify/links.ts";
 import {
+  type Absent,
   type VouchedChain,
   type VouchedLinesOptions,
   type VouchOptions,

@@ -6,11 +6,16 @@
 // - Grant and receipt are read once, for all; what a reading finds is compared with the first look:
 //   a place that changes its mind between the two is caught.
 // - One block is held at a time, and none is read before the lines before it were taken.
-// - Whatever is left out is said, with its finding.
+// - Whatever is left out is said, with its finding; and, to who asks, what the chain itself says
+//   that it does not hold.
 
+import { hex } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain-source.ts";
-import type { FindingClass, FindingCode } from "../core/fault.ts";
-import { type Absent, absentBytes } from "./absent.ts";
+import type { Suite } from "../core/digest.ts";
+import { Fault, type FindingClass, type FindingCode } from "../core/fault.ts";
+import type { PayloadItem } from "../core/payload.ts";
+import { decodeRecord, encodeRecord, type GapRecord, sourceIdOf } from "../core/record.ts";
+import { positionsIn } from "../core/sources.ts";
 import type { Finding } from "./finding.ts";
 import { isInRange, type LineFilter } from "./line-filter.ts";
 import { type FoundLine, LineReader } from "./lines.ts";
@@ -36,6 +41,20 @@ export interface VouchedChain {
   readonly refused: string | undefined;
   /** What the look found; undefined where nobody asked who vouches. */
   readonly report: ChainReport | undefined;
+}
+
+/**
+ * Bytes of a file that a chain does not hold, by what its own records say. They may lie before the
+ * first line or behind the last, where lines alone show nothing.
+ */
+export interface Absent {
+  /** Id in hex. */
+  readonly source: string;
+  readonly from: number;
+  /** Undefined: how many there are is not known. */
+  readonly to: number | undefined;
+  /** For people, with the code of the finding. */
+  readonly why: string;
 }
 
 export interface VouchedLinesOptions {
@@ -214,4 +233,30 @@ class Said {
 
 function text({ message, code }: { message: string; code: string }): string {
   return `${message} [${code}]`;
+}
+
+/** What an item, if it is a record, says of bytes that are not in its chain. */
+function* absentBytes(
+  suite: Suite,
+  { kind, start, end }: PayloadItem,
+  raw: Uint8Array,
+): Generator<Absent, void, undefined> {
+  if (kind === "span") return;
+  try {
+    const { type, value, problem } = decodeRecord(raw.subarray(start, end));
+    if (problem?.code === "MALFORMED") return;
+    if (type === "gap") {
+      const { source, from, to, cause } = value as GapRecord;
+      yield { source, from, to, why: `${cause} [GAP_DECLARED]` };
+    } else if (type === "predecessor") {
+      for (const { record, offset } of positionsIn(value["positions"])) {
+        if (offset === 0) continue;
+        const source = hex(sourceIdOf(suite, encodeRecord(record)));
+        yield { source, from: 0, to: offset, why: "an earlier chain has them [CHAIN_REPLACED]" };
+      }
+    }
+  } catch (caught) {
+    // Whoever judges the block says what is wrong with it.
+    if (!(caught instanceof Fault)) throw caught;
+  }
 }
