@@ -160,8 +160,9 @@ async function skipEnd(follow: Follow, file: OpenFile): Promise<number> {
   return skipTo - end < holeLeast ? skipTo : end;
 }
 
-async function skip(follow: Follow, file: OpenFile, size: number): Promise<Statement[]> {
-  const { skipTo, position } = follow;
+async function skip(follow: Follow, file: OpenFile, info: FileInfo): Promise<Statement[]> {
+  const { skipTo, position, seen, low, between } = follow;
+  const { size } = info;
   const to = await skipEnd(follow, file);
   const bytes = await readBefore(file, to);
   const head = await lookAtHead(follow, file);
@@ -171,7 +172,12 @@ async function skip(follow: Follow, file: OpenFile, size: number): Promise<State
   // Cut since we saw it: what is there now was written after the start.
   if (size < skipTo || !past) {
     follow.settled(size, false);
-    return [];
+    const lost = between + (low < seen ? Math.max(0, seen - skipTo) : 0);
+    if (lost === 0) return [];
+    // More than what is skipped had been seen, and nobody read it.
+    const statements = closing(follow, lost);
+    follow.nextGeneration(info);
+    return statements;
   }
   const statements: Statement[] = [];
   if (to > position) {
@@ -337,7 +343,7 @@ async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
 export async function settle(follow: Follow, file: OpenFile): Promise<Statement[]> {
   const info = await file.stat();
   follow.observe(info);
-  if (follow.skipTo > 0) return await skip(follow, file, info.size);
+  if (follow.skipTo > 0) return await skip(follow, file, info);
   const { position, wasDown } = follow;
   const back = await lookBack(follow, file);
   // It shrank to no less than the position, and what is left there is not old.

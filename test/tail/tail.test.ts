@@ -58,6 +58,25 @@ test("start at end skips what is there at the first start and nothing that comes
   assert.deepEqual([...reader.holes.values()].flat(), [{ from: 0, to: 4, cause: "skipped" }]);
 });
 
+test("what comes behind what is skipped and is cut before anybody read it is a gap", async () => {
+  const sources = [{ name: "app", include: ["/log/*.log"], exclude: [], startAt: "end" as const }];
+  const { files, reader } = await reading(() => undefined, { sources });
+  await reader.tail.close();
+  files.put(log, "old\n");
+  reader.stated = [];
+  await reader.open();
+  files.append(log, "never read\n");
+  await reader.tail.wait(3_000);
+  await reader.tail.wait(3_000);
+  files.cut(log, 0);
+  await reader.tail.wait(3_000);
+  files.append(log, "n\n");
+  await reader.pullFor(7_000);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
+  assert.deepEqual(reader.lines(), ["n"]);
+  assert.equal(reader.tail.stats().get("app")?.gapBytes, 11);
+});
+
 test("a last line without LF waits for it, and is handed over when it waited too long", async () => {
   const { files, clock, reader } = await reading((f) => f.put(log, "one\ntw"));
   assert.deepEqual(reader.lines(), ["one"]);
