@@ -7,6 +7,7 @@ import { SealtailError } from "../core/errors.ts";
 import { type FindingCode, findingClasses } from "../core/fault.ts";
 import { maxGrantLength, parseGrant } from "../core/grant.ts";
 import { formatNote } from "../core/note.ts";
+import { printable } from "../core/printable.ts";
 import { systemClock } from "../host/clock.ts";
 import { readWhole } from "../host/durable.ts";
 import { systemFiles } from "../host/files.ts";
@@ -16,7 +17,7 @@ import { chooseChain } from "./chains-source.ts";
 import { askPassphrase, type PassphraseOptions } from "./passphrase.ts";
 import { pathOf } from "./paths.ts";
 import { remoteSource } from "./remote-source.ts";
-import { printable, type Ui, usage } from "./ui.ts";
+import { type Ui, usage } from "./ui.ts";
 import { VaultClient } from "./vault-client.ts";
 
 interface AckOptions extends PassphraseOptions {
@@ -106,7 +107,7 @@ async function acknowledge(
       ui.print(`acknowledged ${code} below block ${size}: ${before}`);
     }
   } finally {
-    client.close();
+    await client.close();
     await source.close();
   }
 }

@@ -3,6 +3,7 @@
 
 import type { ChainSource, VerifiableSource } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
 import { systemFiles } from "../host/files.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import { openBundle } from "../store/bundle.ts";
@@ -10,9 +11,8 @@ import { readDirStore } from "../store/dir.ts";
 import { chainsFolder } from "../store/layout.ts";
 import { type Chosen, chosenOf } from "../verify/chosen.ts";
 import { dataDir, pathOf } from "./paths.ts";
-import { remoteSource } from "./remote-source.ts";
 import type { TrustedKeys } from "./trusted-keys.ts";
-import { printable, type Ui, usage } from "./ui.ts";
+import { type Ui, usage } from "./ui.ts";
 
 /** A chain as every SOURCE gives it: to be verified, read and exported. */
 export type OpenedChain = ChainSource;
@@ -56,6 +56,8 @@ export async function openSource(
 ): Promise<OpenedSource> {
   if (/^https?:\/\//i.test(source)) {
     const ca = options.ca === undefined ? undefined : pathOf(ui, options.ca);
+    // Only here: the HTTP client is much to load for whoever reads a directory.
+    const { remoteSource } = await import("./remote-source.ts");
     return await remoteSource(source, ca);
   }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(source)) {

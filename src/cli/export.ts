@@ -5,6 +5,7 @@
 import type { Command } from "commander";
 import { limited } from "../core/chain-source.ts";
 import { SealtailError } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
 import { unlinkIfPresent } from "../host/durable.ts";
 import { parentOf } from "../host/file-error.ts";
 import { systemFiles } from "../host/files.ts";
@@ -18,7 +19,7 @@ import {
 } from "./chains-source.ts";
 import { refuseExisting } from "./key.ts";
 import { pathOf } from "./paths.ts";
-import { printable, type Ui } from "./ui.ts";
+import type { Ui } from "./ui.ts";
 
 interface ExportOptions extends SourceOptions {
   readonly output: string;

@@ -14,6 +14,7 @@ import {
   roles,
 } from "../core/grant.ts";
 import { formatNote, isName } from "../core/note.ts";
+import { printable } from "../core/printable.ts";
 import { systemClock } from "../host/clock.ts";
 import { readWhole } from "../host/durable.ts";
 import { systemFiles } from "../host/files.ts";
@@ -25,7 +26,7 @@ import { refuseExisting } from "./key.ts";
 import { askPassphrase, type PassphraseOptions } from "./passphrase.ts";
 import { pathOf } from "./paths.ts";
 import { timeOf } from "./times.ts";
-import { printable, type Ui, usage, wholeNumber } from "./ui.ts";
+import { type Ui, usage, wholeNumber } from "./ui.ts";
 
 interface NewOptions extends PassphraseOptions {
   readonly root: string;

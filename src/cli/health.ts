@@ -55,6 +55,6 @@ async function ask(address: string): Promise<void> {
     const answer = await client.bytes("/livez", answerBytesMax);
     if (answer === undefined) throw client.invalid("/livez", "there is no such page");
   } finally {
-    client.close();
+    await client.close();
   }
 }

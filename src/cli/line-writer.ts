@@ -7,11 +7,12 @@
 
 import { readU64 } from "../core/bytes.ts";
 import { endedByLf, envelopeHeadLength, field } from "../core/envelope.ts";
+import { printable } from "../core/printable.ts";
 import { isoTime } from "../host/units.ts";
 import { lineJson } from "../verify/line-json.ts";
 import type { FoundLine } from "../verify/lines.ts";
 import type { Absent } from "../verify/vouched-lines.ts";
-import { printable, type Ui } from "./ui.ts";
+import type { Ui } from "./ui.ts";
 
 export type LineFormat = "text" | "json" | "raw";
 

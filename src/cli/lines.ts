@@ -3,6 +3,7 @@
 
 import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
 import { systemClock } from "../host/clock.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import type { Finding } from "../verify/finding.ts";
@@ -29,7 +30,7 @@ import {
 import { type FilterOptions, filterOf } from "./line-filter.ts";
 import { type LineFormat, LineWriter } from "./line-writer.ts";
 import { addKeyOptions, type KeyOptions, trustedKeys, trustedLines } from "./trusted-keys.ts";
-import { printable, type Ui, usage } from "./ui.ts";
+import { type Ui, usage } from "./ui.ts";
 import { watchedChain } from "./watched-chain.ts";
 
 interface LinesOptions extends KeyOptions, SourceOptions, FilterOptions {

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { trusting } from "../core/authority.ts";
 import { SealtailError } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
 import { formatProof, maxProofHeads } from "../core/proof.ts";
 import { systemFiles } from "../host/files.ts";
 import { createDurably } from "../host/keys.ts";
@@ -12,7 +13,7 @@ import { chooseChain, openSource, type SourceOptions, sourceWords } from "./chai
 import { pathOf } from "./paths.ts";
 import { proveLine } from "./proof-maker.ts";
 import { addKeyOptions, type KeyOptions, trustedKeys, trustedLines } from "./trusted-keys.ts";
-import { printable, type Ui, usage, wholeNumber } from "./ui.ts";
+import { type Ui, usage, wholeNumber } from "./ui.ts";
 
 interface ProveOptions extends KeyOptions, SourceOptions {
   readonly data?: string;

@@ -47,7 +47,7 @@ export async function remoteSource(
       const { names, unread } = await listOf(client, "/v1/store/chains", all);
       return { chains: names.map((id) => new RemoteChain(client, id)), unread };
     },
-    close: async () => client.close(),
+    close: () => client.close(),
   };
 }
 
@@ -236,13 +236,13 @@ function partOf(
   start: number,
   limit: number,
 ): Promise<AsyncIterable<Uint8Array> | undefined> {
-  const lengthBy = (value: unknown): number =>
-    Math.max(0, Math.min(limit, sizeIn(client, path, value) - start));
-  return client.pieces(`${path}&from=${start}&limit=${limit}`, limit, [sizeHeader, lengthBy]);
+  return client.pieces(`${path}&from=${start}&limit=${limit}`, limit, (answer) =>
+    Math.max(0, Math.min(limit, sizeIn(client, path, answer.header(sizeHeader)) - start)),
+  );
 }
 
-function sizeIn(client: VaultClient, path: string, value: unknown): number {
-  const size = typeof value === "string" ? Number(value) : Number.NaN;
+function sizeIn(client: VaultClient, path: string, value: string | undefined): number {
+  const size = Number(value);
   if (Number.isSafeInteger(size) && size >= 0) return size;
   throw client.invalid(path, "it does not say how long the object is");
 }

@@ -2,7 +2,7 @@
 //
 // - Nothing of that JSON is believed: what is missing or of another kind is shown as "?".
 
-import { printable } from "./ui.ts";
+import { printable } from "../core/printable.ts";
 
 /** Paths that are not followed; of more than these only the number is shown. */
 const pathsMax = 5;

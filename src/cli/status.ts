@@ -2,10 +2,11 @@
 
 import type { Command } from "commander";
 import { SealtailError } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
 import { systemClock } from "../host/clock.ts";
 import { onStopSignals } from "./running.ts";
 import { statusLines } from "./status-text.ts";
-import { printable, type Ui } from "./ui.ts";
+import type { Ui } from "./ui.ts";
 import { metricsUrl, VaultClient } from "./vault-client.ts";
 
 interface StatusOptions {
@@ -44,7 +45,7 @@ async function run(ui: Ui, url: string, options: StatusOptions): Promise<void> {
     if (options.watch === true) await watch(ui, client);
     else await show(ui, client, options.json === true);
   } finally {
-    client.close();
+    await client.close();
   }
 }
 

@@ -10,13 +10,14 @@ import { pairVaultKeys, type VaultKeys } from "../core/checkpoint.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../core/note.ts";
+import { printable } from "../core/printable.ts";
 import { readWhole } from "../host/durable.ts";
 import { systemFiles } from "../host/files.ts";
 import { keyFileBytesMax } from "../host/key-file.ts";
 import { loadPublicHalf } from "../host/keys.ts";
 import { nativeSuite } from "../host/native-suite.ts";
 import { dataDir, pathOf } from "./paths.ts";
-import { printable, type Ui, usage } from "./ui.ts";
+import { type Ui, usage } from "./ui.ts";
 
 export interface KeyOptions {
   readonly root?: readonly string[];

@@ -13,6 +13,7 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { type ErrorKind, SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
+import { printable } from "../core/printable.ts";
 import { ConfigError } from "../host/config-error.ts";
 
 export interface Terminal {
@@ -163,21 +164,6 @@ function stackOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const cause = stackOf(error.cause);
   return cause === undefined ? error.stack : `${error.stack}\ncaused by ${cause}`;
-}
-
-// C0 but LF and tab, DEL, C1, line separators, and what turns the direction of writing.
-const hidden =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is made visible
-  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-
-/** `text` with what a terminal would not show made visible. */
-export function printable(text: string): string {
-  return text.replace(hidden, (char) => {
-    const code = char.charCodeAt(0);
-    return code < 0x100
-      ? `\\x${code.toString(16).padStart(2, "0")}`
-      : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
 }
 
 /** The number that a word is; without `most`: any that a chain counts. */

@@ -1,8 +1,9 @@
 // What `sealtail up` says: where things are, what to try next, and the counts while it runs.
 
 import type { Agent } from "../agent/agent.ts";
+import { printable } from "../core/printable.ts";
 import type { Clock } from "../host/clock.ts";
-import { printable, type Ui } from "./ui.ts";
+import type { Ui } from "./ui.ts";
 import { type UpData, upVault } from "./up-data.ts";
 
 export interface Banner {

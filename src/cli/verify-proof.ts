@@ -8,6 +8,7 @@ import { hex } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
 import { formatVerifierKey } from "../core/note.ts";
+import { printable } from "../core/printable.ts";
 import { type LineProof, maxFullProofLength, parseProof } from "../core/proof.ts";
 import { readWhole } from "../host/durable.ts";
 import { systemFiles } from "../host/files.ts";
@@ -23,7 +24,7 @@ import {
   requiredKeys,
   trustedLines,
 } from "./trusted-keys.ts";
-import { printable, type Ui, usage } from "./ui.ts";
+import { type Ui, usage } from "./ui.ts";
 
 interface ProofOptions extends KeyOptions {
   readonly json?: boolean;

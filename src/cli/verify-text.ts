@@ -1,12 +1,13 @@
 // What `sealtail verify` prints: for people, the verdict first; as JSON, one document.
 
+import { printable } from "../core/printable.ts";
 import { isoTime } from "../host/units.ts";
 import type { SourceReport } from "../verify/all.ts";
 import type { Finding, Verdict } from "../verify/finding.ts";
 import { verdictExitCodes } from "../verify/finding.ts";
 import type { ChainReport } from "../verify/report.ts";
 import { trustedLines } from "./trusted-keys.ts";
-import { type Colour, printable, type Ui } from "./ui.ts";
+import type { Colour, Ui } from "./ui.ts";
 import type { Judged } from "./verify.ts";
 
 const colours: Readonly<Record<Verdict, Colour>> = {

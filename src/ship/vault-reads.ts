@@ -1,20 +1,19 @@
 // Reads what a vault shows of its chains, for an agent that has none of its own any more.
 //
-// - Everything is bounded: bytes, waits, redirects (none), and how slowly an answer may come.
-//   Nothing that is read is believed here.
+// - Nothing that is read is believed here. host/http-reader.ts bounds every answer but the blocks,
+//   which are as many as were asked for.
 // - A vault that is busy is asked again: just after its start it may have much to check.
 // - Fails with vault-unreachable, vault-refused or vault-answer-invalid: then the vault could not
 //   be asked. With ChainDamaged it was, and said that it cannot show this chain.
 
-import type { Dispatcher } from "undici";
 import { headLength } from "../core/block.ts";
 import { maxReceiptLength } from "../core/checkpoint.ts";
-import { type ErrorCode, SealtailError } from "../core/errors.ts";
+import { SealtailError } from "../core/errors.ts";
 import { maxGrantLength } from "../core/grant.ts";
 import { textOf } from "../core/json.ts";
 import type { Clock } from "../host/clock.ts";
-import { parseRetryAfter } from "./backoff.ts";
-import type { Connection } from "./vault-sink.ts";
+import type { HttpAsker } from "../host/http-client.ts";
+import { HttpReader, Refused } from "../host/http-reader.ts";
 
 /** A chain in a vault's list. */
 export interface ListedChain {
@@ -58,23 +57,12 @@ export class ChainDamaged extends SealtailError {
   }
 }
 
-/** A status other than those of an answer. */
-export class VaultRefused extends SealtailError {
-  /** Whoever answered let nobody ask; otherwise he may later. */
-  readonly closed: boolean;
-
-  constructor(statusCode: number) {
-    super("vault-refused", `the vault answered with status ${statusCode}`);
-    this.closed = statusCode < 500 && !later.includes(statusCode);
-  }
-}
-
 /**
  * Whether nobody told anything yet: a vault is not there, or busy, or in trouble, or it is we who
  * could not ask.
  */
 export function isSilence(error: SealtailError): boolean {
-  if (error instanceof VaultRefused) return !error.closed;
+  if (error instanceof Refused) return !error.closed;
   return !(error instanceof ChainDamaged) && error.code !== "vault-answer-invalid";
 }
 
@@ -82,165 +70,89 @@ export function isSilence(error: SealtailError): boolean {
 const pagesMax = 100;
 const listBytesMax = 4 * 1024 * 1024;
 const detailBytesMax = 64 * 1024;
-/** An answer may be slower than this for so long. */
-const bytesPerSecondMin = 1024;
-const slowSecondsMax = 30;
-/** Of a vault that is busy. */
-const triesMax = 4;
-const busyMsMin = 1000;
-const busyMsMax = 10_000;
-/** Below 500, and still no word on whether it may be asked. */
-const later: readonly number[] = [408, 425, 429];
 /** What a vault says of a chain that it does not have, or that can't begin any more. */
-const sizeless: Readonly<Record<number, string>> = { 403: "grant-refused", 404: "unknown-chain" };
+const sizeless = { 403: "grant-refused", 404: "unknown-chain" };
+/** A question is answered at once, or not at all. */
+const idleMs = 10_000;
 
 export class HttpVaultReads implements VaultReads {
-  readonly #connection: Connection;
-  readonly #clock: Pick<Clock, "mono" | "sleep">;
-  readonly #signal: AbortSignal;
+  readonly #reader: HttpReader;
 
   /** `signal` ends whatever is under way. */
-  constructor(connection: Connection, clock: Pick<Clock, "mono" | "sleep">, signal: AbortSignal) {
-    this.#connection = connection;
-    this.#clock = clock;
-    this.#signal = signal;
+  constructor(vault: HttpAsker, clock: Pick<Clock, "mono" | "sleep">, signal: AbortSignal) {
+    this.#reader = new HttpReader(vault, {
+      who: "the vault",
+      url: "",
+      clock,
+      signal,
+      idleMs,
+      tries: 4,
+      waitMsMax: 10_000,
+      forGood: (status, code) =>
+        status === 503 && code === chainDamaged ? new ChainDamaged() : undefined,
+    });
   }
 
   async chainsOf(subject: string): Promise<ListedChain[]> {
     const chains: ListedChain[] = [];
+    let path = "";
     let after = "";
     for (let page = 0; page < pagesMax; page += 1) {
       const query = new URLSearchParams({ subject, limit: "1000", ...(after && { after }) });
-      const body = await this.#small(`/v1/chains?${query}`, listBytesMax);
-      const list = parseList(body);
+      path = `/v1/chains?${query}`;
+      const list = listIn(await this.#reader.json(path, listBytesMax));
+      if (list === undefined) throw this.#reader.invalid(path, "it is no list of chains");
       chains.push(...list.chains);
       if (list.next === undefined) return chains;
       after = list.next;
     }
-    throw failure("vault-answer-invalid", `the subject has more than ${chains.length} chains`);
+    throw this.#reader.invalid(path, `the subject has more than ${chains.length} chains`);
   }
 
   async size(chain: string): Promise<number> {
-    const answer = await this.#get(`/v1/chains/${chain}`, Object.keys(sizeless).map(Number));
-    const { statusCode } = answer;
-    const body = await this.#whole(answer, detailBytesMax);
-    const { size, code } = parseJson<{ size: unknown; code: unknown }>(body);
-    // Anybody on the way may answer so, in other words.
-    if (statusCode !== 200 && code !== sizeless[statusCode]) throw new VaultRefused(statusCode);
-    return statusCode === 200 && Number.isSafeInteger(size) ? (size as number) : 0;
+    const found = await this.#reader.json(`/v1/chains/${chain}`, detailBytesMax, sizeless);
+    const { size } = Object(found) as { size?: unknown };
+    return Number.isSafeInteger(size) ? (size as number) : 0;
   }
 
   async grant(chain: string): Promise<Uint8Array | undefined> {
-    return await this.#small(`/v1/chains/${chain}/grant`, maxGrantLength);
+    return await this.#reader.bytes(`/v1/chains/${chain}/grant`, maxGrantLength);
   }
 
   async receipt(chain: string): Promise<Uint8Array | undefined> {
-    return await this.#small(`/v1/chains/${chain}/receipt`, maxReceiptLength);
+    return await this.#reader.bytes(`/v1/chains/${chain}/receipt`, maxReceiptLength);
   }
 
   async heads(chain: string, from: number, count: number): Promise<Uint8Array> {
     const path = `/v1/chains/${chain}/headers?from=${from}&limit=${count}`;
-    return (await this.#small(path, count * headLength)) ?? new Uint8Array(0);
+    return (await this.#reader.bytes(path, count * headLength)) ?? new Uint8Array(0);
   }
 
   async *blocks(chain: string, from: number, count: number): AsyncGenerator<Uint8Array> {
-    const { body } = await this.#get(`/v1/chains/${chain}/blocks?from=${from}&limit=${count}`);
-    yield* this.#pieces(body);
-  }
-
-  async *#pieces(body: Dispatcher.ResponseData["body"]): AsyncGenerator<Uint8Array> {
-    const began = this.#clock.mono();
-    let length = 0;
-    try {
-      for await (const piece of body as AsyncIterable<Uint8Array>) {
-        length += piece.length;
-        const seconds = (this.#clock.mono() - began) / 1_000_000 - slowSecondsMax;
-        if (length < seconds * bytesPerSecondMin) throw new RangeError("the answer trickles");
-        yield piece;
-      }
-    } catch (cause) {
-      throw failure("vault-unreachable", "the connection broke", cause);
-    }
-  }
-
-  /** A whole body; undefined for what is not there. */
-  async #small(path: string, limit: number): Promise<Uint8Array | undefined> {
-    const answer = await this.#get(path);
-    const bytes = await this.#whole(answer, limit);
-    return answer.statusCode === 404 ? undefined : bytes;
-  }
-
-  async #whole({ body }: Dispatcher.ResponseData, limit: number): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = [];
-    let length = 0;
-    for await (const piece of this.#pieces(body)) {
-      length += piece.length;
-      if (length > limit) break;
-      pieces.push(piece);
-    }
-    if (length > limit) throw failure("vault-answer-invalid", `answer is above ${limit} bytes`);
-    return Buffer.concat(pieces);
-  }
-
-  async #get(path: string, absent = [404]): Promise<Dispatcher.ResponseData> {
-    for (let tries = 1; ; tries += 1) {
-      const answer = await this.#connection.get(path, this.#signal).catch((cause: unknown) => {
-        if (cause instanceof SealtailError) throw cause;
-        throw failure("vault-unreachable", "the vault could not be reached", cause);
-      });
-      const { statusCode, headers } = answer;
-      if (statusCode === 200 || absent.includes(statusCode)) return answer;
-      // Its own word for it lies in a small body.
-      const body = await this.#whole(answer, detailBytesMax).catch(() => undefined);
-      if (statusCode === 503 && codeIn(body) === chainDamaged) throw new ChainDamaged();
-      if (statusCode !== 503 || tries === triesMax || this.#signal.aborted)
-        throw new VaultRefused(statusCode);
-      const asked = parseRetryAfter(String(headers["retry-after"] ?? ""), 0) ?? 0;
-      const waitMs = Math.min(Math.max(asked, busyMsMin), busyMsMax);
-      await this.#clock.sleep(waitMs, this.#signal);
-    }
+    const path = `/v1/chains/${chain}/blocks?from=${from}&limit=${count}`;
+    yield* (await this.#reader.pieces(path, Number.POSITIVE_INFINITY)) ?? [];
   }
 }
 
-function failure(code: ErrorCode, message: string, cause?: unknown): SealtailError {
-  return new SealtailError(code, message, cause === undefined ? {} : { cause });
+interface List {
+  readonly chains: ListedChain[];
+  readonly next: string | undefined;
 }
 
-function codeIn(body: Uint8Array | undefined): unknown {
-  try {
-    return Object(JSON.parse(new TextDecoder().decode(body))).code;
-  } catch {
-    return undefined;
-  }
-}
-
-function parseJson<T>(body: Uint8Array | undefined): T {
-  try {
-    return Object(JSON.parse(new TextDecoder().decode(body)));
-  } catch (cause) {
-    throw failure("vault-answer-invalid", "the answer cannot be read", cause);
-  }
-}
-
-function parseList(body: Uint8Array | undefined): {
-  chains: ListedChain[];
-  next: string | undefined;
-} {
-  const found = parseJson<{
-    chains: Record<"chain" | "state" | "seen_at" | "size" | "host" | "predecessor", unknown>[];
-    next?: unknown;
-  }>(body);
-  try {
-    const chains = found.chains
-      .map(({ chain, state, seen_at, size, host, predecessor }) => ({
-        ...{ id: textOf(chain), state: textOf(state), words: wordsOf(host, predecessor) },
-        ...{ seenAt: numberOf(seen_at), size: numberOf(size) },
-      }))
-      .filter(({ id }) => isId(id));
-    return { chains, next: isId(found.next) ? found.next : undefined };
-  } catch (cause) {
-    throw failure("vault-answer-invalid", "the list of chains cannot be read", cause);
-  }
+function listIn(found: unknown): List | undefined {
+  const { chains, next } = Object(found) as { chains?: unknown; next?: unknown };
+  if (!Array.isArray(chains)) return undefined;
+  const listed = chains.map((each) => {
+    const { chain, state, seen_at, size, host, predecessor } = Object(each) as Record<
+      string,
+      unknown
+    >;
+    return {
+      ...{ id: textOf(chain), state: textOf(state), words: wordsOf(host, predecessor) },
+      ...{ seenAt: numberOf(seen_at), size: numberOf(size) },
+    };
+  });
+  return { chains: listed.filter(({ id }) => isId(id)), next: isId(next) ? next : undefined };
 }
 
 function numberOf(value: unknown): number {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { AgentConfig } from "../../src/agent/config.ts";
 import { SealtailError } from "../../src/core/errors.ts";
-import { VaultRefused } from "../../src/ship/vault-reads.ts";
+import { Refused } from "../../src/host/http-reader.ts";
 import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
 
@@ -159,7 +159,7 @@ suite("an old copy of a state directory", () => {
     });
   }
 
-  for (const error of [new VaultRefused(500), new SealtailError("too-many-open-files", "none")]) {
+  for (const error of [new Refused(500, "no"), new SealtailError("too-many-open-files", "none")]) {
     test(`whose chain was over waits, told to, for the vault's word on a successor: ${error.code}`, async () => {
       await using world = await restorable((config) => ({
         ...config,
@@ -186,7 +186,7 @@ suite("an old copy of a state directory", () => {
   }
 
   test("whose chain is over begins the next one where the vault lets nobody ask, told to wait or not", async () => {
-    const answers = [new VaultRefused(403), new SealtailError("vault-answer-invalid", "none")];
+    const answers = [new Refused(403, "no"), new SealtailError("vault-answer-invalid", "none")];
     for (const error of answers) {
       await using world = await restorable((config) => ({
         ...config,

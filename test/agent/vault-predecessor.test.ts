@@ -6,10 +6,11 @@ import { suite, test } from "node:test";
 import { ChainsSeen } from "../../src/agent/chains-seen.ts";
 import type { AgentConfig } from "../../src/agent/config.ts";
 import { formatVerifierKey } from "../../src/core/note.ts";
+import { Refused } from "../../src/host/http-reader.ts";
 import { createKey } from "../../src/host/keys.ts";
 import { systemRandom as random } from "../../src/host/random.ts";
 import type { Answer } from "../../src/ship/sink.ts";
-import { ChainDamaged, VaultRefused } from "../../src/ship/vault-reads.ts";
+import { ChainDamaged } from "../../src/ship/vault-reads.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { worse } from "../fakes/findings.ts";
 import { World } from "./world.ts";
@@ -77,7 +78,7 @@ function hideFirst({ vault: { reads, wordless } }: World, chain: string): void {
   wordless.add(chain);
   const { blocks } = reads;
   reads.blocks = async function* (id, from, count) {
-    if (id === chain && from === 0) throw new VaultRefused(500);
+    if (id === chain && from === 0) throw new Refused(500, "no");
     yield* blocks(id, from, count);
   };
 }

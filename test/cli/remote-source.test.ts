@@ -357,7 +357,10 @@ test("why a vault refuses is said, and nothing listening is told from that", asy
   assert.match(judged.err, /^sealtail: warning: the vault refused/);
   const nobody = await dir.quick(["verify", "http://127.0.0.1:9", ...keyWords]);
   assert.equal(nobody.code, 6);
-  assert.match(nobody.err, /couldn't reach the vault \(ECONNREFUSED\).*\[vault-unreachable\]/);
+  assert.match(
+    nobody.err,
+    /couldn't reach the vault \(connection-refused\).*\[vault-unreachable\]/,
+  );
 });
 
 test("a vault that fails midway fails the command that reads lines or proves them", async () => {

@@ -130,7 +130,7 @@ test("a program that is not ready, and one that is not there, exit with 1", asyn
   const { code, err } = await dir.quick(["status", "http://127.0.0.1:1"]);
   assert.match(
     err,
-    /couldn't reach agent or vault \(ECONNREFUSED\): http:\/\/127\.0\.0\.1:1\/status \[vault-unreachable\]/,
+    /couldn't reach agent or vault \(connection-refused\): http:\/\/127\.0\.0\.1:1\/status \[vault-unreachable\]/,
   );
   assert.equal(code, 1);
 });

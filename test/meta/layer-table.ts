@@ -49,7 +49,7 @@ export const packages: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/tail\//,
   pino: /^src\/host\/diag\.ts$/,
   "prom-client": /^src\/[a-z]+\/metrics\.ts$/,
-  undici: /^src\/ship\//,
+  undici: /^src\/host\/http-client\.ts$/,
   yaml: /^src\/host\/config-yaml\.ts$/,
   zod: /^src\/(?:host|agent|vault)\/config(?:-[a-z]+)?\.ts$/,
   zstddec: /^src\/core\/portable-suite\.ts$/,

@@ -2,8 +2,7 @@
 //
 // - Answers are those of the vault's own API; only the socket is missing.
 
-import type { Dispatcher } from "undici";
-import type { Connection } from "../../src/ship/vault-sink.ts";
+import type { HttpAnswer, HttpAsker, HttpRequest } from "../../src/host/http-client.ts";
 import type { LifeClock } from "./time.ts";
 import { type Mood, peer, type VaultHost } from "./vault-host.ts";
 
@@ -11,7 +10,7 @@ import { type Mood, peer, type VaultHost } from "./vault-host.ts";
 const statuses: Partial<Record<Mood, number>> = { throttled: 429, broken: 500, refusing: 403 };
 const deaf: readonly Mood[] = ["away", "silent", "answer-lost", "request-cut"];
 
-export class Window implements Connection {
+export class Window implements HttpAsker {
   readonly #host: VaultHost;
   readonly #clock: LifeClock;
 
@@ -20,7 +19,7 @@ export class Window implements Connection {
     this.#clock = clock;
   }
 
-  async get(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async ask({ path, signal }: HttpRequest): Promise<HttpAnswer> {
     await this.#clock.sleep(2, signal);
     const { mood } = this.#host;
     const status = statuses[mood];
@@ -32,7 +31,7 @@ export class Window implements Connection {
   }
 
   /** As long as the vault lives: a dead one's connection ends. */
-  async #ask(path: string): Promise<Dispatcher.ResponseData | undefined> {
+  async #ask(path: string): Promise<HttpAnswer | undefined> {
     const { vault, life } = this.#host;
     if (vault === undefined) return undefined;
     let over = false;
@@ -50,13 +49,9 @@ export class Window implements Connection {
   }
 }
 
-/** As undici gives it, as far as it is read. */
-function answerOf(statusCode: number, bytes: Uint8Array): Dispatcher.ResponseData {
-  const body = {
-    async *[Symbol.asyncIterator]() {
-      yield bytes;
-    },
-    dump: async () => {},
-  };
-  return { statusCode, headers: {}, body } as unknown as Dispatcher.ResponseData;
+function answerOf(status: number, bytes: Uint8Array): HttpAnswer {
+  const body = (async function* () {
+    yield bytes;
+  })();
+  return { status, header: () => undefined, body };
 }

@@ -17,7 +17,7 @@ import {
 } from "./hostile-server.ts";
 import { ship, until } from "./setup.ts";
 
-const limits = { connectTimeoutMs: 400, headersTimeoutMs: 400, bodyTimeoutMs: 400 };
+const waits = { connectTimeoutMs: 400, headersTimeoutMs: 400, bodyTimeoutMs: 400 };
 const MiB = 1024 * 1024;
 
 interface Case {
@@ -183,7 +183,7 @@ for (const { name, does, outcome, code, state, wait } of cases) {
     await using server = await HostileServer.start();
     server.script = [does];
     const chain = new TestChain(1, 6 * MiB);
-    const sink = sinkTo(server.url, { limits });
+    const sink = sinkTo(server.url, { waits });
     await using all = ship(chain, sink, { signer: server.vault.signer });
     await until(() => all.shipper.status().lastOutcome !== undefined);
     const status = all.shipper.status();

@@ -17,7 +17,7 @@ import { HostileServer, honest, sinkTo } from "./hostile-server.ts";
 import { type Ordeal, ordeals } from "./ordeals.ts";
 import { type Setup, ship, until } from "./setup.ts";
 
-const limits = { connectTimeoutMs: 60, headersTimeoutMs: 60, bodyTimeoutMs: 60 };
+const waits = { connectTimeoutMs: 60, headersTimeoutMs: 60, bodyTimeoutMs: 60 };
 const hourMs = 3_600_000;
 
 /** Metrics as they are scraped: the attempts by outcome, and the state of the sink. */
@@ -88,7 +88,7 @@ suite("a sink that misbehaves", { concurrency: 8 }, () => {
         },
       };
       const chain = new TestChain(3);
-      const sink = sinkTo(server.url, { limits });
+      const sink = sinkTo(server.url, { waits });
       await using all = ship(chain, sink, { signer: server.vault.signer, observer });
       status = () => all.shipper.status();
       const trial = await endure(all, () => attempts, attemptsOf(ordeal));

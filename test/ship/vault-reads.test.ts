@@ -5,8 +5,10 @@ import { Readable } from "node:stream";
 import { test } from "node:test";
 import { systemClock } from "../../src/host/clock.ts";
 import { systemFiles } from "../../src/host/files.ts";
+import type { HttpAnswer, HttpAsker } from "../../src/host/http-client.ts";
+import { Refused } from "../../src/host/http-reader.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
-import { ChainDamaged, HttpVaultReads, VaultRefused } from "../../src/ship/vault-reads.ts";
+import { ChainDamaged, HttpVaultReads } from "../../src/ship/vault-reads.ts";
 import { VaultSink } from "../../src/ship/vault-sink.ts";
 import { believe, Unbelievable } from "../../src/succession/vault-chain.ts";
 import { ChainBuilder, testRoot, testVault } from "../fakes/chain-builder.ts";
@@ -93,14 +95,13 @@ test("a chain that a vault no longer lets begin has no block that could be sent 
 });
 
 test("a refusal in other words than the vault's says nothing of how many blocks it has", async () => {
-  for (const [statusCode, said, code] of [
-    [403, '{"code":"read-forbidden"}', "vault-refused"],
-    [404, "<p>not found</p>", "vault-answer-invalid"],
+  for (const [status, said] of [
+    [403, '{"code":"read-forbidden"}'],
+    [404, "<p>not found</p>"],
   ] as const) {
-    const body = Readable.from([Buffer.from(said)]);
-    const connection = { get: async () => ({ statusCode, body }) as never };
-    const reads = new HttpVaultReads(connection, systemClock, new AbortController().signal);
-    await assert.rejects(reads.size("0".repeat(64)), { code });
+    const vault = { ask: async () => answer(status, said) };
+    const reads = new HttpVaultReads(vault, systemClock, new AbortController().signal);
+    await assert.rejects(reads.size("0".repeat(64)), { code: "vault-refused" });
   }
 });
 
@@ -108,16 +109,14 @@ test("a vault that is busy is asked again, as late as it says, and not for ever"
   const waits: number[] = [];
   const clock = { ...systemClock, sleep: async (ms: number) => void waits.push(ms) };
   let busy = 2;
-  const connection = {
-    get: async () => {
+  const vault = {
+    ask: async () => {
       busy -= 1;
-      const body = Readable.from([Buffer.from('{"chains":[]}')]);
-      const headers = { "retry-after": busy === 0 ? "600" : "3" };
-      const dump = async (): Promise<void> => undefined;
-      return { statusCode: busy < 0 ? 200 : 503, headers, body: Object.assign(body, { dump }) };
+      const after = { "retry-after": busy === 0 ? "600" : "3" };
+      return answer(busy < 0 ? 200 : 503, '{"chains":[]}', after);
     },
   };
-  const reads = new HttpVaultReads(connection as never, clock, new AbortController().signal);
+  const reads = new HttpVaultReads(vault, clock, new AbortController().signal);
   assert.deepEqual(await reads.chainsOf("x"), []);
   assert.deepEqual(waits, [3000, 10_000]);
   busy = 1000;
@@ -127,13 +126,13 @@ test("a vault that is busy is asked again, as late as it says, and not for ever"
 
 test("a chain that the vault calls damaged is not asked for again, and is told from a closed vault", async () => {
   let asked = 0;
-  const answers = (statusCode: number, said: string): HttpVaultReads => {
-    const get = async (): Promise<unknown> => {
+  const clock = { ...systemClock, sleep: async () => {} };
+  const answers = (status: number, said: string): HttpVaultReads => {
+    const ask = async (): Promise<HttpAnswer> => {
       asked += 1;
-      const body = Object.assign(Readable.from([Buffer.from(said)]), { dump: async () => {} });
-      return { statusCode, headers: {}, body };
+      return answer(status, said);
     };
-    return new HttpVaultReads({ get } as never, systemClock, new AbortController().signal);
+    return new HttpVaultReads({ ask }, clock, new AbortController().signal);
   };
   const damaged = answers(503, '{"code":"chain-damaged"}');
   await assert.rejects(damaged.heads("0".repeat(64), 0, 1), ChainDamaged);
@@ -146,7 +145,7 @@ test("a chain that the vault calls damaged is not asked for again, and is told f
   ] as const) {
     const refused = answers(status, "no");
     await assert.rejects(refused.chainsOf("x"), (error) => {
-      assert.ok(error instanceof VaultRefused);
+      assert.ok(error instanceof Refused);
       return error.closed === closed;
     });
   }
@@ -154,16 +153,10 @@ test("a chain that the vault calls damaged is not asked for again, and is told f
 
 test("a vault whose answers trickle counts as one that cannot be asked", async () => {
   const clock = new FakeClock();
-  const trickle = Readable.from(
-    (async function* () {
-      for (;;) {
-        await clock.advance(9_000);
-        yield new Uint8Array(1);
-      }
-    })(),
-  );
-  const connection = { get: async () => ({ statusCode: 200, body: trickle }) as never };
-  const reads = new HttpVaultReads(connection, clock, new AbortController().signal);
+  const vault: HttpAsker = {
+    ask: async () => ({ status: 200, header: () => undefined, body: trickle(clock) }),
+  };
+  const reads = new HttpVaultReads(vault, clock, new AbortController().signal);
   const failed = { code: "vault-unreachable" };
   await assert.rejects(reads.heads("0".repeat(64), 0, 1024), failed);
 });
@@ -177,11 +170,8 @@ test("a list tells what each chain says of itself, if the vault read it, and one
       { ...chain, chain: two, host: null, predecessor: null },
       { ...chain, chain: two },
     ];
-    const get = async (): Promise<unknown> => {
-      const body = Readable.from([Buffer.from(JSON.stringify({ chains, ...next }))]);
-      return { statusCode: 200, headers: {}, body };
-    };
-    return new HttpVaultReads({ get } as never, systemClock, new AbortController().signal);
+    const vault = { ask: async () => answer(200, JSON.stringify({ chains, ...next })) };
+    return new HttpVaultReads(vault, systemClock, new AbortController().signal);
   };
   assert.deepEqual(
     (await listing({}).chainsOf("x")).map(({ words }) => words),
@@ -189,3 +179,19 @@ test("a list tells what each chain says of itself, if the vault read it, and one
   );
   await assert.rejects(listing({ next: one }).chainsOf("x"), { code: "vault-answer-invalid" });
 });
+
+function answer(
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpAnswer {
+  const all: Readonly<Record<string, string>> = { "content-type": "application/json", ...headers };
+  return { status, header: (name) => all[name], body: Readable.from([Buffer.from(text)]) };
+}
+
+async function* trickle(clock: FakeClock): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    await clock.advance(9_000);
+    yield new Uint8Array(1);
+  }
+}

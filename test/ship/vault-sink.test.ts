@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { SealtailError } from "../../src/core/errors.ts";
-import { proxyFor } from "../../src/ship/http-client.ts";
+import { proxyFor } from "../../src/host/http-proxy.ts";
 import type { Answer } from "../../src/ship/sink.ts";
 import type { VaultSink } from "../../src/ship/vault-sink.ts";
 import { makeCertificate, type TestCertificate } from "../fakes/certificates.ts";
@@ -153,7 +153,7 @@ test("TLS files that are missing, expired or none at all are our own affair and 
   await sink.close();
   const missing = sinkTo(vault.url, { tls: { ca: join(dir, "nowhere.pem") } });
   const none = await send(missing);
-  assert.deepEqual([none.outcome, none.code], ["local", "tls-file-invalid"]);
+  assert.deepEqual([none.outcome, none.code], ["local", "tls-file-unreadable"]);
   await missing.close();
 });
 

@@ -7,7 +7,7 @@ import net from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Lookup } from "../../src/ship/http-client.ts";
+import type { Lookup } from "../../src/host/http-client.ts";
 import type { Answer } from "../../src/ship/sink.ts";
 import type { VaultSink, VaultSinkOptions } from "../../src/ship/vault-sink.ts";
 import { makeCertificate } from "../fakes/certificates.ts";
@@ -145,8 +145,8 @@ test("without a descriptor for a connection nothing was sent, and it is asked fo
 });
 
 test("a name server that never answers is waited for no longer than a connection", async () => {
-  const limits = { connectTimeoutMs: 60, headersTimeoutMs: 60, bodyTimeoutMs: 60 };
-  const sink = sinkTo("http://vault.test:1", { lookup: () => undefined, limits });
+  const waits = { connectTimeoutMs: 60, headersTimeoutMs: 60, bodyTimeoutMs: 60 };
+  const sink = sinkTo("http://vault.test:1", { lookup: () => undefined, waits });
   const { outcome, code } = await send(sink);
   assert.deepEqual([outcome, code], ["timeout", "timeout"]);
   await sink.close();
@@ -208,8 +208,8 @@ const trickles =
 test("an answer that comes byte by byte is taken when it ends, and cut after three minutes when not", async () => {
   await using server = await HostileServer.start();
   const clock = new FakeClock();
-  const limits = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, bodyTimeoutMs: 5000 };
-  const sink = sinkTo(server.url, { limits });
+  const waits = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, bodyTimeoutMs: 5000 };
+  const sink = sinkTo(server.url, { waits });
   // A byte a second, by the shipper's clock: more seconds than it waits.
   server.manner = trickles(() => clock.sleep(1000));
   await using all = ship(chain, sink, { clock, signer: server.vault.signer });

@@ -1,18 +1,19 @@
-// The TLS files of a sink: read when first needed, and again whenever they change on disk.
+// The TLS files of an HTTP client: read when first needed, and again whenever they change on disk.
 //
 // - A renewal that cannot be used (half written, key and certificate no pair) leaves the old files
 //   in force and is tried again; without old ones there is no connection.
 // - Errors name the file, never what it holds.
 
 import { SealtailError } from "../core/errors.ts";
-import type { Clock } from "../host/clock.ts";
-import type { Diag } from "../host/diag.ts";
-import { readWhole } from "../host/durable.ts";
-import type { Files } from "../host/files.ts";
-import { assertAuthorities, readTlsFiles } from "../host/tls-files.ts";
+import type { Clock } from "./clock.ts";
+import type { Diag } from "./diag.ts";
+import { readWhole } from "./durable.ts";
+import { errnoOf } from "./file-error.ts";
+import type { Files } from "./files.ts";
+import { assertAuthorities, readTlsFiles } from "./tls-files.ts";
 
 export interface ClientTlsPaths {
-  /** PEM: who may have signed the vault's certificate, instead of the system's authorities. */
+  /** PEM: who may have signed the server's certificate, instead of the system's authorities. */
   readonly ca?: string | undefined;
   /** PEM: our certificate; goes with key. */
   readonly cert?: string | undefined;
@@ -86,17 +87,26 @@ export class ClientTls {
   async #read(): Promise<ClientTlsMaterial> {
     const { clock, paths } = this.#options;
     const { ca, cert, key } = paths;
-    const trusted = ca === undefined ? {} : { ca: await this.#readAuthorities(ca) };
+    const trusted = ca === undefined ? {} : { ca: await readAuthorities(this.#options.files, ca) };
     if (cert === undefined || key === undefined) return trusted;
     const pair = await readTlsFiles({ cert, key }, clock.now());
     this.#notAfter = pair.notAfter;
     return { ...trusted, cert: pair.cert.toString("latin1"), key: pair.key.toString("latin1") };
   }
+}
 
-  async #readAuthorities(path: string): Promise<string> {
-    const bytes = await readWhole(this.#options.files, path, caBytesMax);
-    const text = new TextDecoder("latin1").decode(bytes ?? new Uint8Array(0));
-    assertAuthorities(text, path);
-    return text;
-  }
+/** PEM: who may have signed a server's certificate. Throws tls-file-unreadable or tls-file-invalid. */
+export async function readAuthorities(files: Files, path: string): Promise<string> {
+  const bytes = await readWhole(files, path, caBytesMax).catch((cause: unknown) => {
+    throw unreadable(path, errnoOf(cause), cause);
+  });
+  if (bytes === undefined) throw unreadable(path, "ENOENT");
+  const text = new TextDecoder("latin1").decode(bytes);
+  assertAuthorities(text, path);
+  return text;
+}
+
+function unreadable(path: string, errno = "unknown reason", cause?: unknown): SealtailError {
+  const message = `couldn't read the certificate file (${errno})`;
+  return new SealtailError("tls-file-unreadable", message, { place: path, cause });
 }
