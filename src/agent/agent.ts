@@ -16,6 +16,7 @@ import type { Diag } from "../host/diag.ts";
 import type { Files } from "../host/files.ts";
 import type { HttpListener } from "../host/http-listener.ts";
 import { lockStateDir, type StateLock } from "../host/lock.ts";
+import { openOperations } from "../host/operations-listener.ts";
 import type { Random } from "../host/random.ts";
 import type { Sink } from "../ship/sink.ts";
 import { HttpVaultReads, type VaultReads } from "../ship/vault-reads.ts";
@@ -29,7 +30,7 @@ import { Gauge } from "./gauge.ts";
 import { AgentMetrics } from "./metrics.ts";
 import { type NextChain, type NextChainContext, nextChain } from "./next-chain.ts";
 import { Offer } from "./offer.ts";
-import { liveness, openOperations } from "./operations.ts";
+import { liveness, readiness, startup, statusOf } from "./operations.ts";
 import { Reserve } from "./reserve.ts";
 import { Session } from "./session.ts";
 import { StateDir } from "./state-dir.ts";
@@ -190,12 +191,14 @@ export class Agent {
     const agent = new Agent(options, { descriptors, state, reserve, bufferBytes }, lock);
     if (!listens) return agent;
     try {
-      agent.#operations = await openOperations(
-        { clock, diag, listen: config.metrics.listen },
-        agent.gauge,
-        agent.#metrics,
-        () => agent.#session,
-      );
+      const { gauge } = agent;
+      agent.#operations = await openOperations({
+        ...{ clock, diag, metrics: agent.#metrics.page, listen: config.metrics.listen },
+        alive: () => liveness(gauge, clock.mono()),
+        started: () => startup(gauge),
+        ready: () => readiness(gauge, agent.#session?.shipper.status()),
+        status: () => statusOf(gauge, agent.#session),
+      });
     } catch (error) {
       await agent.#sink.close();
       lock.release();

@@ -2,21 +2,22 @@
 //
 // - Labels are closed sets: configured source names, gap causes, states. Never a path, a chain, a
 //   key or content.
-// - Every series is there from the start, so that an alert on its absence means something.
-// - Gauges are read when somebody scrapes; times are Unix seconds, 0 for never or none.
+// - Times are Unix seconds, 0 for never or none.
 //
 // Reference: docs/reference/metrics.md.
 
-import {
-  Counter,
-  collectDefaultMetrics,
-  Histogram,
-  Gauge as PromGauge,
-  Registry,
-} from "prom-client";
 import type { ErrorCode } from "../core/errors.ts";
+import {
+  byLabel,
+  counted,
+  counter,
+  gauge,
+  histogram,
+  Metrics,
+  type Tallies,
+} from "../host/metrics.ts";
 import type { SealedBlock } from "../seal/pipeline.ts";
-import { registerShipMetrics } from "../ship/metrics.ts";
+import { addShipMetrics } from "../ship/metrics.ts";
 import type { ShipObserver } from "../ship/status.ts";
 import type { TailNumbers } from "../tail/stats.ts";
 import type { AgentConfig } from "./config.ts";
@@ -24,11 +25,8 @@ import { agentStates, type Gauge, gapCauses, waitingStates } from "./gauge.ts";
 import type { Meter } from "./meter.ts";
 import type { Session } from "./session.ts";
 
-const prefix = "sealtail_agent_";
-
-/** The event loop is timed this often; every 10 ms, as is usual, takes half a percent of a core. */
-const loopLookMs = 100;
 const signBuckets = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1];
+const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 const walFailures = [
   "disk-full",
   "too-many-open-files",
@@ -36,129 +34,205 @@ const walFailures = [
   "sync-failed",
   "other",
 ] as const;
-const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
-type SourceReading = readonly [name: string, help: string, read: (numbers: TailNumbers) => number];
+const sealing = {
+  wal_sync_duration_seconds: histogram("Time that one sync of the buffer took.", syncBuckets),
+  sign_duration_seconds: histogram(
+    "Time that it took to sign a block and to make the next key.",
+    signBuckets,
+  ),
+  wal_write_errors_total: counted("Writes and syncs of the buffer that failed, by error code.", {
+    code: walFailures,
+  }),
+  blocks_sealed_total: counted("Blocks sealed and synced."),
+  envelopes_sealed_total: counted("Envelopes (lines and records) in them."),
+  sealed_raw_bytes_total: counted("Bytes of their payloads before compression."),
+  sealed_stored_bytes_total: counted("Bytes of the blocks as stored."),
+};
 
-const sourceGauges: readonly SourceReading[] = [
-  [
-    "source_unread_bytes",
-    "Bytes seen in files that are not handed to sealing yet.",
-    (n) => n.bytesBehind,
-  ],
-  [
-    "source_oldest_unread_timestamp_seconds",
-    "When the oldest of those bytes was first seen; 0 when there is none.",
-    (n) => (n.oldestUnreadTime ?? 0) / 1e6,
-  ],
-  [
-    "source_last_read_timestamp_seconds",
-    "When bytes were last handed to sealing; 0 for never.",
-    (n) => n.lastReadTime / 1e6,
-  ],
-  ["source_files", "Files followed.", (n) => n.files],
-  [
-    "source_outside_grant_files",
-    "Files that the grant does not cover: nothing of them is sealed.",
-    (n) => n.outsideGrant,
-  ],
-  ["source_open_files", "Files held open.", (n) => n.openFiles],
-  ["source_pinned_bytes", "Bytes of deleted files that are kept until read.", (n) => n.pinnedBytes],
-];
+type Gap = Gauge["gaps"][keyof Gauge["gaps"]];
 
-const sourceCounters: readonly SourceReading[] = [
-  ["source_read_bytes_total", "Bytes handed to sealing.", (n) => n.readBytes],
-  ["source_found_total", "Files newly followed.", (n) => n.found],
-  ["source_rotated_total", "Files seen under another name, or under none.", (n) => n.rotated],
-  ["source_truncated_total", "Files cut and written again.", (n) => n.truncated],
-  ["source_deleted_total", "Files that ended because they were deleted.", (n) => n.deleted],
-  ["source_rewritten_total", "Times that sealed bytes were found changed.", (n) => n.rewritten],
-  [
-    "source_unreadable_total",
-    "Times that a file could not be opened or read.",
-    (n) => n.unreadable,
-  ],
-  ["source_partial_total", "Last lines handed over without their end.", (n) => n.partials],
-];
+const perCause =
+  (read: (gap: Gap) => number) =>
+  (g: Gauge): Readonly<Record<string, number>> =>
+    byLabel(gapCauses, (cause) => read(g.gaps[cause]));
+const causes = { cause: gapCauses };
 
-type AgentReading = readonly [name: string, help: string, read: (gauge: Gauge) => number];
-
-const agentGauges: readonly AgentReading[] = [
-  ["head_seq", "Number of envelopes sealed in the chain.", (g) => g.headSeq],
-  ["head_block", "Number of blocks sealed in the chain.", (g) => g.headBlock],
-  [
-    "last_seal_timestamp_seconds",
+const agent = {
+  head_seq: gauge("Number of envelopes sealed in the chain.", (g: Gauge) => g.headSeq),
+  head_block: gauge("Number of blocks sealed in the chain.", (g: Gauge) => g.headBlock),
+  last_seal_timestamp_seconds: gauge(
     "When the newest block was sealed; 0 for never.",
-    (g) => (g.lastSealedTime ?? 0) / 1e6,
-  ],
-  ["wal_size_bytes", "Bytes that the buffer takes on disk.", (g) => g.walBytes],
-  ["wal_limit_bytes", "Bytes that it may take.", (g) => g.walLimit],
-  ["wal_segments", "Files that it consists of.", (g) => g.walSegments],
-  [
-    "backpressure_active",
-    "1 while reading waits for room.",
-    (g) => (waitingStates.includes(g.state) ? 1 : 0),
-  ],
-  [
-    "needs_grant",
-    "1 while a new chain waits for a grant.",
-    (g) => (g.state === "needs-grant" ? 1 : 0),
-  ],
-  [
-    "search_incomplete",
+    (g: Gauge) => (g.lastSealedTime ?? 0) / 1e6,
+  ),
+  wal_size_bytes: gauge("Bytes that the buffer takes on disk.", (g: Gauge) => g.walBytes),
+  wal_limit_bytes: gauge("Bytes that it may take.", (g: Gauge) => g.walLimit),
+  wal_segments: gauge("Files that it consists of.", (g: Gauge) => g.walSegments),
+  backpressure_active: gauge("1 while reading waits for room.", (g: Gauge) =>
+    waitingStates.includes(g.state) ? 1 : 0,
+  ),
+  needs_grant: gauge("1 while a new chain waits for a grant.", (g: Gauge) =>
+    g.state === "needs-grant" ? 1 : 0,
+  ),
+  search_incomplete: gauge(
     "1 while the last walk of the directories could not see everything.",
-    (g) => (g.tail()?.search().missing === undefined ? 0 : 1),
-  ],
-  [
-    "search_directories",
+    (g: Gauge) => (g.tail()?.search().missing === undefined ? 0 : 1),
+  ),
+  search_directories: gauge(
     "Directories walked for files.",
-    (g) => g.tail()?.search().directories ?? 0,
-  ],
-  [
-    "search_unwatched",
+    (g: Gauge) => g.tail()?.search().directories ?? 0,
+  ),
+  search_unwatched: gauge(
     "1 while directories cannot be watched and rescans stand in.",
-    (g) => (g.tail()?.search().unwatched === true ? 1 : 0),
-  ],
-  [
-    "search_refused",
+    (g: Gauge) => (g.tail()?.search().unwatched === true ? 1 : 0),
+  ),
+  search_refused: gauge(
     "Paths not followed: links that may not lead us, and our own data.",
-    (g) => g.tail()?.search().refused.length ?? 0,
-  ],
-];
-
-const agentCounters: readonly AgentReading[] = [
-  [
-    "blocked_seconds_total",
+    (g: Gauge) => g.tail()?.search().refused.length ?? 0,
+  ),
+  blocked_seconds_total: counter(
     "Time for which reading waited for room.",
-    (g) => g.blockedMicros / 1e6,
-  ],
-  [
-    "wal_damaged_segments_total",
+    (g: Gauge) => g.blockedMicros / 1e6,
+  ),
+  wal_damaged_segments_total: counter(
     "Damaged buffer segments found at start.",
-    (g) => g.damagedSegments,
-  ],
-  ["chains_begun_total", "Chains begun.", (g) => g.chainsBegun],
-  [
-    "left_out_bytes_total",
+    (g: Gauge) => g.damagedSegments,
+  ),
+  chains_begun_total: counter("Chains begun.", (g: Gauge) => g.chainsBegun),
+  left_out_bytes_total: counter(
     "Bytes in an old chain's buffer that the new chain's grant does not cover.",
-    (g) => g.leftOutBytes,
-  ],
-  ["chains_replaced_total", "Chains that could not be gone on with.", (g) => g.chainsReplaced],
-];
+    (g: Gauge) => g.leftOutBytes,
+  ),
+  chains_replaced_total: counter(
+    "Chains that could not be gone on with.",
+    (g: Gauge) => g.chainsReplaced,
+  ),
+  state: gauge(
+    "1 for the state that the agent is in.",
+    (g: Gauge) => byLabel(agentStates, (state) => (state === g.state ? 1 : 0)),
+    { state: agentStates },
+  ),
+  gaps_total: counter(
+    "Gaps declared in the chain.",
+    perCause((gap) => gap.count),
+    causes,
+  ),
+  gap_bytes_total: counter(
+    "Bytes in those gaps, where it is known how many.",
+    perCause((gap) => gap.bytes),
+    causes,
+  ),
+  gaps_unbounded_total: counter(
+    "Gaps of which nobody knows the length.",
+    perCause((gap) => gap.unknown),
+    causes,
+  ),
+};
+
+interface Sources {
+  /** The configured names. */
+  readonly names: readonly string[];
+  readonly stats: ReadonlyMap<string, TailNumbers>;
+  readonly lines: ReadonlyMap<string, number>;
+}
+
+const perSource =
+  (read: (numbers: TailNumbers) => number) =>
+  ({ names, stats }: Sources): Readonly<Record<string, number>> =>
+    byLabel(names, (name) => {
+      const numbers = stats.get(name);
+      return numbers === undefined ? 0 : read(numbers);
+    });
+const named = { source: [] };
+
+const sources = {
+  source_unread_bytes: gauge(
+    "Bytes seen in files that are not handed to sealing yet.",
+    perSource((n) => n.bytesBehind),
+    named,
+  ),
+  source_oldest_unread_timestamp_seconds: gauge(
+    "When the oldest of those bytes was first seen; 0 when there is none.",
+    perSource((n) => (n.oldestUnreadTime ?? 0) / 1e6),
+    named,
+  ),
+  source_last_read_timestamp_seconds: gauge(
+    "When bytes were last handed to sealing; 0 for never.",
+    perSource((n) => n.lastReadTime / 1e6),
+    named,
+  ),
+  source_files: gauge(
+    "Files followed.",
+    perSource((n) => n.files),
+    named,
+  ),
+  source_outside_grant_files: gauge(
+    "Files that the grant does not cover: nothing of them is sealed.",
+    perSource((n) => n.outsideGrant),
+    named,
+  ),
+  source_open_files: gauge(
+    "Files held open.",
+    perSource((n) => n.openFiles),
+    named,
+  ),
+  source_pinned_bytes: gauge(
+    "Bytes of deleted files that are kept until read.",
+    perSource((n) => n.pinnedBytes),
+    named,
+  ),
+  source_read_bytes_total: counter(
+    "Bytes handed to sealing.",
+    perSource((n) => n.readBytes),
+    named,
+  ),
+  source_found_total: counter(
+    "Files newly followed.",
+    perSource((n) => n.found),
+    named,
+  ),
+  source_rotated_total: counter(
+    "Files seen under another name, or under none.",
+    perSource((n) => n.rotated),
+    named,
+  ),
+  source_truncated_total: counter(
+    "Files cut and written again.",
+    perSource((n) => n.truncated),
+    named,
+  ),
+  source_deleted_total: counter(
+    "Files that ended because they were deleted.",
+    perSource((n) => n.deleted),
+    named,
+  ),
+  source_rewritten_total: counter(
+    "Times that sealed bytes were found changed.",
+    perSource((n) => n.rewritten),
+    named,
+  ),
+  source_unreadable_total: counter(
+    "Times that a file could not be opened or read.",
+    perSource((n) => n.unreadable),
+    named,
+  ),
+  source_partial_total: counter(
+    "Last lines handed over without their end.",
+    perSource((n) => n.partials),
+    named,
+  ),
+  source_lines_total: counter(
+    "Lines taken into blocks.",
+    ({ names, lines }: Sources) => byLabel(names, (name) => lines.get(name) ?? 0),
+    named,
+  ),
+};
 
 export class AgentMetrics implements Meter {
-  readonly #registry = new Registry();
-  readonly #gauge: Gauge;
-  readonly #config: AgentConfig;
-  #sources: ReadonlyMap<string, TailNumbers> = new Map();
-  readonly #sync: Histogram;
-  readonly #sign: Histogram;
-  readonly #walFailures: Counter<"code">;
-  readonly #blocks: Counter;
-  readonly #envelopes: Counter;
-  readonly #rawBytes: Counter;
-  readonly #storedBytes: Counter;
+  readonly page: Metrics;
   readonly ship: ShipObserver;
+  readonly #gauge: Gauge;
+  readonly #tally: Tallies<typeof sealing>;
 
   constructor(
     gauge: Gauge,
@@ -167,66 +241,14 @@ export class AgentMetrics implements Meter {
     config: AgentConfig,
   ) {
     this.#gauge = gauge;
-    this.#config = config;
-    const registers = [this.#registry];
-    const counter = (name: string, help: string): Counter =>
-      new Counter({ name: prefix + name, help, registers });
-    new PromGauge({
-      name: `${prefix}build_info`,
-      help: "Always 1; the labels say what is running.",
-      labelNames: ["version", "node_version"],
-      registers,
-    }).set({ version, node_version: process.version }, 1);
-    this.#sync = new Histogram({
-      name: `${prefix}wal_sync_duration_seconds`,
-      help: "Time that one sync of the buffer took.",
-      buckets: syncBuckets,
-      registers,
+    this.page = new Metrics("sealtail_agent_", version);
+    this.#tally = this.page.add(sealing, () => undefined);
+    this.ship = addShipMetrics(this.page, () => session()?.shipper.status());
+    this.page.add(agent, () => gauge);
+    const names = config.sources.map(({ name }) => name);
+    this.page.add(sources, () => {
+      return { names, stats: gauge.tail()?.stats() ?? new Map(), lines: gauge.lines };
     });
-    this.#sign = new Histogram({
-      name: `${prefix}sign_duration_seconds`,
-      help: "Time that it took to sign a block and to make the next key.",
-      buckets: signBuckets,
-      registers,
-    });
-    this.#walFailures = new Counter({
-      name: `${prefix}wal_write_errors_total`,
-      help: "Writes and syncs of the buffer that failed, by error code.",
-      labelNames: ["code"],
-      registers,
-    });
-    for (const code of walFailures) this.#walFailures.inc({ code }, 0);
-    this.#blocks = counter("blocks_sealed_total", "Blocks sealed and synced.");
-    this.#envelopes = counter("envelopes_sealed_total", "Envelopes (lines and records) in them.");
-    this.#rawBytes = counter(
-      "sealed_raw_bytes_total",
-      "Bytes of their payloads before compression.",
-    );
-    this.#storedBytes = counter("sealed_stored_bytes_total", "Bytes of the blocks as stored.");
-    this.ship = registerShipMetrics(this.#registry, () => session()?.shipper.status());
-    this.#registerAgent();
-    this.#registerSources();
-    this.#registerGaps();
-  }
-
-  /** From now on this process is measured as well. */
-  addProcess(): void {
-    const eventLoopMonitoringPrecision = loopLookMs;
-    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision });
-    // Gauges that are called like counters; the same is there by type.
-    for (const kind of ["handles", "requests", "resources"]) {
-      this.#registry.removeSingleMetric(`nodejs_active_${kind}_total`);
-    }
-  }
-
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
-  text(): Promise<string> {
-    // Once for all series: it asks every file.
-    this.#sources = this.#gauge.tail()?.stats() ?? new Map();
-    return this.#registry.metrics();
   }
 
   sealed({ header, length }: SealedBlock): void {
@@ -234,136 +256,22 @@ export class AgentMetrics implements Meter {
     gauge.headBlock = header.blockNo + 1;
     gauge.headSeq = header.firstSeq + header.count;
     gauge.lastSealedTime = header.time;
-    this.#blocks.inc();
-    this.#envelopes.inc(header.count);
-    this.#rawBytes.inc(header.rawLength);
-    this.#storedBytes.inc(length);
+    this.#tally.blocks_sealed_total.add(1);
+    this.#tally.envelopes_sealed_total.add(header.count);
+    this.#tally.sealed_raw_bytes_total.add(header.rawLength);
+    this.#tally.sealed_stored_bytes_total.add(length);
   }
 
   synced(micros: number): void {
-    this.#sync.observe(micros / 1e6);
+    this.#tally.wal_sync_duration_seconds.add(micros / 1e6);
   }
 
   signed(micros: number): void {
-    this.#sign.observe(micros / 1e6);
+    this.#tally.sign_duration_seconds.add(micros / 1e6);
   }
 
   walFailed(code: ErrorCode | undefined): void {
-    this.#walFailures.inc({ code: walFailures.find((each) => each === code) ?? "other" });
-  }
-
-  #registerAgent(): void {
-    const registers = [this.#registry];
-    const gauge = this.#gauge;
-    for (const [name, help, read] of agentGauges) {
-      new PromGauge({
-        name: prefix + name,
-        help,
-        registers,
-        collect() {
-          this.set(read(gauge));
-        },
-      });
-    }
-    for (const [name, help, read] of agentCounters) {
-      new Counter({
-        name: prefix + name,
-        help,
-        registers,
-        collect() {
-          this.reset();
-          this.inc(read(gauge));
-        },
-      });
-    }
-    new PromGauge({
-      name: `${prefix}state`,
-      help: "1 for the state that the agent is in.",
-      labelNames: ["state"],
-      registers,
-      collect() {
-        for (const state of agentStates) this.set({ state }, state === gauge.state ? 1 : 0);
-      },
-    });
-  }
-
-  #registerSources(): void {
-    const registers = [this.#registry];
-    const names = this.#config.sources.map(({ name }) => name);
-    const read = (): ReadonlyMap<string, TailNumbers> => this.#sources;
-    for (const [name, help, value] of sourceGauges) {
-      new PromGauge({
-        name: prefix + name,
-        help,
-        labelNames: ["source"],
-        registers,
-        collect() {
-          const stats = read();
-          for (const source of names) {
-            const numbers = stats.get(source);
-            this.set({ source }, numbers === undefined ? 0 : value(numbers));
-          }
-        },
-      });
-    }
-    for (const [name, help, value] of sourceCounters) {
-      new Counter({
-        name: prefix + name,
-        help,
-        labelNames: ["source"],
-        registers,
-        collect() {
-          const stats = read();
-          this.reset();
-          for (const source of names) {
-            const numbers = stats.get(source);
-            this.inc({ source }, numbers === undefined ? 0 : value(numbers));
-          }
-        },
-      });
-    }
-    const { lines } = this.#gauge;
-    new Counter({
-      name: `${prefix}source_lines_total`,
-      help: "Lines taken into blocks.",
-      labelNames: ["source"],
-      registers,
-      collect() {
-        this.reset();
-        for (const source of names) this.inc({ source }, lines.get(source) ?? 0);
-      },
-    });
-  }
-
-  #registerGaps(): void {
-    const registers = [this.#registry];
-    const gauge = this.#gauge;
-    const perCause = (
-      name: string,
-      help: string,
-      read: (gap: { count: number; bytes: number; unknown: number }) => number,
-    ): void => {
-      new Counter({
-        name: prefix + name,
-        help,
-        labelNames: ["cause"],
-        registers,
-        collect() {
-          this.reset();
-          for (const cause of gapCauses) this.inc({ cause }, read(gauge.gaps[cause]));
-        },
-      });
-    };
-    perCause("gaps_total", "Gaps declared in the chain.", (gap) => gap.count);
-    perCause(
-      "gap_bytes_total",
-      "Bytes in those gaps, where it is known how many.",
-      (gap) => gap.bytes,
-    );
-    perCause(
-      "gaps_unbounded_total",
-      "Gaps of which nobody knows the length.",
-      (gap) => gap.unknown,
-    );
+    const known = walFailures.find((each) => each === code) ?? "other";
+    this.#tally.wal_write_errors_total.add(1, { code: known });
   }
 }

@@ -1,4 +1,4 @@
-// The operations listener: metrics, health and status, apart from everything else.
+// What the agent's operations listener says of it: is it alive, started, ready, and how it stands.
 //
 // - /livez is about this process only: a dead network must not restart it.
 // - /startupz turns green once the configuration was read and the WAL opened. Neither a missing
@@ -6,23 +6,14 @@
 // - /readyz goes red when somebody has to act (a grant, a refusal, certificates), not when the
 //   vault is away. Its checks say what is so even where that does not make it red.
 
-import type { Clock } from "../host/clock.ts";
-import type { Diag } from "../host/diag.ts";
-import type { HttpListener } from "../host/http-listener.ts";
-import { json, openOperationsListener, type Reply } from "../host/operations-listener.ts";
+import type { Probe } from "../host/operations-listener.ts";
 import type { ShipStatus } from "../ship/status.ts";
 import type { Search } from "../tail/report.ts";
 import type { Gauge } from "./gauge.ts";
-import type { AgentMetrics } from "./metrics.ts";
 import type { Session } from "./session.ts";
 
 /** The main loop turns twice a second; longer than this and it hangs. */
 const stuckMicros = 60_000_000;
-
-export interface Probe {
-  readonly ok: boolean;
-  readonly checks: Readonly<Record<string, boolean | string>>;
-}
 
 export function liveness(gauge: Gauge, mono: number): Probe {
   const turning = gauge.lastTurn === 0 || mono - gauge.lastTurn < stuckMicros;
@@ -72,7 +63,7 @@ function needsSomebody({ state, code }: ShipStatus): boolean {
 }
 
 /** Per-file detail and the state of shipping, as JSON for `sealtail status`. */
-function statusOf(gauge: Gauge, session: Session | undefined): object {
+export function statusOf(gauge: Gauge, session: Session | undefined): object {
   return {
     program: "agent",
     state: gauge.state,
@@ -85,39 +76,4 @@ function statusOf(gauge: Gauge, session: Session | undefined): object {
     search: gauge.tail()?.search() ?? null,
     files: gauge.tail()?.status() ?? [],
   };
-}
-
-export interface OperationsOptions {
-  readonly listen: string;
-  readonly clock: Clock;
-  readonly diag: Diag;
-}
-
-/** Opens the listener. Throws port-in-use and the like. */
-export async function openOperations(
-  options: OperationsOptions,
-  gauge: Gauge,
-  metrics: AgentMetrics,
-  session: () => Session | undefined,
-): Promise<HttpListener> {
-  metrics.addProcess();
-  const { clock } = options;
-  return await openOperationsListener({
-    ...options,
-    routes: {
-      "/metrics": async () => ({
-        status: 200,
-        type: metrics.contentType,
-        body: await metrics.text(),
-      }),
-      "/livez": () => probe(liveness(gauge, clock.mono())),
-      "/readyz": () => probe(readiness(gauge, session()?.shipper.status())),
-      "/startupz": () => probe(startup(gauge)),
-      "/status": () => json(200, statusOf(gauge, session())),
-    },
-  });
-}
-
-function probe({ ok, checks }: Probe): Reply {
-  return json(ok ? 200 : 503, { ok, checks });
 }

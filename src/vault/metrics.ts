@@ -1,27 +1,40 @@
 // The vault's Prometheus metrics, under sealtail_vault_.
 //
-// - Labels are closed sets: outcomes, finding codes, states, endpoints. Never a chain, a subject,
-//   a path or content.
-// - Every series is there from the start, so that an alert on its absence means something.
-// - Gauges are read when somebody scrapes; times are Unix seconds, 0 for never or none.
+// - Labels are closed sets: outcomes, finding codes, states, endpoints. Never a chain, a subject
+//   that is not configured, a path or content.
+// - Times are Unix seconds, 0 for never or none.
 //
 // Reference: docs/reference/metrics.md.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { findingClasses } from "../core/fault.ts";
+import {
+  byLabel,
+  counted,
+  counter,
+  gauge,
+  histogram,
+  Metrics,
+  type Tallies,
+} from "../host/metrics.ts";
 import { chainStates } from "./chain-entry.ts";
 import type { ClosedWhy, IntakeOutcome, VaultObserver } from "./observer.ts";
 import { type FindingKind, watchedKinds } from "./open-findings.ts";
 import { problemTable } from "./problem.ts";
 import type { Watched } from "./watch.ts";
 
-const prefix = "sealtail_vault_";
 const syncBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 const lagBuckets = [1, 5, 15, 30, 60, 300, 900, 3600, 21_600];
 const outcomes: readonly IntakeOutcome[] = ["stored", "duplicate", "rejected"];
 const closedWhys: readonly ClosedWhy[] = ["idle", "busy", "refused", "reader"];
 const storeErrors = ["disk-full", "io-error", "sync-failed", "other"] as const;
+
+const isGap = ({ code }: FindingKind): boolean => code === "GAP_DECLARED";
+const gapCauses = watchedKinds.filter(isGap).map(({ reason }) => reason);
+/** A fork is no block's, and counted when it is proven. */
+const blockFindings = watchedKinds.filter((kind) => !isGap(kind) && kind.code !== "FORK");
+/** Every value of the label `check`. */
+const checks = [...Object.keys(findingClasses), ...Object.keys(problemTable)].map(checkLabel);
 
 /** What is read at each scrape. Times in Unix seconds. */
 export interface VaultReading {
@@ -61,319 +74,211 @@ export function shown<T>(all: readonly T[], name: (each: T) => UnableChain): Una
 
 export interface MetricsOptions {
   readonly version: string;
-  readonly nodeVersion: string;
   readonly read: () => Promise<VaultReading>;
   readonly now: () => number;
 }
 
-type ReadNumber = (reading: VaultReading) => number;
+const happens = {
+  blocks_received_total: counted("Blocks received, by outcome.", { outcome: outcomes }),
+  envelopes_received_total: counted("Envelopes in the blocks received, by outcome.", {
+    outcome: outcomes,
+  }),
+  received_bytes_total: counted("Bytes of blocks, by outcome.", { outcome: outcomes }),
+  verification_failures_total: counted(
+    "Requests refused, by what was wrong: a finding of verification or a problem's code.",
+    { check: checks },
+  ),
+  gaps_total: counted("Blocks stored that declare a gap, by cause.", { cause: gapCauses }),
+  findings_total: counted("Blocks stored with another finding to be acknowledged, by its code.", {
+    code: blockFindings.map(({ code }) => checkLabel(code)),
+  }),
+  chain_forks_total: counted("Forks that were proven by a request."),
+  receipts_signed_total: counted("Receipts signed."),
+  store_write_duration_seconds: histogram(
+    "How long it took until blocks were durable.",
+    syncBuckets,
+  ),
+  store_errors_total: counted("Writes that failed, by error code.", { code: storeErrors }),
+  connections_closed_total: counted(
+    "Connections closed to make room for others: idle or busy strangers, a reader that read too slowly; refused: nobody could go.",
+    { why: closedWhys },
+  ),
+  request_duration_seconds: histogram(
+    "Time until a request's answer began, by endpoint and status.",
+    requestBuckets,
+    { endpoint: [], status: [] },
+  ),
+  block_lag_seconds: histogram(
+    "From the sealing of a block, by its agent's clock, to its storing.",
+    lagBuckets,
+  ),
+};
 
-const gauges: readonly (readonly [name: string, help: string, read: ReadNumber])[] = [
-  [
-    "damaged_chains",
+interface Read extends VaultReading {
+  readonly newestReceipt: number;
+}
+
+/** Of what is open: how many blocks, by one label of what is meant. */
+function openBy(
+  { watched }: Read,
+  isMeant: (kind: FindingKind) => boolean,
+  label: (kind: FindingKind) => string,
+): Readonly<Record<string, number>> {
+  const meant = watched.open.filter(({ kind }) => isMeant(kind));
+  return Object.fromEntries(meant.map(({ kind, count }) => [label(kind), count]));
+}
+
+const reads = {
+  last_receipt_timestamp_seconds: gauge(
+    "When the newest receipt was signed; 0 for never.",
+    (r: Read) => r.newestReceipt,
+  ),
+  chains: gauge(
+    "Stored chains, by state.",
+    (r: Read) => byLabel(chainStates, (state) => r.watched.chains[state]),
+    { state: chainStates },
+  ),
+  open_gaps: gauge(
+    "Blocks that declare a gap which nobody acknowledged, by cause.",
+    (r: Read) => openBy(r, isGap, ({ reason }) => reason),
+    { cause: gapCauses },
+  ),
+  open_findings: gauge(
+    "Blocks with another finding that nobody acknowledged, by its code.",
+    (r: Read) =>
+      openBy(
+        r,
+        (kind) => !isGap(kind),
+        ({ code }) => checkLabel(code),
+      ),
+    { code: [] },
+  ),
+  expected_chains_missing: gauge(
+    "Chains that are expected and not active, by the configured subject.",
+    (r: Read) => Object.fromEntries(r.watched.missing.map((each) => [each.subject, each.count])),
+    { subject: [] },
+  ),
+  heads_replayed_total: counter(
+    "Heads of chains that were brought back from the store.",
+    (r: Read) => r.replays,
+  ),
+  chains_checked_total: counter(
+    "Times that a chain's stored objects were all read and checked before its head was used.",
+    (r: Read) => r.wholeChecks,
+  ),
+  credential_expiry_timestamp_seconds: gauge(
+    "When a credential of the vault ends, by kind; 0 for none.",
+    (r: Read) => r.certificateNotAfter,
+    { kind: ["tls"] },
+  ),
+  damaged_chains: gauge(
     "Chains whose stored objects fail: nothing is taken in for them.",
-    (r) => r.damaged.count,
-  ],
-  ["open_forks", "Proven forks that nobody acknowledged.", (r) => r.watched.forks],
-  [
-    "silent_chains",
+    (r: Read) => r.damaged.count,
+  ),
+  open_forks: gauge("Proven forks that nobody acknowledged.", (r: Read) => r.watched.forks),
+  silent_chains: gauge(
     "Chains silent for longer than they promised, and nobody acknowledged it.",
-    (r) => r.watched.silent,
-  ],
-  [
-    "stopped_chains",
+    (r: Read) => r.watched.silent,
+  ),
+  stopped_chains: gauge(
     "Chains whose agent stated its stop, and nobody acknowledged it.",
-    (r) => r.watched.stopped,
-  ],
-  [
-    "chains_unwatched",
+    (r: Read) => r.watched.stopped,
+  ),
+  chains_unwatched: gauge(
     "Chains with stored blocks that were not looked at since the start: open findings may be more.",
-    (r) => r.watched.pending,
-  ],
-  [
-    "oldest_open_chain_heartbeat_timestamp_seconds",
+    (r: Read) => r.watched.pending,
+  ),
+  oldest_open_chain_heartbeat_timestamp_seconds: gauge(
     "When the chain that was silent longest among those not ended last sent a block; 0 for none.",
-    (r) => r.watched.oldestHeartbeat,
-  ],
-  ["connections_open", "Connections to the API.", (r) => r.connections],
-  ["readers_open", "Answers to readers under way.", (r) => r.readers],
-  ["request_bytes", "Bytes of requests held in memory.", (r) => r.requestBytes],
-  ["heads_open", "Chains whose head is held in memory.", (r) => r.headsOpen],
-  ["receipts_pending", "Chains whose newest receipt is not kept yet.", (r) => r.receiptsPending],
-  [
-    "chains_unkept",
+    (r: Read) => r.watched.oldestHeartbeat,
+  ),
+  connections_open: gauge("Connections to the API.", (r: Read) => r.connections),
+  readers_open: gauge("Answers to readers under way.", (r: Read) => r.readers),
+  request_bytes: gauge("Bytes of requests held in memory.", (r: Read) => r.requestBytes),
+  heads_open: gauge("Chains whose head is held in memory.", (r: Read) => r.headsOpen),
+  receipts_pending: gauge(
+    "Chains whose newest receipt is not kept yet.",
+    (r: Read) => r.receiptsPending,
+  ),
+  chains_unkept: gauge(
     "Chains that get no receipt: for a minute none could be kept.",
-    (r) => r.unkept.count,
-  ],
-  [
-    "store_free_bytes",
+    (r: Read) => r.unkept.count,
+  ),
+  store_free_bytes: gauge(
     "Bytes that may still be written to the store; NaN where that can't be told.",
-    (r) => r.freeBytes ?? Number.NaN,
-  ],
-];
+    (r: Read) => r.freeBytes ?? Number.NaN,
+  ),
+};
 
 export class VaultMetrics implements VaultObserver {
-  readonly #registry = new Registry();
-  readonly #options: MetricsOptions;
-  readonly #blocks: Counter<"outcome">;
-  readonly #envelopes: Counter<"outcome">;
-  readonly #bytes: Counter<"outcome">;
-  readonly #failures: Counter<"check">;
-  readonly #gapsFound: Counter<"cause">;
-  readonly #found: Counter<"code">;
-  readonly #forks: Counter;
-  readonly #receipts: Counter;
-  readonly #newestReceipt: Gauge;
-  readonly #storeSeconds: Histogram;
-  readonly #storeErrors: Counter<"code">;
-  readonly #requests: Histogram<"endpoint" | "status">;
-  readonly #lag: Histogram;
-  readonly #closed: Counter<"why"> = this.#closedCounter();
-  readonly #watched: WatchedGauges;
-  readonly #replays: Counter;
-  readonly #checks: Counter;
-  readonly #expiry: Gauge<"kind">;
-  readonly #gauges: readonly { gauge: Gauge; read: ReadNumber }[];
+  readonly page: Metrics;
+  readonly #now: () => number;
+  readonly #tally: Tallies<typeof happens>;
+  #newestReceipt = 0;
 
-  constructor(options: MetricsOptions) {
-    this.#options = options;
-    const { version, nodeVersion } = options;
-    const info = this.#gauge("build_info", "1, with the versions.", ["version", "node_version"]);
-    info.set({ version, node_version: nodeVersion }, 1);
-    const byOutcome = ["outcome"] as const;
-    this.#blocks = this.#counter(
-      "blocks_received_total",
-      "Blocks received, by outcome.",
-      byOutcome,
-    );
-    this.#envelopes = this.#counter(
-      "envelopes_received_total",
-      "Envelopes in the blocks received, by outcome.",
-      byOutcome,
-    );
-    this.#bytes = this.#counter("received_bytes_total", "Bytes of blocks, by outcome.", byOutcome);
-    this.#failures = this.#counter(
-      "verification_failures_total",
-      "Requests refused, by what was wrong: a finding of verification or a problem's code.",
-      ["check"],
-    );
-    this.#gapsFound = this.#counter("gaps_total", "Blocks stored that declare a gap, by cause.", [
-      "cause",
-    ]);
-    this.#found = this.#counter(
-      "findings_total",
-      "Blocks stored with another finding to be acknowledged, by its code.",
-      ["code"],
-    );
-    this.#forks = this.#counter("chain_forks_total", "Forks that were proven by a request.");
-    this.#receipts = this.#counter("receipts_signed_total", "Receipts signed.");
-    this.#newestReceipt = this.#gauge(
-      "last_receipt_timestamp_seconds",
-      "When the newest receipt was signed; 0 for never.",
-    );
-    this.#storeSeconds = this.#histogram(
-      "store_write_duration_seconds",
-      "How long it took until blocks were durable.",
-      syncBuckets,
-    );
-    this.#storeErrors = this.#counter("store_errors_total", "Writes that failed, by error code.", [
-      "code",
-    ]);
-    this.#requests = this.#histogram(
-      "request_duration_seconds",
-      "Time until a request's answer began, by endpoint and status.",
-      requestBuckets,
-      ["endpoint", "status"],
-    );
-    this.#lag = this.#histogram(
-      "block_lag_seconds",
-      "From the sealing of a block, by its agent's clock, to its storing.",
-      lagBuckets,
-    );
-    this.#watched = new WatchedGauges((name, help, labels) => this.#gauge(name, help, labels));
-    this.#replays = this.#counter(
-      "heads_replayed_total",
-      "Heads of chains that were brought back from the store.",
-    );
-    this.#checks = this.#counter(
-      "chains_checked_total",
-      "Times that a chain's stored objects were all read and checked before its head was used.",
-    );
-    this.#expiry = this.#gauge(
-      "credential_expiry_timestamp_seconds",
-      "When a credential of the vault ends, by kind; 0 for none.",
-      ["kind"],
-    );
-    this.#gauges = gauges.map(([name, help, read]) => ({ gauge: this.#gauge(name, help), read }));
-    this.#zero();
-  }
-
-  // Every series is there before anything happened.
-  #zero(): void {
-    for (const counter of [this.#blocks, this.#envelopes, this.#bytes]) {
-      for (const outcome of outcomes) counter.inc({ outcome }, 0);
-    }
-    for (const check of checks) this.#failures.inc({ check }, 0);
-    for (const kind of watchedKinds) this.#count(kind, 0);
-    for (const code of storeErrors) this.#storeErrors.inc({ code }, 0);
-  }
-
-  /** From now on this process is measured as well. */
-  addProcess(): void {
-    collectDefaultMetrics({ register: this.#registry });
-    // Gauges that are called like counters; the same is there by type.
-    for (const kind of ["handles", "requests", "resources"]) {
-      this.#registry.removeSingleMetric(`nodejs_active_${kind}_total`);
-    }
+  constructor({ version, read, now }: MetricsOptions) {
+    this.#now = now;
+    this.page = new Metrics("sealtail_vault_", version);
+    this.#tally = this.page.add(happens, () => undefined);
+    this.page.add(reads, async () => ({ ...(await read()), newestReceipt: this.#newestReceipt }));
   }
 
   /** Endpoints and the statuses of their problems: their series are there from now on. */
   expect(table: readonly { readonly name: string; readonly problems: readonly number[] }[]): void {
     for (const { name, problems } of table) {
       for (const status of [200, ...problems]) {
-        this.#requests.zero({ endpoint: name, status: String(status) });
+        this.#tally.request_duration_seconds.begin({ endpoint: name, status: String(status) });
       }
     }
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
-  /** The metrics as text. */
-  async text(): Promise<string> {
-    const reading = await this.#options.read();
-    this.#watched.set(reading.watched);
-    for (const { gauge, read } of this.#gauges) gauge.set(read(reading));
-    this.#expiry.set({ kind: "tls" }, reading.certificateNotAfter);
-    this.#replays.reset();
-    this.#replays.inc(reading.replays);
-    this.#checks.reset();
-    this.#checks.inc(reading.wholeChecks);
-    return await this.#registry.metrics();
-  }
-
   received(outcome: IntakeOutcome, blocks: number, envelopes: number, bytes: number): void {
-    this.#blocks.inc({ outcome }, blocks);
-    this.#envelopes.inc({ outcome }, envelopes);
-    this.#bytes.inc({ outcome }, bytes);
+    this.#tally.blocks_received_total.add(blocks, { outcome });
+    this.#tally.envelopes_received_total.add(envelopes, { outcome });
+    this.#tally.received_bytes_total.add(bytes, { outcome });
   }
 
   refused(check: string): void {
-    this.#failures.inc({ check: checkLabel(check) });
+    this.#tally.verification_failures_total.add(1, { check: checkLabel(check) });
   }
 
   found(kind: FindingKind): void {
-    this.#count(kind, 1);
-  }
-
-  #count({ code, reason }: FindingKind, times: number): void {
-    if (code === "GAP_DECLARED") this.#gapsFound.inc({ cause: reason }, times);
-    // A fork is no block's, and counted when it is proven.
-    else if (code !== "FORK") this.#found.inc({ code: checkLabel(code) }, times);
+    const { code, reason } = kind;
+    if (isGap(kind)) this.#tally.gaps_total.add(1, { cause: reason });
+    else if (code !== "FORK") this.#tally.findings_total.add(1, { code: checkLabel(code) });
   }
 
   fork(): void {
-    this.#forks.inc();
+    this.#tally.chain_forks_total.add(1);
   }
 
   receipt(): void {
-    this.#receipts.inc();
-    this.#newestReceipt.set(Math.floor(this.#options.now() / 1e6));
+    this.#tally.receipts_signed_total.add(1);
+    this.#newestReceipt = Math.floor(this.#now() / 1e6);
   }
 
   stored(seconds: number): void {
-    this.#storeSeconds.observe(seconds);
+    this.#tally.store_write_duration_seconds.add(seconds);
   }
 
   storeFailed(code: string): void {
-    const known = storeErrors.find((each) => each === code);
-    this.#storeErrors.inc({ code: known ?? "other" });
+    const known = storeErrors.find((each) => each === code) ?? "other";
+    this.#tally.store_errors_total.add(1, { code: known });
   }
 
   request(endpoint: string, status: number, seconds: number): void {
-    this.#requests.observe({ endpoint, status: String(status) }, seconds);
-  }
-
-  #closedCounter(): Counter<"why"> {
-    const counter = this.#counter(
-      "connections_closed_total",
-      "Connections closed to make room for others: idle or busy strangers, a reader that read too slowly; refused: nobody could go.",
-      ["why"],
-    );
-    for (const why of closedWhys) counter.inc({ why }, 0);
-    return counter;
+    this.#tally.request_duration_seconds.add(seconds, { endpoint, status: String(status) });
   }
 
   closed(why: ClosedWhy): void {
-    this.#closed.inc({ why });
+    this.#tally.connections_closed_total.add(1, { why });
   }
 
   lag(seconds: number): void {
-    this.#lag.observe(seconds);
-  }
-
-  #counter<T extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly T[] = [],
-  ): Counter<T> {
-    const registers = [this.#registry];
-    return new Counter({ name: prefix + name, help, labelNames: [...labelNames], registers });
-  }
-
-  #gauge<T extends string>(name: string, help: string, labelNames: readonly T[] = []): Gauge<T> {
-    const registers = [this.#registry];
-    return new Gauge({ name: prefix + name, help, labelNames: [...labelNames], registers });
-  }
-
-  #histogram<T extends string>(
-    name: string,
-    help: string,
-    buckets: number[],
-    labelNames: readonly T[] = [],
-  ): Histogram<T> {
-    const registers = [this.#registry];
-    const labels = [...labelNames];
-    return new Histogram({ name: prefix + name, help, buckets, labelNames: labels, registers });
-  }
-}
-
-type MakeGauge = <T extends string>(name: string, help: string, labels: readonly T[]) => Gauge<T>;
-
-/** What the watch over the stored chains sees. */
-class WatchedGauges {
-  readonly #chains: Gauge<"state">;
-  readonly #gaps: Gauge<"cause">;
-  readonly #findings: Gauge<"code">;
-  readonly #missing: Gauge<"subject">;
-
-  constructor(make: MakeGauge) {
-    this.#chains = make("chains", "Stored chains, by state.", ["state"]);
-    const gaps = "Blocks that declare a gap which nobody acknowledged, by cause.";
-    this.#gaps = make("open_gaps", gaps, ["cause"]);
-    const others = "Blocks with another finding that nobody acknowledged, by its code.";
-    this.#findings = make("open_findings", others, ["code"]);
-    const missing = "Chains that are expected and not active, by the configured subject.";
-    this.#missing = make("expected_chains_missing", missing, ["subject"]);
-  }
-
-  set({ chains, open, missing }: Watched): void {
-    for (const state of chainStates) this.#chains.set({ state }, chains[state]);
-    for (const { kind, count } of open) {
-      if (kind.code === "GAP_DECLARED") this.#gaps.set({ cause: kind.reason }, count);
-      else this.#findings.set({ code: checkLabel(kind.code) }, count);
-    }
-    for (const { subject, count } of missing) this.#missing.set({ subject }, count);
+    this.#tally.block_lag_seconds.add(seconds);
   }
 }
 
 function checkLabel(code: string): string {
   return code.toLowerCase().replaceAll("-", "_");
 }
-
-/** Every value of the label `check`. */
-const checks: readonly string[] = [
-  ...Object.keys(findingClasses),
-  ...Object.keys(problemTable),
-].map(checkLabel);

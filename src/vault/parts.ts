@@ -91,9 +91,7 @@ export async function openParts(
     ...{ store, notes, index, findings, diag, keys, policy },
     clear: (chain) => leftovers.clear(chain),
   });
-  const metrics = new VaultMetrics({
-    ...{ version, nodeVersion: process.version, now: () => clock.now(), read },
-  });
+  const metrics = new VaultMetrics({ version, now: () => clock.now(), read });
   const keeper = new ReceiptKeeper({
     ...{ store, notes, clock, diag, gate },
     onFault: async (error, chain) => {

@@ -10,11 +10,12 @@ import { makeDirDurably } from "../host/durable.ts";
 import type { FetchHandler, HttpListener } from "../host/http-listener.ts";
 import { loadSigningKey } from "../host/keys.ts";
 import { lockStateDir, type StateLock } from "../host/lock.ts";
+import { openOperations } from "../host/operations-listener.ts";
 import { bodyBytesMax } from "./body.ts";
 import { openApiListener } from "./bounds.ts";
 import type { VaultConfig } from "./config.ts";
 import { Gate } from "./gate.ts";
-import { openOperations } from "./health.ts";
+import { liveness, readiness, startup } from "./health.ts";
 import { shown, type Unable, type VaultReading } from "./metrics.ts";
 import { openParts, type PartsDeps, type VaultParts } from "./parts.ts";
 import { rescan } from "./rescan.ts";
@@ -152,17 +153,19 @@ class Vault implements RunningVault {
   async #listen(): Promise<void> {
     const { clock, diag, limits = {} } = this.#deps;
     const { metrics, api } = this.#parts;
+    const unsafe = (): boolean => this.#gate.unsafe !== undefined;
+    const started = (): boolean => this.#listener !== undefined;
     this.#operations = await openOperations({
-      ...{ clock, diag, metrics, listen: this.#config.metrics.listen },
-      health: {
-        started: () => this.#listener !== undefined,
-        unsafe: () => this.#gate.unsafe !== undefined,
-        closing: () => this.#closed !== undefined,
-        status: () => this.read(),
-        damaged: () => this.#damaged(),
-        unkept: () => this.#unkept(),
-        room: async () => ((await this.#freeBytes()) ?? bodyBytesMax) >= bodyBytesMax,
+      ...{ clock, diag, metrics: metrics.page, listen: this.#config.metrics.listen },
+      alive: () => liveness({ unsafe: unsafe() }),
+      started: () => startup({ started: started() }),
+      ready: async () => {
+        const room = ((await this.#freeBytes()) ?? bodyBytesMax) >= bodyBytesMax;
+        const closing = this.#closed !== undefined;
+        const [damaged, unkept] = [this.#damaged(), this.#unkept()];
+        return readiness({ started: started(), unsafe: unsafe(), closing, room, damaged, unkept });
       },
+      status: async () => ({ program: "vault", ...(await this.read()) }),
     });
     const options = { config: this.#config, limits: limits.http ?? {}, clock, diag };
     this.#listener = await openApiListener(api, { ...options, observer: metrics });

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Gauge } from "../../src/agent/gauge.ts";
-import { liveness, type Probe, readiness, startup } from "../../src/agent/operations.ts";
+import { liveness, readiness, startup } from "../../src/agent/operations.ts";
+import type { Probe } from "../../src/host/operations-listener.ts";
 import type { Answer } from "../../src/ship/sink.ts";
 import { World } from "./world.ts";
 

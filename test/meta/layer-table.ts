@@ -48,7 +48,7 @@ export const packages: Readonly<Record<string, RegExp>> = {
   hono: /^src\/vault\//,
   picomatch: /^src\/tail\//,
   pino: /^src\/host\/diag\.ts$/,
-  "prom-client": /^src\/[a-z]+\/metrics\.ts$/,
+  "prom-client": /^src\/host\/metrics\.ts$/,
   undici: /^src\/host\/http-client\.ts$/,
   yaml: /^src\/host\/config-yaml\.ts$/,
   zod: /^src\/(?:host|agent|vault)\/config(?:-[a-z]+)?\.ts$/,

@@ -12,8 +12,8 @@ import { apiTable } from "./api-table.ts";
 export function agentMetricsText(): Promise<string> {
   const config = { sources: [{ name: "app" }] } as unknown as AgentConfig;
   const metrics = new AgentMetrics(new Gauge(), "0.0.0", () => undefined, config);
-  metrics.addProcess();
-  return metrics.text();
+  metrics.page.addProcess();
+  return metrics.page.text();
 }
 
 export function vaultMetricsText(): Promise<string> {
@@ -29,10 +29,10 @@ export function vaultMetricsText(): Promise<string> {
     ...{ headsOpen: 0, replays: 0, receiptsPending: 0, freeBytes: 0, certificateNotAfter: 0 },
   };
   const metrics = new VaultMetrics({
-    ...{ version: "0.0.0", nodeVersion: process.version, now: () => 0 },
+    ...{ version: "0.0.0", now: () => 0 },
     read: async () => reading,
   });
-  metrics.addProcess();
+  metrics.page.addProcess();
   metrics.expect(apiTable());
-  return metrics.text();
+  return metrics.page.text();
 }

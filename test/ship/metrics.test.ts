@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Registry } from "prom-client";
-import { registerShipMetrics } from "../../src/ship/metrics.ts";
+import { Metrics } from "../../src/host/metrics.ts";
+import { addShipMetrics } from "../../src/ship/metrics.ts";
 import { outcomes } from "../../src/ship/sink.ts";
 import { sinkStates } from "../../src/ship/standing.ts";
 import type { ShipStatus } from "../../src/ship/status.ts";
@@ -11,9 +11,9 @@ import { ship } from "./setup.ts";
 import { VaultModel } from "./vault-model.ts";
 
 test("every series is there from the start, at zero", async () => {
-  const registry = new Registry();
-  registerShipMetrics(registry, () => undefined);
-  const text = await registry.metrics();
+  const metrics = new Metrics("sealtail_agent_", "0.0.0");
+  addShipMetrics(metrics, () => undefined);
+  const text = await metrics.text();
   for (const outcome of outcomes) {
     assert.match(
       text,
@@ -23,14 +23,16 @@ test("every series is there from the start, at zero", async () => {
   for (const state of sinkStates) {
     assert.match(text, new RegExp(`^sealtail_agent_sink_state{state="${state}"} 0$`, "m"));
   }
-  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const samples = text
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#") && !line.includes("build_info"));
   for (const sample of samples) assert.match(sample, /^sealtail_agent_[a-z_]+(?:\{.*\})? 0$/);
 });
 
 test("what was shipped, and what failed, can be read off", async () => {
-  const registry = new Registry();
+  const metrics = new Metrics("sealtail_agent_", "0.0.0");
   let status: () => ShipStatus | undefined = () => undefined;
-  const observer = registerShipMetrics(registry, () => status());
+  const observer = addShipMetrics(metrics, () => status());
   const chain = new TestChain(3);
   const vault = new VaultModel();
   vault.script = [{ outcome: "server-error", code: "http-500" }];
@@ -38,7 +40,7 @@ test("what was shipped, and what failed, can be read off", async () => {
   status = () => all.shipper.status();
   await settle();
   const read = async (sample: string): Promise<number> => {
-    const line = (await registry.metrics()).split("\n").find((one) => one.startsWith(`${sample} `));
+    const line = (await metrics.text()).split("\n").find((one) => one.startsWith(`${sample} `));
     return Number(line?.split(" ").at(-1));
   };
   assert.equal(await read('sealtail_agent_sink_state{state="unreachable"}'), 1);

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { suite, test } from "node:test";
-import { Registry } from "prom-client";
 import { Gauge } from "../../src/agent/gauge.ts";
 import { readiness } from "../../src/agent/operations.ts";
-import { registerShipMetrics } from "../../src/ship/metrics.ts";
+import { Metrics } from "../../src/host/metrics.ts";
+import { addShipMetrics } from "../../src/ship/metrics.ts";
 import { outcomes } from "../../src/ship/sink.ts";
 import type { ShipStatus } from "../../src/ship/status.ts";
 import { settle } from "../fakes/clock.ts";
@@ -21,8 +21,8 @@ const waits = { connectTimeoutMs: 60, headersTimeoutMs: 60, bodyTimeoutMs: 60 };
 const hourMs = 3_600_000;
 
 /** Metrics as they are scraped: the attempts by outcome, and the state of the sink. */
-async function scraped(registry: Registry): Promise<{ attempts: object; state: string[] }> {
-  const samples = [...(await registry.metrics()).matchAll(/^(\S+)\{\w+="([^"]+)"\} (\S+)$/gm)];
+async function scraped(metrics: Metrics): Promise<{ attempts: object; state: string[] }> {
+  const samples = [...(await metrics.text()).matchAll(/^(\S+)\{\w+="([^"]+)"\} (\S+)$/gm)];
   const of = (name: string): [string, number][] =>
     samples
       .filter(([, metric, , value]) => metric === `sealtail_agent_${name}` && value !== "0")
@@ -76,9 +76,9 @@ suite("a sink that misbehaves", { concurrency: 8 }, () => {
     test(`a sink that ${ordeal.name} is borne: ${ordeal.outcome}, and it heals`, async () => {
       await using server = await HostileServer.start();
       server.manner = ordeal.does;
-      const registry = new Registry();
+      const metrics = new Metrics("sealtail_agent_", "0.0.0");
       let status: () => ShipStatus | undefined = () => undefined;
-      const shared = registerShipMetrics(registry, () => status());
+      const shared = addShipMetrics(metrics, () => status());
       let attempts = 0;
       const observer = {
         ...shared,
@@ -93,7 +93,7 @@ suite("a sink that misbehaves", { concurrency: 8 }, () => {
       status = () => all.shipper.status();
       const trial = await endure(all, () => attempts, attemptsOf(ordeal));
       assertBorne(ordeal, all, server, trial);
-      assert.deepEqual(await scraped(registry), {
+      assert.deepEqual(await scraped(metrics), {
         attempts: { [ordeal.outcome]: attempts },
         state: [ordeal.state],
       });
