@@ -231,31 +231,30 @@ const sources = {
 export class AgentMetrics implements Meter {
   readonly page: Metrics;
   readonly ship: ShipObserver;
-  readonly #gauge: Gauge;
+  readonly #state: Gauge;
   readonly #tally: Tallies<typeof sealing>;
 
   constructor(
-    gauge: Gauge,
+    state: Gauge,
     version: string,
     session: () => Session | undefined,
     config: AgentConfig,
   ) {
-    this.#gauge = gauge;
+    this.#state = state;
     this.page = new Metrics("sealtail_agent_", version);
     this.#tally = this.page.add(sealing, () => undefined);
     this.ship = addShipMetrics(this.page, () => session()?.shipper.status());
-    this.page.add(agent, () => gauge);
+    this.page.add(agent, () => state);
     const names = config.sources.map(({ name }) => name);
     this.page.add(sources, () => {
-      return { names, stats: gauge.tail()?.stats() ?? new Map(), lines: gauge.lines };
+      return { names, stats: state.tail()?.stats() ?? new Map(), lines: state.lines };
     });
   }
 
   sealed({ header, length }: SealedBlock): void {
-    const gauge = this.#gauge;
-    gauge.headBlock = header.blockNo + 1;
-    gauge.headSeq = header.firstSeq + header.count;
-    gauge.lastSealedTime = header.time;
+    this.#state.headBlock = header.blockNo + 1;
+    this.#state.headSeq = header.firstSeq + header.count;
+    this.#state.lastSealedTime = header.time;
     this.#tally.blocks_sealed_total.add(1);
     this.#tally.envelopes_sealed_total.add(header.count);
     this.#tally.sealed_raw_bytes_total.add(header.rawLength);

@@ -53,7 +53,8 @@ export class VaultClient extends HttpReader {
     who = "the vault",
   ): Promise<VaultClient> {
     const url = URL.canParse(address) ? new URL(address) : undefined;
-    if (url === undefined || url.search !== "" || url.hash !== "" || url.username !== "") {
+    const usable = url?.search === "" && url.hash === "" && url.username === "";
+    if (!usable || !/^https?:$/.test(url.protocol)) {
       const message = `this is no address of ${who}: want http://HOST:PORT or https://HOST:PORT`;
       throw new SealtailError("source-unusable", message, {
         place: printable(address).replace(/(:\/\/)[^/@]*@/, "$1***@"),

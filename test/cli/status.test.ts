@@ -141,3 +141,10 @@ test("an address with a password in it is refused without showing it", async () 
   assert.match(err, /http:\/\/\*\*\*@127\.0\.0\.1:1 \[source-unusable\]/);
   assert.equal(code, 2);
 });
+
+test("an address of another protocol is refused before anybody is asked", async () => {
+  using dir = new CommandDir();
+  const { code, err } = await dir.quick(["status", "ftp://127.0.0.1:1"]);
+  assert.match(err, /want http:\/\/HOST:PORT .*ftp:\/\/127\.0\.0\.1:1 \[source-unusable\]/);
+  assert.equal(code, 2);
+});
