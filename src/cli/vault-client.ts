@@ -37,11 +37,11 @@ export class VaultClient extends HttpReader {
   readonly #http: HttpClient;
 
   private constructor(url: string, ca: string | undefined, limits: ClientLimits, who: string) {
-    const { idleMs } = limits;
+    const { idleMs, answerMs: until, tries, waitMsMax } = limits;
     const waits = { connectTimeoutMs: idleMs, headersTimeoutMs: idleMs, bodyTimeoutMs: idleMs };
     const tls = ca === undefined ? {} : { ca };
     const http = new HttpClient({ url, waits, tls, connections });
-    super(http, { ...limits, url, who, clock: systemClock });
+    super(http, { url, who, clock: systemClock, tries, waitMsMax, until });
     this.#http = http;
   }
 

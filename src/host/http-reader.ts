@@ -26,15 +26,13 @@ export interface HttpReaderOptions {
   readonly forGood?: (status: number, code: unknown) => SealtailError | undefined;
   /** Longest wait for the next byte; the asker's own unless told. */
   readonly idleMs?: number;
-  /** Longest time for a whole answer; none unless told. */
-  readonly answerMs?: number;
-  /** Ends whatever is under way. */
-  readonly signal?: AbortSignal;
+  /** Longest time for a whole answer, in milliseconds; or what ends whatever is under way. */
+  readonly until: number | AbortSignal;
 }
 
-/** Whoever answered let nobody ask. */
+/** The server refuses what was asked. */
 export class Refused extends SealtailError {
-  /** Otherwise he may be asked later. */
+  /** Not only for now. */
   readonly closed: boolean;
 
   constructor(status: number, message: string, place?: string) {
@@ -123,7 +121,8 @@ export class HttpReader {
 
   async #ask(request: HttpRequest, absent = notFound): Promise<HttpAnswer | undefined> {
     const { path } = request;
-    const { tries, waitMsMax, clock, signal, forGood } = this.#options;
+    const { tries, waitMsMax, clock, until, forGood } = this.#options;
+    const ended = typeof until === "number" ? undefined : until;
     for (let attempt = 1; ; attempt += 1) {
       const answer = await this.#once(request);
       const { status } = answer;
@@ -137,18 +136,16 @@ export class HttpReader {
           throw this.invalid(path, `it leads elsewhere (${status})`);
         throw this.#refused(path, status, why);
       }
-      await clock.sleep(Math.min(waitOf(answer, attempt), waitMsMax), signal);
+      await clock.sleep(Math.min(waitOf(answer, attempt), waitMsMax), ended);
     }
   }
 
   async #once(request: HttpRequest): Promise<HttpAnswer> {
-    const { answerMs, idleMs, signal } = this.#options;
-    const ends = answerMs === undefined ? [] : [AbortSignal.timeout(answerMs)];
-    if (signal !== undefined) ends.push(signal);
+    const { until, idleMs } = this.#options;
+    const signal = typeof until === "number" ? AbortSignal.timeout(until) : until;
     const headers = { accept: "*/*", "accept-encoding": "identity" };
-    const limits = { waitMs: idleMs, signal: AbortSignal.any(ends) };
     try {
-      return await this.#asker.ask({ ...request, ...limits, headers });
+      return await this.#asker.ask({ ...request, headers, waitMs: idleMs, signal });
     } catch (cause) {
       throw this.#broken(request.path, cause);
     }

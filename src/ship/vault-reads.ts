@@ -81,13 +81,8 @@ export class HttpVaultReads implements VaultReads {
   /** `signal` ends whatever is under way. */
   constructor(vault: HttpAsker, clock: Pick<Clock, "mono" | "sleep">, signal: AbortSignal) {
     this.#reader = new HttpReader(vault, {
-      who: "the vault",
-      url: "",
-      clock,
-      signal,
-      idleMs,
-      tries: 4,
-      waitMsMax: 10_000,
+      ...{ who: "the vault", url: "", clock, until: signal },
+      ...{ idleMs, tries: 4, waitMsMax: 10_000 },
       forGood: (status, code) =>
         status === 503 && code === chainDamaged ? new ChainDamaged() : undefined,
     });
