@@ -226,7 +226,10 @@ export class Sweeper {
   /** Files without a path are looked at through their handle; new ones are followed. */
   async #closeBooks(): Promise<void> {
     for (const follow of this.#roster.missed()) {
-      follow.missedSweeps += 1;
+      // A sweep that could not see everything is no reason to end the search.
+      if (this.#discover.missing === undefined || follow.missedSweeps < searchSweeps - 1) {
+        follow.missedSweeps += 1;
+      }
       const { handle } = follow;
       if (handle !== undefined) {
         const info = await handle.stat().catch(() => undefined);

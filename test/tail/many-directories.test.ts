@@ -75,6 +75,23 @@ test("a directory that cannot be listed is said, and what is beside it is follow
   assert.equal(reader.tail.search().missing, undefined);
 });
 
+test("a rotated file is searched for until every directory could be listed", async () => {
+  const files = new FakeFiles();
+  files.put("/log/a.log", "one\n");
+  const faulty = new FaultyFiles(files);
+  const fault = { nth: 1, variant: "failed", errno: "EMFILE", times: 1000 } as const;
+  faulty.arm({ call: "open", ...fault });
+  const reader = await Reader.start({ files: faulty, clock: new AutoClock(), include });
+  await reader.pullFor(3_000);
+  await files.rename("/log/a.log", "/log/a.log.1");
+  faulty.arm({ call: "list", ...fault });
+  await reader.pullFor(20_000);
+  faulty.disarm();
+  await reader.pullFor(20_000);
+  assert.deepEqual(reader.said(), ["source"]);
+  assert.deepEqual(reader.lines(), ["one"]);
+});
+
 test("the directories of what links lead to are watched, and a word from there is about the link", async () => {
   const files = new FakeFiles();
   files.put("/log/.keep", "");
