@@ -4,6 +4,7 @@
 // - Who sealed it again could know nothing of the first time.
 
 import { inScope } from "../../src/core/grant.ts";
+import { holeLeast } from "../../src/tail/nuls.ts";
 import type { LifeFacts, Reading } from "./facts.ts";
 import type { Testimony } from "./judge.ts";
 import type { LogFile, Scope } from "./ledger.ts";
@@ -47,11 +48,21 @@ export class Twice {
     const instant = this.#readings.find((each) => each.first <= before && before <= each.tick);
     const since = instant?.first ?? before;
     if (this.#log.disturbed.some((at) => at > since && at <= tick)) return true;
+    if (this.#fewGivenBack().some((at) => at > since && at <= tick)) return true;
     return this.#readings.some(({ item, tick: at }) => {
       const gaveUp =
         (item.kind === "gap" && item.to === undefined && item.cause !== "truncated") ||
         (item.kind === "end" && item.cause === "deleted");
       return gaveUp && at > before && at <= tick;
+    });
+  }
+
+  /** When a writer gave back so few NULs that they are data, and may have been sealed. */
+  #fewGivenBack(): number[] {
+    const { versions } = this.#log;
+    return versions.flatMap(({ tick, size }, at) => {
+      const given = (versions[at - 1]?.size ?? size) - size;
+      return given > 0 && given < holeLeast ? [tick] : [];
     });
   }
 
