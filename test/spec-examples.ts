@@ -40,12 +40,13 @@ import {
   type SourceRecord,
   sourceIdOf,
 } from "../src/core/record.ts";
-import { Frontier, inclusionPath, rootOf } from "../src/core/tree.ts";
+import { Frontier, rootOf } from "../src/core/tree.ts";
 import { hkdf } from "../src/host/hkdf.ts";
 import { noteSigner, signer } from "../src/host/keys.ts";
 import { nativeSuite as suite } from "../src/host/native-suite.ts";
 import { headNoteText } from "../src/vault/head-note.ts";
 import { encodeFrameHeader } from "../src/wal/frame.ts";
+import { inclusionPath } from "./fakes/inclusion-path.ts";
 import { ed25519Example, smallOrderExample } from "./spec-ed25519.ts";
 
 const filled = (byte: number, length: number): Uint8Array => new Uint8Array(length).fill(byte);

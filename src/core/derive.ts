@@ -261,7 +261,7 @@ class Derivation {
     const preimage = this.#viewOf(total);
     if (known === undefined) {
       this.#suite.sha256Into(preimage, total, this.#hash, 0);
-      this.#tree.addWords(this.#hashWords, 0);
+      this.#tree.add(this.#hashWords);
     } else copyHash(known, hashWords * index, this.#hashWords, 0);
     if (kept !== undefined) copyHash(this.#hashWords, 0, kept, hashWords * index);
     onEnvelope?.(preimage, this.#hash, item);

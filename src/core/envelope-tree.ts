@@ -39,29 +39,13 @@ export class GroupTree {
     this.#frontier = new Frontier(suite);
   }
 
-  /** Number of envelopes so far. */
-  get count(): number {
-    return this.#frontier.size * groupSize + this.#open;
-  }
-
-  /** Takes the envelope hash that lies at bytes[at, at + 32). It is copied. */
-  add(bytes: Uint8Array, at = 0): void {
-    if (at + hashBytes > bytes.length) throw new RangeError("envelope hash is out of range");
-    this.#group.set(bytes.subarray(at, at + hashBytes), hashesAt + this.#open * hashBytes);
-    this.#added();
-  }
-
-  /** The same for a hash that lies at words[at, at + 8), as it lies in memory. Allocates nothing. */
-  addWords(words: Uint32Array, at: number): void {
+  /** Takes the envelope hash in the first 8 words, as it lies in memory. Allocates nothing. */
+  add(words: Uint32Array): void {
     const group = this.#words;
     const to = firstWord + this.#open * hashWords;
     for (let index = 0; index < hashWords; index += 1) {
-      group[to + index] = words[at + index] as number;
+      group[to + index] = words[index] as number;
     }
-    this.#added();
-  }
-
-  #added(): void {
     this.#open += 1;
     if (this.#open < groupSize) return;
     this.#suite.sha256Into(this.#group, this.#group.length, this.#leaf, 0);

@@ -181,17 +181,6 @@ export class PathBuilder {
   }
 }
 
-/** The inclusion path of leaf `index`, from the leaf upwards. Throws RangeError for no such leaf. */
-export function inclusionPath(
-  suite: Suite,
-  leafHashes: readonly Uint8Array[],
-  index: number,
-): Uint8Array[] {
-  const builder = new PathBuilder(suite, index, leafHashes.length);
-  for (const hash of leafHashes) builder.append(hash);
-  return builder.path();
-}
-
 export interface Inclusion {
   readonly index: number;
   readonly size: number;

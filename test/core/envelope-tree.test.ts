@@ -14,6 +14,8 @@ import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 const hashesOf = (count: number): Uint8Array[] =>
   Array.from({ length: count }, (_, index) => suite.sha256(Buffer.from(`envelope ${index}`)));
 
+const wordsOf = (hash: Uint8Array): Uint32Array => new Uint32Array(Uint8Array.from(hash).buffer);
+
 /** The definition: RFC 6962 over "SEALGRP1" ‖ hashes of each group. */
 function naiveRoot(hashes: readonly Uint8Array[]): Uint8Array {
   const leaves: Uint8Array[] = [];
@@ -34,21 +36,19 @@ test("the root after every envelope equals the definition, open groups included"
   const hashes = hashesOf(150);
   const tree = new GroupTree(suite);
   for (const [index, hash] of hashes.entries()) {
-    tree.add(hash);
-    assert.equal(tree.count, index + 1);
+    tree.add(wordsOf(hash));
     assert.deepEqual(tree.root(), naiveRoot(hashes.slice(0, index + 1)));
   }
 });
 
-test("a hash is taken from inside a larger buffer, and nowhere outside it", () => {
+test("a hash is taken from the beginning of a larger buffer, which may be used again", () => {
   const [hash] = hashesOf(1) as [Uint8Array];
-  const buffer = new Uint8Array(96).fill(7);
-  buffer.set(hash, 40);
+  const words = new Uint32Array(24).fill(7);
+  words.set(wordsOf(hash));
   const tree = new GroupTree(suite);
-  tree.add(buffer, 40);
-  buffer.fill(0);
+  tree.add(words);
+  words.fill(0);
   assert.deepEqual(tree.root(), naiveRoot([hash]));
-  assert.throws(() => tree.add(buffer, 65), RangeError);
 });
 
 test("the path of any envelope verifies, and no bent one does", () => {

@@ -177,7 +177,7 @@ describe("envelopes", () => {
         assert.equal(hashes.length, want.length);
         assert.deepEqual(derived.lastHash, prev);
         const tree = new GroupTree(suite);
-        for (const hash of hashes) tree.add(hash);
+        for (const hash of hashes) tree.add(new Uint32Array(Uint8Array.from(hash).buffer));
         assert.deepEqual(derived.envelopeRoot, tree.root());
         assert.equal(derived.firstTime, Math.min(...list.map((item) => item.time)));
       }),

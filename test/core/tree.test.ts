@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { Fault } from "../../src/core/fault.ts";
 import {
   Frontier,
-  inclusionPath,
   leafHash,
   nodeHash,
   PathBuilder,
@@ -12,6 +11,7 @@ import {
   verifyInclusion,
 } from "../../src/core/tree.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
+import { inclusionPath } from "../fakes/inclusion-path.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const isFault = (error: unknown): boolean => error instanceof Fault && error.code === "MALFORMED";

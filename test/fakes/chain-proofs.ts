@@ -5,11 +5,11 @@ import { utf8 } from "../../src/core/bytes.ts";
 import { decodeEnvelope, firstPrev } from "../../src/core/envelope.ts";
 import type { FullProof, ShortProof } from "../../src/core/proof.ts";
 import { encodeRecord } from "../../src/core/record.ts";
-import { inclusionPath } from "../../src/core/tree.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { proveEnvelope } from "../../src/verify/proof-maker.ts";
 import type { BuiltBlock, ChainBuilder } from "./chain-builder.ts";
 import { derive } from "./chain-items.ts";
+import { inclusionPath } from "./inclusion-path.ts";
 
 type Proved = Pick<ShortProof, "grant" | "envelope" | "group" | "path" | "source" | "index">;
 

@@ -9,11 +9,12 @@ import { formatNote, type VerifierKey } from "../../src/core/note.ts";
 import { spanHeadLength, writeSpanHead } from "../../src/core/payload.ts";
 import { formatProof, type LineProof, parseProof, type ShortProof } from "../../src/core/proof.ts";
 import { encodeRecord, sourceIdOf } from "../../src/core/record.ts";
-import { inclusionPath, rootOf } from "../../src/core/tree.ts";
+import { rootOf } from "../../src/core/tree.ts";
 import { noteSigner, signer } from "../../src/host/keys.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
 import { type ProofReport, verifyProof } from "../../src/verify/proof-check.ts";
 import { testTime } from "../fakes/chain-builder.ts";
+import { inclusionPath } from "../fakes/inclusion-path.ts";
 import { SeededRandom } from "../fakes/random.ts";
 import { proofChain } from "./proof-chain.ts";
 
