@@ -22,7 +22,7 @@ export interface HttpReaderOptions {
   /** How often a busy server is asked, and the longest wait in between. */
   readonly tries: number;
   readonly waitMsMax: number;
-  /** What an answer means after which asking again does not help, by its status and own code. */
+  /** What to throw where asking again does not help; undefined for all other answers. */
   readonly forGood?: (status: number, code: unknown) => SealtailError | undefined;
   /** Longest wait for the next byte; the asker's own unless told. */
   readonly idleMs?: number;
@@ -32,7 +32,7 @@ export interface HttpReaderOptions {
 
 /** The server refuses what was asked. */
 export class Refused extends SealtailError {
-  /** Not only for now. */
+  /** Asking again later does not help. */
   readonly closed: boolean;
 
   constructor(status: number, message: string, place?: string) {

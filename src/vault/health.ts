@@ -16,7 +16,7 @@ export interface Health {
   readonly room: boolean;
   /** Chains whose stored objects fail: the vault serves all others, so this turns nothing red. */
   readonly damaged: Unable;
-  /** Chains whose receipts can't be kept: likewise. */
+  /** Chains whose receipts can't be kept: this turns nothing red either. */
   readonly unkept: Unable;
 }
 
