@@ -184,7 +184,7 @@ export class BringBack {
       const end = { grant: hex(head.grant.hash), sure, size, base, print, content };
       const checked = checkedChain(walk, newest, allRuns, end);
       const text = headNoteText(keys.receipt.name, checked);
-      await notes.keepChecked(chain, formatHeadNote(text, signers.receipt.signNote(text)));
+      await notes.keep(chain, "checked", formatHeadNote(text, signers.receipt.signNote(text)));
       [head.noted, head.notedSure] = [size, sure];
     } catch (error) {
       diag.warn("couldn't note what was checked of a chain", { chain, error: error as Error });
@@ -195,14 +195,14 @@ export class BringBack {
     const { policy, keys, notes, keeper } = this.#options;
     const { suite } = policy;
     const { id: chain } = reader;
-    const [stored, own] = [await reader.receipt(), await notes.receipt(chain)];
+    const [stored, own] = [await reader.receipt(), await notes.read(chain, "receipt")];
     return floorOf({ suite, keys, chain, stored, own, pending: keeper.newest(chain), last });
   }
 
   async #noted(chain: string): Promise<CheckedChain | undefined> {
     const { policy, keys, notes, diag } = this.#options;
     try {
-      const note = await notes.checked(chain);
+      const note = await notes.read(chain, "checked");
       return note && openHeadNote(policy.suite, keys.receipt, chain, note);
     } catch (error) {
       // Without it all is checked again.

@@ -33,7 +33,7 @@ export interface CatalogOptions {
   readonly keys: VaultKeys;
   readonly policy: FoundingPolicy;
   readonly store: ReadableStore;
-  readonly notes: Pick<OwnNotes, "chains" | "grant">;
+  readonly notes: Pick<OwnNotes, "chains" | "read">;
   readonly index: CatalogIndex;
   readonly diag: Diag;
   readonly findings: Pick<OpenFindings, "isStopped">;
@@ -343,7 +343,7 @@ export class Catalog {
     let begun = false;
     try {
       // Somebody may have exchanged the one in the store.
-      const own = judge(await notes.grant(chain));
+      const own = judge(await notes.read(chain, "grant"));
       judged = own.uses.length > 0 ? own : judge(await store.reader(chain).grant());
       begun = judged.uses.length > 0 && (await this.#hasBegun(chain, judged.grant as Grant));
     } catch (error) {

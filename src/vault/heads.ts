@@ -30,7 +30,7 @@ import { Turnstile } from "./turnstile.ts";
 export interface HeadsOptions {
   readonly suite: Suite;
   readonly store: Store;
-  readonly notes: Pick<OwnNotes, "receipt" | "checked" | "dropChecked">;
+  readonly notes: Pick<OwnNotes, "read" | "dropChecked">;
   readonly bringBack: BringBack;
   readonly clock: Pick<Clock, "sleep">;
   readonly diag: Diag;
@@ -274,8 +274,8 @@ export class Heads {
       );
     const { settled, rest } = await store.print(chain, 0);
     const small = [
-      ...[await told(store.reader(chain).receipt()), await told(notes.receipt(chain))],
-      await told(notes.checked(chain)),
+      ...[await told(store.reader(chain).receipt()), await told(notes.read(chain, "receipt"))],
+      await told(notes.read(chain, "checked")),
     ];
     return [settled, rest, ...small].join(" ");
   }

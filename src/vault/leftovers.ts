@@ -12,7 +12,7 @@ import type { OwnNotes } from "./own-notes.ts";
 
 export interface LeftoversOptions {
   readonly store: Pick<Store, "clear">;
-  readonly notes: Pick<OwnNotes, "grant" | "receipt" | "checked">;
+  readonly notes: Pick<OwnNotes, "read">;
   readonly heads: Pick<Heads, "use">;
   readonly diag: Diag;
 }
@@ -51,7 +51,7 @@ export class Leftovers {
   async #clear(chain: string): Promise<boolean> {
     const { notes, store } = this.#options;
     for (const what of ["grant", "receipt", "checked"] as const)
-      if ((await notes[what](chain)) !== undefined) return false;
+      if ((await notes.read(chain, what)) !== undefined) return false;
     return await store.clear(chain);
   }
 }

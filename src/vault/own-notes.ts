@@ -10,8 +10,6 @@
 //   it at their next request.
 // - Written without a sync: after a power cut some of it may be older, or gone. Only that a note
 //   counts no more, and proofs of forks, are durable.
-//
-// A place beside the chains, for vaults that share a store, would be another OwnNotes.
 
 import { headLength } from "../core/block.ts";
 import { maxReceiptLength } from "../core/checkpoint.ts";
@@ -29,28 +27,19 @@ import { forkName, forkOf, isChainId } from "../store/layout.ts";
 import type { ForkProof } from "../store/store.ts";
 import { headNoteBytesMax } from "./head-note.ts";
 
-export interface OwnNotes {
-  grant(chain: string): Promise<Uint8Array | undefined>;
-  keepGrant(chain: string, grant: Uint8Array): Promise<void>;
-  receipt(chain: string): Promise<Uint8Array | undefined>;
-  keepReceipt(chain: string, receipt: Uint8Array): Promise<void>;
-  checked(chain: string): Promise<Uint8Array | undefined>;
-  keepChecked(chain: string, note: Uint8Array): Promise<void>;
-  /** The chain must be checked as a whole, also after a power cut. */
-  dropChecked(chain: string): Promise<void>;
-  /** Proofs of forks as they were kept: whoever reads them judges them. */
-  forks(chain: string): Promise<ForkProof[]>;
-  /** False if it is there. Durable. */
-  keepFork(chain: string, fork: ForkProof): Promise<boolean>;
-  dropFork(chain: string, fork: ForkProof): Promise<void>;
-  /** Chains of which something was written down. */
-  chains(): Promise<string[]>;
-}
+/** The notes of a chain that are one file each: how long one may be. */
+const lengthMax = {
+  grant: maxGrantLength,
+  receipt: maxReceiptLength,
+  checked: headNoteBytesMax,
+};
+
+export type OwnNote = keyof typeof lengthMax;
 
 /**
  * In the state directory: `grant`, `receipt`, `checked` and the folder `forks` in `chains/<chain>`.
  */
-export class StateDirNotes implements OwnNotes {
+export class OwnNotes {
   readonly #files: Files;
   readonly #dir: string;
 
@@ -59,52 +48,48 @@ export class StateDirNotes implements OwnNotes {
     this.#dir = `${stateDir}/chains`;
   }
 
-  grant(chain: string): Promise<Uint8Array | undefined> {
-    return this.#read(chain, "grant", maxGrantLength);
+  /** Undefined where there is none, or nothing that can be one. */
+  read(chain: string, what: OwnNote): Promise<Uint8Array | undefined> {
+    return this.#read(`${chain}/${what}`, lengthMax[what]);
   }
 
-  keepGrant(chain: string, grant: Uint8Array): Promise<void> {
-    return this.#write(chain, "grant", grant);
+  async keep(chain: string, what: OwnNote, bytes: Uint8Array): Promise<void> {
+    const folder = `${this.#dir}/${chain}`;
+    try {
+      await replaceFile(this.#files, `${folder}/${what}`, bytes);
+    } catch (error) {
+      if (!(error instanceof SealtailError) || error.code !== "file-missing") throw error;
+      await this.#files.mkdir(folder, 0o700);
+      await replaceFile(this.#files, `${folder}/${what}`, bytes);
+    }
   }
 
-  receipt(chain: string): Promise<Uint8Array | undefined> {
-    return this.#read(chain, "receipt", maxReceiptLength);
-  }
-
-  keepReceipt(chain: string, receipt: Uint8Array): Promise<void> {
-    return this.#write(chain, "receipt", receipt);
-  }
-
-  checked(chain: string): Promise<Uint8Array | undefined> {
-    return this.#read(chain, "checked", headNoteBytesMax);
-  }
-
-  keepChecked(chain: string, note: Uint8Array): Promise<void> {
-    return this.#write(chain, "checked", note);
-  }
-
+  /** The chain must be checked as a whole, also after a power cut. */
   async dropChecked(chain: string): Promise<void> {
     const folder = `${this.#dir}/${chain}`;
     await unlinkIfPresent(this.#files, `${folder}/checked`);
     if ((await this.#files.stat(folder)) !== undefined) await this.#files.syncDir(folder);
   }
 
+  /** Chains of which something was written down. */
   async chains(): Promise<string[]> {
     const found = (await this.#files.list(this.#dir)) ?? [];
     return found.map(({ name }) => String(name)).filter(isChainId);
   }
 
+  /** Proofs of forks as they were kept: whoever reads them judges them. */
   async forks(chain: string): Promise<ForkProof[]> {
     const folder = `${this.#dir}/${chain}/forks`;
     const found: ForkProof[] = [];
     for (const { name } of (await this.#files.list(folder)) ?? []) {
       const named = forkOf(String(name));
-      const proof = named && (await this.#read(chain, `forks/${name}`, 2 * headLength));
+      const proof = named && (await this.#read(`${chain}/forks/${name}`, 2 * headLength));
       if (proof !== undefined && named !== undefined) found.push({ ...named, proof });
     }
     return found;
   }
 
+  /** False if it is there. Durable. */
   async keepFork(chain: string, fork: ForkProof): Promise<boolean> {
     const folder = `${this.#dir}/${chain}/forks`;
     const path = `${folder}/${forkName(fork)}`;
@@ -118,24 +103,12 @@ export class StateDirNotes implements OwnNotes {
     await unlinkIfPresent(this.#files, `${this.#dir}/${chain}/forks/${forkName(fork)}`);
   }
 
-  // What can't be one of ours is none.
-  async #read(chain: string, name: string, most: number): Promise<Uint8Array | undefined> {
+  async #read(path: string, most: number): Promise<Uint8Array | undefined> {
     try {
-      return await readWhole(this.#files, `${this.#dir}/${chain}/${name}`, most);
+      return await readWhole(this.#files, `${this.#dir}/${path}`, most);
     } catch (error) {
       if (error instanceof SealtailError && error.code === "file-too-large") return undefined;
       throw error;
-    }
-  }
-
-  async #write(chain: string, name: string, bytes: Uint8Array): Promise<void> {
-    const path = `${this.#dir}/${chain}/${name}`;
-    try {
-      await replaceFile(this.#files, path, bytes);
-    } catch (error) {
-      if (!(error instanceof SealtailError) || error.code !== "file-missing") throw error;
-      await this.#files.mkdir(`${this.#dir}/${chain}`, 0o700);
-      await replaceFile(this.#files, path, bytes);
     }
   }
 }

@@ -27,7 +27,7 @@ import { ForkKeeper } from "./kept-forks.ts";
 import { Leftovers } from "./leftovers.ts";
 import { VaultMetrics, type VaultReading } from "./metrics.ts";
 import { OpenFindings } from "./open-findings.ts";
-import { StateDirNotes } from "./own-notes.ts";
+import { OwnNotes } from "./own-notes.ts";
 import { Reads } from "./reads.ts";
 import { ReceiptKeeper } from "./receipts.ts";
 import { apiHandler } from "./routes.ts";
@@ -84,7 +84,7 @@ export async function openParts(
     ...{ files, suite, now: () => clock.now(), dir: config.store.path },
     ...{ asideDir: `${stateDir}/quarantine`, limits: limits.objects ?? objectLimits },
   });
-  const notes = new StateDirNotes(files, stateDir);
+  const notes = new OwnNotes(files, stateDir);
   const findings = new OpenFindings({ files, diag, path: `${stateDir}/findings.ndjson` });
   const index = new CatalogIndex({ files, diag, roots, path: `${stateDir}/chains.ndjson` });
   const catalog = new Catalog({

@@ -24,7 +24,7 @@ import { Turnstile } from "./turnstile.ts";
 export interface ReceiptKeeperOptions {
   readonly store: Pick<Store, "writeReceipt">;
   /** Where the vault's own copy goes. */
-  readonly notes: Pick<OwnNotes, "keepReceipt" | "keepGrant">;
+  readonly notes: Pick<OwnNotes, "keep">;
   readonly clock: Pick<Clock, "mono" | "sleep">;
   readonly diag: Diag;
   readonly gate: Pick<Gate, "fault" | "unsafe">;
@@ -202,9 +202,9 @@ export class ReceiptKeeper {
   // The grant says which use is taken where somebody takes the chain out of the store.
   async #writeOwn(chain: string, owed: Owed): Promise<void> {
     const { notes } = this.#options;
-    if (owed.grant !== undefined) await notes.keepGrant(chain, owed.grant);
+    if (owed.grant !== undefined) await notes.keep(chain, "grant", owed.grant);
     owed.grant = undefined;
-    await notes.keepReceipt(chain, owed.receipt.bytes);
+    await notes.keep(chain, "receipt", owed.receipt.bytes);
   }
 
   /** Writes all that are pending. What can't be written stays pending. */

@@ -7,7 +7,7 @@ import { openDirStore } from "../../src/store/dir.ts";
 import { Catalog } from "../../src/vault/catalog.ts";
 import { CatalogIndex } from "../../src/vault/catalog-index.ts";
 import { OpenFindings } from "../../src/vault/open-findings.ts";
-import { StateDirNotes } from "../../src/vault/own-notes.ts";
+import { OwnNotes } from "../../src/vault/own-notes.ts";
 import { Watch } from "../../src/vault/watch.ts";
 import { testVault } from "../fakes/chain-builder.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
@@ -25,7 +25,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
   const { keys } = testVault;
   const findings = new OpenFindings({ files, diag, path: index });
   const catalog = new Catalog({
-    ...{ store, diag, notes: new StateDirNotes(files, "/state"), findings, keys },
+    ...{ store, diag, notes: new OwnNotes(files, "/state"), findings, keys },
     policy: { suite, keys: { roots: [], vaults: [keys] } },
     index: new CatalogIndex({ files, diag, roots: [], path: "/chains.ndjson" }),
     clear: async () => false,
