@@ -36,10 +36,10 @@ import {
 } from "./head-note.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
+import { WorkQueue } from "./queue.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import type { SignedReceipt, VaultSigners } from "./signer.ts";
 import { type Checked, checkAll, checkBehind, type StoredCheck } from "./stored-check.ts";
-import { Turnstile } from "./turnstile.ts";
 
 /** What is durable of a chain. */
 export interface StoredHead {
@@ -99,11 +99,7 @@ export const notedEvery = 512;
 
 export class BringBack {
   readonly #options: BringBackOptions;
-  readonly #lanes = Array.from(
-    { length: checksAtOnce },
-    () => new Turnstile(Number.POSITIVE_INFINITY),
-  );
-  #nextLane = 0;
+  readonly #checks = new WorkQueue({ atOnce: checksAtOnce });
   /** Heads brought back, and those among them for which the whole chain was read. */
   replays = 0;
   wholeChecks = 0;
@@ -233,7 +229,7 @@ export class BringBack {
     const check: StoredCheck = { reader, size: writer.size, grant, floor, options };
     let found: Checked;
     if (noted === undefined || holds === undefined) {
-      found = await this.#lane().pass(() => checkAll(check));
+      found = await this.#checks.pass(() => checkAll(check));
       this.wholeChecks += 1;
     } else {
       found = await checkBehind(check, noted, holds === "grown");
@@ -299,11 +295,6 @@ export class BringBack {
       if (error instanceof Damage) return true;
       throw error;
     }
-  }
-
-  #lane(): Turnstile {
-    this.#nextLane = (this.#nextLane + 1) % checksAtOnce;
-    return this.#lanes[this.#nextLane] as Turnstile;
   }
 
   #walkOptions(chain: string, grant: Grant, findings: Finding[]): WalkOptions {

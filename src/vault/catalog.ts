@@ -23,9 +23,9 @@ import { damageOf } from "./damage.ts";
 import { ownReceipt } from "./floor.ts";
 import { type Founding, type FoundingPolicy, isFoundedBy } from "./founding.ts";
 import { GrantUses } from "./grant-uses.ts";
-import { Shared } from "./join.ts";
 import type { OpenFindings } from "./open-findings.ts";
 import type { OwnNotes } from "./own-notes.ts";
+import { forEachOf, Shared } from "./queue.ts";
 
 type ByGrant = Pick<Founding, "grant" | "uses">;
 
@@ -83,12 +83,13 @@ export class Catalog {
   /** Reads what is still unknown about each chain. Returns when all is known, or on `signal`. */
   async survey(signal: AbortSignal): Promise<void> {
     const strangers = [...this.#entries.values()].filter(({ uses }) => uses.length === 0);
-    await this.#each(strangers, signal, async (entry) => {
-      if (!(await this.#cleared(entry))) await this.#readGrant(entry);
+    await forEachOf(strangers, surveysAtOnce, async (entry) => {
+      if (!signal.aborted && !(await this.#cleared(entry))) await this.#readGrant(entry);
     });
     this.#grantsKnown.resolve();
     const unseen = [...this.#entries.values()].filter(isUnread);
-    await this.#each(unseen, signal, async (entry) => {
+    await forEachOf(unseen, surveysAtOnce, async (entry) => {
+      if (signal.aborted) return;
       await this.look(entry.chain);
       if (entry.size === 0) await this.#cleared(entry);
     });
@@ -367,21 +368,6 @@ export class Catalog {
     const receipt = await reader.receipt();
     if (receipt && ownReceipt(policy.suite, keys, chain, receipt) !== undefined) return true;
     return isFoundedBy(policy.suite, chain, grant, await reader.heads(0, 1));
-  }
-
-  async #each(
-    entries: readonly ChainEntry[],
-    signal: AbortSignal,
-    work: (entry: ChainEntry) => Promise<unknown>,
-  ): Promise<void> {
-    const left = entries.values();
-    const worker = async (): Promise<void> => {
-      for (const entry of left) {
-        if (signal.aborted) return;
-        await work(entry);
-      }
-    };
-    await Promise.all(Array.from({ length: surveysAtOnce }, worker));
   }
 }
 

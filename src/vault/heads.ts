@@ -2,7 +2,7 @@
 //
 // - A head is brought back from the store when it is needed, and forgotten when others need the
 //   room. Forgetting loses nothing: the store is the truth.
-// - Whoever changes a head holds its chain's turnstile. Reading `stored` needs none.
+// - Whoever changes a head holds its chain's queue. Reading `stored` needs none.
 // - The walk may run ahead of the store while a request is worked on; `stored` never does. After a
 //   block that failed inside, or a failed write, the head is dropped and brought back.
 // - Whoever uses a head finds it only if nobody else changed the stored objects since.
@@ -24,8 +24,8 @@ import type { Founding } from "./founding.ts";
 import type { Gate } from "./gate.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
+import { WorkQueue } from "./queue.ts";
 import type { SignedReceipt } from "./signer.ts";
-import { Turnstile } from "./turnstile.ts";
 
 export interface HeadsOptions {
   readonly suite: Suite;
@@ -48,7 +48,7 @@ const headBytes = 16_384;
 const sourceBytes = 1_536;
 
 interface Slot {
-  readonly turnstile: Turnstile;
+  readonly queue: WorkQueue;
   head: ChainHead | undefined;
   /** The head is being brought back, also after those who asked for it went away. */
   opening: Promise<void> | undefined;
@@ -109,11 +109,11 @@ export class Heads {
     // Moves it to the end: the most recently used.
     this.#slots.delete(chain);
     this.#slots.set(chain, slot);
-    if (slot.turnstile.full) {
+    if (slot.queue.full) {
       throw new Problem("busy", "too many requests for one chain", { retryAfter: 1 });
     }
     try {
-      return await slot.turnstile.pass(async () => {
+      return await slot.queue.pass(async () => {
         try {
           await this.#ready(chain, slot, look);
           const done = await work(slot.head);
@@ -138,7 +138,7 @@ export class Heads {
    */
   async assertWhole(chain: string): Promise<void> {
     const slot = this.#slots.get(chain);
-    if (slot?.head !== undefined && !slot.turnstile.idle && !this.#damaged.has(chain)) return;
+    if (slot?.head !== undefined && !slot.queue.idle && !this.#damaged.has(chain)) return;
     await this.use(chain, async () => undefined, "closely");
   }
 
@@ -230,7 +230,7 @@ export class Heads {
     } finally {
       slot.opening = undefined;
       // Nobody may be waiting any more.
-      if (slot.turnstile.idle) this.#weigh(chain, slot);
+      if (slot.queue.idle) this.#weigh(chain, slot);
     }
   }
 
@@ -281,8 +281,8 @@ export class Heads {
   }
 
   #newSlot(chain: string): Slot {
-    const turnstile = new Turnstile(waitingMax);
-    const slot: Slot = { turnstile, head: undefined, opening: undefined, bytes: 0 };
+    const queue = new WorkQueue({ waitingMax });
+    const slot: Slot = { queue, head: undefined, opening: undefined, bytes: 0 };
     this.#slots.set(chain, slot);
     return slot;
   }
@@ -292,12 +292,11 @@ export class Heads {
       slot.head === undefined ? 0 : headBytes + slot.head.walk.sources.size * sourceBytes;
     this.#bytes += bytes - slot.bytes;
     slot.bytes = bytes;
-    const idle = slot.turnstile.idle && slot.opening === undefined;
+    const idle = slot.queue.idle && slot.opening === undefined;
     if (slot.head === undefined && idle) this.#slots.delete(chain);
     for (const [other, each] of this.#slots) {
       if (this.#bytes <= this.#options.bytesMax) return;
-      if (each.turnstile.idle && each.head !== undefined && other !== chain)
-        this.#forget(other, each);
+      if (each.queue.idle && each.head !== undefined && other !== chain) this.#forget(other, each);
     }
   }
 
@@ -305,9 +304,9 @@ export class Heads {
   #forget(chain: string, slot: Slot): void {
     this.#bytes -= slot.bytes;
     slot.bytes = 0;
-    const gone = slot.turnstile.pass(async () => {
+    const gone = slot.queue.pass(async () => {
       await this.#note(slot);
-      if (!slot.turnstile.alone) return;
+      if (!slot.queue.alone) return;
       slot.head = undefined;
       this.#slots.delete(chain);
     });

@@ -37,12 +37,12 @@ import {
 } from "./founding.ts";
 import type { Gate } from "./gate.ts";
 import type { Heads } from "./heads.ts";
-import { Shared } from "./join.ts";
 import type { ForkKeeper } from "./kept-forks.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
+import { Shared } from "./queue.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { Refusals } from "./refusals.ts";
 import { readBlocks } from "./request-blocks.ts";

@@ -15,7 +15,7 @@ import type { ChainReader } from "../store/store.ts";
 import { makeProof, Unprovable } from "../verify/proof-maker.ts";
 import { Damage } from "./damage.ts";
 import { Problem } from "./problem.ts";
-import { rested } from "./rested.ts";
+import { rested } from "./queue.ts";
 import { blockOfSeq } from "./seek.ts";
 
 /** The proof's text. Throws Problem not-found where no receipt covers the line, and Damage. */

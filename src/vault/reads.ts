@@ -19,9 +19,9 @@ import type { Heads } from "./heads.ts";
 import { readLines } from "./lines.ts";
 import { Problem } from "./problem.ts";
 import { proveLine } from "./proofs.ts";
+import { WorkQueue } from "./queue.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { bodyOf } from "./stream.ts";
-import { RestedTurnstile } from "./turnstile.ts";
 import { type Visitors, visitorOf } from "./visitors.ts";
 import type { Watch } from "./watch.ts";
 
@@ -43,11 +43,11 @@ export class Reads {
   readonly #options: ReadsOptions;
 
   /** A proof may take as long as a million hashes do: agents get every other moment. */
-  readonly #proving: RestedTurnstile;
+  readonly #proving: WorkQueue;
 
   constructor(options: ReadsOptions) {
     this.#options = options;
-    this.#proving = new RestedTurnstile(Number.POSITIVE_INFINITY, options.clock);
+    this.#proving = new WorkQueue({ clock: options.clock });
   }
 
   readonly list = async ({ given }: ApiRequest): Promise<Response> => {

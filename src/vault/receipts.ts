@@ -18,8 +18,8 @@ import type { ChainHead } from "./bring-back.ts";
 import type { Gate } from "./gate.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
+import { forEachOf, NamedQueues } from "./queue.ts";
 import type { SignedReceipt } from "./signer.ts";
-import { Turnstile } from "./turnstile.ts";
 
 export interface ReceiptKeeperOptions {
   readonly store: Pick<Store, "writeReceipt">;
@@ -59,7 +59,7 @@ export class ReceiptKeeper {
   /** By chain. */
   readonly #owed = new Map<string, Owed>();
   /** Chains whose receipt is being written: one at a time each. */
-  readonly #writing = new Map<string, Turnstile>();
+  readonly #writing = new NamedQueues();
   readonly #stopped = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -148,7 +148,7 @@ export class ReceiptKeeper {
     const { gate, onFault } = this.#options;
     if (gate.unsafe !== undefined) throw gate.unsafe;
     try {
-      await this.#write(chain);
+      await this.#writing.pass(chain, () => this.#write(chain));
     } catch (error) {
       gate.fault(error);
       await onFault(error, chain);
@@ -157,26 +157,15 @@ export class ReceiptKeeper {
   }
 
   async #write(chain: string): Promise<void> {
-    const turnstile = this.#writing.get(chain) ?? new Turnstile(Number.POSITIVE_INFINITY);
-    this.#writing.set(chain, turnstile);
-    try {
-      await turnstile.pass(async () => {
-        const owed = this.#owed.get(chain);
-        if (owed === undefined) return;
-        await this.#writeBoth(chain, owed);
-        // A newer one may have come in meanwhile.
-        const newest = this.#owed.get(chain) as Owed;
-        if (newest === owed) this.#owed.delete(chain);
-        else
-          Object.assign(newest, {
-            grant: undefined,
-            heldBack: false,
-            told: false,
-            since: newest.came,
-          });
-      });
-    } finally {
-      if (turnstile.idle) this.#writing.delete(chain);
+    const owed = this.#owed.get(chain);
+    if (owed === undefined) return;
+    await this.#writeBoth(chain, owed);
+    // A newer one may have come in meanwhile.
+    const newest = this.#owed.get(chain) as Owed;
+    if (newest === owed) this.#owed.delete(chain);
+    else {
+      const since = newest.came;
+      Object.assign(newest, { grant: undefined, heldBack: false, told: false, since });
     }
   }
 
@@ -209,14 +198,10 @@ export class ReceiptKeeper {
 
   /** Writes all that are pending. What can't be written stays pending. */
   async keepAll(): Promise<void> {
-    const left = [...this.#owed.keys()].values();
-    const worker = async (): Promise<void> => {
-      for (const chain of left) {
-        if (this.#options.gate.unsafe !== undefined) return;
-        await this.keep(chain).catch((error: unknown) => this.#tell(chain, error));
-      }
-    };
-    await Promise.all(Array.from({ length: writesAtOnce }, worker));
+    await forEachOf(this.#owed.keys(), writesAtOnce, async (chain) => {
+      if (this.#options.gate.unsafe !== undefined) return;
+      await this.keep(chain).catch((error: unknown) => this.#tell(chain, error));
+    });
   }
 
   // Once, and not each second.

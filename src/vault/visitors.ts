@@ -10,8 +10,7 @@ import type { Peer } from "../host/http-listener.ts";
 import type { ChainHead } from "./bring-back.ts";
 import type { Gate } from "./gate.ts";
 import type { Heads } from "./heads.ts";
-import { Shared } from "./join.ts";
-import { RestedTurnstiles } from "./turnstile.ts";
+import { NamedQueues, Shared } from "./queue.ts";
 
 export interface Visitor {
   readonly address: string;
@@ -27,7 +26,7 @@ export class Visitors {
   readonly #heads: Pick<Heads, "peek" | "use">;
   readonly #gate: Pick<Gate, "assertOpen">;
   readonly #opening = new Shared<ChainHead | undefined>();
-  readonly #strangers: RestedTurnstiles;
+  readonly #strangers: NamedQueues;
 
   constructor(
     heads: Pick<Heads, "peek" | "use">,
@@ -36,7 +35,7 @@ export class Visitors {
   ) {
     this.#heads = heads;
     this.#gate = gate;
-    this.#strangers = new RestedTurnstiles(clock);
+    this.#strangers = new NamedQueues({ clock, waitingMax: 1000, restMaxMs: 100 });
   }
 
   /** The head of a chain, to be read and without a turn of its own. Throws as Heads.use() does. */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rested } from "../../src/vault/rested.ts";
-import { RestedTurnstile } from "../../src/vault/turnstile.ts";
+import { rested, WorkQueue } from "../../src/vault/queue.ts";
 
 /** Work takes what it says, rests are written down. */
 class WorkClock {
@@ -33,9 +32,9 @@ test("between two items others get as long as the last one was worked on", async
 
 test("long work passes one at a time, with rests between, also after work that failed", async () => {
   const clock = new WorkClock();
-  const turnstile = new RestedTurnstile(8, clock);
+  const queue = new WorkQueue({ clock });
   const pass = (ms: number, fails = false): Promise<void> =>
-    turnstile.pass(async () => {
+    queue.pass(async () => {
       clock.work(`work ${ms}`, ms);
       if (fails) throw new Error("failed");
     });
