@@ -6,11 +6,9 @@ import { concat } from "../core/bytes.ts";
 import { maxGrantLength } from "../core/grant.ts";
 import type { Clock } from "../host/clock.ts";
 import { type Acknowledgements, acknowledgementBytesMax } from "./acknowledgements.ts";
-import { bodyBytesMax, tooLarge } from "./body.ts";
 import {
   type ApiRequest,
   type Endpoint,
-  type EndpointShape,
   type IntegerParameter,
   maxSafe,
   type Parameter,
@@ -20,8 +18,7 @@ import { openApi } from "./openapi.ts";
 import { Problem } from "./problem.ts";
 import { json, type Reads } from "./reads.ts";
 import type { StoreReads } from "./store-reads.ts";
-import { piecesOfBody } from "./stream.ts";
-import { visitorOf } from "./visitors.ts";
+import { bodyBytesMax, piecesOfBody, tooLarge } from "./stream.ts";
 
 const idPattern = "[0-9a-f]{64}";
 const anId = "an id of 64 lower-case hex digits";
@@ -66,12 +63,11 @@ const stretch: readonly Parameter[] = [
 ];
 const bytes = "application/octet-stream";
 const plain = "text/plain";
+const jsonType = "application/json";
 const base = "/v1/chains/{chain}";
 
-type Read = Omit<EndpointShape, "method" | "access" | "problems">;
-const read = (shape: Read, answer: Endpoint["answer"]): Endpoint => ({
-  ...shape,
-  ...{ method: "GET", access: "read", problems: [400, 403, 404, 503], answer },
+const read = (shape: Omit<Endpoint, "method" | "access" | "problems">): Endpoint => ({
+  ...{ ...shape, method: "GET", access: "read", problems: [400, 403, 404, 503] },
 });
 
 export interface ApiParts {
@@ -91,44 +87,35 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
   const table: Endpoint[] = [
     postBlocks(intake, clock),
     postAcknowledgement(acknowledgements, clock),
-    read(
-      {
-        ...{ path: "/v1/acknowledgements", name: "acknowledgements", parameters: [] },
-        about: "What operators acknowledged: their signed notes, the oldest first.",
-        success: { about: "`acknowledgements`, each as text.", type: "application/json" },
-      },
-      async () => {
+    read({
+      ...{ path: "/v1/acknowledgements", name: "acknowledgements", parameters: [] },
+      about: "What operators acknowledged: their signed notes, the oldest first.",
+      success: { about: "`acknowledgements`, each as text.", type: jsonType },
+      answer: async () => {
         const notes = await acknowledgements.list();
         // One that somebody damaged must not hide the others.
         const texts = notes.map((note) => new TextDecoder().decode(note));
         return json({ acknowledgements: texts });
       },
-    ),
-    read(
-      {
-        path: "/v1/chains",
-        name: "chains",
-        about: "Lists the chains by id.",
-        parameters: [
-          integer("limit", "Chains at most; 100 unless told.", 1, 1000),
-          {
-            ...{ name: "after", about: "The id behind which the list goes on." },
-            ...{ in: "query", kind: "text", pattern: `^(${idPattern})?$`, maxLength: 64 },
-            want: anId,
-          },
-          {
-            ...{ name: "subject", about: "Only chains of this subject.", in: "query" },
-            ...{ kind: "text", pattern: "^[^\\n]+$", maxLength: 1024 },
-            want: "the name that grants say",
-          },
-        ],
-        success: {
-          about: "`chains`, and `next` while there may be more.",
-          type: "application/json",
+    }),
+    read({
+      ...{ path: "/v1/chains", name: "chains", answer: reads.list },
+      about: "Lists the chains by id.",
+      parameters: [
+        integer("limit", "Chains at most; 100 unless told.", 1, 1000),
+        {
+          ...{ name: "after", about: "The id behind which the list goes on." },
+          ...{ in: "query", kind: "text", pattern: `^(${idPattern})?$`, maxLength: 64 },
+          want: anId,
         },
-      },
-      reads.list,
-    ),
+        {
+          ...{ name: "subject", about: "Only chains of this subject.", in: "query" },
+          ...{ kind: "text", pattern: "^[^\\n]+$", maxLength: 1024 },
+          want: "the name that grants say",
+        },
+      ],
+      success: { about: "`chains`, and `next` while there may be more.", type: jsonType },
+    }),
     ...chainReads(reads),
     ...storeAsItIs(storeReads),
     {
@@ -138,7 +125,7 @@ export function endpoints(parts: ApiParts, version: string): Endpoint[] {
       about: "Describes this API.",
       access: "any",
       parameters: [],
-      success: { about: "OpenAPI 3.1.", type: "application/json" },
+      success: { about: "OpenAPI 3.1.", type: jsonType },
       problems: [400],
       answer: async () => {
         described ??= openApi(table, version);
@@ -171,8 +158,7 @@ function postBlocks(intake: Intake, clock: Sleeper): Endpoint {
       const encoding = request.headers.get("content-encoding") ?? "identity";
       if (encoding !== "identity") throw new Problem("unsupported-encoding", "body is encoded");
       const { receipt, grew } = await intake.post({
-        chain: given.text("chain") as string,
-        ...visitorOf(peer),
+        ...{ chain: given.text("chain") as string, peer },
         grant: given.text("sealtail-grant"),
         length: lengthOf(request.headers.get("content-length")),
         body: piecesOfBody(request.body, clock),
@@ -194,7 +180,7 @@ function postAcknowledgement(acknowledgements: Acknowledgements, clock: Sleeper)
     access: "write",
     takes: plain,
     parameters: [],
-    success: { about: "`id`, the note's hash, once it is durable.", type: "application/json" },
+    success: { about: "`id`, the note's hash, once it is durable.", type: jsonType },
     problems: [400, 404, 408, 413, 422, 503],
     answer: async ({ request }: ApiRequest) => {
       const pieces: Uint8Array[] = [];
@@ -222,146 +208,109 @@ function storeAsItIs(reads: StoreReads): Endpoint[] {
     objectName("after", "The name behind which the list goes on."),
   ];
   return [
-    read(
-      {
-        ...{ path: "/v1/store/chains", name: "store-chains", parameters: names, heavy: true },
-        about: "Ids of all chains that the store holds, also of those without a block.",
-        success: {
-          about: "`chains`, `next` while there are more, and `unread`: what can't be read.",
-          type: "application/json",
-        },
+    read({
+      ...{ path: "/v1/store/chains", name: "store-chains", parameters: names, heavy: true },
+      answer: reads.chains,
+      about: "Ids of all chains that the store holds, also of those without a block.",
+      success: {
+        about: "`chains`, `next` while there are more, and `unread`: what can't be read.",
+        type: jsonType,
       },
-      reads.chains,
-    ),
-    read(
-      {
-        ...{ path: "/v1/store/chains/{chain}", name: "store-objects", heavy: true },
-        about: "Names of a chain's blocks, headers and forks objects, as the store has them.",
-        parameters: [chain, ...names],
-        success: {
-          about: "`objects`, `next` while there are more, and `unread`: what can't be read.",
-          type: "application/json",
-        },
+    }),
+    read({
+      ...{ path: "/v1/store/chains/{chain}", name: "store-objects", heavy: true },
+      answer: reads.objects,
+      about: "Names of a chain's blocks, headers and forks objects, as the store has them.",
+      parameters: [chain, ...names],
+      success: {
+        about: "`objects`, `next` while there are more, and `unread`: what can't be read.",
+        type: jsonType,
       },
-      reads.objects,
-    ),
-    read(
-      {
-        ...{ path: "/v1/store/chains/{chain}/object", name: "store-object" },
-        about: "An object's bytes as they are stored, whatever they are; the newest receipt.",
-        parameters: [
-          chain,
-          objectName("name", "Its name in the chain's folder: grant, receipt, or one of the list."),
-          integer("from", "First byte; 0 unless told."),
-          integer("limit", "Bytes at most; all unless told.", 1),
-        ],
-        success: { about: "Sealtail-Size says how long the object is now.", type: bytes },
-      },
-      reads.object,
-    ),
+    }),
+    read({
+      ...{ path: "/v1/store/chains/{chain}/object", name: "store-object", answer: reads.object },
+      about: "An object's bytes as they are stored, whatever they are; the newest receipt.",
+      parameters: [
+        chain,
+        objectName("name", "Its name in the chain's folder: grant, receipt, or one of the list."),
+        integer("from", "First byte; 0 unless told."),
+        integer("limit", "Bytes at most; all unless told.", 1),
+      ],
+      success: { about: "Sealtail-Size says how long the object is now.", type: bytes },
+    }),
   ];
 }
 
 function chainReads(reads: Reads): Endpoint[] {
   return [
-    read(
-      {
-        ...{ path: base, name: "chain", parameters: [chain] },
-        about: "How a chain stands: size, root, head, times, state, newest receipt.",
-        success: { about: "Times are Unix microseconds.", type: "application/json" },
-      },
-      reads.detail,
-    ),
-    read(
-      {
-        ...{ path: `${base}/findings`, name: "findings", parameters: [chain] },
-        about: "What was found in the chain and nobody acknowledged.",
-        success: {
-          about: "`open`: code, reason and newest blocks of each.",
-          type: "application/json",
-        },
-      },
-      reads.findings,
-    ),
-    read(
-      {
-        ...{ path: `${base}/grant`, name: "grant", parameters: [chain] },
-        about: "The grant that the chain began with.",
-        success: { about: "A signed note, as it was received.", type: plain },
-      },
-      reads.grant,
-    ),
-    read(
-      {
-        ...{ path: `${base}/receipt`, name: "receipt", parameters: [chain] },
-        about: "The chain's newest receipt.",
-        success: { about: "A C2SP checkpoint.", type: plain },
-      },
-      reads.receipt,
-    ),
-    read(
-      {
-        ...{ path: `${base}/forks`, name: "forks", parameters: [chain] },
-        about: "Proofs of forks: of each the stored head and the refused one, 896 bytes.",
-        success: { about: "The proofs, joined; none: an empty body.", type: bytes },
-      },
-      reads.forks,
-    ),
-    read(
-      {
-        ...{ path: `${base}/headers`, name: "headers", parameters: [chain, ...stretch] },
-        about: "Headers with their signatures, 448 bytes each, joined.",
-        success: { about: "Sealtail-Next-Block says where to go on.", type: bytes },
-      },
-      reads.headers,
-    ),
-    read(
-      {
-        ...{ path: `${base}/blocks`, name: "blocks", parameters: [chain, ...stretch] },
-        about: "Whole blocks as they are stored, joined.",
-        success: { about: "Sealtail-Next-Block says where to go on.", type: bytes },
-      },
-      reads.blocks,
-    ),
+    read({
+      ...{ path: base, name: "chain", parameters: [chain], answer: reads.detail },
+      about: "How a chain stands: size, root, head, times, state, newest receipt.",
+      success: { about: "Times are Unix microseconds.", type: jsonType },
+    }),
+    read({
+      ...{ path: `${base}/findings`, name: "findings", parameters: [chain] },
+      answer: reads.findings,
+      about: "What was found in the chain and nobody acknowledged.",
+      success: { about: "`open`: code, reason and newest blocks of each.", type: jsonType },
+    }),
+    read({
+      ...{ path: `${base}/grant`, name: "grant", parameters: [chain], answer: reads.grant },
+      about: "The grant that the chain began with.",
+      success: { about: "A signed note, as it was received.", type: plain },
+    }),
+    read({
+      ...{ path: `${base}/receipt`, name: "receipt", parameters: [chain], answer: reads.receipt },
+      about: "The chain's newest receipt.",
+      success: { about: "A C2SP checkpoint.", type: plain },
+    }),
+    read({
+      ...{ path: `${base}/forks`, name: "forks", parameters: [chain], answer: reads.forks },
+      about: "Proofs of forks: of each the stored head and the refused one, 896 bytes.",
+      success: { about: "The proofs, joined; none: an empty body.", type: bytes },
+    }),
+    read({
+      ...{ path: `${base}/headers`, name: "headers", parameters: [chain, ...stretch] },
+      answer: reads.headers,
+      about: "Headers with their signatures, 448 bytes each, joined.",
+      success: { about: "Sealtail-Next-Block says where to go on.", type: bytes },
+    }),
+    read({
+      ...{ path: `${base}/blocks`, name: "blocks", parameters: [chain, ...stretch] },
+      answer: reads.blocks,
+      about: "Whole blocks as they are stored, joined.",
+      success: { about: "Sealtail-Next-Block says where to go on.", type: bytes },
+    }),
     ...lineReads(reads),
   ];
 }
 
 function lineReads(reads: Reads): Endpoint[] {
   return [
-    read(
-      {
-        ...{ path: `${base}/lines`, name: "lines" },
-        about: "Envelopes as JSON, one a line. They prove nothing; blocks and proofs do.",
-        parameters: [
-          chain,
-          integer("from-seq", "First envelope."),
-          integer("to-seq", "Last envelope."),
-          time("since", "Read at this time or later: RFC 3339, or Unix microseconds."),
-          time("until", "Read at this time or earlier."),
-          {
-            ...{ name: "source", about: "A glob over paths, name:X or id:X.", in: "query" },
-            ...{ kind: "text", pattern: "^(id:[0-9a-f]{6,32}|(?!id:)[^\\n]+)$", maxLength: 1024 },
-            want: "a glob, name:X, or id: and 6 to 32 hex digits; at most 1,024 characters",
-          },
-          integer("limit", "Envelopes at most.", 1),
-        ],
-        heavy: true,
-        success: { about: "One envelope a line.", type: "application/x-ndjson" },
-      },
-      reads.lines,
-    ),
-    read(
-      {
-        ...{ path: `${base}/lines/{seq}/proof`, name: "proof", heavy: true },
-        about: "The short proof of one line, to be checked offline; it takes this vault's word.",
-        parameters: [
-          chain,
-          { ...integer("seq", "The envelope's number in the chain."), in: "path" },
-        ],
-        success: { about: "A proof file.", type: plain },
-      },
-      reads.proof,
-    ),
+    read({
+      ...{ path: `${base}/lines`, name: "lines", answer: reads.lines },
+      about: "Envelopes as JSON, one a line. They prove nothing; blocks and proofs do.",
+      parameters: [
+        chain,
+        integer("from-seq", "First envelope."),
+        integer("to-seq", "Last envelope."),
+        time("since", "Read at this time or later: RFC 3339, or Unix microseconds."),
+        time("until", "Read at this time or earlier."),
+        {
+          ...{ name: "source", about: "A glob over paths, name:X or id:X.", in: "query" },
+          ...{ kind: "text", pattern: "^(id:[0-9a-f]{6,32}|(?!id:)[^\\n]+)$", maxLength: 1024 },
+          want: "a glob, name:X, or id: and 6 to 32 hex digits; at most 1,024 characters",
+        },
+        integer("limit", "Envelopes at most.", 1),
+      ],
+      heavy: true,
+      success: { about: "One envelope a line.", type: "application/x-ndjson" },
+    }),
+    read({
+      ...{ path: `${base}/lines/{seq}/proof`, name: "proof", heavy: true, answer: reads.proof },
+      about: "The short proof of one line, to be checked offline; it takes this vault's word.",
+      parameters: [chain, { ...integer("seq", "The envelope's number in the chain."), in: "path" }],
+      success: { about: "A proof file.", type: plain },
+    }),
   ];
 }

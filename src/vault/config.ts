@@ -86,8 +86,13 @@ export const vaultConfig: ConfigKind<ReturnType<typeof schema>> = {
   warnings,
 };
 
+/** Whether other machines could reach a vault that listens there. */
+export function isOpenToOthers(listen: string): boolean {
+  return !isLoopback(parseListenAddress(listen)?.host ?? "");
+}
+
 function warnings({ listen: address, tls, access }: VaultConfig): ConfigAdvice[] {
-  if (isLoopback(parseListenAddress(address)?.host ?? "")) return [];
+  if (!isOpenToOthers(address)) return [];
   const advice: ConfigAdvice[] = [];
   if (tls === undefined) {
     const clause = "can be reached from other machines, and there is no tls: lines travel readable";

@@ -6,9 +6,9 @@
 //   over where our own copy shows that the keys are the same; else the keys were exchanged.
 
 import { equalBytes, hex } from "../core/bytes.ts";
-import { openReceipt, type Receipt, type VaultKeys } from "../core/checkpoint.ts";
+import { openReceipt, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { Fault, orUndefined } from "../core/fault.ts";
+import { Fault } from "../core/fault.ts";
 import { Damage, OtherKeys } from "./damage.ts";
 import type { SignedReceipt } from "./signer.ts";
 
@@ -90,12 +90,7 @@ function opened(
 }
 
 /** The same where only one of keys that are known counts. */
-export function ownReceipt(
-  suite: Suite,
-  keys: VaultKeys,
-  chain: string,
-  bytes: Uint8Array,
-): Receipt | undefined {
-  const receipt = orUndefined(() => openReceipt(suite, bytes, [keys]));
-  return receipt?.chainId === chain ? receipt : undefined;
+export function ownReceipt(...of: Parameters<typeof opened>): SignedReceipt | undefined {
+  const receipt = opened(...of);
+  return receipt === "other-keys" ? undefined : receipt;
 }

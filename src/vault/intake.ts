@@ -16,14 +16,14 @@ import type { Pieces } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import { blockHash, type Header } from "../core/header.ts";
-import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
+import { BlockReader, type FoundHead, type WholeBlock } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import { failpoint } from "../host/failpoint.ts";
+import type { Peer } from "../host/http-listener.ts";
 import { discard } from "../host/memory.ts";
 import type { Store } from "../store/store.ts";
 import { type Admission, admit, headDetail } from "./admit.ts";
-import { BodyReader, bodyBytesMax, tooLarge } from "./body.ts";
 import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
 import { wordsAfter } from "./chain-words.ts";
@@ -48,7 +48,8 @@ import { Refusals } from "./refusals.ts";
 import { readBlocks } from "./request-blocks.ts";
 import type { Held, Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
-import type { Visitor, Visitors } from "./visitors.ts";
+import { bodyBytesMax, tooLarge } from "./stream.ts";
+import type { Visitors } from "./visitors.ts";
 import type { Watch } from "./watch.ts";
 
 export interface IntakeOptions {
@@ -70,8 +71,9 @@ export interface IntakeOptions {
   readonly watch: Pick<Watch, "stored" | "forked">;
 }
 
-export interface Submission extends Visitor {
+export interface Submission {
   readonly chain: string;
+  readonly peer: Peer;
   /** The header Sealtail-Grant. */
   readonly grant: string | undefined;
   /** What the request says of its body's length. */
@@ -104,10 +106,10 @@ export class Intake {
   async post(submission: Submission): Promise<Taken> {
     const { gate, room } = this.#options;
     gate.assertOpen();
-    const { chain, length, address } = submission;
+    const { chain, length, peer } = submission;
     if (length !== undefined && length > bodyBytesMax) throw tooLarge(bodyBytesMax);
-    const held = room.open(chain, address);
-    const reader = new BodyReader(submission.body, bodyBytesMax, (bytes) => held.take(bytes));
+    const held = room.open(chain, peer.address);
+    const reader = new BlockReader(submission.body, bodyBytesMax, (bytes) => held.take(bytes));
     const post = (): Promise<Taken> =>
       this.#post(submission, reader, held).catch((error) => this.#explain(chain, error));
     try {
@@ -118,7 +120,7 @@ export class Intake {
     }
   }
 
-  async #post(submission: Submission, reader: BodyReader, held: Held): Promise<Taken> {
+  async #post(submission: Submission, reader: BlockReader, held: Held): Promise<Taken> {
     const { suite, heads, policy, clock, gate } = this.#options;
     const { chain, grant } = submission;
     const known = await this.#headOf(submission);
@@ -140,11 +142,10 @@ export class Intake {
   }
 
   /** The chain's head, to judge heads by: read only, and without a turn of the chain's own. */
-  async #headOf(submission: Submission): Promise<ChainHead | undefined> {
+  async #headOf({ chain, peer }: Submission): Promise<ChainHead | undefined> {
     const { heads, catalog, visitors } = this.#options;
-    const { chain } = submission;
     if (catalog.get(chain) === undefined) return heads.peek(chain);
-    return await visitors.head(chain, submission);
+    return await visitors.head(chain, peer);
   }
 
   /** A receipt over all that is stored: the newest one, or a new one. Throws as Heads.use() does. */

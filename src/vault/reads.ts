@@ -22,7 +22,7 @@ import { proveLine } from "./proofs.ts";
 import { WorkQueue } from "./queue.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { bodyOf } from "./stream.ts";
-import { type Visitors, visitorOf } from "./visitors.ts";
+import type { Visitors } from "./visitors.ts";
 import type { Watch } from "./watch.ts";
 
 export interface ReadsOptions {
@@ -74,7 +74,7 @@ export class Reads {
     if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
     let stored: StoredHead | undefined;
     try {
-      stored = (await visitors.head(entry.chain, visitorOf(peer)))?.stored;
+      stored = (await visitors.head(entry.chain, peer))?.stored;
     } catch (error) {
       const { damage } = entry;
       if (!(error instanceof Problem) || damage === undefined) throw error;
@@ -210,7 +210,7 @@ export class Reads {
   async #checked({ given, peer }: ApiRequest): Promise<ChainReader> {
     const { heads, visitors, store } = this.#options;
     const { chain } = await this.#entry(given.text("chain"));
-    await visitors.head(chain, visitorOf(peer));
+    await visitors.head(chain, peer);
     await heads.assertWhole(chain);
     return store.reader(chain);
   }

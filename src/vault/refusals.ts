@@ -6,6 +6,7 @@
 // - A chain that is not stored has no subject that anybody vouches for, so none is named.
 
 import { Fault } from "../core/fault.ts";
+import { FramingError } from "../core/whole-blocks.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { VaultObserver } from "./observer.ts";
@@ -31,11 +32,8 @@ export class Refusals {
 
   /** What the client is told of a request that is not taken; undefined for any other error. */
   explain(chain: string, error: unknown): Problem | undefined {
-    const problem =
-      error instanceof Fault
-        ? new Problem("block-refused", error.message, { finding: error.code })
-        : error;
-    if (!(problem instanceof Problem)) return undefined;
+    const problem = problemOf(error);
+    if (problem === undefined) return undefined;
     const { finding, block } = problem.extra;
     this.#options.observer.refused(finding ?? problem.code);
     if (finding !== undefined) this.#say(finding, { chain, block });
@@ -58,4 +56,15 @@ export class Refusals {
     this.#said.set(key, { due: now + pauseUs, more: 0 });
     diag.warn("block refused", { ...of, finding, ...(more > 0 ? { more } : {}) });
   }
+}
+
+/** `error`: what came of a request's bytes, or of judging them. */
+function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof Problem) return error;
+  if (error instanceof FramingError) {
+    const code = error.why === "too-large" ? "body-too-large" : "body-cut-short";
+    return new Problem(code, error.message);
+  }
+  if (!(error instanceof Fault)) return undefined;
+  return new Problem("block-refused", error.message, { finding: error.code });
 }

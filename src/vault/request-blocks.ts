@@ -10,9 +10,8 @@ import { headLength } from "../core/block.ts";
 import { equalBytes } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import type { Header } from "../core/header.ts";
-import type { FoundHead, WholeBlock } from "../core/whole-blocks.ts";
+import type { BlockReader, FoundHead, WholeBlock } from "../core/whole-blocks.ts";
 import { judgeEarly } from "./admit.ts";
-import type { BodyReader } from "./body.ts";
 import type { ChainHead } from "./bring-back.ts";
 import { Damage } from "./damage.ts";
 
@@ -22,10 +21,10 @@ export interface RequestBlocks {
   readonly passed: Header[];
 }
 
-/** `known`: the chain as it is stored, if it is. Throws Problem, and Damage. */
+/** `known`: the chain as it is stored, if it is. Throws Problem, Damage, and as the reader does. */
 export async function readBlocks(
   suite: Suite,
-  reader: BodyReader,
+  reader: BlockReader,
   known: ChainHead | undefined,
 ): Promise<RequestBlocks> {
   const blocks: WholeBlock[] = [];

@@ -30,18 +30,12 @@ export class ReceiptSigner {
   readonly keys: VaultKeys;
   readonly #vault: string;
   readonly signers: VaultSigners;
-  #signed = 0;
 
   /** The keys are those of vault `name`: startable.ts. */
   constructor(name: string, signers: VaultSigners) {
     this.#vault = name;
     this.signers = signers;
     this.keys = { receipt: signers.receipt.key, time: signers.time.key };
-  }
-
-  /** Receipts signed since the start. */
-  get signed(): number {
-    return this.#signed;
   }
 
   /**
@@ -59,7 +53,6 @@ export class ReceiptSigner {
     const seconds = Math.max(notBefore, Math.floor(at / 1_000_000));
     const text = checkpointText(this.#vault, fromHex(chain, 32), size, root);
     const note = formatNote(text, [receipt.signNote(text), time.cosign(seconds, text)]);
-    this.#signed += 1;
     return { bytes: utf8(note), size, root, time: seconds };
   }
 }

@@ -7,8 +7,7 @@ import { equalBytes } from "../core/bytes.ts";
 import { type KeyType, parseVerifierKey, type VerifierKey } from "../core/note.ts";
 import type { ConfigRefusal } from "../host/config-error.ts";
 import { nativeSuite } from "../host/native-suite.ts";
-import { isOpenToOthers } from "./access.ts";
-import type { VaultConfig } from "./config.ts";
+import { isOpenToOthers, type VaultConfig } from "./config.ts";
 
 interface OwnKeys {
   readonly receipt: VerifierKey | undefined;

@@ -3,6 +3,13 @@
 import type { Clock } from "../host/clock.ts";
 import { Problem } from "./problem.ts";
 
+/** How long a request's body may be. */
+export const bodyBytesMax: number = 9 * 1024 * 1024;
+
+export function tooLarge(limit: number): Problem {
+  return new Problem("body-too-large", `body is larger than ${limit} bytes`);
+}
+
 /** A body that asks for the next piece only when the last one was taken. */
 export function bodyOf(pieces: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   const iterator = pieces[Symbol.asyncIterator]();

@@ -11,7 +11,6 @@ import type { FetchHandler, HttpListener } from "../host/http-listener.ts";
 import { loadSigningKey } from "../host/keys.ts";
 import { lockStateDir, type StateLock } from "../host/lock.ts";
 import { openOperations } from "../host/operations-listener.ts";
-import { bodyBytesMax } from "./body.ts";
 import { openApiListener } from "./bounds.ts";
 import type { VaultConfig } from "./config.ts";
 import { Gate } from "./gate.ts";
@@ -21,6 +20,7 @@ import { openParts, type PartsDeps, type VaultParts } from "./parts.ts";
 import { rescan } from "./rescan.ts";
 import { ReceiptSigner, type VaultSigners } from "./signer.ts";
 import { refusalsOf } from "./startable.ts";
+import { bodyBytesMax } from "./stream.ts";
 
 export interface VaultDeps extends PartsDeps {
   /** SEALTAIL_PASSPHRASE opens encrypted keys. */

@@ -12,16 +12,6 @@ import type { Gate } from "./gate.ts";
 import type { Heads } from "./heads.ts";
 import { NamedQueues, Shared } from "./queue.ts";
 
-export interface Visitor {
-  readonly address: string;
-  /** Whether whoever it is has sent blocks of a chain's own before. */
-  readonly known: boolean;
-}
-
-export function visitorOf({ address, known }: Peer): Visitor {
-  return { address, known: known?.() === true };
-}
-
 export class Visitors {
   readonly #heads: Pick<Heads, "peek" | "use">;
   readonly #gate: Pick<Gate, "assertOpen">;
@@ -39,13 +29,13 @@ export class Visitors {
   }
 
   /** The head of a chain, to be read and without a turn of its own. Throws as Heads.use() does. */
-  async head(chain: string, { address, known }: Visitor): Promise<ChainHead | undefined> {
+  async head(chain: string, { address, known }: Peer): Promise<ChainHead | undefined> {
     const open = this.#heads.peek(chain);
     if (open !== undefined) return open;
     const bring = (): Promise<ChainHead | undefined> => {
       this.#gate.assertOpen();
       return this.#opening.once(chain, () => this.#heads.use(chain, async (head) => head));
     };
-    return await (known ? bring() : this.#strangers.pass(address, bring));
+    return await (known?.() === true ? bring() : this.#strangers.pass(address, bring));
   }
 }
