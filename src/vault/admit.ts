@@ -8,7 +8,6 @@
 //
 // Reference: docs/reference/http.md, "Posting blocks".
 
-import { headLength } from "../core/block.ts";
 import { concat, equalBytes, hex, isZero } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import type { Fault } from "../core/fault.ts";
@@ -21,7 +20,7 @@ import type { HeadJudgement } from "../verify/head.ts";
 import type { ChainHead } from "./bring-back.ts";
 import { Damage } from "./damage.ts";
 import { Problem, type ProblemDetail } from "./problem.ts";
-import { runsBelow } from "./snapshots.ts";
+import { headAt, runsBelow } from "./stored-heads.ts";
 
 export interface Admission {
   /** Blocks to be stored, in order. */
@@ -189,9 +188,8 @@ async function headOf(
   block: number,
 ): Promise<Uint8Array> {
   const stored = head.writer.size;
-  const found = block < stored ? await head.reader.heads(block, 1) : accepted[block - stored]?.head;
-  if (found?.length === headLength) return found;
-  throw new Damage(`head of stored block ${block} is missing`);
+  if (block < stored) return await headAt(head.reader, block);
+  return (accepted[block - stored] as WholeBlock).head;
 }
 
 async function take(bench: Bench, block: WholeBlock, judged: HeadJudgement): Promise<Finding[]> {

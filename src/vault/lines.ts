@@ -8,11 +8,9 @@
 //
 // Reference: docs/reference/http.md, "Lines".
 
-import { believed } from "../core/authority.ts";
 import { equalBytes, utf8 } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
-import { parseGrant } from "../core/grant.ts";
 import { blockHash } from "../core/header.ts";
 import { wholeBlocks } from "../core/whole-blocks.ts";
 import { nextTurn } from "../host/turn.ts";
@@ -22,10 +20,9 @@ import type { LineFilter } from "../verify/line-filter.ts";
 import { lineJson } from "../verify/line-json.ts";
 import { LineReader, type ShownBlock } from "../verify/lines.ts";
 import type { JudgedPayload } from "../verify/payload.ts";
-import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage } from "./damage.ts";
-import { blockOfSeq } from "./seek.ts";
-import { newestSnapshot } from "./snapshots.ts";
+import { beginWalk } from "./look-back.ts";
+import { blockOfSeq } from "./stored-heads.ts";
 
 export interface ReadLinesOptions {
   readonly suite: Suite;
@@ -49,10 +46,9 @@ export async function* readLines(
   const { suite, chain, size, filter, limit } = options;
   const from = filter.fromSeq === 0 ? 0 : await blockOfSeq(chain, size, filter.fromSeq);
   if (from >= size) return;
-  const { block: first, before } = await newestSnapshot(chain, from + 1);
   const reader = new LineReader(suite, filter);
   let [rows, length, left]: [string[], number, number] = [[], 0, limit];
-  for await (const block of judgedBlocks(options, first, before)) {
+  for await (const block of judgedBlocks(options, from)) {
     for (const line of reader.read(block)) {
       if (left === 0) break;
       left -= 1;
@@ -74,22 +70,19 @@ export async function* readLines(
 async function* judgedBlocks(
   { suite, keys, chain, size, newest }: ReadLinesOptions,
   from: number,
-  before: Uint8Array | undefined,
 ): AsyncGenerator<ShownBlock, void, undefined> {
   const held: { payload: JudgedPayload | undefined } = { payload: undefined };
   let refused: string | undefined;
-  const options: WalkOptions = {
-    ...{ suite, chain: chain.id, itemsOnly: true },
-    authority: believed(parseGrant(suite, (await chain.grant()) ?? new Uint8Array(0)), [keys]),
+  const { walk, first } = await beginWalk(chain, from + 1, {
+    ...{ suite, keys },
     report: ({ code }) => {
       if (contradicts(code)) refused ??= code;
     },
     onPayload: (payload) => {
       held.payload = payload;
     },
-  };
-  const walk = ChainWalk.behind(before, options);
-  for await (const { head, payload } of wholeBlocks(chain.wholeBlocks(from, size))) {
+  });
+  for await (const { head, payload } of wholeBlocks(chain.wholeBlocks(first, size))) {
     held.payload = undefined;
     const header = walk.block(head, payload);
     if (header === undefined || held.payload === undefined || refused !== undefined) {

@@ -4,7 +4,6 @@
 // - It is the short one. Who wants one that takes no vault's word makes it from the heads, which
 //   are here for everybody who may read.
 
-import { headLength } from "../core/block.ts";
 import { parseCheckpoint, type VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
 import { formatProof } from "../core/proof.ts";
@@ -16,7 +15,7 @@ import { makeProof, Unprovable } from "../verify/proof-maker.ts";
 import { Damage } from "./damage.ts";
 import { Problem } from "./problem.ts";
 import { rested } from "./queue.ts";
-import { blockOfSeq } from "./seek.ts";
+import { blockOfSeq, headPages } from "./stored-heads.ts";
 
 /** The proof's text. Throws Problem not-found where no receipt covers the line, and Damage. */
 export async function proveLine(
@@ -34,7 +33,9 @@ export async function proveLine(
       const block = await blockOfSeq(chain, size, wanted);
       return block < size ? block : undefined;
     },
-    heads: (visit: (head: Uint8Array) => void) => visitHeads(chain, size, visit),
+    heads: async (visit: (head: Uint8Array) => void) => {
+      for await (const page of headPages(chain, size)) page.forEach(visit);
+    },
     blocks: (from: number, to: number) => rested(wholeBlocks(chain.wholeBlocks(from, to)), clock),
     turn: nextTurn,
   };
@@ -45,20 +46,5 @@ export async function proveLine(
     if (!(caught instanceof Unprovable)) throw caught;
     if (caught.why === "damaged") throw new Damage(`proof would not hold: ${caught.message}`);
     throw new Problem("not-found", `no receipt covers envelope ${seq}`);
-  }
-}
-
-async function visitHeads(
-  chain: ChainReader,
-  size: number,
-  visit: (head: Uint8Array) => void,
-): Promise<void> {
-  for (let from = 0; from < size; ) {
-    const heads = await chain.heads(from, size - from);
-    if (heads.length === 0) throw new Damage(`head of stored block ${from} is missing`);
-    for (let at = 0; at < heads.length; at += headLength) {
-      visit(heads.subarray(at, at + headLength));
-    }
-    from += heads.length / headLength;
   }
 }

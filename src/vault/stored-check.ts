@@ -24,7 +24,7 @@ import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
 import { Damage, damageOf, OtherKeys } from "./damage.ts";
 import type { Floor } from "./floor.ts";
 import { type CheckedChain, walkFrom } from "./head-note.ts";
-import { newestSnapshot } from "./snapshots.ts";
+import { newestSnapshot } from "./stored-heads.ts";
 
 export interface StoredCheck {
   readonly reader: ChainReader;
