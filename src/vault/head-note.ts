@@ -23,6 +23,7 @@ import {
 } from "../core/note.ts";
 import { maxRecordLength, type SourcePosition } from "../core/record.ts";
 import { positionsIn } from "../core/sources.ts";
+import { type StatementKind, StatementLines } from "../core/statement.ts";
 import { Frontier } from "../core/tree.ts";
 import type { KnownEnd } from "../store/store.ts";
 import { ChainWalk, type WalkOptions } from "../verify/walk.ts";
@@ -46,11 +47,7 @@ export interface CheckedChain extends KnownEnd {
   readonly sources: readonly SourcePosition[];
 }
 
-const title = "sealtail/1 checked";
-const keys = [
-  ...(["vault", "chain", "grant", "size", "head", "stopped", "base"] as const),
-  ...(["settled", "rest", "bytes", "content", "sure", "runs", "tree", "sources"] as const),
-];
+const kind: StatementKind = { name: "checked", code: "MALFORMED" };
 const maxRuns = 256;
 /** Sources as a snapshot may list them, in base64, and all that stands around them. */
 export const headNoteBytesMax: number = 2 * maxRecordLength + 65_536;
@@ -81,7 +78,7 @@ export function headNoteText(vault: string, checked: CheckedChain): string {
   const { chain, grant, size, head, stopped, base, print, content, sure } = checked;
   const { runs, tree, sources } = checked;
   const listed = sources.map(({ record, offset }): JsonObject => ({ record, offset }));
-  const values: Record<(typeof keys)[number], string> = {
+  const values = {
     ...{ vault, chain, grant, size: String(size), head: base64(head) },
     ...{ stopped: stopped ? "yes" : "no", base: String(base) },
     ...{ settled: print.settled, rest: print.rest },
@@ -90,7 +87,8 @@ export function headNoteText(vault: string, checked: CheckedChain): string {
     tree: base64(concat(...tree)),
     sources: base64(encodeJson({ sources: listed })),
   };
-  return [title, ...keys.map((key) => `${key} ${values[key]}`), ""].join("\n");
+  const lines = Object.entries(values).map(([name, value]) => `${name} ${value}`);
+  return ["sealtail/1 checked", ...lines, ""].join("\n");
 }
 
 /** The whole note. */
@@ -115,28 +113,28 @@ export function openHeadNote(
 }
 
 function parse(text: string): CheckedChain {
-  const lines = text.split("\n");
-  const value = (key: (typeof keys)[number]): string => {
-    const line = lines[keys.indexOf(key) + 1] ?? "";
-    if (!line.startsWith(`${key} `)) throw new Fault("MALFORMED", `note has no line ${key}`);
-    return line.slice(key.length + 1);
-  };
-  const runs = value("runs");
-  const sources = decodeJson(fromBase64(value("sources")))["sources"];
+  const lines = StatementLines.ofNote(kind, text);
+  const isYes = (name: string): boolean => lines.one(name) === "yes";
+  lines.one("vault");
+  // In the order of the text.
   return {
-    chain: value("chain"),
-    grant: value("grant"),
-    size: fromDecimal(value("size")),
-    head: fromBase64(value("head")),
-    stopped: value("stopped") === "yes",
-    base: fromDecimal(value("base")),
-    print: { settled: value("settled"), rest: value("rest") },
-    content: { bytes: fromDecimal(value("bytes")), digest: value("content") },
-    sure: value("sure") === "yes",
-    runs: runs === "-" ? undefined : pieces(fromBase64(runs), 16),
-    tree: pieces(fromBase64(value("tree")), 32),
-    sources: positionsIn(sources),
+    chain: lines.one("chain"),
+    grant: lines.one("grant"),
+    size: fromDecimal(lines.one("size")),
+    head: fromBase64(lines.one("head")),
+    stopped: isYes("stopped"),
+    base: fromDecimal(lines.one("base")),
+    print: { settled: lines.one("settled"), rest: lines.one("rest") },
+    content: { bytes: fromDecimal(lines.one("bytes")), digest: lines.one("content") },
+    sure: isYes("sure"),
+    runs: runsIn(lines.one("runs")),
+    tree: pieces(fromBase64(lines.one("tree")), 32),
+    sources: positionsIn(decodeJson(fromBase64(lines.one("sources")))["sources"]),
   };
+}
+
+function runsIn(text: string): Uint8Array[] | undefined {
+  return text === "-" ? undefined : pieces(fromBase64(text), 16);
 }
 
 function pieces(bytes: Uint8Array, length: number): Uint8Array[] {
