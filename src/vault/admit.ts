@@ -19,7 +19,7 @@ import { type Finding, isRefusal } from "../verify/finding.ts";
 import type { HeadJudgement } from "../verify/head.ts";
 import type { ChainHead } from "./bring-back.ts";
 import { Damage } from "./damage.ts";
-import { Problem, type ProblemDetail } from "./problem.ts";
+import { Problem, type ProblemCode, type ProblemDetail } from "./problem.ts";
 import { headAt, runsBelow } from "./stored-heads.ts";
 
 export interface Admission {
@@ -76,15 +76,17 @@ export async function admit(
     const verdict = await judge(bench, block.head, block.header);
     if (verdict.kind === "known") known += 1;
     else if (verdict.kind === "fork") {
-      const refusal = forkProblem(head, verdict.fork);
-      return done({ refusal, fork: verdict.fork });
+      const { fork } = verdict;
+      const text = `another block ${fork.block}, signed by the same key, is stored`;
+      const of = { finding: "FORK", block: fork.block };
+      return done({ refusal: problemOf(head, "fork", text, of), fork });
     } else if (verdict.kind === "refused") return done({ refusal: verdict.problem });
     else {
       const said = await take(bench, block, verdict.judged);
       const bad = said.find(({ code }) => isRefusal(code));
       if (bad !== undefined) {
-        const refusal = refusedBy(head, bad, block.header.blockNo);
-        return done({ refusal, spoiled: true });
+        const { problem } = refused(head, bad.code, bad.message, block.header.blockNo);
+        return done({ refusal: problem, spoiled: true });
       }
       findings.push(...said);
       accepted.push(block);
@@ -131,7 +133,7 @@ async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<V
   }
   const { blockNo } = walk.thread;
   if (header.blockNo > blockNo && !walk.thread.final) {
-    return { kind: "refused", problem: wrongHead(head, header.blockNo) };
+    return wrongHead(head, header.blockNo);
   }
   if (header.blockNo < blockNo) return await judgeOld(bench, bytes, header);
   let judged = judgedBefore(head, bytes) ?? walk.judge(bytes);
@@ -142,9 +144,9 @@ async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<V
     head.judged = { judged, after: walk.thread.prevHash };
     return { kind: "next", judged };
   }
-  if (fault === undefined) return { kind: "refused", problem: wrongHead(head, header.blockNo) };
+  if (fault === undefined) return wrongHead(head, header.blockNo);
   if (judged.authenticated && linkCodes.includes(fault.code)) {
-    return { kind: "refused", problem: wrongHead(head, header.blockNo, fault) };
+    return wrongHead(head, header.blockNo, fault);
   }
   return refused(head, fault.code, fault.message, header.blockNo);
 }
@@ -219,16 +221,21 @@ export function headDetail(head: ChainHead | undefined, emptyRoot: Uint8Array): 
   return { size: stored?.size ?? 0, root: hex(stored?.root ?? emptyRoot) };
 }
 
-function ownDetail(head: ChainHead): ProblemDetail {
-  const { stored } = head;
-  return stored === undefined ? { size: 0 } : { size: stored.size, root: hex(stored.root) };
+function problemOf(
+  { stored }: ChainHead,
+  code: ProblemCode,
+  message: string,
+  of: Pick<ProblemDetail, "finding" | "block">,
+): Problem {
+  const { size = 0, root } = stored ?? {};
+  return new Problem(code, message, { ...of, size, ...(root && { root: hex(root) }) });
 }
 
-function wrongHead(head: ChainHead, block: number, fault?: Fault): Problem {
+function wrongHead(head: ChainHead, block: number, fault?: Fault): Refused {
   const { size } = head.walk.thread.final ? head.writer : { size: head.walk.thread.blockNo };
   const why = fault?.message ?? `block is numbered ${block}, want ${size}`;
-  const finding = fault === undefined ? {} : { finding: fault.code };
-  return new Problem("wrong-head", why, { ...finding, block, ...ownDetail(head) });
+  const of = fault === undefined ? { block } : { finding: fault.code, block };
+  return { kind: "refused", problem: problemOf(head, "wrong-head", why, of) };
 }
 
 function badSignature(head: ChainHead, block: number): Refused {
@@ -236,16 +243,8 @@ function badSignature(head: ChainHead, block: number): Refused {
 }
 
 function refused(head: ChainHead, finding: string, message: string, block: number): Refused {
-  const problem = new Problem("block-refused", message, { finding, block, ...ownDetail(head) });
-  return { kind: "refused", problem };
-}
-
-function refusedBy(head: ChainHead, finding: Finding, block: number): Problem {
-  const { code, message } = finding;
-  return new Problem("block-refused", message, { finding: code, block, ...ownDetail(head) });
-}
-
-function forkProblem(head: ChainHead, fork: ForkProof): Problem {
-  const text = `another block ${fork.block}, signed by the same key, is stored`;
-  return new Problem("fork", text, { finding: "FORK", block: fork.block, ...ownDetail(head) });
+  return {
+    kind: "refused",
+    problem: problemOf(head, "block-refused", message, { finding, block }),
+  };
 }
