@@ -12,20 +12,7 @@ export function tooLarge(limit: number): Problem {
 
 /** A body that asks for the next piece only when the last one was taken. */
 export function bodyOf(pieces: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
-  const iterator = pieces[Symbol.asyncIterator]();
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const next = await iterator.next();
-        if (next.done === true) controller.close();
-        else controller.enqueue(next.value);
-      },
-      async cancel() {
-        await iterator.return?.();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  return ReadableStream.from(pieces);
 }
 
 /** How fast a request's body must come. */
