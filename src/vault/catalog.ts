@@ -13,11 +13,11 @@ import { hex } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Grant } from "../core/grant.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
+import { countUpTo } from "../core/sorted.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ReadableStore } from "../store/store.ts";
 import type { CatalogIndex, UsedBy } from "./catalog-index.ts";
-import { type ChainEntry, type Growth, newEntry } from "./chain-entry.ts";
-import { ChainOrder } from "./chain-order.ts";
+import { type ChainEntry, newEntry } from "./chain-entry.ts";
 import { type ChainWords, storedWords } from "./chain-words.ts";
 import { damageOf } from "./damage.ts";
 import { ownReceipt } from "./floor.ts";
@@ -55,7 +55,8 @@ export class Catalog {
   #noted: ReadonlySet<string> = new Set();
   /** What an index says that other root keys made, or an earlier build. */
   #older: ReadonlyMap<string, UsedBy> = new Map();
-  readonly #order = new ChainOrder(() => this.#entries.keys());
+  /** Their ids in order; undefined after some came or went. */
+  #ids: readonly string[] | undefined;
   #indexStale = false;
   readonly #looks = new Shared<void>();
   readonly #grantsKnown = Promise.withResolvers<void>();
@@ -117,10 +118,15 @@ export class Catalog {
    * has read yet whose they are.
    */
   page(after: string, limit: number, subject?: string): string[] {
-    return this.#order.page(after, limit, (id) => {
+    this.#ids ??= [...this.#entries.keys()].sort();
+    const page: string[] = [];
+    for (let at = countUpTo(this.#ids, after); at < this.#ids.length; at += 1) {
+      if (page.length >= limit) break;
+      const id = this.#ids[at] as string;
       const known = this.#entries.get(id)?.subject;
-      return subject === undefined || known === undefined || known === subject;
-    });
+      if (subject === undefined || known === undefined || known === subject) page.push(id);
+    }
+    return page;
   }
 
   /** Whether a grant is good for no further chain. Call after grantsKnown. */
@@ -173,12 +179,17 @@ export class Catalog {
     this.#uses.remove(chain, entry);
     this.#begun.remove(chain, entry);
     this.#entries.delete(chain);
-    this.#order.changed();
+    this.#ids = undefined;
     this.#indexStale = true;
   }
 
   /** A chain grew: `at` by our clock. `words`: undefined if nobody has read all of them. */
-  grew(chain: string, header: Header, at: number, { stopped, words }: Growth): void {
+  grew(
+    chain: string,
+    header: Header,
+    at: number,
+    { stopped, words }: { readonly stopped: boolean; readonly words: ChainWords | undefined },
+  ): void {
     const entry = this.#entries.get(chain) ?? this.#add(chain);
     this.#keep(entry, words);
     entry.size = header.blockNo + 1;
@@ -283,7 +294,7 @@ export class Catalog {
   #add(chain: string): ChainEntry {
     const entry = newEntry(chain);
     this.#entries.set(chain, entry);
-    this.#order.changed();
+    this.#ids = undefined;
     return entry;
   }
 

@@ -2,16 +2,9 @@
 
 import type { ChainWords } from "./chain-words.ts";
 
-export type ChainState = "active" | "silent" | "stopped" | "final" | "damaged" | "unknown";
+export const chainStates = ["active", "silent", "stopped", "final", "damaged", "unknown"] as const;
 
-export const chainStates: readonly ChainState[] = [
-  "active",
-  "silent",
-  "stopped",
-  "final",
-  "damaged",
-  "unknown",
-];
+export type ChainState = (typeof chainStates)[number];
 
 /** What is known of a chain. Times in Unix microseconds. */
 export interface ChainEntry {
@@ -37,28 +30,11 @@ export interface ChainEntry {
   wordless: boolean;
 }
 
-/** What is known of a chain once it grew. */
-export interface Growth extends Pick<ChainEntry, "words"> {
-  /** Its agent stopped. */
-  readonly stopped: boolean;
-}
-
 export function newEntry(chain: string): ChainEntry {
   return {
-    chain,
-    subject: undefined,
-    uses: [],
-    maxChains: 0,
-    size: 0,
-    receipted: 0,
-    seenAt: 0,
-    silenceMs: 0,
-    ended: "no",
-    forks: 0,
-    damage: undefined,
-    surveyed: false,
-    words: undefined,
-    wordless: false,
+    ...{ chain, subject: undefined, uses: [], maxChains: 0, size: 0, receipted: 0, seenAt: 0 },
+    ...{ silenceMs: 0, ended: "no", forks: 0, damage: undefined, surveyed: false },
+    ...{ words: undefined, wordless: false },
   };
 }
 

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listedMax } from "../../src/vault/open-blocks.ts";
-import { OpenFindings } from "../../src/vault/open-findings.ts";
+import { listedMax, OpenFindings } from "../../src/vault/open-findings.ts";
 import { type Finding, finding } from "../../src/verify/finding.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import { FakeFiles } from "../fakes/files.ts";
