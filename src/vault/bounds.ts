@@ -10,27 +10,11 @@ import {
   type HttpListener,
   openHttpListener,
 } from "../host/http-listener.ts";
-import type { TlsFiles } from "../host/tls-files.ts";
+import type { VaultConfig } from "./config.ts";
 import type { VaultObserver } from "./observer.ts";
 import { unreadProblem } from "./problem.ts";
 import { ReaderCut, type ReaderLimits, Readers, readerLimits } from "./readers.ts";
 import { Room, type RoomLimits } from "./room.ts";
-
-/** What a configuration may say. */
-export interface ConfiguredLimits {
-  /** Connections to the API at once. */
-  readonly connections: number;
-  /** Answers to readers at once. */
-  readonly readers: number;
-  /** Percent of connections, request memory and readers that one address may hold. */
-  readonly address_share: number;
-}
-
-export const limitsByDefault: ConfiguredLimits = {
-  connections: 2048,
-  readers: 32,
-  address_share: 75,
-};
 
 /** Other limits than the configured and usual ones. */
 export interface BoundsLimits {
@@ -47,7 +31,7 @@ export interface Bounds {
 }
 
 export function openBounds(
-  { readers, address_share: addressShare }: ConfiguredLimits,
+  { readers, address_share: addressShare }: VaultConfig["limits"],
   more: Partial<BoundsLimits>,
   clock: Pick<Clock, "mono">,
   observer: Pick<VaultObserver, "closed">,
@@ -62,28 +46,19 @@ export function openBounds(
   };
 }
 
-export interface ApiListenerOptions {
-  readonly config: {
-    readonly listen: string;
-    readonly tls?: TlsFiles | undefined;
-    readonly limits: ConfiguredLimits;
-  };
-  readonly limits: Partial<HttpLimits>;
-  readonly clock: Pick<Clock, "now">;
-  readonly diag: Diag;
-  readonly observer: Pick<VaultObserver, "closed">;
-}
-
 /** Serves the API. Throws what openHttpListener throws. */
 export async function openApiListener(
   api: FetchHandler,
-  { config, limits, clock, diag, observer }: ApiListenerOptions,
+  { listen, tls, limits }: VaultConfig,
+  more: Partial<HttpLimits>,
+  clock: Pick<Clock, "now">,
+  diag: Diag,
+  observer: Pick<VaultObserver, "closed">,
 ): Promise<HttpListener> {
-  const { listen, tls } = config;
-  const { connections, address_share: addressShare } = config.limits;
+  const { connections: connectionsMax, address_share: addressShare } = limits;
   return await openHttpListener({
     ...{ listen, tls, clock, handler: { fetch: api }, problemOf: unreadProblem },
-    limits: { connectionsMax: connections, addressShare, ...limits },
+    limits: { connectionsMax, addressShare, ...more },
     onClosed: (why) => observer.closed(why),
     onFault: (fault) => {
       // A reader that lost its place is no fault.

@@ -21,7 +21,8 @@ import {
   version,
 } from "../host/config-values.ts";
 import { isLoopback, parseListenAddress } from "../host/listen-address.ts";
-import { limitsByDefault } from "./bounds.ts";
+
+export const limitsByDefault = { connections: 2048, readers: 32, address_share: 75 } as const;
 
 const limits = section({
   connections: integer(16, 100_000)

@@ -167,8 +167,8 @@ class Vault implements RunningVault {
       },
       status: async () => ({ program: "vault", ...(await this.read()) }),
     });
-    const options = { config: this.#config, limits: limits.http ?? {}, clock, diag };
-    this.#listener = await openApiListener(api, { ...options, observer: metrics });
+    const { http = {} } = limits;
+    this.#listener = await openApiListener(api, this.#config, http, clock, diag, metrics);
   }
 
   close(deadlineMs: number): Promise<void> {
