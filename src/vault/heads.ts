@@ -19,12 +19,13 @@ import type { Diag } from "../host/diag.ts";
 import type { Store } from "../store/store.ts";
 import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
+import type { ChainEntry } from "./chain-entry.ts";
 import { damageOf, OtherKeys } from "./damage.ts";
 import type { Founding } from "./founding.ts";
 import type { Gate } from "./gate.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
-import { WorkQueue } from "./queue.ts";
+import { WorkQueue, within } from "./queue.ts";
 import type { SignedReceipt } from "./signer.ts";
 
 export interface HeadsOptions {
@@ -53,12 +54,6 @@ interface Slot {
   /** The head is being brought back, also after those who asked for it went away. */
   opening: Promise<void> | undefined;
   bytes: number;
-}
-
-/** What a look again needs to know of a chain. */
-export interface Looked {
-  readonly chain: string;
-  readonly damage: string | undefined;
 }
 
 interface Damaged {
@@ -146,7 +141,7 @@ export class Heads {
    * Looks whether somebody changed a chain's objects, and if so, or where it is said to be damaged,
    * checks them; what may have been changed unseen is read. Throws what says nothing about them.
    */
-  async rescan({ chain, damage }: Looked): Promise<void> {
+  async rescan({ chain, damage }: Pick<ChainEntry, "chain" | "damage">): Promise<void> {
     const open = this.#slots.has(chain);
     try {
       if (open || damage !== undefined || !(await this.#options.bringBack.stands(chain)))
@@ -213,7 +208,9 @@ export class Heads {
     if (slot.head !== undefined) return;
     this.#options.gate.assertSafe();
     slot.opening ??= this.#opening(chain, slot, last);
-    await this.#within(slot.opening);
+    const late = (): Problem =>
+      new Problem("busy", "stored blocks of the chain are being checked", { retryAfter: 10 });
+    await within(slot.opening, patienceMs, this.#options.clock, late);
     this.#options.gate.assertSafe();
     const stored = this.peek(chain)?.stored;
     if (known === undefined && stored === undefined) return;
@@ -231,20 +228,6 @@ export class Heads {
       slot.opening = undefined;
       // Nobody may be waiting any more.
       if (slot.queue.idle) this.#weigh(chain, slot);
-    }
-  }
-
-  async #within(opening: Promise<void>): Promise<void> {
-    opening.catch(() => undefined);
-    const waiting = new AbortController();
-    const late = this.#options.clock.sleep(patienceMs, waiting.signal).then(() => {
-      throw new Problem("busy", "stored blocks of the chain are being checked", { retryAfter: 10 });
-    });
-    late.catch(() => undefined);
-    try {
-      await Promise.race([opening, late]);
-    } finally {
-      waiting.abort();
     }
   }
 

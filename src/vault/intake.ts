@@ -42,7 +42,7 @@ import type { Leftovers } from "./leftovers.ts";
 import type { IntakeOutcome, VaultObserver } from "./observer.ts";
 import { kindsIn } from "./open-findings.ts";
 import { Problem, storeProblem } from "./problem.ts";
-import { Shared } from "./queue.ts";
+import { Shared, within } from "./queue.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { Refusals } from "./refusals.ts";
 import { readBlocks } from "./request-blocks.ts";
@@ -162,22 +162,9 @@ export class Intake {
     );
   }
 
-  /** Right after a start, the grants of stored chains may not all be read yet. */
-  async #waitForGrants(): Promise<void> {
-    const { catalog, clock } = this.#options;
-    const waiting = new AbortController();
-    const knowing = catalog.grantsKnown.then(() => true);
-    const known = await Promise.race([knowing, clock.sleep(grantsWaitMs, waiting.signal)]);
-    waiting.abort();
-    if (known === true) return;
-    throw new Problem("busy", "the grants of stored chains are still being read", {
-      retryAfter: 5,
-    });
-  }
-
   /** Judges the head by which a chain would begin, by the cheap things first. Throws Problem. */
   async #judgeGenesis(chain: string, { header, head }: FoundHead, by: Founding): Promise<void> {
-    const { suite, catalog, heads } = this.#options;
+    const { suite, catalog, heads, clock } = this.#options;
     const detail = headDetail(undefined, suite.sha256(new Uint8Array(0)));
     if (header.kind !== "genesis") {
       const text = `block is numbered ${header.blockNo}, want 0`;
@@ -193,7 +180,10 @@ export class Intake {
       const extra = { finding: fault.code, block: 0, ...detail };
       throw new Problem("block-refused", fault.message, extra);
     }
-    await this.#waitForGrants();
+    // Right after a start, the grants of stored chains may not all be read yet.
+    const late = (): Problem =>
+      new Problem("busy", "the grants of stored chains are still being read", { retryAfter: 5 });
+    await within(catalog.grantsKnown, grantsWaitMs, clock, late);
     if (catalog.isUsedUp(chain, by)) throw usedUp(by.grant);
   }
 

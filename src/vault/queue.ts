@@ -146,3 +146,22 @@ export async function forEachOf<T>(
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
+
+/** What `work` gives, if that comes within `ms`; else throws `late`. */
+export async function within<T>(
+  work: Promise<T>,
+  ms: number,
+  clock: Pick<Clock, "sleep">,
+  late: () => Problem,
+): Promise<T> {
+  work.catch(() => undefined);
+  const waiting = new AbortController();
+  const over = clock.sleep(ms, waiting.signal).then(() => "late" as const);
+  try {
+    const first = await Promise.race([work.then((got) => ({ got })), over]);
+    if (first === "late") throw late();
+    return first.got;
+  } finally {
+    waiting.abort();
+  }
+}

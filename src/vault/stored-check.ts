@@ -49,7 +49,7 @@ export async function checkAll(check: StoredCheck): Promise<Checked> {
   const judged = new Judged(options, floor, receipted);
   const walk = new ChainWalk(judged.options);
   const from = receipted === 0 ? 0 : await snapshotBelow(reader, Math.min(receipted + 1, size));
-  const heads = new RangeEnds();
+  const ends: RangeEnds = new Map();
   for await (const block of storedBlocks(reader, 0, size)) {
     const { blockNo, receiptHash } = block.header;
     if (blockNo === 0 && !equalBytes(receiptHash, grant.hash)) {
@@ -57,11 +57,11 @@ export async function checkAll(check: StoredCheck): Promise<Checked> {
     }
     if (blockNo < from) checkPayload(suite, block);
     judged.take(walk, block, blockNo < from ? "not-read" : block.payload);
-    heads.note(block);
+    noteRangeEnd(ends, block);
   }
   if (!walk.begun || walk.unauthenticatedFrom !== undefined)
     throw new Damage("stored blocks are not authenticated");
-  await checkHeaders(check, 0, heads);
+  await checkHeaders(check, 0, ends);
   return judged.end(walk, size);
 }
 
@@ -93,7 +93,7 @@ export async function checkBehind(
   const walk = walkFrom(judged.options, noted);
   judged.head = noted.head;
   if (grown || size > noted.size) {
-    const heads = new RangeEnds();
+    const ends: RangeEnds = new Map();
     let before: Uint8Array | undefined;
     for await (const block of storedBlocks(reader, noted.base, size)) {
       const { prevHash, blockNo } = block.header;
@@ -102,9 +102,9 @@ export async function checkBehind(
       if (blockNo < noted.size) checkPayload(suite, block);
       if (blockNo === noted.size - 1 && !equalBytes(block.head, noted.head)) throw notNoted(block);
       if (blockNo >= noted.size) judged.take(walk, block, block.payload);
-      heads.note(block);
+      noteRangeEnd(ends, block);
     }
-    await checkHeaders(check, noted.base, heads);
+    await checkHeaders(check, noted.base, ends);
   }
   return judged.end(walk, size);
 }
@@ -223,19 +223,12 @@ function notNoted({ header, object }: StoredBlock): Damage {
   return new Damage(`stored block ${header.blockNo} in ${object} is not the one that was checked`);
 }
 
-/** The last head of each range that was read. */
-class RangeEnds {
-  readonly #heads = new Map<number, Uint8Array>();
+/** By a range's first block: the head of its last one. */
+type RangeEnds = Map<number, Uint8Array>;
 
-  note({ header, head }: WholeBlock): void {
-    if ((header.blockNo + 1) % blocksPerRange === 0) {
-      this.#heads.set(header.blockNo + 1 - blocksPerRange, head);
-    }
-  }
-
-  get(range: number): Uint8Array | undefined {
-    return this.#heads.get(range);
-  }
+function noteRangeEnd(ends: RangeEnds, { header, head }: WholeBlock): void {
+  const next = header.blockNo + 1;
+  if (next % blocksPerRange === 0) ends.set(next - blocksPerRange, head);
 }
 
 /** Headers objects of ranges that end behind `base`: each head is named by the one behind it. */
