@@ -10,7 +10,7 @@
 // - Whole chains are checked few at a time: thousands may need it at once, after a copy was put
 //   back.
 
-import { type Authority, believed, judgeGrant } from "../core/authority.ts";
+import { believed, judgeGrant } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
 import type { Suite } from "../core/digest.ts";
@@ -113,7 +113,9 @@ export class BringBack {
     const { grant } = founding;
     const findings: Finding[] = [];
     const walk = new ChainWalk(this.#walkOptions(chain, grant, findings));
-    return this.#head({ chain, grant, founding, walk, writer: noWriter, findings, allRuns: true });
+    const reader = this.#options.store.reader(chain);
+    const own = { chain, grant, founding, walk, writer: noWriter, reader, findings };
+    return { ...nothingStored, ...own, allRuns: true };
   }
 
   /**
@@ -218,12 +220,12 @@ export class BringBack {
     const stored = await reader.grant();
     const isJudged = stored !== undefined && hex(suite.sha256(stored)) === noted?.grant;
     const holds = noted && isJudged ? await this.#holds(chain, writer, noted) : undefined;
-    const founding = floor.receipt === undefined ? this.#founding(stored) : undefined;
+    const began = floor.receipt !== undefined;
+    // What a note covers was judged before.
+    const judged = began && holds !== undefined ? undefined : this.#judged(stored, began);
+    const founding = began ? undefined : judged;
     if (founding !== undefined) await this.#assertMayBegin(chain, founding);
-    const judgedBefore = holds === undefined ? undefined : stored;
-    const grant =
-      founding?.grant ??
-      (judgedBefore === undefined ? this.#grant(stored) : parseGrant(suite, judgedBefore));
+    const grant = judged?.grant ?? parseGrant(suite, stored as Uint8Array);
     const findings: Finding[] = [];
     const options = this.#walkOptions(chain, grant, findings);
     const check: StoredCheck = { reader, size: writer.size, grant, floor, options };
@@ -234,14 +236,15 @@ export class BringBack {
     } else {
       found = await checkBehind(check, noted, holds === "grown");
     }
-    const allRuns = holds === undefined || noted?.runs !== undefined;
     const { walk } = found;
-    const head = this.#head({ chain, grant, founding, walk, writer, findings, allRuns });
-    if (holds === "whole" && noted !== undefined)
-      [head.noted, head.notedSure] = [noted.size, noted.sure];
-    head.receipt = floor.receipt;
-    head.receiptLay = floor.lay;
-    head.receiptFloor = floor.time;
+    const { receipt, lay: receiptLay, time: receiptFloor } = floor;
+    const whole = holds === "whole" ? noted : undefined;
+    const head: ChainHead = {
+      ...{ ...nothingStored, chain, grant, founding, walk, writer, reader, findings },
+      ...{ receipt, receiptLay, receiptFloor },
+      ...{ noted: whole?.size ?? 0, notedSure: whole?.sure ?? false },
+      allRuns: holds === undefined || noted?.runs !== undefined,
+    };
     moveTo(suite, head, found.head, rootOf(walk));
     return head;
   }
@@ -259,22 +262,15 @@ export class BringBack {
     return same && writer.size === noted.size ? "whole" : "grown";
   }
 
-  #founding(bytes: Uint8Array | undefined): Founding {
-    const { suite, keys } = this.#options.policy;
-    const judged = judgeGrant(suite, keys, bytes);
-    if (judged.terms === undefined || bytes === undefined) throw grantFails(judged);
-    return { grant: judged.terms, uses: judged.uses, bytes };
-  }
-
   // Who began a chain was judged then, and our receipt says so; the root may be trusted no more.
-  #grant(stored: Uint8Array | undefined): Grant {
+  #judged(bytes: Uint8Array | undefined, began: boolean): Founding {
     const { suite, keys } = this.#options.policy;
-    let judged = judgeGrant(suite, keys, stored);
-    if (judged.fault?.code === "UNKNOWN_ROOT") {
-      judged = judgeGrant(suite, { ...keys, roots: undefined }, stored);
-    }
-    if (judged.terms === undefined) throw grantFails(judged);
-    return judged.terms;
+    let judged = judgeGrant(suite, keys, bytes);
+    if (began && judged.fault?.code === "UNKNOWN_ROOT")
+      judged = judgeGrant(suite, { ...keys, roots: undefined }, bytes);
+    const { terms: grant, uses, fault } = judged;
+    if (grant !== undefined && bytes !== undefined) return { grant, uses, bytes };
+    throw new Damage(`stored grant fails: ${fault?.code ?? "MALFORMED"}`);
   }
 
   // Somebody may have put it into the store.
@@ -305,16 +301,6 @@ export class BringBack {
       report: (finding) => findings.push(finding),
     };
   }
-
-  #head(
-    parts: Pick<ChainHead, "chain" | "grant" | "founding"> &
-      Pick<ChainHead, "walk" | "writer" | "findings" | "allRuns">,
-  ): ChainHead {
-    const reader = this.#options.store.reader(parts.chain);
-    const nothing = { judged: undefined, stored: undefined, newest: undefined, receipt: undefined };
-    const note = { noted: 0, notedSure: false };
-    return { ...parts, ...nothing, ...note, reader, receiptFloor: 0, receiptLay: "both" };
-  }
 }
 
 /** The block of `newest` is durable, and `root` is that of all blocks. */
@@ -331,15 +317,23 @@ export function moveTo(
   return head.stored;
 }
 
-function grantFails({ fault }: Authority): Damage {
-  return new Damage(`stored grant fails: ${fault?.code ?? "MALFORMED"}`);
-}
-
 function rootOf(walk: ChainWalk): Uint8Array {
   const root = walk.thread.frontier?.root();
   if (root === undefined) throw new Damage("tree of the chain is not known");
   return root;
 }
+
+/** What a head is before anything is stored. */
+const nothingStored = {
+  judged: undefined,
+  stored: undefined,
+  newest: undefined,
+  receipt: undefined,
+  receiptLay: "both",
+  receiptFloor: 0,
+  noted: 0,
+  notedSure: false,
+} as const;
 
 /** Of a chain that has not begun. */
 const noWriter: ChainWriter = {
