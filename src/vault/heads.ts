@@ -10,12 +10,16 @@
 //   what the disk holds.
 // - A chain whose objects fail is damaged, whoever found it: nothing is taken in and nothing signed
 //   until its objects change and hold. Errors of the machine's own are never kept.
+// - A chain's id is all that it takes to have it brought back, so no stranger gets it for many at
+//   once: those of one address get it one at a time, with rests between. Who has sent blocks of a
+//   chain's own does not wait. However many ask for one chain, it is brought back once.
 
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
 import { SealtailError } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
+import type { Peer } from "../host/http-listener.ts";
 import type { Store } from "../store/store.ts";
 import { type BringBack, type ChainHead, notedEvery, type StoredHead } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
@@ -25,7 +29,7 @@ import type { Founding } from "./founding.ts";
 import type { Gate } from "./gate.ts";
 import type { OwnNotes } from "./own-notes.ts";
 import { Problem } from "./problem.ts";
-import { WorkQueue, within } from "./queue.ts";
+import { NamedQueues, Shared, WorkQueue, within } from "./queue.ts";
 import type { SignedReceipt } from "./signer.ts";
 
 export interface HeadsOptions {
@@ -33,12 +37,12 @@ export interface HeadsOptions {
   readonly store: Store;
   readonly notes: Pick<OwnNotes, "read" | "dropChecked">;
   readonly bringBack: BringBack;
-  readonly clock: Pick<Clock, "sleep">;
+  readonly clock: Pick<Clock, "mono" | "sleep">;
   readonly diag: Diag;
   /** Roughly how much memory open heads may take. */
   readonly bytesMax: number;
   readonly catalog: Pick<Catalog, "damaged" | "mended">;
-  readonly gate: Pick<Gate, "fault" | "assertSafe" | "unsafe">;
+  readonly gate: Gate;
 }
 
 /** Requests of one chain that may wait for their turn. */
@@ -69,10 +73,14 @@ export class Heads {
   readonly #damaged = new Map<string, Damaged>();
   /** Heads that are noted and then forgotten. */
   readonly #leaving = new Set<Promise<void>>();
+  readonly #visits = new Shared<ChainHead | undefined>();
+  readonly #strangers: NamedQueues;
   #bytes = 0;
 
   constructor(options: HeadsOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#strangers = new NamedQueues({ clock, waitingMax: 1000, restMaxMs: 100 });
   }
 
   /** How many heads are open, and how many were brought back from the store so far. */
@@ -89,6 +97,20 @@ export class Heads {
   /** The head of a chain if it is open; for reading only. */
   peek(chain: string): ChainHead | undefined {
     return this.#slots.get(chain)?.head;
+  }
+
+  /**
+   * The head of a chain that a peer named, to be read and without a turn of its own. Throws as
+   * use() does, and while the vault stops: who waits here holds no stop up.
+   */
+  async visit(chain: string, { address, known }: Peer): Promise<ChainHead | undefined> {
+    const open = this.peek(chain);
+    if (open !== undefined) return open;
+    const bring = (): Promise<ChainHead | undefined> => {
+      this.#options.gate.assertOpen();
+      return this.#visits.once(chain, () => this.use(chain, async (head) => head));
+    };
+    return await (known?.() === true ? bring() : this.#strangers.pass(address, bring));
   }
 
   /**

@@ -49,7 +49,6 @@ import { readBlocks } from "./request-blocks.ts";
 import type { Held, Room } from "./room.ts";
 import type { ReceiptSigner, SignedReceipt } from "./signer.ts";
 import { bodyBytesMax, tooLarge } from "./stream.ts";
-import type { Visitors } from "./visitors.ts";
 import type { Watch } from "./watch.ts";
 
 export interface IntakeOptions {
@@ -59,7 +58,6 @@ export interface IntakeOptions {
   readonly gate: Gate;
   readonly store: Store;
   readonly heads: Heads;
-  readonly visitors: Visitors;
   readonly catalog: Catalog;
   readonly signer: ReceiptSigner;
   readonly keeper: ReceiptKeeper;
@@ -143,9 +141,9 @@ export class Intake {
 
   /** The chain's head, to judge heads by: read only, and without a turn of the chain's own. */
   async #headOf({ chain, peer }: Submission): Promise<ChainHead | undefined> {
-    const { heads, catalog, visitors } = this.#options;
+    const { heads, catalog } = this.#options;
     if (catalog.get(chain) === undefined) return heads.peek(chain);
-    return await visitors.head(chain, peer);
+    return await heads.visit(chain, peer);
   }
 
   /** A receipt over all that is stored: the newest one, or a new one. Throws as Heads.use() does. */

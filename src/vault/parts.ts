@@ -33,7 +33,6 @@ import { ReceiptKeeper } from "./receipts.ts";
 import { apiHandler } from "./routes.ts";
 import type { ReceiptSigner } from "./signer.ts";
 import { StoreReads } from "./store-reads.ts";
-import { Visitors } from "./visitors.ts";
 import { Watch } from "./watch.ts";
 
 /** Memory for open heads, unless told. */
@@ -117,13 +116,12 @@ export async function openParts(
   await catalog.load();
   await findings.load((chain) => catalog.get(chain) !== undefined);
   await acknowledgements.load();
-  const visitors = new Visitors(heads, clock, gate);
   const bounds = openBounds(config.limits, limits, clock, metrics);
   const intake = new Intake({
-    ...{ suite, clock, diag, gate, store, heads, visitors, catalog, keeper, policy, watch },
+    ...{ suite, clock, diag, gate, store, heads, catalog, keeper, policy, watch },
     ...{ signer, forks, leftovers, room: bounds.room, observer: metrics },
   });
-  const reads = new Reads({ suite, keys, clock, store, catalog, heads, visitors, keeper, watch });
+  const reads = new Reads({ suite, keys, clock, store, catalog, heads, keeper, watch });
   const storeReads = new StoreReads({ store, keeper });
   const table = endpoints({ intake, reads, storeReads, acknowledgements, clock }, version);
   metrics.expect(table);

@@ -22,7 +22,6 @@ import { proveLine } from "./proofs.ts";
 import { WorkQueue } from "./queue.ts";
 import type { ReceiptKeeper } from "./receipts.ts";
 import { bodyOf } from "./stream.ts";
-import type { Visitors } from "./visitors.ts";
 import type { Watch } from "./watch.ts";
 
 export interface ReadsOptions {
@@ -32,7 +31,6 @@ export interface ReadsOptions {
   readonly store: ReadableStore;
   readonly catalog: Catalog;
   readonly heads: Heads;
-  readonly visitors: Visitors;
   readonly keeper: ReceiptKeeper;
   readonly watch: Pick<Watch, "openOf">;
 }
@@ -68,13 +66,13 @@ export class Reads {
   };
 
   readonly detail = async ({ given, peer }: ApiRequest): Promise<Response> => {
-    const { heads, keeper, visitors, store } = this.#options;
+    const { heads, keeper, store } = this.#options;
     const entry = await this.#entry(given.text("chain"));
     const about = this.#summary(entry);
     if (entry.damage !== undefined) return json({ ...about, damage: entry.damage });
     let stored: StoredHead | undefined;
     try {
-      stored = (await visitors.head(entry.chain, peer))?.stored;
+      stored = (await heads.visit(entry.chain, peer))?.stored;
     } catch (error) {
       const { damage } = entry;
       if (!(error instanceof Problem) || damage === undefined) throw error;
@@ -208,9 +206,9 @@ export class Reads {
 
   /** To read a chain whose objects stand as they were when they were checked. Throws Problem. */
   async #checked({ given, peer }: ApiRequest): Promise<ChainReader> {
-    const { heads, visitors, store } = this.#options;
+    const { heads, store } = this.#options;
     const { chain } = await this.#entry(given.text("chain"));
-    await visitors.head(chain, peer);
+    await heads.visit(chain, peer);
     await heads.assertWhole(chain);
     return store.reader(chain);
   }
