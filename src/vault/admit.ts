@@ -107,21 +107,18 @@ export async function judgeEarly(
   suite: Suite,
   head: ChainHead,
   first: FoundHead,
-): Promise<{ readonly problem?: Problem; readonly fork?: boolean }> {
+): Promise<Verdict> {
   const { blockNo } = first.header;
   if (blockNo < head.walk.thread.blockNo && blockNo >= head.writer.size) {
     // It is just being stored: what becomes of it shows when its turn comes.
     const key = head.walk.recent.get(blockNo)?.key;
     if (key === undefined) {
-      return { problem: new Problem("busy", "the block is being stored", { retryAfter: 1 }) };
+      const problem = new Problem("busy", "the block is being stored", { retryAfter: 1 });
+      return { kind: "refused", problem };
     }
-    return isSignedBy(suite, key, first.head)
-      ? {}
-      : { problem: badSignature(head, blockNo).problem };
+    return isSignedBy(suite, key, first.head) ? { kind: "known" } : badSignature(head, blockNo);
   }
-  const verdict = await judge({ suite, head, accepted: [] }, first.head, first.header);
-  if (verdict.kind === "refused") return { problem: verdict.problem };
-  return { fork: verdict.kind === "fork" };
+  return await judge({ suite, head, accepted: [] }, first.head, first.header);
 }
 
 async function judge(bench: Bench, bytes: Uint8Array, header: Header): Promise<Verdict> {
@@ -213,12 +210,6 @@ function rootOf({ walk, chain }: ChainHead): Uint8Array {
   const root = walk.thread.frontier?.root();
   if (root === undefined) throw new RangeError(`tree of chain ${chain} is not known`);
   return root;
-}
-
-/** The vault's head, for whoever must find out where the two chains part. */
-export function headDetail(head: ChainHead | undefined, emptyRoot: Uint8Array): ProblemDetail {
-  const stored = head?.stored;
-  return { size: stored?.size ?? 0, root: hex(stored?.root ?? emptyRoot) };
 }
 
 function problemOf(

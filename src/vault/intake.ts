@@ -23,7 +23,7 @@ import { failpoint } from "../host/failpoint.ts";
 import type { Peer } from "../host/http-listener.ts";
 import { discard } from "../host/memory.ts";
 import type { Store } from "../store/store.ts";
-import { type Admission, admit, headDetail } from "./admit.ts";
+import { type Admission, admit } from "./admit.ts";
 import { type ChainHead, moveTo } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
 import { wordsAfter } from "./chain-words.ts";
@@ -163,7 +163,7 @@ export class Intake {
   /** Judges the head by which a chain would begin, by the cheap things first. Throws Problem. */
   async #judgeGenesis(chain: string, { header, head }: FoundHead, by: Founding): Promise<void> {
     const { suite, catalog, heads, clock } = this.#options;
-    const detail = headDetail(undefined, suite.sha256(new Uint8Array(0)));
+    const detail = { size: 0, root: hex(suite.sha256(new Uint8Array(0))) };
     if (header.kind !== "genesis") {
       const text = `block is numbered ${header.blockNo}, want 0`;
       throw new Problem("wrong-head", text, { block: header.blockNo, ...detail });

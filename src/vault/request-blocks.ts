@@ -46,9 +46,10 @@ export async function readBlocks(
     }
     if (known !== undefined && blocks.length === 0) {
       const early = await judgeEarly(suite, known, found);
-      if (early.problem !== undefined) throw early.problem;
+      if (early.kind === "refused") throw early.problem;
       // Two heads prove it: the payload says nothing more.
-      if (early.fork) return { blocks: [{ ...found, payload: new Uint8Array(0) }], passed };
+      if (early.kind === "fork")
+        return { blocks: [{ ...found, payload: new Uint8Array(0) }], passed };
     }
     blocks.push((await reader.next()) as WholeBlock);
   }

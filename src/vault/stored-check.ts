@@ -9,7 +9,7 @@
 // - Nothing is believed of an object before it was read, and its name is told where it fails.
 
 import { headLength } from "../core/block.ts";
-import { equalBytes, hex } from "../core/bytes.ts";
+import { concat, equalBytes, hex } from "../core/bytes.ts";
 import type { StoredObject } from "../core/chain-source.ts";
 import type { Suite } from "../core/digest.ts";
 import { Fault } from "../core/fault.ts";
@@ -239,7 +239,10 @@ async function checkHeaders(
 ): Promise<void> {
   for (const object of await reader.headers()) {
     if (object.firstBlock + blocksPerRange <= base) continue;
-    const heads = await wholeOf(object);
+    const end = blocksPerRange * headLength + 1;
+    const pieces: Uint8Array[] = [];
+    for await (const piece of object.open({ start: 0, end })) pieces.push(piece);
+    const heads = concat(...pieces);
     const last = ends.get(object.firstBlock);
     const right =
       last !== undefined &&
@@ -249,17 +252,6 @@ async function checkHeaders(
     if (!right) throw new Damage(`${object.name} does not hold the heads of its blocks`);
     await nextTurn();
   }
-}
-
-async function wholeOf(object: StoredObject): Promise<Uint8Array> {
-  const most = blocksPerRange * headLength + 1;
-  const bytes = new Uint8Array(most);
-  let length = 0;
-  for await (const piece of object.open({ start: 0, end: most })) {
-    bytes.set(piece, length);
-    length += piece.length;
-  }
-  return bytes.subarray(0, length);
 }
 
 function areLinked(suite: Suite, heads: Uint8Array): boolean {
