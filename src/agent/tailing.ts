@@ -101,8 +101,9 @@ export class Tailing {
   /** Tells whether a file that is followed may be a source's, whatever its device's number is. */
   whose(): (record: Pick<SourceRecord, "ino" | "birth">) => boolean {
     const files = new Set<string>();
-    for (const { info } of this.#tail?.followed ?? []) {
-      files.add(`${info.ino} ${info.birthNs > 0n ? info.birthNs : 0n}`);
+    for (const { place } of this.#tail?.followed ?? []) {
+      const { ino, birthNs } = place.info;
+      files.add(`${ino} ${birthNs > 0n ? birthNs : 0n}`);
     }
     return ({ ino, birth }) => files.has(`${ino} ${birth}`);
   }

@@ -150,7 +150,7 @@ export class Copies {
       if (copied !== undefined && (copied.size > follow.position || follow.wasDown)) {
         return { file, ...copied };
       }
-      const named = isCompressedOf(nameOf(follow.path), nameOf(path));
+      const named = isCompressedOf(nameOf(follow.place.path), nameOf(path));
       const once = named ? await sizeOfGzip(follow, file).catch(() => 0) : 0;
       await file.close();
       if (copied !== undefined) return undefined;
@@ -176,7 +176,8 @@ export class Copies {
     return (await this.#files.list(pathToHost(dir)).catch(() => undefined)) ?? [];
   }
 
-  async #candidates({ path }: Follow): Promise<BytePath[]> {
+  async #candidates({ place }: Follow): Promise<BytePath[]> {
+    const { path } = place;
     const dir = directoryOf(path);
     const stem = stemOf(nameOf(path));
     const found: BytePath[] = [];
@@ -225,7 +226,7 @@ export class Copies {
     const { size, dev, mtimeNs, ctimeNs } = info;
     const readTo = await believedTo(follow, file, size);
     // Another device may keep coarser times, or have a clock of its own.
-    if (dev !== follow.info.dev) return { size, readTo, madeNs: undefined };
+    if (dev !== follow.place.info.dev) return { size, readTo, madeNs: undefined };
     // Renaming it moves the second on; the first can be set, but not to be believed above that.
     const isSet = mtimeNs > ctimeNs;
     return { size, readTo, madeNs: isSet ? ctimeNs : mtimeNs };

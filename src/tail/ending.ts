@@ -21,7 +21,7 @@ const holdMaxBytes = 64 * 1024 * 1024;
 
 /** Mono µs until which a deleted file that was read to its end is held. */
 export function heldUntil(follow: Follow, pace: Pace, roomy: boolean): number {
-  const quietSince = Math.max(follow.grewAt, follow.unlinkedAt ?? 0);
+  const quietSince = Math.max(follow.grewAt, follow.place.unlinkedAt ?? 0);
   const patient = roomy && follow.seen <= holdMaxBytes;
   const hold = patient ? Math.min(holdMaxUs, pauses * follow.pause) : 0;
   return quietSince + Math.max(pace.deletedQuietUs, hold);
@@ -38,7 +38,7 @@ export function fateOf(
   draining: boolean,
 ): "hold" | "release" | "bury" {
   if (!follow.caughtUp) return "hold";
-  const readable = follow.held > 0 && follow.handle !== undefined;
+  const readable = follow.held > 0 && follow.handle.isOpen;
   if (readable) return quiet || draining ? "release" : "hold";
   return quiet || follow.ended ? "bury" : "hold";
 }
@@ -51,7 +51,7 @@ export function lastWords(follow: Follow): Statement[] {
     const size = follow.position;
     return [{ type: "end", source: follow.ref.hex, size, cause: "deleted" }];
   }
-  const cause = follow.unreadable ? "unreadable" : "rotated-away";
+  const cause = follow.handle.unreadable ? "unreadable" : "rotated-away";
   if (follow.ref !== undefined) return [gapOf(follow, follow.ref, cause, follow.pending)];
   // Bytes were seen, but never read: the loss needs a source to be stated of.
   const ref = follow.declare(new Uint8Array(0));
@@ -60,8 +60,8 @@ export function lastWords(follow: Follow): Statement[] {
 
 /** Declares a file of which bytes were seen, but none read, so that a later start looks for it. */
 export async function declareUnread(follow: Follow): Promise<Statement> {
-  const { handle } = follow;
-  const head = await (handle && readAt(handle, 0, fingerprintBytes).catch(() => undefined));
+  const { file } = follow.handle;
+  const head = await (file && readAt(file, 0, fingerprintBytes).catch(() => undefined));
   return follow.declare(withoutHoles(head ?? new Uint8Array(0))).record;
 }
 

@@ -2,13 +2,14 @@
 
 import type { Suite } from "../core/digest.ts";
 import type { Clock } from "../host/clock.ts";
-import type { FileInfo } from "../host/files.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { Copy } from "./copies.ts";
 import type { Follow } from "./follow.ts";
 import type { FrontierMark } from "./frontier.ts";
+import type { Handle } from "./handle.ts";
 import type { SourceRef } from "./item.ts";
 import type { PastSource } from "./past.ts";
+import type { Place } from "./place.ts";
 import type { TailCounts } from "./stats.ts";
 
 export interface FollowBase {
@@ -29,12 +30,9 @@ export interface FollowBase {
 export interface FollowStart {
   /** Name in source records: the chain may have known the source by another than is configured. */
   readonly name: string;
-  readonly path: BytePath;
-  /** The path that source records name, if that is another. */
-  readonly named?: BytePath;
-  readonly info: FileInfo;
-  /** False: that tells which file it is, and not how long it is now. */
-  readonly looked?: boolean;
+  readonly place: Place;
+  /** Of a follow of the same file that this one takes the place of. */
+  readonly handle?: Handle;
   /** Continues a source that the chain knows. */
   readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined } | undefined;
   /** Skips what is there now (start at end). */

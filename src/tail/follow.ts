@@ -4,37 +4,25 @@
 // - Sizes come from looks; how they are read is in read.ts, what a doubt leads to in settle.ts.
 // - NULs up to the end are no growth: they are held back until they are data (nuls.ts).
 
-import type { FileInfo, OpenFile } from "../host/files.ts";
-import type { BytePath } from "./byte-path.ts";
+import type { FileInfo } from "../host/files.ts";
 import type { ReadableCopy } from "./copies.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
+import { Handle } from "./handle.ts";
 import { declareSource, type Fingerprint, fingerprintOf } from "./identity.ts";
 import type { SourceRef } from "./item.ts";
 import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
-import { filledUs, retryUs } from "./pace.ts";
+import { filledUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
+import type { Place } from "./place.ts";
 import { SizesSeen } from "./sizes-seen.ts";
 import { UnreadMarks } from "./stats.ts";
 
 export class Follow {
   readonly base: FollowBase;
   readonly name: string;
-  // Owned by roster.ts: what the file is, and where.
-  info: FileInfo;
-  path: BytePath;
-  /** The newest of its paths that the chain may name. */
-  named: BytePath;
-  /** The path was seen to be this file; false: rotated out of reach, or deleted. */
-  located = true;
-  alias: BytePath | undefined;
-  metInSweep = 0;
-  missedSweeps = 0;
-  // Owned by open-files.ts.
-  handle: OpenFile | undefined;
-  /** Mono µs before which a file that could not be opened or read is left alone. */
-  blockedUntil = 0;
-  unreadable = false;
+  readonly place: Place;
+  readonly handle: Handle;
   // Owned by follow.ts, read.ts and settle.ts.
   ref: SourceRef | undefined;
   /** What the file's first bytes are compared with. */
@@ -84,8 +72,6 @@ export class Follow {
   wasDown = false;
   /** Cut to nothing after it was read to its end: what comes next is a new generation. */
   emptied = false;
-  /** Mono µs when we saw that no name is left on the disk. */
-  unlinkedAt: number | undefined;
   /** Its bytes were looked at since it left the pattern: what replaces them began outside of it. */
   seenOutside = false;
   /** Its source is closed, and nothing more is read of it. */
@@ -106,7 +92,6 @@ export class Follow {
   pause = 0;
   /** More is known to be there: another turn is due at once. */
   more = false;
-  queued = false;
   reported: { size: number; offset: number } | undefined;
   #mtimeNs: bigint;
   #ctimeNs: bigint;
@@ -118,15 +103,15 @@ export class Follow {
   constructor(base: FollowBase, start: FollowStart) {
     this.base = base;
     this.name = start.name;
-    this.info = start.info;
-    this.path = start.path;
-    this.named = start.named ?? start.path;
+    this.place = start.place;
+    this.handle = start.handle ?? new Handle();
+    const { info } = start.place;
     this.grewAt = base.clock.mono();
     this.sureAt = this.grewAt;
-    this.#mtimeNs = start.info.mtimeNs;
+    this.#mtimeNs = info.mtimeNs;
     this.begunNs = this.#mtimeNs;
-    this.#ctimeNs = start.info.ctimeNs;
-    if (start.skip === true) this.skipTo = start.info.size;
+    this.#ctimeNs = info.ctimeNs;
+    if (start.skip === true) this.skipTo = info.size;
     if (start.past !== undefined) {
       this.past = start.past;
       this.skipTo = start.past.offset;
@@ -146,13 +131,15 @@ export class Follow {
       this.doubt = true;
       this.wasDown = true;
     }
-    if (start.looked !== false) this.observe(start.info);
+    // The place tells which file it is; how long it is now has been told to whoever knew it before.
+    if (start.handle === undefined) this.observe(info);
   }
 
   /** No pattern means it any more, nor one that is nowhere; one that is deleted stays what it was. */
   get leftPattern(): boolean {
-    const found = this.located || this.unlinkedAt !== undefined;
-    return found ? this.base.wants?.(this.path) === false : this.missedSweeps > 0;
+    const { located, unlinkedAt, path, missedSweeps } = this.place;
+    const found = located || unlinkedAt !== undefined;
+    return found ? this.base.wants?.(path) === false : missedSweeps > 0;
   }
 
   /** Bytes to be read. */
@@ -183,7 +170,7 @@ export class Follow {
 
   wantsTurn(draining: boolean): boolean {
     const now = this.base.clock.mono();
-    if (now < this.blockedUntil) return false;
+    if (now < this.handle.blockedUntil) return false;
     if (this.doubt || this.skipTo > 0 || this.more || this.nuls?.stale) return true;
     if (this.lag === 0) return false;
     const due = this.partialDue;
@@ -197,26 +184,21 @@ export class Follow {
    */
   awaitsFilling(draining: boolean): boolean {
     const { filledAt } = this.hole ?? {};
-    if (filledAt === undefined || (draining && this.unlinkedAt !== undefined)) return false;
+    if (filledAt === undefined || (draining && this.place.unlinkedAt !== undefined)) return false;
     return this.base.clock.mono() - filledAt < filledUs;
   }
 
   /** It could not be opened or read: left alone for a while. True when that is new. */
   failed(): boolean {
-    this.blockedUntil = this.base.clock.mono() + retryUs;
-    const first = !this.unreadable;
-    this.unreadable = true;
+    const first = this.handle.failed(this.base.clock.mono());
     if (first) this.base.counts.unreadable += 1;
     return first;
   }
 
   /** Takes in what a stat says. Never reads. */
   observe(info: FileInfo): void {
-    if (info.nlink === 0) this.unlinkedAt ??= this.base.clock.mono();
-    else {
-      this.unlinkedAt = undefined;
-      this.ended = false;
-    }
+    this.place.linked(info.nlink, this.base.clock.mono());
+    if (info.nlink > 0) this.ended = false;
     // A writer can set the first of them back, the second only the kernel.
     const touched = info.mtimeNs !== this.#mtimeNs || info.ctimeNs !== this.#ctimeNs;
     this.#mtimeNs = info.mtimeNs;
@@ -334,7 +316,7 @@ export class Follow {
 
   /** Declares the present generation, known by its first bytes, or by the sealed hole there. */
   declare(head: Uint8Array): SourceRef {
-    const file = { name: this.name, path: this.named, info: this.info };
+    const file = { name: this.name, path: this.place.named, info: this.place.info };
     const solid = withoutHoles(head);
     const known = solid.length > 0 ? solid : head;
     this.ref = declareSource(this.base.suite, file, this.generation, known);

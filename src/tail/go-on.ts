@@ -35,7 +35,7 @@ const fileKey = ({ dev, ino, birth }: Pick<SourceRecord, "dev" | "ino" | "birth"
 
 /** The path by which the chain knows the file, or would. */
 function statedPath(follow: Follow): string {
-  return follow.ref?.record.path ?? shown(follow.named);
+  return follow.ref?.record.path ?? shown(follow.place.named);
 }
 
 /** Unread bytes of followed files, by path, of those that `scope` does not cover. */
@@ -81,7 +81,7 @@ export function align(
     if (item !== undefined) open.delete(item.id);
     const path = item?.record.path ?? statedPath(follow);
     // Rotated to a name that only the older chain, or none, could give it.
-    if (!scope(shown(follow.named))) follow.named = pathFromShown(path);
+    if (!scope(shown(follow.place.named))) follow.place.nameIt(pathFromShown(path));
     if (item === undefined && !scope(path)) outside.push(follow);
     else if (item !== undefined || follow.ref !== undefined) {
       const known = item !== undefined && item.id === follow.ref?.hex;
@@ -96,7 +96,8 @@ export function align(
   return { replaced, outside, outbox };
 }
 
-function keyOf({ info }: Follow): string {
+function keyOf({ place }: Follow): string {
+  const { info } = place;
   return `${nodeKey(info)}:${info.birthNs > 0n ? info.birthNs : 0n}`;
 }
 

@@ -52,8 +52,8 @@ export class OpenFiles {
    * there is no other way. "moved": the path is another file's by now.
    */
   async open(follow: Follow, force: boolean): Promise<OpenOutcome> {
-    if (follow.handle !== undefined) return "open";
-    if (!follow.located) return "moved";
+    if (follow.handle.isOpen) return "open";
+    if (!follow.place.located) return "moved";
     if (this.#open.size >= this.#max) {
       // To find them means to look at all that are open: some more at once where these are many.
       const most = Math.ceil(this.#max / openPerGiven);
@@ -61,7 +61,8 @@ export class OpenFiles {
     }
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await this.#take(follow, await this.#files.open(pathToHost(follow.path), "read"));
+        const { path } = follow.place;
+        return await this.#take(follow, await this.#files.open(pathToHost(path), "read"));
       } catch (cause) {
         const errno = errnoOf(cause);
         if (errno === "ENOENT" || errno === "ENOTDIR") return "moved";
@@ -73,23 +74,24 @@ export class OpenFiles {
   }
 
   /** The file's descriptor is this one from now on, if it is the file; else it is closed. */
-  async #take(follow: Follow, handle: OpenFile): Promise<OpenOutcome> {
+  async #take(follow: Follow, file: OpenFile): Promise<OpenOutcome> {
+    const { place } = follow;
     let taken = false;
     try {
-      const info = await handle.stat();
-      if (!isSame(follow.info, info)) {
+      const info = await file.stat();
+      if (!isSame(place.info, info)) {
         await this.#others.meetInPlace(follow, info);
         return "moved";
       }
       // Before the looks on its way, which are younger.
       follow.observe(info);
-      if (!(await this.#ways.leadsTo(follow.path, handle, info))) return "moved";
-      follow.handle = handle;
+      if (!(await this.#ways.leadsTo(place.path, file, info))) return "moved";
+      follow.handle.take(file);
       taken = true;
       this.#open.add(follow);
       return "open";
     } finally {
-      if (!taken) await handle.close();
+      if (!taken) await file.close();
     }
   }
 
@@ -98,7 +100,8 @@ export class OpenFiles {
    * made anew) while the path leads to the same file. The old one is kept until that is certain.
    */
   async renew(follow: Follow): Promise<void> {
-    const { handle: old, located, path } = follow;
+    const { located, path } = follow.place;
+    const old = follow.handle.file;
     if (old === undefined || !located) return;
     try {
       const fresh = await this.#files.open(pathToHost(path), "read");
@@ -114,12 +117,12 @@ export class OpenFiles {
   }
 
   async close(follow: Follow): Promise<void> {
-    const { handle, copy } = follow;
-    follow.handle = undefined;
+    const { copy } = follow;
+    const file = follow.handle.take(undefined);
     follow.copy = undefined;
     this.#open.delete(follow);
     // The file was only read: an error in closing it changes nothing.
-    await handle?.close().catch(() => undefined);
+    await file?.close().catch(() => undefined);
     await copy?.file.close().catch(() => undefined);
   }
 
@@ -131,7 +134,7 @@ export class OpenFiles {
     const read: Follow[] = [];
     const others: Follow[] = [];
     for (const follow of this.#open) {
-      if (follow === needer || !follow.located || follow.unlinkedAt !== undefined) continue;
+      if (follow === needer || !isFindable(follow)) continue;
       if (follow.caughtUp) read.push(follow);
       else if (unread > 0) others.push(follow);
     }
@@ -158,14 +161,18 @@ export class OpenFiles {
   async closeIdle(before: number): Promise<void> {
     for (const follow of this.#open) {
       if (this.roomy) return;
-      const idle = follow.caughtUp && follow.located && follow.unlinkedAt === undefined;
-      if (idle && follow.grewAt < before) await this.close(follow);
+      if (follow.caughtUp && isFindable(follow) && follow.grewAt < before) await this.close(follow);
     }
   }
 
   async closeAll(): Promise<void> {
     for (const follow of this.#open) await this.close(follow);
   }
+}
+
+/** It could be opened again. */
+function isFindable({ place }: Follow): boolean {
+  return place.located && place.unlinkedAt === undefined;
 }
 
 function isSame(known: FileInfo, info: FileInfo): boolean {

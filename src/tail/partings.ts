@@ -73,7 +73,7 @@ export class Partings {
   stateEnds(): void {
     for (const follow of [...this.#context.roster]) {
       // A deleted file cannot be found again.
-      if (follow.unlinkedAt !== undefined && follow.lag === 0) this.bury(follow);
+      if (follow.place.unlinkedAt !== undefined && follow.lag === 0) this.bury(follow);
       // Nor would the next run know that the same bytes, written again, are another generation.
       else if (follow.emptied && follow.ref !== undefined) this.owed.push([emptied(follow)]);
     }
@@ -88,7 +88,7 @@ export class Partings {
     for (const follow of [...this.#context.roster]) {
       if (follow.pending === 0 || (!known && follow.ref !== undefined)) continue;
       if (follow.ref === undefined && !mayDeclare()) continue;
-      if (follow.unlinkedAt !== undefined) this.bury(follow);
+      if (follow.place.unlinkedAt !== undefined) this.bury(follow);
       else if (follow.ref === undefined) {
         const said = await this.#declare(follow);
         if (said.length > 0) this.owed.push(said);
@@ -101,9 +101,9 @@ export class Partings {
 
   // Where bytes that were seen may be gone, that is said first: a later start sees what is there.
   async #declare(follow: Follow): Promise<Statement[]> {
-    const { handle } = follow;
+    const { file } = follow.handle;
     const known = follow.doubt || follow.print !== undefined;
-    const settled = known && handle !== undefined ? await settle(follow, handle) : [];
+    const settled = known && file !== undefined ? await settle(follow, file) : [];
     if (follow.ref !== undefined || follow.pending === 0) return settled;
     return [...settled, await declareUnread(follow)];
   }

@@ -31,8 +31,8 @@ export class Past {
   readonly #known = new Map<string, PastSource>();
 
   /** A followed file is let go. Nothing is to be known of one that is deleted for certain. */
-  keep({ ref, position, frontier, base, mark, unlinkedAt }: Follow): void {
-    if (ref === undefined || unlinkedAt !== undefined || position === 0) return;
+  keep({ ref, position, frontier, base, mark, place }: Follow): void {
+    if (ref === undefined || place.unlinkedAt !== undefined || position === 0) return;
     const now = frontier.length > 0 ? frontier.mark(base.suite, position) : mark;
     this.#add({ record: ref.record, offset: position, mark: now });
   }

@@ -15,7 +15,7 @@ import { readAt } from "./frontier.ts";
 import { fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { firstHole, type HeldNuls, holeLeast, NulSearch, solidLength } from "./nuls.ts";
-import { filledUs, holeUs, retryUs } from "./pace.ts";
+import { filledUs, holeUs } from "./pace.ts";
 import { foundEnd, lookAtRest, settle } from "./settle.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
@@ -33,11 +33,11 @@ export async function turn(
   limit: number,
   draining: boolean,
 ): Promise<TailItem | undefined> {
-  const handle = follow.handle as OpenFile;
+  const handle = follow.handle.file as OpenFile;
   const { base } = follow;
   follow.more = false;
   if (follow.ref === undefined && base.mayDeclare?.() === false) {
-    follow.blockedUntil = base.clock.mono() + retryUs;
+    follow.handle.pause(base.clock.mono());
     return undefined;
   }
   if (follow.copy !== undefined) return await turnOn(follow, follow.copy, room, limit);
@@ -107,7 +107,7 @@ async function turnOn(
   follow.copy = undefined;
   follow.copied = true;
   await file.close().catch(() => undefined);
-  return await settled(follow, follow.handle as OpenFile);
+  return await settled(follow, follow.handle.file as OpenFile);
 }
 
 /**
@@ -116,7 +116,8 @@ async function turnOn(
  * left the pattern still is what was read.
  */
 export async function confirm(follow: Follow): Promise<void> {
-  const { handle, doubt, low } = follow;
+  const { doubt, low } = follow;
+  const handle = follow.handle.file;
   if (handle === undefined) return;
   if (doubt && low < follow.seen) await lookAtRest(follow, handle);
   if (follow.nuls?.stale && !follow.doubt) {
@@ -154,7 +155,8 @@ function writtenAnew(follow: Follow): void {
 
 /** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */
 export async function recheck(follow: Follow): Promise<void> {
-  const { handle, position, doubt } = follow;
+  const { position, doubt } = follow;
+  const handle = follow.handle.file;
   if (handle === undefined || position === 0 || doubt || follow.emptied) return;
   follow.doubt = !(await unchanged(follow, handle, new Uint8Array(0), 0));
 }

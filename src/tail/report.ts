@@ -43,22 +43,22 @@ export function searchOf(sweeper: Sweeper, discover: Discover, hints: Hints | un
 }
 
 function stateOf(follow: Follow): FileStatus["state"] {
-  if (follow.unreadable) return "unreadable";
-  if (follow.unlinkedAt !== undefined) return "deleted";
-  if (!follow.located) return "rotated";
+  if (follow.handle.unreadable) return "unreadable";
+  if (follow.place.unlinkedAt !== undefined) return "deleted";
+  if (!follow.place.located) return "rotated";
   return follow.caughtUp ? "read" : "reading";
 }
 
 export function statusOf(follow: Follow): FileStatus {
   return {
     sourceName: follow.base.name,
-    path: shown(follow.path),
+    path: shown(follow.place.path),
     id: follow.ref?.hex,
     generation: follow.generation,
     size: follow.emptied ? 0 : follow.seen + follow.held,
     offset: follow.position,
     unreadSince: follow.unread.oldest,
-    open: follow.handle !== undefined,
+    open: follow.handle.isOpen,
     state: stateOf(follow),
   };
 }
@@ -93,8 +93,9 @@ export function numbersOf(
     if (row === undefined) continue;
     row.files += 1;
     row.bytesBehind += follow.pending;
-    if (follow.handle !== undefined) row.openFiles += 1;
-    const pinned = follow.unlinkedAt !== undefined && (dev ?? follow.info.dev) === follow.info.dev;
+    if (follow.handle.isOpen) row.openFiles += 1;
+    const { unlinkedAt, info } = follow.place;
+    const pinned = unlinkedAt !== undefined && (dev ?? info.dev) === info.dev;
     if (pinned) row.pinnedBytes += follow.seen + follow.held;
     const since = follow.unread.oldest;
     if (since !== undefined) row.oldestUnreadTime = Math.min(since, row.oldestUnreadTime ?? since);

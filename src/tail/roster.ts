@@ -15,6 +15,7 @@ import type { FollowBase } from "./follow-start.ts";
 import { type NodeKey, nodeKey, recordKey, refOf } from "./identity.ts";
 import type { ResumeOptions, SourceOptions } from "./item.ts";
 import { Past } from "./past.ts";
+import { Place } from "./place.ts";
 import { takeOver } from "./taken-over.ts";
 
 export interface RosterContext {
@@ -129,18 +130,19 @@ export class Roster {
   meet(path: BytePath, info: FileInfo, adopt: boolean): Follow | undefined {
     const key = nodeKey(info);
     const before = this.#byPath.get(path);
-    if (before !== undefined && nodeKey(before.info) !== key) {
-      if (isRenumbered(before.info, info) && !this.#byNode.has(key)) this.#renumber(before, info);
+    if (before !== undefined && nodeKey(before.place.info) !== key) {
+      if (isRenumbered(before.place.info, info) && !this.#byNode.has(key))
+        this.#renumber(before, info);
       else this.lose(before);
     }
     let follow = this.#byNode.get(key);
-    if (follow !== undefined && follow.handle === undefined && isOther(follow, info)) {
+    if (follow !== undefined && !follow.handle.isOpen && isOther(follow, info)) {
       this.#context.onReplaced(follow);
       follow = undefined;
     }
     follow ??= this.#resumed(path, info);
     if (follow !== undefined) {
-      this.#place(follow, path);
+      this.#metAt(follow, path);
       follow.observe(info);
       return follow;
     }
@@ -156,57 +158,50 @@ export class Roster {
 
   /** The device has another number: mounted anew. */
   #renumber(follow: Follow, info: FileInfo): void {
-    this.#byNode.delete(nodeKey(follow.info));
-    follow.info = info;
+    this.#byNode.delete(nodeKey(follow.place.info));
+    follow.place.renumbered(info);
     follow.doubt = true;
     this.#byNode.set(nodeKey(info), follow);
     this.#context.onRenumbered(follow);
   }
 
-  #place(follow: Follow, path: BytePath): void {
-    if (follow.located && follow.path !== path) {
-      // Renamed, or a second name of the same file: that shows when the first one is looked at.
-      follow.alias = path;
-      return;
-    }
-    if (!follow.located) this.#move(follow, path);
-    follow.metInSweep = this.sweep;
-    follow.missedSweeps = 0;
+  #metAt(follow: Follow, path: BytePath): void {
+    const { place } = follow;
+    if (!place.located) this.#move(follow, path);
+    else if (place.path !== path) place.metElsewhere(path);
+    else place.met(this.sweep);
   }
 
   #move(follow: Follow, path: BytePath): void {
-    if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
-    if (follow.path !== path) follow.base.counts.rotated += 1;
-    follow.path = path;
+    const { place } = follow;
+    if (this.#byPath.get(place.path) === follow) this.#byPath.delete(place.path);
+    if (place.path !== path) follow.base.counts.rotated += 1;
+    place.moved(path, this.sweep);
     // A grant may cover the name that it was found under and not the one that it was rotated to.
-    if (this.#context.scope(shown(path))) follow.named = path;
-    follow.located = true;
-    follow.alias = undefined;
+    if (this.#context.scope(shown(path))) place.nameIt(path);
     // Whether it still is what was read: what begins where no pattern means it is not ours.
     if (follow.leftPattern) follow.doubt = true;
     else follow.seenOutside = false;
-    follow.metInSweep = this.sweep;
-    follow.missedSweeps = 0;
     this.#byPath.set(path, follow);
   }
 
   /** The file's path no longer holds it. */
   lose(follow: Follow): void {
-    if (!follow.located) return;
-    const { alias } = follow;
+    const { located, alias, path } = follow.place;
+    if (!located) return;
     if (alias !== undefined && !this.#byPath.has(alias)) {
       this.#move(follow, alias);
       return;
     }
-    if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
-    follow.located = false;
-    follow.alias = undefined;
+    if (this.#byPath.get(path) === follow) this.#byPath.delete(path);
+    follow.place.lost();
   }
 
   forget(follow: Follow): void {
     this.#past.keep(follow);
-    if (this.#byPath.get(follow.path) === follow) this.#byPath.delete(follow.path);
-    const key = nodeKey(follow.info);
+    const { path, info } = follow.place;
+    if (this.#byPath.get(path) === follow) this.#byPath.delete(path);
+    const key = nodeKey(info);
     if (this.#byNode.get(key) === follow) this.#byNode.delete(key);
   }
 
@@ -215,22 +210,22 @@ export class Roster {
    * one of which nothing is sealed. The descriptor is handed on.
    */
   replace(follow: Follow, item: ResumeOptions | undefined): Follow {
-    const { path, named, info, base, name } = follow;
+    const { place, handle, base } = follow;
     const of = (item && this.baseOf(item.record)) ?? base;
     const { record, offset, frontier: mark } = item ?? {};
     const resume = record && { ref: refOf(of.suite, record), offset: offset ?? 0, mark };
-    const start = { name: item?.record.name ?? name, path, named, info, resume, looked: false };
-    const fresh = new Follow(of, start);
+    const name = item?.record.name ?? follow.name;
+    const fresh = new Follow(of, { name, place, handle, resume });
     takeOver(fresh, follow);
-    this.#byNode.set(nodeKey(info), fresh);
-    if (this.#byPath.get(path) === follow) this.#byPath.set(path, fresh);
+    this.#byNode.set(nodeKey(place.info), fresh);
+    if (this.#byPath.get(place.path) === follow) this.#byPath.set(place.path, fresh);
     return fresh;
   }
 
   #add(follow: Follow): Follow {
-    this.#byNode.set(nodeKey(follow.info), follow);
-    this.#byPath.set(follow.path, follow);
-    follow.metInSweep = this.sweep;
+    const { path, info } = follow.place;
+    this.#byNode.set(nodeKey(info), follow);
+    this.#byPath.set(path, follow);
     return follow;
   }
 
@@ -253,7 +248,8 @@ export class Roster {
     const { record, offset, frontier } = item;
     const resume = { ref: refOf(base.suite, record), offset, mark: frontier };
     const named = this.#context.scope(shown(path)) ? path : pathFromShown(record.path);
-    return this.#add(new Follow(base, { name: record.name, path, named, info, resume }));
+    const place = new Place(info, path, this.sweep, named);
+    return this.#add(new Follow(base, { name: record.name, place, resume }));
   }
 
   /**
@@ -306,8 +302,9 @@ export class Roster {
       const source = this.#context.sources[this.#order.get(name) ?? 0];
       const skip = this.skipping && source?.startAt === "end" && info.size > 0;
       base.counts.found += 1;
+      const place = new Place(info, path, this.sweep);
       const past = this.#past.take(info, (record) => this.baseOf(record) === base);
-      const follow = this.#add(new Follow(base, { name, path, info, skip, past }));
+      const follow = this.#add(new Follow(base, { name, place, skip, past }));
       for (const look of later) if (!isOther(follow, look)) follow.observe(look);
       added.push(follow);
     }
@@ -319,9 +316,9 @@ export class Roster {
   missed(): Follow[] {
     const missed: Follow[] = [];
     for (const follow of this.#byNode.values()) {
-      if (follow.metInSweep === this.sweep) continue;
+      if (follow.place.metIn(this.sweep)) continue;
       this.lose(follow);
-      if (follow.metInSweep !== this.sweep) missed.push(follow);
+      if (!follow.place.metIn(this.sweep)) missed.push(follow);
     }
     return missed;
   }
@@ -345,5 +342,5 @@ function isRenumbered(before: FileInfo, now: FileInfo): boolean {
 }
 
 function isOther(follow: Follow, info: FileInfo): boolean {
-  return follow.info.birthNs !== info.birthNs;
+  return follow.place.info.birthNs !== info.birthNs;
 }

@@ -27,7 +27,7 @@ export class Schedule {
     let first = due;
     for (const follow of waiting) {
       if (this.#queue.has(follow)) continue;
-      first = Math.min(first, Math.max(follow.partialDue ?? first, follow.blockedUntil));
+      first = Math.min(first, Math.max(follow.partialDue ?? first, follow.handle.blockedUntil));
     }
     return first;
   }

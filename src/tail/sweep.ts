@@ -79,7 +79,7 @@ export class Sweeper {
     } catch (cause) {
       // A path that cannot be looked at may still be the file: nothing is concluded.
       const follow = this.#roster.at(path);
-      if (follow !== undefined) follow.metInSweep = this.#roster.sweep;
+      follow?.place.met(this.#roster.sweep);
       this.#discover.missed(statPhrase, path, cause);
       return false;
     }
@@ -102,7 +102,7 @@ export class Sweeper {
    * may have moved on since this one.
    */
   async meetInPlace(follow: Follow, info: FileInfo): Promise<void> {
-    const { path } = follow;
+    const { path } = follow.place;
     const [roster, discover] = [this.#roster, this.#discover];
     const isNews = (): boolean => roster.at(path) === follow && roster.who(info) === undefined;
     if (info.kind !== "file" || !discover.wants(path) || !isNews()) return;
@@ -116,14 +116,15 @@ export class Sweeper {
 
   /** A look at one followed file. False: its path is another file's by now, or nobody's. */
   async glance(follow: Follow): Promise<boolean> {
-    const { handle, located, path, info: known } = follow;
+    const { located, path, info: known } = follow.place;
+    const { file } = follow.handle;
     const there = located ? await this.#files.stat(pathToHost(path)).catch(() => null) : undefined;
     const same = there && nodeKey(there) === nodeKey(known);
-    if (same && (handle !== undefined || there.birthNs === known.birthNs)) {
+    if (same && (file !== undefined || there.birthNs === known.birthNs)) {
       follow.observe(there);
       return true;
     }
-    const held = await handle?.stat().catch(() => undefined);
+    const held = await file?.stat().catch(() => undefined);
     if (held !== undefined) follow.observe(held);
     if (there) await this.meetInPlace(follow, there);
     return !located || there === null;
@@ -210,8 +211,8 @@ export class Sweeper {
   /** Known paths that the walk did not lead to, and recorded ones of sources to resume. */
   async #elsewhere(): Promise<BytePath[]> {
     const paths = this.#roster.awaited.map(({ record }) => pathFromShown(record.path));
-    for (const follow of this.#roster) {
-      if (follow.located && follow.metInSweep !== this.#roster.sweep) paths.push(follow.path);
+    for (const { place } of this.#roster) {
+      if (place.located && !place.metIn(this.#roster.sweep)) paths.push(place.path);
     }
     const refused = await Promise.all(paths.map((path) => this.#discover.refuses(path)));
     return paths.filter((_, at) => refused[at] !== true);
@@ -220,21 +221,21 @@ export class Sweeper {
   #searching(): boolean {
     const missed = this.#roster.missed();
     if (this.#roster.awaited.length > 0) return true;
-    return missed.some(({ missedSweeps }) => missedSweeps < searchSweeps);
+    return missed.some(({ place }) => place.missedSweeps < searchSweeps);
   }
 
   /** Files without a path are looked at through their handle; new ones are followed. */
   async #closeBooks(): Promise<void> {
     for (const follow of this.#roster.missed()) {
       // A sweep that could not see everything is no reason to end the search.
-      if (this.#discover.missing === undefined || follow.missedSweeps < searchSweeps - 1) {
-        follow.missedSweeps += 1;
+      if (this.#discover.missing === undefined || follow.place.missedSweeps < searchSweeps - 1) {
+        follow.place.missed();
       }
-      const { handle } = follow;
-      if (handle !== undefined) {
-        const info = await handle.stat().catch(() => undefined);
+      const { file } = follow.handle;
+      if (file !== undefined) {
+        const info = await file.stat().catch(() => undefined);
         if (info !== undefined) follow.observe(info);
-        if (info !== undefined && info.nlink > 0 && follow.missedSweeps === 1) {
+        if (info !== undefined && info.nlink > 0 && follow.place.missedSweeps === 1) {
           follow.doubt = true;
           follow.base.counts.rotated += 1;
         }

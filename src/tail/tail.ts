@@ -23,7 +23,7 @@ import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
-import { activeUs, msUs, type Pace, paceOf, retryUs, sweepPeriod, turnsUs } from "./pace.ts";
+import { activeUs, msUs, type Pace, paceOf, sweepPeriod, turnsUs } from "./pace.ts";
 import { Partings } from "./partings.ts";
 import { confirm, cutBytes, recheck, turn } from "./read.ts";
 import { frontiersOf, heartbeatOf, numbersOf, type Search, searchOf, statusOf } from "./report.ts";
@@ -283,7 +283,7 @@ export class Tail {
     const { clock } = this.#options;
     const batch = this.#active.batch(now, this.#roster);
     const look = async (follow: Follow): Promise<void> => {
-      const { path } = follow;
+      const { path } = follow.place;
       if (!(await this.#sweeper.glance(follow))) {
         // A name that is another file's by now is a hint, and that file is held.
         this.#onHint(path, true);
@@ -315,8 +315,8 @@ export class Tail {
     const { size } = this.#roster;
     this.#active.swept(now, this.#period(), this.#period({ looks: size, names: size }));
     for (const follow of this.#roster) {
-      const lost = !follow.located && follow.missedSweeps >= searchSweeps;
-      const gone = lost && follow.handle === undefined && this.#discover.missing === undefined;
+      const lost = !follow.place.located && follow.place.missedSweeps >= searchSweeps;
+      const gone = lost && !follow.handle.isOpen && this.#discover.missing === undefined;
       if (gone) this.#partings.bury(follow);
       else await this.#secure(follow);
       if (!gone) this.#enlist(follow);
@@ -337,7 +337,7 @@ export class Tail {
   #seen(follow: Follow): void {
     const now = this.#options.clock.mono();
     if (follow.lag > 0 || follow.doubt || now - follow.grewAt < activeUs) this.#active.add(follow);
-    if (follow.unlinkedAt !== undefined) {
+    if (follow.place.unlinkedAt !== undefined) {
       this.#active.add(follow);
       const quiet = now >= heldUntil(follow, this.#pace, this.#open.roomy);
       const fate = fateOf(follow, quiet, this.#drain !== undefined);
@@ -353,9 +353,9 @@ export class Tail {
 
   /** Opens a file with unread bytes, so that it cannot get away. */
   async #secure(follow: Follow | undefined): Promise<void> {
-    if (follow === undefined || follow.handle !== undefined || !follow.located) return;
+    if (follow === undefined || follow.handle.isOpen || !follow.place.located) return;
     const now = this.#options.clock.mono();
-    if (now < follow.blockedUntil) return;
+    if (now < follow.handle.blockedUntil) return;
     // A new, still empty file gets one too, while there are plenty.
     const fresh = follow.ref === undefined && now - follow.grewAt < activeUs && this.#open.roomy;
     if (follow.pending === 0 && !fresh) return;
@@ -367,19 +367,19 @@ export class Tail {
     const now = this.#options.clock.mono();
     const outcome = await this.#open.open(follow, true);
     if (typeof outcome === "object") this.#unreadable(follow, outcome.cause);
-    else if (outcome === "no-descriptor") follow.blockedUntil = now + retryUs;
+    else if (outcome === "no-descriptor") follow.handle.pause(now);
     else if (outcome === "moved") {
       this.#roster.lose(follow);
-      follow.blockedUntil = follow.located ? 0 : now + retryUs;
+      if (follow.place.located) follow.handle.resume();
+      else follow.handle.pause(now);
       this.#sweepSoon();
-      if (follow.located) this.#enlist(follow);
+      if (follow.place.located) this.#enlist(follow);
     }
     if (outcome !== "open") return undefined;
     try {
       const share = this.#schedule.share(room.length);
       const item = await turn(follow, room, share, this.#drain !== undefined);
-      if (follow.unreadable) this.#discover.forgive(openPhrase, follow.path);
-      follow.unreadable = false;
+      if (follow.handle.worked()) this.#discover.forgive(openPhrase, follow.place.path);
       if (follow.more) this.#schedule.again(follow, item);
       if (follow.partialDue !== undefined) this.#partials.add(follow);
       this.#active.add(follow);
@@ -395,6 +395,6 @@ export class Tail {
 
   #unreadable(follow: Follow, cause: unknown): void {
     if (!follow.failed()) return;
-    this.#discover.once("error", openPhrase, follow.path, { error: cause as Error });
+    this.#discover.once("error", openPhrase, follow.place.path, { error: cause as Error });
   }
 }

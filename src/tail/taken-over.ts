@@ -8,16 +8,12 @@ import type { Follow } from "./follow.ts";
 
 /** `fresh` goes on for `other`, which knew another position of the same file. */
 export function takeOver(fresh: Follow, other: Follow): void {
-  const { located, alias, metInSweep, missedSweeps, unlinkedAt, blockedUntil, unreadable } = other;
   const same = fresh.ref === undefined || fresh.ref.hex === other.ref?.hex;
   if (fresh.ref !== undefined) {
     // It was seen unchanged up to there, of what was known then.
     fresh.seenOutside ||= same && fresh.position <= other.position && other.seenOutside;
     fresh.skipNuls = Math.max(fresh.skipNuls, other.skipNuls);
   }
-  Object.assign(fresh, { located, alias, metInSweep, missedSweeps, unlinkedAt });
-  Object.assign(fresh, { blockedUntil, unreadable, handle: other.handle });
-  other.handle = undefined;
   if (same && other.ref !== undefined && !other.wasDown) takeState(fresh, other);
   else takeLooks(fresh, other);
   fresh.size = other.size;
