@@ -10,6 +10,11 @@ import { activeLookEveryUs, activeUs, pollMax, pollUs } from "./pace.ts";
 const never = Number.POSITIVE_INFINITY;
 const roundSlice = 32;
 
+/** A new file counts as grown. */
+export function grewLately({ extent }: Follow, now: number): boolean {
+  return now - extent.grewAt < activeUs;
+}
+
 export class Active {
   readonly #files = new Set<Follow>();
   #due = 0;
@@ -74,7 +79,7 @@ export class Active {
 
   /** Drops a file that was not written to for long. Returns whether it was. */
   rest(follow: Follow, now: number): boolean {
-    if (now - follow.grewAt <= activeUs || follow.lag > 0) return false;
+    if (now - follow.extent.grewAt <= activeUs || follow.lag > 0) return false;
     return this.#files.delete(follow);
   }
 }

@@ -68,9 +68,9 @@ function isCompressedOf(name: string, other: string): boolean {
  * are its content's size, modulo 2^32. 0 for anything else.
  */
 async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
-  const { position, base, sureAt, begunNs } = follow;
+  const { position, base, extent, begunNs } = follow;
   const { size, mtimeNs, ctimeNs } = await file.stat();
-  const since = BigInt(wallTimeOf(base.clock, sureAt) - clockTickUs) * 1_000n;
+  const since = BigInt(wallTimeOf(base.clock, extent.sureAt) - clockTickUs) * 1_000n;
   const magic = await readAt(file, 0, 2);
   // An older one gets another ctime with each rotation, but keeps its mtime: that of its log, which
   // logrotate asked for before it copied.

@@ -21,9 +21,9 @@ const holdMaxBytes = 64 * 1024 * 1024;
 
 /** Mono µs until which a deleted file that was read to its end is held. */
 export function heldUntil(follow: Follow, pace: Pace, roomy: boolean): number {
-  const quietSince = Math.max(follow.grewAt, follow.place.unlinkedAt ?? 0);
+  const quietSince = Math.max(follow.extent.grewAt, follow.place.unlinkedAt ?? 0);
   const patient = roomy && follow.seen <= holdMaxBytes;
-  const hold = patient ? Math.min(holdMaxUs, pauses * follow.pause) : 0;
+  const hold = patient ? Math.min(holdMaxUs, pauses * follow.extent.pause) : 0;
   return quietSince + Math.max(pace.deletedQuietUs, hold);
 }
 

@@ -6,6 +6,7 @@
 
 import type { FileInfo } from "../host/files.ts";
 import type { ReadableCopy } from "./copies.ts";
+import { Extent } from "./extent.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
 import { Handle } from "./handle.ts";
@@ -15,28 +16,19 @@ import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
 import { filledUs } from "./pace.ts";
 import type { PastSource } from "./past.ts";
 import type { Place } from "./place.ts";
-import { SizesSeen } from "./sizes-seen.ts";
-import { UnreadMarks } from "./stats.ts";
 
 export class Follow {
   readonly base: FollowBase;
   readonly name: string;
   readonly place: Place;
   readonly handle: Handle;
+  /** How far its content reaches, and how far it was read. */
+  readonly extent: Extent;
   // Owned by follow.ts, read.ts and settle.ts.
   ref: SourceRef | undefined;
   /** What the file's first bytes are compared with. */
   print: Fingerprint | undefined;
   generation = 0;
-  position = 0;
-  /** Greatest size seen of this generation, without the NULs that are held back. */
-  seen = 0;
-  /** What tells of which generation that is: the file's ctime at the look, or the bytes before it. */
-  seenBy: bigint | Uint8Array | undefined;
-  /** Size at the last look, with them. */
-  size = 0;
-  /** What looks showed since the last verdict. */
-  readonly sizes: SizesSeen = new SizesSeen();
   /** NULs up to the end of the file, which are not data yet. */
   nuls: HeldNuls | undefined;
   /** It had such NULs at its end. */
@@ -49,23 +41,8 @@ export class Follow {
   hole: { at: number; filledAt: number | undefined } | undefined;
   /** It ended for good: NULs at its end are data. */
   ended = false;
-  /** Greatest size after which the bytes before the position were still the same. */
-  sure = 0;
-  sureBy: Follow["seenBy"];
-  /** Mono µs when they were last found the same. */
-  sureAt: number;
   /** The file's mtime when the present generation was first seen. */
   begunNs: bigint;
-  /** Least size seen since the last verdict. */
-  low: number = Number.POSITIVE_INFINITY;
-  /** Greatest size seen since it shrank: of the next generation. */
-  regrown = 0;
-  /** First bytes that it had then, and how long it was; `between` tells of a cut seen since. */
-  next: { print: Fingerprint; size: number; between: number } | undefined;
-  /** Of a file that was cut below the position: so many bytes are certainly old ones. */
-  left = 0;
-  /** Bytes seen that may have been of generations which were cut again before they were read. */
-  between = 0;
   /** Something must be settled before the next read. */
   doubt = false;
   /** We were not running when the file last changed. */
@@ -85,20 +62,11 @@ export class Follow {
   copy: ReadableCopy | undefined;
   /** It was. */
   copied = false;
-  readonly unread: UnreadMarks = new UnreadMarks();
-  /** Mono µs of the last growth (or of our first look). */
-  grewAt: number;
-  /** How long its writer is known to pause, in µs. */
-  pause = 0;
   /** More is known to be there: another turn is due at once. */
   more = false;
   reported: { size: number; offset: number } | undefined;
   #mtimeNs: bigint;
   #ctimeNs: bigint;
-  /** Bytes up to here wait for time to pass, since then: a line for its LF, a hole to be filled. */
-  readonly waiting: { size: number; since: number } = { size: -1, since: 0 };
-  /** When bytes were first seen, in mono µs. */
-  readonly appeared: UnreadMarks = new UnreadMarks();
 
   constructor(base: FollowBase, start: FollowStart) {
     this.base = base;
@@ -106,8 +74,7 @@ export class Follow {
     this.place = start.place;
     this.handle = start.handle ?? new Handle();
     const { info } = start.place;
-    this.grewAt = base.clock.mono();
-    this.sureAt = this.grewAt;
+    this.extent = new Extent(base.clock, start.resume?.offset ?? 0);
     this.#mtimeNs = info.mtimeNs;
     this.begunNs = this.#mtimeNs;
     this.#ctimeNs = info.ctimeNs;
@@ -123,8 +90,6 @@ export class Follow {
       // Its first bytes may have been edited since: that is stated already.
       this.print = mark?.head ?? ref.record;
       this.generation = ref.record.generation;
-      this.position = offset;
-      this.seen = offset;
       this.mark = mark?.offset === offset ? mark : undefined;
       this.seenOutside = this.mark?.outside === true;
       this.skipNuls = mark?.skipNuls ?? 0;
@@ -142,9 +107,18 @@ export class Follow {
     return found ? this.base.wants?.(path) === false : missedSweeps > 0;
   }
 
+  get position(): number {
+    return this.extent.position;
+  }
+
+  /** Greatest size seen of this generation, without the NULs that are held back. */
+  get seen(): number {
+    return this.extent.seen;
+  }
+
   /** Bytes to be read. */
   get lag(): number {
-    return Math.max(0, this.seen - this.position);
+    return this.extent.lag;
   }
 
   /** Bytes that are not handed over yet, those that are held back included. */
@@ -164,8 +138,8 @@ export class Follow {
 
   /** Mono µs when what waits for time to pass is due; undefined if nothing does. */
   get partialDue(): number | undefined {
-    if (this.lag === 0 || this.seen !== this.waiting.size) return undefined;
-    return this.waiting.since + this.base.partialAgeUs;
+    const since = this.extent.waitsSince;
+    return since === undefined ? undefined : since + this.base.partialAgeUs;
   }
 
   wantsTurn(draining: boolean): boolean {
@@ -203,29 +177,9 @@ export class Follow {
     const touched = info.mtimeNs !== this.#mtimeNs || info.ctimeNs !== this.#ctimeNs;
     this.#mtimeNs = info.mtimeNs;
     this.#ctimeNs = info.ctimeNs;
-    this.size = info.size;
-    if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) return;
-    if (!this.showed(info.size)) return;
-    // Written to without growing, or read before we looked: the frontier tells which.
-    if (touched && info.size === this.position && this.position > 0) this.doubt = true;
-    this.seenBy = info.ctimeNs;
-  }
-
-  /** It is that long, or was at a look. False: what was seen before is not all there any more. */
-  showed(size: number): boolean {
-    this.sizes.add(size);
-    if (this.low < this.seen) {
-      this.#regrew(size);
-      return false;
-    }
-    if (size < this.seen) {
-      this.low = size;
-      this.regrown = size;
-      this.doubt = true;
-      return false;
-    }
-    if (size > this.seen) this.grew(size);
-    return true;
+    if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) {
+      this.extent.lookAtEnd(info.size);
+    } else if (this.extent.look(info.size, touched, info.ctimeNs)) this.doubt = true;
   }
 
   /** Whether the data still reaches to where the held NULs begin; then they are looked at. */
@@ -244,13 +198,7 @@ export class Follow {
   hold(from: number, size: number): void {
     this.nuls = new HeldNuls(from, size);
     this.fillsIn = true;
-    this.seen = from;
-    this.sure = Math.min(this.sure, from);
-    this.sizes.endAt(from);
-    this.unread.endsAt(from);
-    // All before them may have been read already.
-    this.unread.readUpTo(this.position);
-    this.appeared.endsAt(from);
+    this.extent.endsAt(from);
   }
 
   /** Nobody will fill them in any more: NULs at the end are data from now on. */
@@ -258,46 +206,12 @@ export class Follow {
     this.ended = true;
     this.nuls = undefined;
     this.search = undefined;
-    if (this.size > this.seen) this.#reach(this.size);
+    this.extent.reachEnd();
   }
 
-  /** It shrank before, so what it holds now is not of the generation that we know. */
-  #regrew(size: number): void {
-    if (size > 0) this.doubt = true;
-    if (size > this.regrown) this.grewAt = this.base.clock.mono();
-    // Of a second cut, what is not known to be old may have been added since the first.
-    const old = this.low < this.position ? Math.min(this.left, this.low) : this.low;
-    if (size < this.regrown) this.between += this.regrown - Math.max(size, old);
-    this.low = Math.min(this.low, size);
-    this.regrown = size;
-  }
-
-  /** `bytes` were read, which end there: of whatever generation, the file was that long. */
-  reached(end: number, bytes: Uint8Array): void {
-    if (this.low < this.seen) {
-      this.regrown = Math.max(this.regrown, end);
-      this.sizes.add(this.regrown);
-    } else if (end > this.seen) {
-      this.grew(end);
-      this.seenBy = bytes.slice(-frontierBytes);
-    }
-  }
-
-  grew(size: number): void {
-    const now = this.base.clock.mono();
-    this.pause = Math.max(this.pause / 2, now - this.grewAt);
-    this.grewAt = now;
-    this.#reach(size);
-  }
-
-  #reach(size: number): void {
-    const { clock } = this.base;
-    this.seen = size;
-    this.seenBy = undefined;
-    this.size = Math.max(this.size, size);
-    this.sizes.add(size);
-    this.unread.grew(size, clock.now());
-    this.appeared.grew(size, clock.mono());
+  /** A read from there on found `got` bytes and no more: that tells the size, as a look does. */
+  foundEnd(from: number, got: number): void {
+    if (this.extent.foundEnd(from, got)) this.doubt = true;
   }
 
   /** First bytes that were seen and not read yet: what takes their place is told from them. */
@@ -306,12 +220,6 @@ export class Follow {
     if (this.print === undefined && solid.length > 0) {
       this.print = fingerprintOf(this.base.suite, solid);
     }
-  }
-
-  assure(size: number): void {
-    this.sure = size;
-    this.sureBy = size === this.seen ? this.seenBy : undefined;
-    this.sureAt = this.base.clock.mono();
   }
 
   /** Declares the present generation, known by its first bytes, or by the sealed hole there. */
@@ -329,24 +237,11 @@ export class Follow {
     this.generation += 1;
     this.ref = undefined;
     this.print = undefined;
-    this.sizes.clear();
-    this.position = 0;
     this.frontier = new Frontier();
-    this.unread.clear();
-    this.appeared.clear();
-    Object.assign(this, { seen: 0, sure: 0, skipNuls: 0, nuls: undefined, search: undefined });
-    if (now !== undefined && now.size > 0) this.grew(now.size);
-    this.seenBy = now?.ctimeNs;
+    this.extent.restart(now);
+    this.skipNuls = 0;
+    this.#forgetNuls();
     this.begunNs = now?.mtimeNs ?? this.#mtimeNs;
-  }
-
-  /** Bytes up to `position` are accounted for without being handed over. */
-  moveTo(position: number): void {
-    this.position = position;
-    this.seen = Math.max(this.seen, position);
-    this.sure = Math.max(this.sure, position);
-    this.unread.readUpTo(position);
-    this.appeared.readUpTo(position);
   }
 
   /** `bytes` stand before the position. Too few are no evidence: then the next turn looks again. */
@@ -358,22 +253,21 @@ export class Follow {
     this.mark = undefined;
   }
 
-  /** A verdict was given about the file as it is now, `size` bytes long. */
-  settled(size: number, emptied: boolean): void {
+  /** A verdict was given about the file as it is now, `size` bytes long; `sure` of them are ours. */
+  settled(size: number, emptied: boolean, sure?: number): void {
     this.doubt = false;
     // While it is empty, what was lost in our absence is still to be stated.
     this.wasDown &&= emptied;
     this.emptied = emptied;
-    this.low = emptied ? 0 : Number.POSITIVE_INFINITY;
-    Object.assign(this, { regrown: 0, left: 0, between: 0, copied: false, next: undefined });
-    // Sizes seen before the verdict count no longer, but what was read does.
-    if (!emptied) this.seen = Math.max(size, this.position);
-    this.size = size;
-    this.sizes.clear();
-    this.sizes.add(size);
+    this.copied = false;
+    if (emptied) this.extent.emptied();
+    else this.extent.judged(size, sure);
+    this.#forgetNuls();
+  }
+
+  #forgetNuls(): void {
     // They are found again by the next read.
     this.nuls = undefined;
     this.search = undefined;
-    this.sure = this.position;
   }
 }

@@ -139,7 +139,7 @@ export class OpenFiles {
       else if (unread > 0) others.push(follow);
     }
     const [from, count] = read.length > 0 ? [read, most] : [others, unread];
-    const given = from.sort((a, b) => a.grewAt - b.grewAt).slice(0, count);
+    const given = from.sort((a, b) => a.extent.grewAt - b.extent.grewAt).slice(0, count);
     for (const follow of given) await this.close(follow);
     return given.length > 0;
   }
@@ -161,7 +161,8 @@ export class OpenFiles {
   async closeIdle(before: number): Promise<void> {
     for (const follow of this.#open) {
       if (this.roomy) return;
-      if (follow.caughtUp && isFindable(follow) && follow.grewAt < before) await this.close(follow);
+      const idle = follow.caughtUp && isFindable(follow);
+      if (idle && follow.extent.grewAt < before) await this.close(follow);
     }
   }
 

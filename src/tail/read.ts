@@ -16,7 +16,7 @@ import { fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { firstHole, type HeldNuls, holeLeast, NulSearch, solidLength } from "./nuls.ts";
 import { filledUs, holeUs } from "./pace.ts";
-import { foundEnd, lookAtRest, settle } from "./settle.ts";
+import { lookAtRest, settle } from "./settle.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
 export const cutBytes = 262_144;
@@ -48,11 +48,11 @@ export async function turn(
   const wanted = Math.min(limit, room.length, ahead);
   const got = wanted > 0 ? await handle.read(room, 0, wanted, follow.position) : 0;
   const end = follow.position + got;
-  follow.reached(end, room.subarray(0, got));
-  if (got < wanted) foundEnd(follow, follow.position, got);
+  follow.extent.reached(end, room.subarray(0, got));
+  if (got < wanted) follow.foundEnd(follow.position, got);
   const bytes = room.subarray(0, follow.doubt ? got : await withoutNuls(follow, handle, room, got));
   const { seen } = follow;
-  if (await unchanged(follow, handle, room, got)) follow.assure(seen);
+  if (await unchanged(follow, handle, room, got)) follow.extent.assure(seen);
   else follow.doubt = true;
   if (follow.doubt) return await settled(follow, handle);
   const atEnd = got < wanted || follow.position + bytes.length === follow.nuls?.from;
@@ -72,7 +72,7 @@ function handOverOf(
   const solid = bytes.subarray(0, hole?.at);
   const length = hole ? wholeLines(solid) : cut(follow, solid, atEnd, draining);
   if (length === 0) {
-    if (hole) Object.assign(follow.waiting, { size: follow.seen, since: hole.since });
+    if (hole) follow.extent.waitFor(follow.seen, hole.since);
     return undefined;
   }
   if (follow.ref === undefined) {
@@ -116,41 +116,32 @@ async function turnOn(
  * left the pattern still is what was read.
  */
 export async function confirm(follow: Follow): Promise<void> {
-  const { doubt, low } = follow;
+  const { doubt, extent } = follow;
   const handle = follow.handle.file;
   if (handle === undefined) return;
-  if (doubt && low < follow.seen) await lookAtRest(follow, handle);
+  if (doubt && extent.shrank) await lookAtRest(follow, handle);
   if (follow.nuls?.stale && !follow.doubt) {
     const { touched } = follow.nuls;
     await lookAtNuls(follow, handle);
     // What comes to stand there may be another content, as long as the old one.
     if (touched) await recheck(follow);
   }
-  if (!follow.seenOutside && follow.leftPattern && follow.low >= follow.seen)
+  if (!follow.seenOutside && follow.leftPattern && !extent.shrank)
     follow.seenOutside = await unchanged(follow, handle, new Uint8Array(0), 0);
-  if (follow.doubt || follow.sure >= follow.seen) return;
+  if (follow.doubt || extent.sure >= extent.seen) return;
   if (follow.nuls === undefined) await holdBack(follow, handle, follow.position);
   const { seen } = follow;
   const head = new Uint8Array(follow.position === 0 ? fingerprintBytes : 0);
   const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
-  if (got < head.length) foundEnd(follow, 0, got);
+  if (got < head.length) follow.foundEnd(0, got);
   if (follow.doubt) return;
   if (!(await unchanged(follow, handle, head, got))) {
     follow.doubt = true;
-    if (follow.position === 0 && follow.sure > 0) writtenAnew(follow);
+    if (follow.position === 0 && extent.sure > 0) extent.writtenAnew();
     return;
   }
-  follow.assure(seen);
+  follow.extent.assure(seen);
   follow.sawHead(head.subarray(0, got));
-}
-
-/** Other bytes stand in the place of those that were seen first, and of which none was read. */
-function writtenAnew(follow: Follow): void {
-  const { seen: regrown, sure, sureBy } = follow;
-  follow.sizes.cutAt(sure);
-  Object.assign(follow, { seen: sure, seenBy: sureBy, low: 0, regrown });
-  follow.unread.endsAt(sure);
-  follow.appeared.endsAt(sure);
 }
 
 /** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */
@@ -164,7 +155,7 @@ export async function recheck(follow: Follow): Promise<void> {
 async function settled(follow: Follow, handle: OpenFile): Promise<TailItem | undefined> {
   const statements: Statement[] = await settle(follow, handle);
   follow.more = !follow.emptied && follow.lag > 0;
-  follow.waiting.size = -1;
+  follow.extent.waitNoMore();
   return statements.length === 0 ? undefined : { kind: "statements", statements };
 }
 
@@ -195,7 +186,7 @@ async function lookAtNuls(follow: Follow, handle: OpenFile): Promise<boolean> {
   const before = nuls.from;
   const more = await nuls.look(handle);
   if (nuls.from > before) {
-    follow.grew(nuls.from);
+    follow.extent.grew(nuls.from);
     const untouched = before === follow.position && nuls.from > follow.skipNuls;
     if (untouched && before < follow.skipNuls && (await isNul(handle, before)))
       follow.skipTo = follow.skipNuls;
@@ -231,7 +222,7 @@ async function withoutNuls(
 /** Looks for NULs up to the end, from `floor` on. False: the search is not over yet. */
 async function holdBack(follow: Follow, handle: OpenFile, floor: number): Promise<boolean> {
   if (follow.ended) return true;
-  const size = Math.max(follow.size, follow.seen);
+  const { size } = follow.extent;
   const known = follow.search?.size === size ? follow.search : undefined;
   follow.search = known ?? new NulSearch(size, floor);
   if (!(await follow.search.step(handle))) return false;
@@ -239,7 +230,7 @@ async function holdBack(follow: Follow, handle: OpenFile, floor: number): Promis
   follow.search = undefined;
   if (cutTo !== undefined) {
     // Bytes that were seen are gone.
-    follow.low = Math.min(follow.low, cutTo);
+    follow.extent.cutTo(cutTo);
     follow.doubt = true;
     return true;
   }
@@ -257,7 +248,7 @@ function youngHole(
   bytes: Uint8Array,
   draining: boolean,
 ): { at: number; since: number } | undefined {
-  const { position, hole, appeared, grewAt } = follow;
+  const { position, hole, extent } = follow;
   const { clock, partialAgeUs } = follow.base;
   const first = follow.ended ? -1 : firstHole(bytes);
   follow.hole = undefined;
@@ -270,41 +261,35 @@ function youngHole(
   if (filledAt !== undefined && follow.awaitsFilling(draining))
     return { at: first, since: filledAt + filledUs - partialAgeUs };
   if (draining) return undefined;
-  const settledTo = appeared.upTo(now - holeUs) ?? (now - grewAt < holeUs ? 0 : bytes.length);
-  const at = firstHole(bytes, Math.max(0, settledTo - position));
+  const at = firstHole(bytes, Math.max(0, extent.thereBy(now - holeUs) - position));
   if (at < 0) return undefined;
-  return { at, since: (appeared.timeOf(position + at) ?? grewAt) + holeUs - partialAgeUs };
+  return { at, since: extent.appearedAt(position + at) + holeUs - partialAgeUs };
 }
 
 const wholeLines = (bytes: Uint8Array): number => bytes.lastIndexOf(lineFeed) + 1;
 
 /** How many of the bytes may be handed over now. */
 function cut(follow: Follow, bytes: Uint8Array, atEnd: boolean, draining: boolean): number {
-  const { waiting, base, position } = follow;
+  const { extent, base, position } = follow;
   const got = bytes.length;
   const line = Buffer.from(bytes.buffer, bytes.byteOffset, got).lastIndexOf(lineFeed) + 1;
   if (line > 0) {
-    waiting.size = atEnd && got > line ? position + got : -1;
-    waiting.since = base.clock.mono();
+    if (atEnd && got > line) extent.waitFor(position + got, base.clock.mono());
+    else extent.waitNoMore();
     return line;
   }
   if (got >= cutBytes) return got - (got % cutBytes);
   const due = follow.partialDue ?? Number.POSITIVE_INFINITY;
   if (draining || base.clock.mono() >= due) return got;
-  // A growing partial line keeps the time of its first bytes.
-  if (waiting.size < 0) waiting.since = base.clock.mono();
-  waiting.size = position + got;
+  extent.waitForLine(position + got);
   return 0;
 }
 
 function handOver(follow: Follow, source: SourceRef, bytes: Uint8Array, length: number): TailItem {
   const { clock, counts, name } = follow.base;
   const offset = follow.position;
-  follow.position += length;
+  follow.extent.handOver(length);
   follow.frontier.push(bytes, length);
-  if (follow.position >= follow.waiting.size) follow.waiting.size = -1;
-  follow.unread.readUpTo(follow.position);
-  follow.appeared.readUpTo(follow.position);
   counts.readBytes += length;
   counts.readSpans += 1;
   if (bytes[length - 1] !== lineFeed && length % cutBytes > 0) counts.partials += 1;

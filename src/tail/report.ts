@@ -57,7 +57,7 @@ export function statusOf(follow: Follow): FileStatus {
     generation: follow.generation,
     size: follow.emptied ? 0 : follow.seen + follow.held,
     offset: follow.position,
-    unreadSince: follow.unread.oldest,
+    unreadSince: follow.extent.unreadSince,
     open: follow.handle.isOpen,
     state: stateOf(follow),
   };
@@ -97,7 +97,7 @@ export function numbersOf(
     const { unlinkedAt, info } = follow.place;
     const pinned = unlinkedAt !== undefined && (dev ?? info.dev) === info.dev;
     if (pinned) row.pinnedBytes += follow.seen + follow.held;
-    const since = follow.unread.oldest;
+    const since = follow.extent.unreadSince;
     if (since !== undefined) row.oldestUnreadTime = Math.min(since, row.oldestUnreadTime ?? since);
   }
   return rows;

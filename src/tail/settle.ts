@@ -10,7 +10,8 @@
 
 import type { GapCause } from "../core/record.ts";
 import type { FileInfo, OpenFile } from "../host/files.ts";
-import { type Copy, isReadable, type ReadableCopy } from "./copies.ts";
+import { isReadable, type ReadableCopy } from "./copies.ts";
+import type { Extent } from "./extent.ts";
 import type { Follow } from "./follow.ts";
 import { frontierBytes, isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
 import {
@@ -32,19 +33,9 @@ async function look(
   length: number,
 ): Promise<Uint8Array> {
   const bytes = await readAt(file, from, length);
-  if (bytes.length > 0) follow.reached(from + bytes.length, bytes);
-  if (bytes.length < length) foundEnd(follow, from, bytes.length);
+  if (bytes.length > 0) follow.extent.reached(from + bytes.length, bytes);
+  if (bytes.length < length) follow.foundEnd(from, bytes.length);
   return bytes;
-}
-
-/** A read from there on found `got` bytes and no more: that tells the size, as a look does. */
-export function foundEnd(follow: Follow, from: number, got: number): void {
-  const { low, seen, regrown } = follow;
-  const end = from + got;
-  if (end >= (low < seen ? regrown : seen)) return;
-  if (got > 0 || from === 0) follow.showed(end);
-  // It is no longer than that.
-  else Object.assign(follow, { low: Math.min(low, end), doubt: true });
 }
 
 /**
@@ -53,17 +44,13 @@ export function foundEnd(follow: Follow, from: number, got: number): void {
  */
 async function lookAtHead(follow: Follow, file: OpenFile): Promise<Uint8Array> {
   const head = await look(follow, file, 0, fingerprintBytes);
-  const { low, seen, print, next, base } = follow;
+  const { extent, print, base } = follow;
   const solid = withoutHoles(head);
   const old = print === undefined ? "unknown" : sameHead(base.suite, print, head);
-  if (low >= seen || solid.length === 0 || old === "same" || follow.left > 0) return head;
-  const other = next !== undefined && sameHead(base.suite, next.print, head) === "changed";
-  if (other && next.between === follow.between) {
-    follow.between += next.size;
-    follow.sizes.cutAt(next.size);
-  }
-  const { regrown: size, between } = follow;
-  follow.next = { print: fingerprintOf(base.suite, solid), size, between };
+  const { left, next } = extent.shrunk;
+  if (!extent.shrank || solid.length === 0 || old === "same" || left > 0) return head;
+  const isOther = next !== undefined && sameHead(base.suite, next.print, head) === "changed";
+  extent.sawNext(fingerprintOf(base.suite, solid), isOther);
   return head;
 }
 
@@ -126,7 +113,8 @@ function hasWitness(follow: Follow, first: number): boolean {
  * are all that it holds if those before the position are.
  */
 export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> {
-  const { position, low, print, frontier, base } = follow;
+  const { position, extent, print, frontier, base } = follow;
+  const { least } = extent.shrunk;
   const head = await lookAtHead(follow, file);
   const whole = print !== undefined && head.length >= print.fingerprint_len;
   const same = whole ? sameHead(base.suite, print, head) : "unknown";
@@ -134,9 +122,9 @@ export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> 
   const rest = await look(follow, file, start, frontier.length);
   const first = frontier.difference(rest)?.first ?? rest.length;
   // Where nothing was there to be compared, nothing is known of what is left.
-  const compared = rest.length > 0 && start + rest.length >= low;
-  if (same === "changed" || first < rest.length) follow.low = 0;
-  else if (low < position && (same === "same" || compared)) follow.left = low;
+  const compared = rest.length > 0 && start + rest.length >= least;
+  if (same === "changed" || first < rest.length) extent.restIsNew();
+  else if (least < position && (same === "same" || compared)) extent.restIsOld();
 }
 
 /** Whether a file that is back still holds what was sealed of it. */
@@ -161,7 +149,8 @@ async function skipEnd(follow: Follow, file: OpenFile): Promise<number> {
 }
 
 async function skip(follow: Follow, file: OpenFile, info: FileInfo): Promise<Statement[]> {
-  const { skipTo, position, seen, low, between } = follow;
+  const { skipTo, position, seen } = follow;
+  const { least, between } = follow.extent.shrunk;
   const { size } = info;
   const to = await skipEnd(follow, file);
   const bytes = await readBefore(file, to);
@@ -172,7 +161,7 @@ async function skip(follow: Follow, file: OpenFile, info: FileInfo): Promise<Sta
   // Cut since we saw it: what is there now was written after the start.
   if (size < skipTo || !past) {
     follow.settled(size, false);
-    const lost = between + (low < seen ? Math.max(0, seen - skipTo) : 0);
+    const lost = between + (least < seen ? Math.max(0, seen - skipTo) : 0);
     if (lost === 0) return [];
     // More than what is skipped had been seen, and nobody read it.
     const statements = closing(follow, lost);
@@ -184,7 +173,7 @@ async function skip(follow: Follow, file: OpenFile, info: FileInfo): Promise<Sta
     if (follow.ref === undefined) statements.push(follow.declare(head.subarray(0, to)).record);
     const ref = follow.ref as unknown as SourceRef;
     statements.push(gapOf(follow, ref, "skipped", to - position, to));
-    follow.moveTo(to);
+    follow.extent.skipTo(to);
     follow.takeFrontier(bytes);
   }
   follow.skipNuls = to < skipTo ? skipTo : 0;
@@ -265,7 +254,7 @@ function restart(follow: Follow, now: FileInfo, head: Uint8Array, evidence: Evid
   const { record } = follow.declare(head);
   statements.push(record);
   // These bytes of it were there, whatever comes to stand in their place before they are read.
-  follow.assure(Math.min(record.fingerprint_len, now.size));
+  follow.extent.assure(Math.min(record.fingerprint_len, now.size));
   return statements;
 }
 
@@ -284,25 +273,9 @@ function cutBack(
   const ref = follow.declare(head.subarray(0, position));
   // These bytes are sealed already, under the generation before: nothing is missing.
   const passed = gapOf(follow, ref, "skipped", 0, position);
-  follow.moveTo(position);
+  follow.extent.skipTo(position);
   follow.frontier = kept;
   return [closing, ref.record, passed];
-}
-
-/**
- * Of the sizes seen, which were the next generation's: what is there now if that was never seen
- * to shrink, and what nothing tells to be of the copied one.
- */
-async function divideSeen(follow: Follow, copy: Copy, size: number): Promise<void> {
-  const { seen } = follow;
-  const known = Math.max(follow.position, follow.sure);
-  if (follow.low >= seen) {
-    follow.low = 0;
-    follow.regrown = size;
-  } else if (known < seen && isReadable(copy) && !(await isOfCopied(follow, copy))) {
-    follow.between += seen;
-  } else return;
-  follow.seen = known;
 }
 
 /**
@@ -311,7 +284,7 @@ async function divideSeen(follow: Follow, copy: Copy, size: number): Promise<voi
  * Where both happened in one tick of the clock nobody knows, but that another generation would
  * have been cut again at exactly the copy's length.
  */
-async function isOfCopied({ seen, seenBy }: Follow, copy: ReadableCopy): Promise<boolean> {
+async function isOfCopied({ seen, seenBy }: Extent, copy: ReadableCopy): Promise<boolean> {
   const { file, size, madeNs } = copy;
   if (seen > size) return true;
   if (seenBy instanceof Uint8Array) {
@@ -327,15 +300,12 @@ async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
   if (follow.copied || follow.position === 0) return false;
   const copy = await follow.base.findCopy?.(follow);
   if (copy === undefined) return false;
-  await divideSeen(follow, copy, size);
+  const { extent } = follow;
+  const isDoubtful = extent.shrank && isReadable(copy) && extent.known < extent.seen;
+  extent.goesOnIn(copy, !isDoubtful || (await isOfCopied(extent, copy)), size);
   follow.doubt = true;
   follow.copied = !isReadable(copy);
   if (isReadable(copy)) follow.copy = copy;
-  // What cannot be read of it is missing: all, if it is compressed already.
-  if (copy.size > follow.seen) {
-    follow.seen = copy.size;
-    follow.seenBy = copy.madeNs;
-  }
   return true;
 }
 
@@ -347,8 +317,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const { position, wasDown } = follow;
   const back = await lookBack(follow, file);
   // It shrank to no less than the position, and what is left there is not old.
-  const shrank = follow.low >= position && follow.low < follow.seen;
-  if (shrank && back.frontier === "changed") follow.low = 0;
+  const { extent } = follow;
+  const shrank = extent.shrank && extent.shrunk.least >= position;
+  if (shrank && back.frontier === "changed") extent.restIsNew();
   const head = await lookAtHead(follow, file);
   const after = await file.stat();
   follow.observe(after);
@@ -357,14 +328,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const outside = follow.leftPattern;
   const begunOutside = outside && follow.seenOutside;
   const evidence = {
-    position,
-    seen: follow.seen,
+    ...extent.evidence(after.size),
     // From a copy its old content was read to the end; outside of the pattern it had been before.
     down: wasDown && !follow.copied && !begunOutside,
-    sure: follow.sure,
-    size: Math.min(follow.low, after.size),
-    now: after.size,
-    between: follow.between,
     frontier: back.frontier,
     head: follow.print === undefined ? "unknown" : sameHead(follow.base.suite, follow.print, head),
     witness: back.change !== undefined && hasWitness(follow, back.change.first),
@@ -373,7 +339,9 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const cut = verdict === "restart" || verdict === "wait";
   if (cut && (await turnToCopy(follow, after.size))) return [];
   const isOver = position > 0 && (begunOutside || (outside && isAsLong(evidence)));
-  follow.settled(after.size, verdict === "wait");
+  // It was so long before its old bytes were found the same: that much is growth of it.
+  const sure = verdict === "go-on" && back.frontier === "same" ? info.size : undefined;
+  follow.settled(after.size, verdict === "wait", sure);
   // A file that is empty may be a log whose first lines are still to come.
   if (verdict !== "wait") follow.seenOutside = outside;
   switch (verdict) {
@@ -381,8 +349,6 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
       return [];
     case "go-on":
       if (follow.frontier.length === 0 && position > 0) follow.takeFrontier(back.bytes);
-      // It was so long before its old bytes were found the same: that much is growth of it.
-      if (back.frontier === "same") follow.sure = Math.max(position, info.size);
       return [];
     case "restart":
       if (isOver) return overwritten(follow, head, back, evidence);

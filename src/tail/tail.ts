@@ -9,7 +9,7 @@
 // - One caller: next() and wait() do not overlap.
 
 import type { HeartbeatSource } from "../core/record.ts";
-import { Active } from "./active.ts";
+import { Active, grewLately } from "./active.ts";
 import type { BytePath } from "./byte-path.ts";
 import { Copies } from "./copies.ts";
 import { Discover } from "./discover.ts";
@@ -23,7 +23,7 @@ import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, Statement, TailItem, TailOptions } from "./item.ts";
 import { OpenFiles } from "./open-files.ts";
-import { activeUs, msUs, type Pace, paceOf, sweepPeriod, turnsUs } from "./pace.ts";
+import { msUs, type Pace, paceOf, sweepPeriod, turnsUs } from "./pace.ts";
 import { Partings } from "./partings.ts";
 import { confirm, cutBytes, recheck, turn } from "./read.ts";
 import { frontiersOf, heartbeatOf, numbersOf, type Search, searchOf, statusOf } from "./report.ts";
@@ -336,7 +336,7 @@ export class Tail {
   /** Something was learnt about a file. */
   #seen(follow: Follow): void {
     const now = this.#options.clock.mono();
-    if (follow.lag > 0 || follow.doubt || now - follow.grewAt < activeUs) this.#active.add(follow);
+    if (follow.lag > 0 || follow.doubt || grewLately(follow, now)) this.#active.add(follow);
     if (follow.place.unlinkedAt !== undefined) {
       this.#active.add(follow);
       const quiet = now >= heldUntil(follow, this.#pace, this.#open.roomy);
@@ -357,7 +357,7 @@ export class Tail {
     const now = this.#options.clock.mono();
     if (now < follow.handle.blockedUntil) return;
     // A new, still empty file gets one too, while there are plenty.
-    const fresh = follow.ref === undefined && now - follow.grewAt < activeUs && this.#open.roomy;
+    const fresh = follow.ref === undefined && grewLately(follow, now) && this.#open.roomy;
     if (follow.pending === 0 && !fresh) return;
     const outcome = await this.#open.open(follow, false);
     if (typeof outcome === "object") this.#unreadable(follow, outcome.cause);

@@ -14,30 +14,18 @@ export function takeOver(fresh: Follow, other: Follow): void {
     fresh.seenOutside ||= same && fresh.position <= other.position && other.seenOutside;
     fresh.skipNuls = Math.max(fresh.skipNuls, other.skipNuls);
   }
-  if (same && other.ref !== undefined && !other.wasDown) takeState(fresh, other);
-  else takeLooks(fresh, other);
-  fresh.size = other.size;
-  if (fresh.seen === other.seen) fresh.seenBy = other.seenBy;
-}
-
-function takeState(fresh: Follow, other: Follow): void {
-  const { seen, low, regrown, left, between, next, print, sure } = other;
-  if (seen > fresh.seen) fresh.grew(seen);
-  if (fresh.ref === undefined) Object.assign(fresh, { print, sure });
-  fresh.doubt ||= other.doubt;
-  if (low >= seen) return;
-  Object.assign(fresh, { low, regrown, left, between, next });
-  for (const size of [low, low + between, low, regrown]) fresh.sizes.add(size);
+  if (same && other.ref !== undefined && !other.wasDown) {
+    const isUnread = fresh.ref === undefined;
+    fresh.extent.takeOver(other.extent, isUnread);
+    if (isUnread) fresh.print = other.print;
+    fresh.doubt ||= other.doubt;
+  } else takeLooks(fresh, other);
 }
 
 function takeLooks(fresh: Follow, other: Follow): void {
   // Of a later generation: the one that the chain has was cut before.
-  if (other.generation > fresh.generation && other.past === undefined) fresh.showed(0);
-  for (const size of other.sizes) fresh.showed(size);
-  // What takes the place of what stands there now is known by its first bytes.
-  const { print, seen: size, low, next } = other;
-  if (fresh.low >= fresh.seen) return;
-  const { between } = fresh;
-  if (low < size) fresh.next = next && { ...next, between };
-  else if (print !== undefined && !other.wasDown) fresh.next = { print, size, between };
+  const cut = other.generation > fresh.generation && other.past === undefined;
+  // What stood there before the looks began may be another's.
+  const print = other.wasDown ? undefined : other.print;
+  if (fresh.extent.seeAgain(other.extent, cut, print)) fresh.doubt = true;
 }
