@@ -74,7 +74,7 @@ export function emptied(follow: Follow): Statement {
     ? gapOf(follow, ref as SourceRef, "truncated", 0)
     : ({ type: "end", source, size: position, cause: "restarted" } as const);
   follow.nextGeneration();
-  follow.settled(0, false);
+  follow.judged(0, "reading");
   return end;
 }
 

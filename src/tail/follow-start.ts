@@ -5,10 +5,9 @@ import type { Clock } from "../host/clock.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { Copy } from "./copies.ts";
 import type { Follow } from "./follow.ts";
-import type { FrontierMark } from "./frontier.ts";
+import type { FrontierMark, PastSource } from "./frontier.ts";
 import type { Handle } from "./handle.ts";
 import type { SourceRef } from "./item.ts";
-import type { PastSource } from "./past.ts";
 import type { Place } from "./place.ts";
 import type { TailCounts } from "./stats.ts";
 

@@ -5,7 +5,6 @@
 // - NULs up to the end are no growth: they are held back until they are data (nuls.ts).
 
 import type { FileInfo } from "../host/files.ts";
-import type { ReadableCopy } from "./copies.ts";
 import { Extent } from "./extent.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
@@ -14,8 +13,18 @@ import { declareSource, type Fingerprint, fingerprintOf } from "./identity.ts";
 import type { SourceRef } from "./item.ts";
 import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
 import { filledUs } from "./pace.ts";
-import type { PastSource } from "./past.ts";
+import {
+  after,
+  isDoubtful,
+  isEmptied,
+  type Phase,
+  type PhaseEvent,
+  reading,
+  resumed,
+  wasDown,
+} from "./phase.ts";
 import type { Place } from "./place.ts";
+import type { Outcome } from "./verdict.ts";
 
 export class Follow {
   readonly base: FollowBase;
@@ -24,6 +33,7 @@ export class Follow {
   readonly handle: Handle;
   /** How far its content reaches, and how far it was read. */
   readonly extent: Extent;
+  #phase: Phase = reading;
   // Owned by follow.ts, read.ts and settle.ts.
   ref: SourceRef | undefined;
   /** What the file's first bytes are compared with. */
@@ -43,25 +53,10 @@ export class Follow {
   ended = false;
   /** The file's mtime when the present generation was first seen. */
   begunNs: bigint;
-  /** Something must be settled before the next read. */
-  doubt = false;
-  /** We were not running when the file last changed. */
-  wasDown = false;
-  /** Cut to nothing after it was read to its end: what comes next is a new generation. */
-  emptied = false;
   /** Its bytes were looked at since it left the pattern: what replaces them began outside of it. */
   seenOutside = false;
-  /** Its source is closed, and nothing more is read of it. */
-  over = false;
-  skipTo = 0;
-  /** What is skipped is sealed already, if the file still is this one. */
-  past: PastSource | undefined;
   frontier: Frontier = new Frontier();
   mark: FrontierMark | undefined;
-  /** The old content is read on from here, to its end, before the new one begins. */
-  copy: ReadableCopy | undefined;
-  /** It was. */
-  copied = false;
   /** More is known to be there: another turn is due at once. */
   more = false;
   reported: { size: number; offset: number } | undefined;
@@ -78,10 +73,9 @@ export class Follow {
     this.#mtimeNs = info.mtimeNs;
     this.begunNs = this.#mtimeNs;
     this.#ctimeNs = info.ctimeNs;
-    if (start.skip === true) this.skipTo = info.size;
+    if (start.skip === true) this.happened({ is: "skip", to: info.size });
     if (start.past !== undefined) {
-      this.past = start.past;
-      this.skipTo = start.past.offset;
+      this.happened({ is: "skip", to: start.past.offset, past: start.past });
       this.generation = start.past.record.generation + 1;
     }
     if (start.resume !== undefined) {
@@ -93,8 +87,7 @@ export class Follow {
       this.mark = mark?.offset === offset ? mark : undefined;
       this.seenOutside = this.mark?.outside === true;
       this.skipNuls = mark?.skipNuls ?? 0;
-      this.doubt = true;
-      this.wasDown = true;
+      this.#phase = resumed;
     }
     // The place tells which file it is; how long it is now has been told to whoever knew it before.
     if (start.handle === undefined) this.observe(info);
@@ -131,9 +124,41 @@ export class Follow {
     return this.nuls?.length ?? 0;
   }
 
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  happened(event: PhaseEvent): void {
+    this.#phase = after(this.#phase, event);
+  }
+
+  /** Something does not fit what is known: a verdict is needed before the next read. */
+  get doubt(): boolean {
+    return isDoubtful(this.#phase);
+  }
+
+  suspect(): void {
+    this.happened({ is: "misfit" });
+  }
+
+  /** We were not running when the file last changed. */
+  get wasDown(): boolean {
+    return wasDown(this.#phase);
+  }
+
+  /** Cut to nothing after it was read to its end: what comes next is a new generation. */
+  get emptied(): boolean {
+    return isEmptied(this.#phase);
+  }
+
+  /** To be looked at before anything is read of it. */
+  get isUnsettled(): boolean {
+    return this.doubt || this.#phase.is === "skipping";
+  }
+
   /** Read to its end as far as we know, and nothing to settle. */
   get caughtUp(): boolean {
-    return this.lag === 0 && !this.doubt && this.skipTo === 0;
+    return this.lag === 0 && !this.isUnsettled;
   }
 
   /** Mono µs when what waits for time to pass is due; undefined if nothing does. */
@@ -145,7 +170,7 @@ export class Follow {
   wantsTurn(draining: boolean): boolean {
     const now = this.base.clock.mono();
     if (now < this.handle.blockedUntil) return false;
-    if (this.doubt || this.skipTo > 0 || this.more || this.nuls?.stale) return true;
+    if (this.isUnsettled || this.more || this.nuls?.stale) return true;
     if (this.lag === 0) return false;
     const due = this.partialDue;
     if (due === undefined || now >= due) return true;
@@ -179,7 +204,7 @@ export class Follow {
     this.#ctimeNs = info.ctimeNs;
     if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) {
       this.extent.lookAtEnd(info.size);
-    } else if (this.extent.look(info.size, touched, info.ctimeNs)) this.doubt = true;
+    } else if (this.extent.look(info.size, touched, info.ctimeNs)) this.suspect();
   }
 
   /** Whether the data still reaches to where the held NULs begin; then they are looked at. */
@@ -211,7 +236,7 @@ export class Follow {
 
   /** A read from there on found `got` bytes and no more: that tells the size, as a look does. */
   foundEnd(from: number, got: number): void {
-    if (this.extent.foundEnd(from, got)) this.doubt = true;
+    if (this.extent.foundEnd(from, got)) this.suspect();
   }
 
   /** First bytes that were seen and not read yet: what takes their place is told from them. */
@@ -254,13 +279,9 @@ export class Follow {
   }
 
   /** A verdict was given about the file as it is now, `size` bytes long; `sure` of them are ours. */
-  settled(size: number, emptied: boolean, sure?: number): void {
-    this.doubt = false;
-    // While it is empty, what was lost in our absence is still to be stated.
-    this.wasDown &&= emptied;
-    this.emptied = emptied;
-    this.copied = false;
-    if (emptied) this.extent.emptied();
+  judged(size: number, next: Outcome["next"], sure?: number): void {
+    this.happened({ is: "verdict", next });
+    if (next === "emptied") this.extent.emptied();
     else this.extent.judged(size, sure);
     this.#forgetNuls();
   }

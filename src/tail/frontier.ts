@@ -5,6 +5,7 @@
 
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";
+import type { SourceRecord } from "../core/record.ts";
 import type { OpenFile } from "../host/files.ts";
 import type { Fingerprint, Sameness } from "./identity.ts";
 
@@ -24,6 +25,14 @@ export interface FrontierMark {
   readonly outside?: true | undefined;
   /** NULs up to here were there at the first start, and are skipped once they are data. */
   readonly skipNuls?: number | undefined;
+}
+
+/** A closed source, and what tells whether a file still is what was sealed under it. */
+export interface PastSource {
+  readonly record: SourceRecord;
+  /** Sealed, or stated as a gap, up to here. */
+  readonly offset: number;
+  readonly mark: FrontierMark | undefined;
 }
 
 /** Reads exactly there; less where the file ends. */

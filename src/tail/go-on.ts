@@ -88,8 +88,7 @@ export function align(
       if (known && follow.position === item.offset) continue;
       replaced.push({ before: follow, after: roster.replace(follow, item) });
     } else if (!firstStart) {
-      follow.skipTo = 0;
-      follow.past = undefined;
+      follow.happened({ is: "skipped" });
     }
   }
   roster.await([...open.values()]);

@@ -1,14 +1,17 @@
-// Handle: the open descriptor of a followed file, and whether the file could be opened and
-// read lately.
+// Handle: the open descriptors of a followed file, and whether the file could be opened and read
+// lately.
 //
-// - OpenFiles owns the descriptor: it alone opens and closes. A file that another chain goes on
-//   with keeps its handle, for a deleted file can be opened by nobody again.
+// - Whoever opened a file hands it over here; from then on only the handle closes it. An error in
+//   closing changes nothing, for the file was only read.
+// - A file that another chain goes on with keeps its handle: a deleted one can be opened by nobody
+//   again.
 
 import type { OpenFile } from "../host/files.ts";
 import { retryUs } from "./pace.ts";
 
 export class Handle {
   #file: OpenFile | undefined;
+  #copy: OpenFile | undefined;
   #blockedUntil = 0;
   #unreadable = false;
 
@@ -18,6 +21,11 @@ export class Handle {
 
   get isOpen(): boolean {
     return this.#file !== undefined;
+  }
+
+  /** A copy that its old content is read from. */
+  get copy(): OpenFile | undefined {
+    return this.#copy;
   }
 
   /** It could not be opened or read at the last attempt. */
@@ -30,11 +38,26 @@ export class Handle {
     return this.#blockedUntil;
   }
 
-  /** From now on this is the descriptor. Returns the one before. */
-  take(file: OpenFile | undefined): OpenFile | undefined {
-    const before = this.#file;
+  /** From now on this is the descriptor; the one before is closed. */
+  take(file: OpenFile): void {
+    void closed(this.#file);
     this.#file = file;
-    return before;
+  }
+
+  takeCopy(copy: OpenFile): void {
+    this.#copy = copy;
+  }
+
+  async closeCopy(): Promise<void> {
+    const copy = this.#copy;
+    this.#copy = undefined;
+    await closed(copy);
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await Promise.all([closed(file), this.closeCopy()]);
   }
 
   /** The file is left alone for a while. */
@@ -62,3 +85,6 @@ export class Handle {
     return healed;
   }
 }
+
+const closed = (file: OpenFile | undefined): Promise<void> | undefined =>
+  file?.close().catch(() => undefined);

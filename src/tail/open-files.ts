@@ -101,11 +101,10 @@ export class OpenFiles {
    */
   async renew(follow: Follow): Promise<void> {
     const { located, path } = follow.place;
-    const old = follow.handle.file;
-    if (old === undefined || !located) return;
+    if (!follow.handle.isOpen || !located) return;
     try {
       const fresh = await this.#files.open(pathToHost(path), "read");
-      if ((await this.#take(follow, fresh)) === "open") await old.close();
+      await this.#take(follow, fresh);
     } catch {
       // Tried again with the next read.
     }
@@ -114,16 +113,14 @@ export class OpenFiles {
   /** The descriptor of one is the other's now. */
   handOn(follow: Follow, fresh: Follow): void {
     if (this.#open.delete(follow)) this.#open.add(fresh);
+    // Whether a copy is needed is for the new one to find out.
+    void fresh.handle.closeCopy();
   }
 
   async close(follow: Follow): Promise<void> {
-    const { copy } = follow;
-    const file = follow.handle.take(undefined);
-    follow.copy = undefined;
+    follow.happened({ is: "copy-closed" });
     this.#open.delete(follow);
-    // The file was only read: an error in closing it changes nothing.
-    await file?.close().catch(() => undefined);
-    await copy?.file.close().catch(() => undefined);
+    await follow.handle.close();
   }
 
   /**

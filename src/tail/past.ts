@@ -8,17 +8,9 @@
 import type { SourceRecord } from "../core/record.ts";
 import type { FileInfo } from "../host/files.ts";
 import type { Follow } from "./follow.ts";
-import type { FrontierMark } from "./frontier.ts";
+import type { PastSource } from "./frontier.ts";
 import { recordKey } from "./identity.ts";
 import type { ResumeOptions } from "./item.ts";
-
-/** A closed source, and what tells whether a file still is what was sealed under it. */
-export interface PastSource {
-  readonly record: SourceRecord;
-  /** Sealed, or stated as a gap, up to here. */
-  readonly offset: number;
-  readonly mark: FrontierMark | undefined;
-}
 
 const pastMax = 10_000;
 

@@ -9,7 +9,6 @@
 //   while a hole that something stands behind, for writers may fill their parts in any order.
 
 import type { OpenFile } from "../host/files.ts";
-import type { ReadableCopy } from "./copies.ts";
 import type { Follow } from "./follow.ts";
 import { readAt } from "./frontier.ts";
 import { fingerprintBytes, sameHead } from "./identity.ts";
@@ -40,10 +39,10 @@ export async function turn(
     follow.handle.pause(base.clock.mono());
     return undefined;
   }
-  if (follow.copy !== undefined) return await turnOn(follow, follow.copy, room, limit);
-  if (follow.doubt || follow.skipTo > 0) return await settled(follow, handle);
+  if (follow.phase.is === "copying") return await turnOn(follow, follow.phase.to, room, limit);
+  if (follow.isUnsettled) return await settled(follow, handle);
   const moreNuls = await lookAtNuls(follow, handle);
-  if (follow.skipTo > 0) return await settled(follow, handle);
+  if (follow.phase.is === "skipping") return await settled(follow, handle);
   const ahead = (follow.nuls?.from ?? Number.POSITIVE_INFINITY) - follow.position;
   const wanted = Math.min(limit, room.length, ahead);
   const got = wanted > 0 ? await handle.read(room, 0, wanted, follow.position) : 0;
@@ -53,7 +52,7 @@ export async function turn(
   const bytes = room.subarray(0, follow.doubt ? got : await withoutNuls(follow, handle, room, got));
   const { seen } = follow;
   if (await unchanged(follow, handle, room, got)) follow.extent.assure(seen);
-  else follow.doubt = true;
+  else follow.suspect();
   if (follow.doubt) return await settled(follow, handle);
   const atEnd = got < wanted || follow.position + bytes.length === follow.nuls?.from;
   const item = handOverOf(follow, bytes, atEnd, draining);
@@ -88,25 +87,23 @@ function handOverOf(
 /** A turn at the copy; at its end the doubt about the file itself is taken up again. */
 async function turnOn(
   follow: Follow,
-  copy: ReadableCopy,
+  readTo: number,
   room: Uint8Array,
   limit: number,
 ): Promise<TailItem | undefined> {
-  const { file, readTo } = copy;
+  const file = follow.handle.copy;
   const { position } = follow;
   const wanted = Math.min(limit, room.length, readTo - position);
-  const got = wanted > 0 ? await file.read(room, 0, wanted, position).catch(() => 0) : 0;
+  const got = file && wanted > 0 ? await file.read(room, 0, wanted, position).catch(() => 0) : 0;
   // A power cut while we were down may have put NULs in place of any lines.
   const hole = follow.wasDown ? firstHole(room.subarray(0, got)) : -1;
   const bytes = room.subarray(0, hole < 0 ? got : hole);
   if (bytes.length > 0 && follow.ref !== undefined) {
     follow.more = true;
-    if (hole >= 0) follow.copy = { ...copy, readTo: position + hole };
     return handOver(follow, follow.ref, bytes, cut(follow, bytes, false, true));
   }
-  follow.copy = undefined;
-  follow.copied = true;
-  await file.close().catch(() => undefined);
+  follow.happened({ is: "copy-read" });
+  await follow.handle.closeCopy();
   return await settled(follow, follow.handle.file as OpenFile);
 }
 
@@ -136,7 +133,7 @@ export async function confirm(follow: Follow): Promise<void> {
   if (got < head.length) follow.foundEnd(0, got);
   if (follow.doubt) return;
   if (!(await unchanged(follow, handle, head, got))) {
-    follow.doubt = true;
+    follow.suspect();
     if (follow.position === 0 && extent.sure > 0) extent.writtenAnew();
     return;
   }
@@ -149,7 +146,7 @@ export async function recheck(follow: Follow): Promise<void> {
   const { position, doubt } = follow;
   const handle = follow.handle.file;
   if (handle === undefined || position === 0 || doubt || follow.emptied) return;
-  follow.doubt = !(await unchanged(follow, handle, new Uint8Array(0), 0));
+  if (!(await unchanged(follow, handle, new Uint8Array(0), 0))) follow.suspect();
 }
 
 async function settled(follow: Follow, handle: OpenFile): Promise<TailItem | undefined> {
@@ -189,7 +186,7 @@ async function lookAtNuls(follow: Follow, handle: OpenFile): Promise<boolean> {
     follow.extent.grew(nuls.from);
     const untouched = before === follow.position && nuls.from > follow.skipNuls;
     if (untouched && before < follow.skipNuls && (await isNul(handle, before)))
-      follow.skipTo = follow.skipNuls;
+      follow.happened({ is: "skip", to: follow.skipNuls });
   }
   if (!nuls.any) follow.nuls = undefined;
   return more;
@@ -231,7 +228,7 @@ async function holdBack(follow: Follow, handle: OpenFile, floor: number): Promis
   if (cutTo !== undefined) {
     // Bytes that were seen are gone.
     follow.extent.cutTo(cutTo);
-    follow.doubt = true;
+    follow.suspect();
     return true;
   }
   if (size - from < (follow.fillsIn ? 1 : holeLeast)) return true;

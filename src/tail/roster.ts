@@ -160,7 +160,7 @@ export class Roster {
   #renumber(follow: Follow, info: FileInfo): void {
     this.#byNode.delete(nodeKey(follow.place.info));
     follow.place.renumbered(info);
-    follow.doubt = true;
+    follow.suspect();
     this.#byNode.set(nodeKey(info), follow);
     this.#context.onRenumbered(follow);
   }
@@ -180,7 +180,7 @@ export class Roster {
     // A grant may cover the name that it was found under and not the one that it was rotated to.
     if (this.#context.scope(shown(path))) place.nameIt(path);
     // Whether it still is what was read: what begins where no pattern means it is not ours.
-    if (follow.leftPattern) follow.doubt = true;
+    if (follow.leftPattern) follow.suspect();
     else follow.seenOutside = false;
     this.#byPath.set(path, follow);
   }

@@ -13,7 +13,14 @@ import type { FileInfo, OpenFile } from "../host/files.ts";
 import { isReadable, type ReadableCopy } from "./copies.ts";
 import type { Extent } from "./extent.ts";
 import type { Follow } from "./follow.ts";
-import { frontierBytes, isMarked, isSealedBefore, readAt, readBefore } from "./frontier.ts";
+import {
+  frontierBytes,
+  isMarked,
+  isSealedBefore,
+  type PastSource,
+  readAt,
+  readBefore,
+} from "./frontier.ts";
 import {
   type Fingerprint,
   fingerprintBytes,
@@ -23,7 +30,10 @@ import {
 } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
 import { holeLeast, NulSearch, withoutHoles } from "./nuls.ts";
-import { type Evidence, judge, lostBytes } from "./verdict.ts";
+import { type Phase, wasDown } from "./phase.ts";
+import { type Evidence, type Outcome, resolve } from "./verdict.ts";
+
+type Skipping = Extract<Phase, { is: "skipping" }>;
 
 /** Reads there. What the file held then is known to have been there, whatever comes of it. */
 async function look(
@@ -128,12 +138,14 @@ export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> 
 }
 
 /** Whether a file that is back still holds what was sealed of it. */
-async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise<boolean> {
-  const { past, base } = follow;
-  if (past === undefined) return true;
-  const { record, offset, mark } = past;
+async function isPast(
+  { base, frontier }: Follow,
+  { record, offset, mark }: PastSource,
+  file: OpenFile,
+  head: Uint8Array,
+): Promise<boolean> {
   if (sameHead(base.suite, record, head) !== "same") return false;
-  const sealed = { position: offset, frontier: follow.frontier, mark };
+  const sealed = { position: offset, frontier, mark };
   return (await isSealedBefore(base.suite, sealed, file)) !== "changed";
 }
 
@@ -141,26 +153,28 @@ async function isPast(follow: Follow, file: OpenFile, head: Uint8Array): Promise
  * Where what is to be skipped ends. NULs up to the end are room to be filled in: what comes to
  * stand there is new.
  */
-async function skipEnd(follow: Follow, file: OpenFile): Promise<number> {
-  const { skipTo, past, skipNuls } = follow;
-  if (past !== undefined || skipNuls > 0) return skipTo;
+async function skipEnd(skipTo: number, file: OpenFile): Promise<number> {
   const end = await new NulSearch(skipTo, 0).run(file);
   return skipTo - end < holeLeast ? skipTo : end;
 }
 
-async function skip(follow: Follow, file: OpenFile, info: FileInfo): Promise<Statement[]> {
-  const { skipTo, position, seen } = follow;
+async function skip(
+  follow: Follow,
+  { to: skipTo, past }: Skipping,
+  file: OpenFile,
+  info: FileInfo,
+): Promise<Statement[]> {
+  const { position, seen } = follow;
   const { least, between } = follow.extent.shrunk;
   const { size } = info;
-  const to = await skipEnd(follow, file);
+  const whole = past !== undefined || follow.skipNuls > 0;
+  const to = whole ? skipTo : await skipEnd(skipTo, file);
   const bytes = await readBefore(file, to);
   const head = await lookAtHead(follow, file);
-  const past = await isPast(follow, file, head);
-  follow.skipTo = 0;
-  follow.past = undefined;
+  const known = past === undefined || (await isPast(follow, past, file, head));
   // Cut since we saw it: what is there now was written after the start.
-  if (size < skipTo || !past) {
-    follow.settled(size, false);
+  if (size < skipTo || !known) {
+    follow.judged(size, "reading");
     const lost = between + (least < seen ? Math.max(0, seen - skipTo) : 0);
     if (lost === 0) return [];
     // More than what is skipped had been seen, and nobody read it.
@@ -168,6 +182,7 @@ async function skip(follow: Follow, file: OpenFile, info: FileInfo): Promise<Sta
     follow.nextGeneration(info);
     return statements;
   }
+  follow.happened({ is: "skipped" });
   const statements: Statement[] = [];
   if (to > position) {
     if (follow.ref === undefined) statements.push(follow.declare(head.subarray(0, to)).record);
@@ -208,28 +223,6 @@ function changedIn(
   return { from: 0, to: Math.min(print?.fingerprint_len ?? 0, position) };
 }
 
-/**
- * Other bytes took the place of what was read of a file that left the pattern, and that was seen
- * unchanged since. They began where no pattern means them, so they are no lines of ours: the
- * source ends. A file that is just as long as before stays open: its old writer may add to it.
- */
-function overwritten(
-  follow: Follow,
-  head: Uint8Array,
-  back: LookBack,
-  evidence: Evidence,
-): Statement[] {
-  const { position, size } = evidence;
-  const said = size >= position ? rewritten(follow, head, back) : [];
-  if (isAsLong(evidence)) return said;
-  follow.over = true;
-  return [...said, ...closing(follow, lostBytes(evidence))];
-}
-
-/** Nothing but what was read of it was ever seen, and the file is just as long. */
-const isAsLong = ({ position, seen, size, now, between }: Evidence): boolean =>
-  seen === position && size === position && now === position && between === 0;
-
 /** How a generation ends that other bytes took the place of. */
 function closing(follow: Follow, lost: number | undefined): Statement[] {
   const statements: Statement[] = [];
@@ -246,36 +239,37 @@ function closing(follow: Follow, lost: number | undefined): Statement[] {
   return statements;
 }
 
-function restart(follow: Follow, now: FileInfo, head: Uint8Array, evidence: Evidence): Statement[] {
-  const statements = closing(follow, lostBytes(evidence));
+/** The next generation. What of it was sealed under the one before is passed over. */
+function beginning(follow: Follow, now: FileInfo, head: Uint8Array, from: number): Statement[] {
+  const kept = follow.frontier;
   follow.nextGeneration(now);
   // Empty when it was looked at, or a hole that may be filled in: its first bytes declare it.
-  if (now.size === 0 || withoutHoles(head).length === 0) return statements;
-  const { record } = follow.declare(head);
-  statements.push(record);
-  // These bytes of it were there, whatever comes to stand in their place before they are read.
-  follow.extent.assure(Math.min(record.fingerprint_len, now.size));
-  return statements;
+  if (from === 0 && (now.size === 0 || withoutHoles(head).length === 0)) return [];
+  const ref = follow.declare(from === 0 ? head : head.subarray(0, from));
+  if (from === 0) {
+    // These bytes of it were there, whatever comes to stand in their place before they are read.
+    follow.extent.assure(Math.min(ref.record.fingerprint_len, now.size));
+    return [ref.record];
+  }
+  // These bytes are sealed already: nothing is missing.
+  const passed = gapOf(follow, ref, "skipped", 0, from);
+  follow.extent.skipTo(from);
+  follow.frontier = kept;
+  return [ref.record, passed];
 }
 
-/** The unread end was cut off, what was read is still there: go on behind it. */
-function cutBack(
+/** Turns an outcome into statements, and the follow to where it goes on. */
+function state(
   follow: Follow,
+  { rewrites, ends, begins }: Outcome,
   now: FileInfo,
   head: Uint8Array,
-  { position, seen, size: least, between }: Evidence,
+  back: LookBack,
 ): Statement[] {
-  const kept = follow.frontier;
-  const missing = seen - least + between;
-  const closing = gapOf(follow, follow.ref as SourceRef, "truncated", missing);
-  follow.base.counts.truncated += 1;
-  follow.nextGeneration(now);
-  const ref = follow.declare(head.subarray(0, position));
-  // These bytes are sealed already, under the generation before: nothing is missing.
-  const passed = gapOf(follow, ref, "skipped", 0, position);
-  follow.extent.skipTo(position);
-  follow.frontier = kept;
-  return [closing, ref.record, passed];
+  const statements = rewrites ? rewritten(follow, head, back) : [];
+  if (ends !== undefined) statements.push(...closing(follow, ends.lost));
+  if (begins !== undefined) statements.push(...beginning(follow, now, head, begins));
+  return statements;
 }
 
 /**
@@ -297,15 +291,14 @@ async function isOfCopied({ seen, seenBy }: Extent, copy: ReadableCopy): Promise
 
 /** The file was cut. Whether its old content goes on in a copy; then that is read first. */
 async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
-  if (follow.copied || follow.position === 0) return false;
-  const copy = await follow.base.findCopy?.(follow);
+  const { phase, position, extent, base, handle } = follow;
+  if (phase.is !== "doubtful" || phase.copied || position === 0) return false;
+  const copy = await base.findCopy?.(follow);
   if (copy === undefined) return false;
-  const { extent } = follow;
   const isDoubtful = extent.shrank && isReadable(copy) && extent.known < extent.seen;
   extent.goesOnIn(copy, !isDoubtful || (await isOfCopied(extent, copy)), size);
-  follow.doubt = true;
-  follow.copied = !isReadable(copy);
-  if (isReadable(copy)) follow.copy = copy;
+  if (copy.file !== undefined) handle.takeCopy(copy.file);
+  follow.happened({ is: "copy-found", to: copy.readTo, readable: copy.file !== undefined });
   return true;
 }
 
@@ -313,8 +306,8 @@ async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
 export async function settle(follow: Follow, file: OpenFile): Promise<Statement[]> {
   const info = await file.stat();
   follow.observe(info);
-  if (follow.skipTo > 0) return await skip(follow, file, info);
-  const { position, wasDown } = follow;
+  if (follow.phase.is === "skipping") return await skip(follow, follow.phase, file, info);
+  const { position } = follow;
   const back = await lookBack(follow, file);
   // It shrank to no less than the position, and what is left there is not old.
   const { extent } = follow;
@@ -325,39 +318,32 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   follow.observe(after);
   // Cut while we looked: what was read here and what is there now do not belong together.
   if (after.size < Math.max(info.size, head.length)) return [];
-  const outside = follow.leftPattern;
-  const begunOutside = outside && follow.seenOutside;
-  const evidence = {
+  const { phase, leftPattern, print } = follow;
+  const outcome = resolve({
     ...extent.evidence(after.size),
-    // From a copy its old content was read to the end; outside of the pattern it had been before.
-    down: wasDown && !follow.copied && !begunOutside,
+    down: wasDown(phase),
+    copied: phase.is === "doubtful" && phase.copied,
     frontier: back.frontier,
-    head: follow.print === undefined ? "unknown" : sameHead(follow.base.suite, follow.print, head),
+    head: print === undefined ? "unknown" : sameHead(follow.base.suite, print, head),
     witness: back.change !== undefined && hasWitness(follow, back.change.first),
-  } as const;
-  const verdict = judge(evidence);
+    outside: outsideOf(follow),
+  });
+  const { verdict, next } = outcome;
   const cut = verdict === "restart" || verdict === "wait";
   if (cut && (await turnToCopy(follow, after.size))) return [];
-  const isOver = position > 0 && (begunOutside || (outside && isAsLong(evidence)));
   // It was so long before its old bytes were found the same: that much is growth of it.
   const sure = verdict === "go-on" && back.frontier === "same" ? info.size : undefined;
-  follow.settled(after.size, verdict === "wait", sure);
+  follow.judged(after.size, next, sure);
   // A file that is empty may be a log whose first lines are still to come.
-  if (verdict !== "wait") follow.seenOutside = outside;
-  switch (verdict) {
-    case "wait":
-      return [];
-    case "go-on":
-      if (follow.frontier.length === 0 && position > 0) follow.takeFrontier(back.bytes);
-      return [];
-    case "restart":
-      if (isOver) return overwritten(follow, head, back, evidence);
-      return restart(follow, after, head, evidence);
-    case "cut-back":
-      return cutBack(follow, after, head, evidence);
-    case "rewritten":
-      return rewritten(follow, head, back);
-  }
+  if (next !== "emptied") follow.seenOutside = leftPattern;
+  const known = follow.frontier.length > 0 || position === 0;
+  if (verdict === "go-on" && !known) follow.takeFrontier(back.bytes);
+  return state(follow, outcome, after, head, back);
+}
+
+function outsideOf({ leftPattern, seenOutside }: Follow): Evidence["outside"] {
+  if (!leftPattern) return "no";
+  return seenOutside ? "seen" : "unseen";
 }
 
 function fingerprintNow(follow: Follow, head: Uint8Array): Fingerprint {

@@ -236,7 +236,7 @@ export class Sweeper {
         const info = await file.stat().catch(() => undefined);
         if (info !== undefined) follow.observe(info);
         if (info !== undefined && info.nlink > 0 && follow.place.missedSweeps === 1) {
-          follow.doubt = true;
+          follow.suspect();
           follow.base.counts.rotated += 1;
         }
       }

@@ -383,7 +383,7 @@ export class Tail {
       if (follow.more) this.#schedule.again(follow, item);
       if (follow.partialDue !== undefined) this.#partials.add(follow);
       this.#active.add(follow);
-      if (follow.over) this.#partings.release(follow);
+      if (follow.phase.is === "over") this.#partings.release(follow);
       else if (follow.ended) this.#seen(follow);
       return item;
     } catch (cause) {

@@ -18,14 +18,15 @@ export function takeOver(fresh: Follow, other: Follow): void {
     const isUnread = fresh.ref === undefined;
     fresh.extent.takeOver(other.extent, isUnread);
     if (isUnread) fresh.print = other.print;
-    fresh.doubt ||= other.doubt;
+    if (other.doubt) fresh.suspect();
   } else takeLooks(fresh, other);
 }
 
 function takeLooks(fresh: Follow, other: Follow): void {
   // Of a later generation: the one that the chain has was cut before.
-  const cut = other.generation > fresh.generation && other.past === undefined;
+  const isPast = other.phase.is === "skipping" && other.phase.past !== undefined;
+  const cut = other.generation > fresh.generation && !isPast;
   // What stood there before the looks began may be another's.
   const print = other.wasDown ? undefined : other.print;
-  if (fresh.extent.seeAgain(other.extent, cut, print)) fresh.doubt = true;
+  if (fresh.extent.seeAgain(other.extent, cut, print)) fresh.suspect();
 }

@@ -28,6 +28,10 @@
 // restart: lines sealed twice under two generations are visible, lines taken for old ones would
 // be lost.
 //
+// What takes the place of a file that left the pattern, and was seen unchanged since, began where
+// no pattern means it, so it is no lines of ours: the source ends without a next generation. A file
+// that is just as long as before stays open: its old writer may add to it.
+//
 // Not seen: bytes written and truncated between two looks, also where the second one shows a file
 // that is as long again; edits of sealed bytes outside of frontier and head; a restart that repeats
 // the bytes before p exactly.
@@ -49,6 +53,10 @@ export interface Evidence {
   readonly between: number;
   /** A whole line outside of the fingerprint, before the change, is still in its place. */
   readonly witness: boolean;
+  /** From a copy its old content was read to the end. */
+  readonly copied: boolean;
+  /** Whether it left the pattern, and whether it was seen unchanged since. */
+  readonly outside: "no" | "unseen" | "seen";
 }
 
 export type Verdict = "go-on" | "wait" | "rewritten" | "cut-back" | "restart";
@@ -69,8 +77,50 @@ export function judge(evidence: Evidence): Verdict {
 
 /** How many unread bytes a restart lost as far as known; undefined: none that we know of. */
 export function lostBytes(evidence: Evidence): number | undefined {
-  const { position, seen, down, sure, size, between } = evidence;
+  const { position, seen, down, copied, outside, sure, size, between } = evidence;
   const most = size < seen ? seen : sure;
   const lost = Math.max(0, most - position) + between;
-  return lost > 0 || down ? lost : undefined;
+  // What it held to its end while we were down is known from a copy, or from before it left.
+  const missed = down && !copied && outside !== "seen";
+  return lost > 0 || missed ? lost : undefined;
+}
+
+/** Nothing but what was read of it was ever seen, and the file is just as long. */
+const isAsLong = ({ position, seen, size, now, between }: Evidence): boolean =>
+  seen === position && size === position && now === position && between === 0;
+
+/** What a verdict leads to: the next phase, and what is stated of the generation. */
+export interface Outcome {
+  readonly verdict: Verdict;
+  readonly next: "reading" | "emptied" | "over";
+  /** Sealed bytes are others now. */
+  readonly rewrites: boolean;
+  /** The generation ends; so many unread bytes are lost with it, undefined: none that we know of. */
+  readonly ends?: { readonly lost: number | undefined };
+  /** The next generation begins, and is read from here on. */
+  readonly begins?: number;
+}
+
+export function resolve(evidence: Evidence): Outcome {
+  const { position, seen, size, between, outside } = evidence;
+  const verdict = judge(evidence);
+  const goesOn = { verdict, next: "reading", rewrites: false } as const;
+  switch (verdict) {
+    case "go-on":
+      return goesOn;
+    case "wait":
+      return { ...goesOn, next: "emptied" };
+    case "rewritten":
+      return { ...goesOn, rewrites: true };
+    case "cut-back":
+      return { ...goesOn, ends: { lost: seen - size + between }, begins: position };
+    case "restart": {
+      const asLong = isAsLong(evidence);
+      const ends = { lost: lostBytes(evidence) };
+      const ours = outside === "no" || (outside === "unseen" && !asLong) || position === 0;
+      if (ours) return { ...goesOn, ends, begins: 0 };
+      const overwritten = { ...goesOn, rewrites: size >= position };
+      return asLong ? overwritten : { ...overwritten, next: "over", ends };
+    }
+  }
 }

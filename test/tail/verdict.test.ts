@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Evidence, judge, lostBytes, type Verdict } from "../../src/tail/verdict.ts";
+import {
+  type Evidence,
+  judge,
+  lostBytes,
+  type Outcome,
+  resolve,
+  type Verdict,
+} from "../../src/tail/verdict.ts";
 
 const calm: Evidence = {
   position: 100,
@@ -15,6 +22,8 @@ const calm: Evidence = {
   head: "same",
   between: 0,
   witness: false,
+  copied: false,
+  outside: "no",
 };
 
 const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
@@ -96,5 +105,63 @@ for (const [name, change, verdict, lost] of rows) {
     const evidence = { ...calm, ...change };
     assert.equal(judge(evidence), verdict);
     if (verdict === "restart" || verdict === "cut-back") assert.equal(lostBytes(evidence), lost);
+  });
+}
+
+const outcomes: [string, Partial<Evidence>, Omit<Outcome, "verdict">][] = [
+  ["nothing changed", {}, { next: "reading", rewrites: false }],
+  ["emptied, all read", { size: 0, now: 0 }, { next: "emptied", rewrites: false }],
+  ["edited in place", { frontier: "changed", witness: true }, { next: "reading", rewrites: true }],
+  [
+    "shorter than the position",
+    { size: 50, now: 50 },
+    { next: "reading", rewrites: false, ends: { lost: undefined }, begins: 0 },
+  ],
+  [
+    "unread end cut off, and bytes between",
+    { seen: 150, size: 120, between: 5 },
+    { next: "reading", rewrites: false, ends: { lost: 35 }, begins: 100 },
+  ],
+  [
+    "shorter, and we were down",
+    { size: 50, down: true },
+    { next: "reading", rewrites: false, ends: { lost: 0 }, begins: 0 },
+  ],
+  [
+    "shorter, and we were down, but a copy had the rest",
+    { size: 50, down: true, copied: true },
+    { next: "reading", rewrites: false, ends: { lost: undefined }, begins: 0 },
+  ],
+  [
+    "overwritten outside the pattern, as long as before",
+    { frontier: "changed", outside: "unseen" },
+    { next: "reading", rewrites: true },
+  ],
+  [
+    "overwritten outside the pattern, longer, not seen there before",
+    { frontier: "changed", outside: "unseen", size: 130, now: 130, seen: 130 },
+    { next: "reading", rewrites: false, ends: { lost: undefined }, begins: 0 },
+  ],
+  [
+    "overwritten outside the pattern, longer, seen there before",
+    { frontier: "changed", outside: "seen", size: 130, now: 130, seen: 130, down: true },
+    { next: "over", rewrites: true, ends: { lost: undefined } },
+  ],
+  [
+    "cut outside the pattern, seen there before",
+    { outside: "seen", size: 40, now: 40 },
+    { next: "over", rewrites: false, ends: { lost: undefined } },
+  ],
+  [
+    "nothing read of it, overwritten outside the pattern",
+    { position: 0, seen: 100, sure: 0, head: "changed", outside: "seen" },
+    { next: "reading", rewrites: false, ends: { lost: undefined }, begins: 0 },
+  ],
+];
+
+for (const [name, change, outcome] of outcomes) {
+  test(`outcome: ${name}: ${outcome.next}`, () => {
+    const { verdict: _, ...rest } = resolve({ ...calm, ...change });
+    assert.deepEqual(rest, outcome);
   });
 }
