@@ -38,9 +38,9 @@ export function fateOf(
   draining: boolean,
 ): "hold" | "release" | "bury" {
   if (!follow.caughtUp) return "hold";
-  const readable = follow.held > 0 && follow.handle.isOpen;
+  const readable = follow.heldBack.length > 0 && follow.handle.isOpen;
   if (readable) return quiet || draining ? "release" : "hold";
-  return quiet || follow.ended ? "bury" : "hold";
+  return quiet || follow.heldBack.ended ? "bury" : "hold";
 }
 
 /** The last words about a followed file; none if nothing of it was ever seen. */

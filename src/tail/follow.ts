@@ -9,10 +9,10 @@ import { Extent } from "./extent.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
 import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
 import { Handle } from "./handle.ts";
+import { HeldBack, type Patience } from "./held-back.ts";
 import { declareSource, type Fingerprint, fingerprintOf } from "./identity.ts";
 import type { SourceRef } from "./item.ts";
-import { HeldNuls, type NulSearch, withoutHoles } from "./nuls.ts";
-import { filledUs } from "./pace.ts";
+import { withoutHoles } from "./nuls.ts";
 import {
   after,
   isDoubtful,
@@ -39,18 +39,7 @@ export class Follow {
   /** What the file's first bytes are compared with. */
   print: Fingerprint | undefined;
   generation = 0;
-  /** NULs up to the end of the file, which are not data yet. */
-  nuls: HeldNuls | undefined;
-  /** It had such NULs at its end. */
-  fillsIn = false;
-  /** Held NULs up to here were there at the start, and are skipped once they are data. */
-  skipNuls = 0;
-  /** Where they begin is being looked for. */
-  search: NulSearch | undefined;
-  /** The first hole in what is to be read, and when it was last seen to be filled in (mono µs). */
-  hole: { at: number; filledAt: number | undefined } | undefined;
-  /** It ended for good: NULs at its end are data. */
-  ended = false;
+  readonly heldBack: HeldBack;
   /** The file's mtime when the present generation was first seen. */
   begunNs: bigint;
   /** Its bytes were looked at since it left the pattern: what replaces them began outside of it. */
@@ -70,6 +59,7 @@ export class Follow {
     this.handle = start.handle ?? new Handle();
     const { info } = start.place;
     this.extent = new Extent(base.clock, start.resume?.offset ?? 0);
+    this.heldBack = new HeldBack(this.extent);
     this.#mtimeNs = info.mtimeNs;
     this.begunNs = this.#mtimeNs;
     this.#ctimeNs = info.ctimeNs;
@@ -86,7 +76,7 @@ export class Follow {
       this.generation = ref.record.generation;
       this.mark = mark?.offset === offset ? mark : undefined;
       this.seenOutside = this.mark?.outside === true;
-      this.skipNuls = mark?.skipNuls ?? 0;
+      this.heldBack.skipUpTo(mark?.skipNuls ?? 0);
       this.#phase = resumed;
     }
     // The place tells which file it is; how long it is now has been told to whoever knew it before.
@@ -116,12 +106,7 @@ export class Follow {
 
   /** Bytes that are not handed over yet, those that are held back included. */
   get pending(): number {
-    return this.lag + this.held;
-  }
-
-  /** NULs at the end that are held back. */
-  get held(): number {
-    return this.nuls?.length ?? 0;
+    return this.lag + this.heldBack.length;
   }
 
   get phase(): Phase {
@@ -170,21 +155,20 @@ export class Follow {
   wantsTurn(draining: boolean): boolean {
     const now = this.base.clock.mono();
     if (now < this.handle.blockedUntil) return false;
-    if (this.isUnsettled || this.more || this.nuls?.stale) return true;
+    if (this.isUnsettled || this.more || this.heldBack.stale) return true;
     if (this.lag === 0) return false;
     const due = this.partialDue;
     if (due === undefined || now >= due) return true;
-    return draining && !this.awaitsFilling(draining);
+    return draining && !(this.patience(draining) !== "none" && this.heldBack.isFilledIn(now));
   }
 
   /**
-   * The first hole was filled in lately: its writers are waited for, by the next start if need be.
-   * But who stops and has the last descriptor of a deleted file takes it as it is.
+   * Who stops waits only for holes that somebody fills in, if need be until the next start. But who
+   * then has the last descriptor of a deleted file takes it as it is.
    */
-  awaitsFilling(draining: boolean): boolean {
-    const { filledAt } = this.hole ?? {};
-    if (filledAt === undefined || (draining && this.place.unlinkedAt !== undefined)) return false;
-    return this.base.clock.mono() - filledAt < filledUs;
+  patience(draining: boolean): Patience {
+    if (!draining) return "all";
+    return this.place.unlinkedAt === undefined ? "filled-in" : "none";
   }
 
   /** It could not be opened or read: left alone for a while. True when that is new. */
@@ -197,41 +181,13 @@ export class Follow {
   /** Takes in what a stat says. Never reads. */
   observe(info: FileInfo): void {
     this.place.linked(info.nlink, this.base.clock.mono());
-    if (info.nlink > 0) this.ended = false;
+    if (info.nlink > 0) this.heldBack.mayBeFilled();
     // A writer can set the first of them back, the second only the kernel.
     const touched = info.mtimeNs !== this.#mtimeNs || info.ctimeNs !== this.#ctimeNs;
     this.#mtimeNs = info.mtimeNs;
     this.#ctimeNs = info.ctimeNs;
-    if (this.nuls !== undefined && this.#holds(this.nuls, info.size, touched)) {
-      this.extent.lookAtEnd(info.size);
-    } else if (this.extent.look(info.size, touched, info.ctimeNs)) this.suspect();
-  }
-
-  /** Whether the data still reaches to where the held NULs begin; then they are looked at. */
-  #holds(nuls: HeldNuls, size: number, touched: boolean): boolean {
-    if (size < nuls.from) {
-      this.nuls = undefined;
-      return false;
-    }
-    nuls.stale = true;
-    nuls.touched ||= touched || nuls.size !== size;
-    nuls.size = size;
-    return true;
-  }
-
-  /** The data ends at `from`: what follows up to `size` are NULs. */
-  hold(from: number, size: number): void {
-    this.nuls = new HeldNuls(from, size);
-    this.fillsIn = true;
-    this.extent.endsAt(from);
-  }
-
-  /** Nobody will fill them in any more: NULs at the end are data from now on. */
-  release(): void {
-    this.ended = true;
-    this.nuls = undefined;
-    this.search = undefined;
-    this.extent.reachEnd();
+    if (this.heldBack.holdsAt(info.size, touched)) this.extent.lookAtEnd(info.size);
+    else if (this.extent.look(info.size, touched, info.ctimeNs)) this.suspect();
   }
 
   /** A read from there on found `got` bytes and no more: that tells the size, as a look does. */
@@ -264,8 +220,8 @@ export class Follow {
     this.print = undefined;
     this.frontier = new Frontier();
     this.extent.restart(now);
-    this.skipNuls = 0;
-    this.#forgetNuls();
+    this.heldBack.forget();
+    this.heldBack.skipUpTo(0);
     this.begunNs = now?.mtimeNs ?? this.#mtimeNs;
   }
 
@@ -283,12 +239,6 @@ export class Follow {
     this.happened({ is: "verdict", next });
     if (next === "emptied") this.extent.emptied();
     else this.extent.judged(size, sure);
-    this.#forgetNuls();
-  }
-
-  #forgetNuls(): void {
-    // They are found again by the next read.
-    this.nuls = undefined;
-    this.search = undefined;
+    this.heldBack.forget();
   }
 }

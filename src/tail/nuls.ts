@@ -47,96 +47,123 @@ export function withoutHoles(bytes: Uint8Array): Uint8Array {
 export class NulSearch {
   /** Of the file when the search began. */
   readonly size: number;
-  /** Bytes from here to `size` are NUL. */
-  from: number;
-  /** The file ended here while we looked, before `size`: what it lost is not known to be NUL. */
-  cutTo: number | undefined;
+  #from: number;
+  #cutTo: number | undefined;
   readonly #floor: number;
   #room: Uint8Array | undefined;
 
   /** Nothing before `floor` is looked at. */
   constructor(size: number, floor: number) {
     this.size = size;
-    this.from = size;
+    this.#from = size;
     this.#floor = Math.min(floor, size);
+  }
+
+  /** Bytes from here to `size` are NUL. */
+  get from(): number {
+    return this.#from;
+  }
+
+  /** The file ended here while we looked, before `size`: what it lost is not known to be NUL. */
+  get cutTo(): number | undefined {
+    return this.#cutTo;
   }
 
   /** Goes on; true once `from` is where the run begins. */
   async step(file: OpenFile): Promise<boolean> {
     // Most files end in data: a small piece shows that.
-    let length = this.from === this.size ? 4096 : searchBytes;
+    let length = this.#from === this.size ? 4096 : searchBytes;
     this.#room ??= new Uint8Array(length);
-    for (let left = lookBytes; left > 0 && this.from > this.#floor; left -= length) {
-      const start = Math.max(this.#floor, this.from - length);
+    for (let left = lookBytes; left > 0 && this.#from > this.#floor; left -= length) {
+      const start = Math.max(this.#floor, this.#from - length);
       if (this.#room.length < length) this.#room = new Uint8Array(length);
-      const wanted = this.from - start;
+      const wanted = this.#from - start;
       const got = await file.read(this.#room, 0, wanted, start);
       if (got < wanted) {
-        this.cutTo = start + got;
+        this.#cutTo = start + got;
         return true;
       }
       const solid = solidLength(this.#room.subarray(0, got));
-      this.from = start + solid;
+      this.#from = start + solid;
       if (solid > 0) return true;
       length = searchBytes;
     }
-    return this.from <= this.#floor;
+    return this.#from <= this.#floor;
   }
 
   async run(file: OpenFile): Promise<number> {
     while (!(await this.step(file)));
-    return this.from;
+    return this.#from;
   }
 }
 
 /** NULs that reach to the end of a file, as far as known. */
 export class HeldNuls {
-  /** Where they begin: data ends here. */
-  from: number;
+  #from: number;
   /** The file's size when it was last looked at with stat. */
-  size: number;
-  /** To be looked at. */
-  stale = false;
-  /** The file changed: all of it is looked at again, slice by slice. */
-  touched = false;
+  #size: number;
+  #stale = false;
+  #touched = false;
   /** NULs were seen up to here. */
   #to: number;
   #cursor: number;
   #search: NulSearch | undefined;
 
   constructor(from: number, size: number) {
-    this.from = from;
-    this.size = size;
+    this.#from = from;
+    this.#size = size;
     this.#to = size;
     this.#cursor = from;
   }
 
+  /** Where they begin: data ends here. */
+  get from(): number {
+    return this.#from;
+  }
+
+  /** To be looked at. */
+  get stale(): boolean {
+    return this.#stale;
+  }
+
+  /** The file changed: all of it is looked at again, slice by slice. */
+  get touched(): boolean {
+    return this.#touched;
+  }
+
   get length(): number {
-    return Math.max(0, this.size - this.from);
+    return Math.max(0, this.#size - this.#from);
   }
 
   /** False: data reaches to the end, so nothing is held back. */
   get any(): boolean {
-    return this.from < this.size;
+    return this.#from < this.#size;
+  }
+
+  /** A stat says that the file is so long, and whether it was written to since the last one. */
+  statted(size: number, touched: boolean): void {
+    this.#stale = true;
+    this.#touched ||= touched || this.#size !== size;
+    this.#size = size;
   }
 
   /** One look. True: there is more to look at, at once. */
   async look(file: OpenFile): Promise<boolean> {
-    this.stale = false;
-    let left = this.touched ? lookBytes : 2 * chunkBytes;
-    while (await this.#isData(file, this.from, chunkBytes)) {
+    this.#stale = false;
+    let left = this.#touched ? lookBytes : 2 * chunkBytes;
+    while (await this.#isData(file, this.#from, chunkBytes)) {
       left -= chunkBytes;
       if (left <= 0) return true;
     }
-    this.#to = Math.min(this.#to, this.size);
-    if (this.#to < this.size) {
+    this.#to = Math.min(this.#to, this.#size);
+    if (this.#to < this.#size) {
       // What it grew by is searched from its end: NULs before data are data.
-      this.#search ??= new NulSearch(this.size, this.#to);
+      this.#search ??= new NulSearch(this.#size, this.#to);
       if (!(await this.#search.step(file))) return true;
       const { from } = this.#search;
       // More NULs are no data that makes those before them data.
-      if (from > this.#to) this.from = Math.max(this.from, Math.min(from, this.size));
-      this.#to = Math.min(this.#search.size, this.size);
+      if (from > this.#to) this.#from = Math.max(this.#from, Math.min(from, this.#size));
+      this.#to = Math.min(this.#search.size, this.#size);
       this.#search = undefined;
     }
     await this.#lookOn(file, left);
@@ -145,24 +172,24 @@ export class HeldNuls {
 
   /** A slice of the rest, round and round: somebody may fill it in from anywhere. */
   async #lookOn(file: OpenFile, most: number): Promise<void> {
-    if (this.#cursor < this.from) this.#cursor = this.from;
+    if (this.#cursor < this.#from) this.#cursor = this.#from;
     for (let left = most; left > 0 && this.any; left -= chunkBytes) {
-      const end = Math.min(this.#cursor + chunkBytes, this.size);
+      const end = Math.min(this.#cursor + chunkBytes, this.#size);
       await this.#isData(file, this.#cursor, end - this.#cursor);
       this.#cursor = end;
-      if (end < this.size) continue;
-      this.#cursor = this.from;
-      this.touched = false;
+      if (end < this.#size) continue;
+      this.#cursor = this.#from;
+      this.#touched = false;
       return;
     }
   }
 
   /** Whether there is data in that place; then the run begins behind it. */
   async #isData(file: OpenFile, at: number, most: number): Promise<boolean> {
-    const length = Math.min(most, this.size - at);
+    const length = Math.min(most, this.#size - at);
     if (length <= 0) return false;
     const solid = solidLength(await readAt(file, at, length));
-    if (solid > 0) this.from = Math.max(this.from, at + solid);
+    if (solid > 0) this.#from = Math.max(this.#from, at + solid);
     return solid > 0;
   }
 }

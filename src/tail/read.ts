@@ -10,11 +10,9 @@
 
 import type { OpenFile } from "../host/files.ts";
 import type { Follow } from "./follow.ts";
-import { readAt } from "./frontier.ts";
 import { fingerprintBytes, sameHead } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
-import { firstHole, type HeldNuls, holeLeast, NulSearch, solidLength } from "./nuls.ts";
-import { filledUs, holeUs } from "./pace.ts";
+import { firstHole } from "./nuls.ts";
 import { lookAtRest, settle } from "./settle.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
@@ -41,22 +39,23 @@ export async function turn(
   }
   if (follow.phase.is === "copying") return await turnOn(follow, follow.phase.to, room, limit);
   if (follow.isUnsettled) return await settled(follow, handle);
-  const moreNuls = await lookAtNuls(follow, handle);
+  const moreHeld = await lookAtHeldBack(follow, handle);
   if (follow.phase.is === "skipping") return await settled(follow, handle);
-  const ahead = (follow.nuls?.from ?? Number.POSITIVE_INFINITY) - follow.position;
+  const ahead = follow.heldBack.from - follow.position;
   const wanted = Math.min(limit, room.length, ahead);
   const got = wanted > 0 ? await handle.read(room, 0, wanted, follow.position) : 0;
   const end = follow.position + got;
   follow.extent.reached(end, room.subarray(0, got));
   if (got < wanted) follow.foundEnd(follow.position, got);
-  const bytes = room.subarray(0, follow.doubt ? got : await withoutNuls(follow, handle, room, got));
+  const read = room.subarray(0, got);
+  const bytes = follow.doubt ? read : await contentOf(follow, handle, read);
   const { seen } = follow;
   if (await unchanged(follow, handle, room, got)) follow.extent.assure(seen);
   else follow.suspect();
   if (follow.doubt) return await settled(follow, handle);
-  const atEnd = got < wanted || follow.position + bytes.length === follow.nuls?.from;
+  const atEnd = got < wanted || follow.position + bytes.length === follow.heldBack.from;
   const item = handOverOf(follow, bytes, atEnd, draining);
-  follow.more ||= moreNuls || follow.search !== undefined;
+  follow.more ||= moreHeld || follow.heldBack.isSearching;
   return item;
 }
 
@@ -67,11 +66,12 @@ function handOverOf(
   atEnd: boolean,
   draining: boolean,
 ): TailItem | undefined {
-  const hole = youngHole(follow, bytes, draining);
+  const { clock, partialAgeUs } = follow.base;
+  const hole = follow.heldBack.holeIn(bytes, clock.mono(), follow.patience(draining));
   const solid = bytes.subarray(0, hole?.at);
   const length = hole ? wholeLines(solid) : cut(follow, solid, atEnd, draining);
   if (length === 0) {
-    if (hole) follow.extent.waitFor(follow.seen, hole.since);
+    if (hole) follow.extent.waitFor(follow.seen, hole.until - partialAgeUs);
     return undefined;
   }
   if (follow.ref === undefined) {
@@ -117,16 +117,18 @@ export async function confirm(follow: Follow): Promise<void> {
   const handle = follow.handle.file;
   if (handle === undefined) return;
   if (doubt && extent.shrank) await lookAtRest(follow, handle);
-  if (follow.nuls?.stale && !follow.doubt) {
-    const { touched } = follow.nuls;
-    await lookAtNuls(follow, handle);
+  if (follow.heldBack.stale && !follow.doubt) {
+    const { touched } = follow.heldBack;
+    await lookAtHeldBack(follow, handle);
     // What comes to stand there may be another content, as long as the old one.
     if (touched) await recheck(follow);
   }
   if (!follow.seenOutside && follow.leftPattern && !extent.shrank)
     follow.seenOutside = await unchanged(follow, handle, new Uint8Array(0), 0);
   if (follow.doubt || extent.sure >= extent.seen) return;
-  if (follow.nuls === undefined) await holdBack(follow, handle, follow.position);
+  if (!follow.heldBack.isFound) {
+    if ((await follow.heldBack.seek(handle, follow.position)) === "cut") follow.suspect();
+  }
   const { seen } = follow;
   const head = new Uint8Array(follow.position === 0 ? fingerprintBytes : 0);
   const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
@@ -176,91 +178,18 @@ async function unchanged(
   return follow.frontier.difference(now.subarray(0, back)) === undefined;
 }
 
-/** A look at the NULs that are held back. True: there is more to look at, at once. */
-async function lookAtNuls(follow: Follow, handle: OpenFile): Promise<boolean> {
-  const { nuls } = follow;
-  if (nuls === undefined) return false;
-  const before = nuls.from;
-  const more = await nuls.look(handle);
-  if (nuls.from > before) {
-    follow.extent.grew(nuls.from);
-    const untouched = before === follow.position && nuls.from > follow.skipNuls;
-    if (untouched && before < follow.skipNuls && (await isNul(handle, before)))
-      follow.happened({ is: "skip", to: follow.skipNuls });
-  }
-  if (!nuls.any) follow.nuls = undefined;
+/** A look at what is held back. True: there is more to look at, at once. */
+async function lookAtHeldBack(follow: Follow, handle: OpenFile): Promise<boolean> {
+  const { more, skips } = await follow.heldBack.look(handle);
+  if (skips) follow.happened({ is: "skip", to: follow.heldBack.skipTo });
   return more;
 }
 
-async function isNul(handle: OpenFile, at: number): Promise<boolean> {
-  return solidLength(await readAt(handle, at, holeLeast)) === 0;
-}
-
-/** Length of what was read without NULs up to the end of the file; they are held back. */
-async function withoutNuls(
-  follow: Follow,
-  handle: OpenFile,
-  room: Uint8Array,
-  got: number,
-): Promise<number> {
-  const asIs = follow.nuls !== undefined || follow.ended || room[got - 1] !== 0;
-  if (got === 0 || asIs) {
-    // A search that a failed read cut short is about bytes that are not at the end any more.
-    follow.search = undefined;
-    return got;
-  }
-  const solid = solidLength(room.subarray(0, got));
-  const floor = follow.position + solid;
-  if (!(await holdBack(follow, handle, floor))) return solid;
-  const { nuls } = follow as { nuls: HeldNuls | undefined };
-  return nuls === undefined ? got : Math.min(got, nuls.from - follow.position);
-}
-
-/** Looks for NULs up to the end, from `floor` on. False: the search is not over yet. */
-async function holdBack(follow: Follow, handle: OpenFile, floor: number): Promise<boolean> {
-  if (follow.ended) return true;
-  const { size } = follow.extent;
-  const known = follow.search?.size === size ? follow.search : undefined;
-  follow.search = known ?? new NulSearch(size, floor);
-  if (!(await follow.search.step(handle))) return false;
-  const { from, cutTo } = follow.search;
-  follow.search = undefined;
-  if (cutTo !== undefined) {
-    // Bytes that were seen are gone.
-    follow.extent.cutTo(cutTo);
-    follow.suspect();
-    return true;
-  }
-  if (size - from < (follow.fillsIn ? 1 : holeLeast)) return true;
-  follow.hold(from, size);
-  return true;
-}
-
-/**
- * Where in the bytes a hole begins that may still be filled in, and since when (mono µs) it counts
- * as one for so long as a last line without LF.
- */
-function youngHole(
-  follow: Follow,
-  bytes: Uint8Array,
-  draining: boolean,
-): { at: number; since: number } | undefined {
-  const { position, hole, extent } = follow;
-  const { clock, partialAgeUs } = follow.base;
-  const first = follow.ended ? -1 : firstHole(bytes);
-  follow.hole = undefined;
-  if (first < 0) return undefined;
-  const now = clock.mono();
-  // It begins later than it did: somebody fills it in.
-  const filled = hole !== undefined && hole.at >= position && position + first > hole.at;
-  const filledAt = filled ? now : hole?.filledAt;
-  follow.hole = { at: position + first, filledAt };
-  if (filledAt !== undefined && follow.awaitsFilling(draining))
-    return { at: first, since: filledAt + filledUs - partialAgeUs };
-  if (draining) return undefined;
-  const at = firstHole(bytes, Math.max(0, extent.thereBy(now - holeUs) - position));
-  if (at < 0) return undefined;
-  return { at, since: extent.appearedAt(position + at) + holeUs - partialAgeUs };
+/** Of the bytes read, those before NULs that reach to the end of the file. */
+async function contentOf(follow: Follow, handle: OpenFile, bytes: Uint8Array): Promise<Uint8Array> {
+  const { length, cut } = await follow.heldBack.contentIn(handle, bytes);
+  if (cut) follow.suspect();
+  return bytes.subarray(0, length);
 }
 
 const wholeLines = (bytes: Uint8Array): number => bytes.lastIndexOf(lineFeed) + 1;

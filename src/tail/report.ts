@@ -42,6 +42,9 @@ export function searchOf(sweeper: Sweeper, discover: Discover, hints: Hints | un
   };
 }
 
+const sizeOf = ({ emptied, seen, heldBack }: Follow): number =>
+  emptied ? 0 : seen + heldBack.length;
+
 function stateOf(follow: Follow): FileStatus["state"] {
   if (follow.handle.unreadable) return "unreadable";
   if (follow.place.unlinkedAt !== undefined) return "deleted";
@@ -55,7 +58,7 @@ export function statusOf(follow: Follow): FileStatus {
     path: shown(follow.place.path),
     id: follow.ref?.hex,
     generation: follow.generation,
-    size: follow.emptied ? 0 : follow.seen + follow.held,
+    size: sizeOf(follow),
     offset: follow.position,
     unreadSince: follow.extent.unreadSince,
     open: follow.handle.isOpen,
@@ -96,7 +99,7 @@ export function numbersOf(
     if (follow.handle.isOpen) row.openFiles += 1;
     const { unlinkedAt, info } = follow.place;
     const pinned = unlinkedAt !== undefined && (dev ?? info.dev) === info.dev;
-    if (pinned) row.pinnedBytes += follow.seen + follow.held;
+    if (pinned) row.pinnedBytes += follow.seen + follow.heldBack.length;
     const since = follow.extent.unreadSince;
     if (since !== undefined) row.oldestUnreadTime = Math.min(since, row.oldestUnreadTime ?? since);
   }
@@ -108,7 +111,7 @@ export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
   const rows: HeartbeatSource[] = [];
   for (const follow of follows) {
     if (follow.ref === undefined) continue;
-    const size = follow.emptied ? 0 : follow.seen + follow.held;
+    const size = sizeOf(follow);
     const { position: offset, reported } = follow;
     if (follow.lag === 0 && reported?.size === size && reported.offset === offset) continue;
     follow.reported = { size, offset };
@@ -125,7 +128,7 @@ export function frontiersOf(
   const marks = new Map<string, FrontierMark>();
   for (const { id, frontier } of awaited) if (frontier !== undefined) marks.set(id, frontier);
   for (const follow of follows) {
-    const { ref, frontier, position, print, skipNuls } = follow;
+    const { ref, frontier, position, print, heldBack } = follow;
     // Of one that was not looked at since the start, what was known then still holds.
     const mark = frontier.length === 0 ? follow.mark : frontier.mark(suite, position);
     if (ref === undefined || mark === undefined) continue;
@@ -133,7 +136,7 @@ export function frontiersOf(
       ...mark,
       head: print === ref.record ? undefined : print,
       outside: (follow.seenOutside && follow.caughtUp) || undefined,
-      skipNuls: skipNuls > position ? skipNuls : undefined,
+      skipNuls: heldBack.skipTo > position ? heldBack.skipTo : undefined,
     });
   }
   return marks;

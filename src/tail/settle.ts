@@ -167,7 +167,7 @@ async function skip(
   const { position, seen } = follow;
   const { least, between } = follow.extent.shrunk;
   const { size } = info;
-  const whole = past !== undefined || follow.skipNuls > 0;
+  const whole = past !== undefined || follow.heldBack.skipTo > 0;
   const to = whole ? skipTo : await skipEnd(skipTo, file);
   const bytes = await readBefore(file, to);
   const head = await lookAtHead(follow, file);
@@ -191,8 +191,8 @@ async function skip(
     follow.extent.skipTo(to);
     follow.takeFrontier(bytes);
   }
-  follow.skipNuls = to < skipTo ? skipTo : 0;
-  if (to < skipTo) follow.hold(to, size);
+  follow.heldBack.skipUpTo(to < skipTo ? skipTo : 0);
+  if (to < skipTo) follow.heldBack.hold(to, size);
   return statements;
 }
 

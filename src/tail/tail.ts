@@ -341,7 +341,7 @@ export class Tail {
       this.#active.add(follow);
       const quiet = now >= heldUntil(follow, this.#pace, this.#open.roomy);
       const fate = fateOf(follow, quiet, this.#drain !== undefined);
-      if (fate === "release") follow.release();
+      if (fate === "release") follow.heldBack.release();
       if (fate === "bury") return this.#partings.bury(follow);
     }
     this.#enlist(follow);
@@ -384,7 +384,7 @@ export class Tail {
       if (follow.partialDue !== undefined) this.#partials.add(follow);
       this.#active.add(follow);
       if (follow.phase.is === "over") this.#partings.release(follow);
-      else if (follow.ended) this.#seen(follow);
+      else if (follow.heldBack.ended) this.#seen(follow);
       return item;
     } catch (cause) {
       this.#unreadable(follow, cause);

@@ -12,7 +12,7 @@ export function takeOver(fresh: Follow, other: Follow): void {
   if (fresh.ref !== undefined) {
     // It was seen unchanged up to there, of what was known then.
     fresh.seenOutside ||= same && fresh.position <= other.position && other.seenOutside;
-    fresh.skipNuls = Math.max(fresh.skipNuls, other.skipNuls);
+    fresh.heldBack.skipUpTo(Math.max(fresh.heldBack.skipTo, other.heldBack.skipTo));
   }
   if (same && other.ref !== undefined && !other.wasDown) {
     const isUnread = fresh.ref === undefined;
