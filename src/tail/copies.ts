@@ -68,13 +68,13 @@ function isCompressedOf(name: string, other: string): boolean {
  * are its content's size, modulo 2^32. 0 for anything else.
  */
 async function sizeOfGzip(follow: Follow, file: OpenFile): Promise<number> {
-  const { position, base, extent, begunNs } = follow;
+  const { position, base, extent } = follow;
   const { size, mtimeNs, ctimeNs } = await file.stat();
   const since = BigInt(wallTimeOf(base.clock, extent.sureAt) - clockTickUs) * 1_000n;
   const magic = await readAt(file, 0, 2);
   // An older one gets another ctime with each rotation, but keeps its mtime: that of its log, which
   // logrotate asked for before it copied.
-  if (size < gzipLeast || ctimeNs < since || mtimeNs < begunNs) return 0;
+  if (size < gzipLeast || ctimeNs < since || mtimeNs < follow.generation.begunNs) return 0;
   if (magic[0] !== 0x1f || magic[1] !== 0x8b) return 0;
   const low = Buffer.from(await readAt(file, size - 4, 4)).readUInt32LE();
   const missing = (low - (position % 2 ** 32) + 2 ** 32) % 2 ** 32;
@@ -124,7 +124,8 @@ export class Copies {
 
   /** A copy that holds what is missing of the file's old content. The caller closes it. */
   async find(follow: Follow): Promise<Copy | undefined> {
-    if (follow.frontier.length === 0 && follow.mark === undefined) return undefined;
+    const { frontier, mark } = follow.generation;
+    if (frontier.length === 0 && mark === undefined) return undefined;
     for (let left = attempts; ; left -= 1) {
       const moved = { any: false };
       const copy = await this.#among(await this.#candidates(follow), follow, moved);
@@ -210,19 +211,21 @@ export class Copies {
   /** Whether what the file holds is read for itself. */
   async #isRead(who: Follow | "awaited" | undefined, file: OpenFile): Promise<boolean> {
     if (who === undefined || who === "awaited") return who === "awaited";
-    return !who.leftPattern || (await isSealedBefore(this.#suite, who, file)) !== "changed";
+    return (
+      !who.leftPattern || (await isSealedBefore(this.#suite, who.generation, file)) !== "changed"
+    );
   }
 
   /** What the file is, if it is a copy. */
   async #copied(follow: Follow, file: OpenFile): Promise<Omit<Copy, "file"> | undefined> {
-    const { position, print } = follow;
+    const { position, print } = follow.generation;
     const info = await file.stat();
     if (info.size < position || print === undefined) return undefined;
     if (await this.#isRead(this.#who(info), file)) return undefined;
     const head = new Uint8Array(fingerprintBytes);
     const got = await file.read(head, 0, head.length, 0);
     if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;
-    if ((await isSealedBefore(this.#suite, follow, file)) !== "same") return undefined;
+    if ((await isSealedBefore(this.#suite, follow.generation, file)) !== "same") return undefined;
     const { size, dev, mtimeNs, ctimeNs } = info;
     const readTo = await believedTo(follow, file, size);
     // Another device may keep coarser times, or have a clock of its own.

@@ -73,7 +73,7 @@ export function emptied(follow: Follow): Statement {
   const end = wasDown
     ? gapOf(follow, ref as SourceRef, "truncated", 0)
     : ({ type: "end", source, size: position, cause: "restarted" } as const);
-  follow.nextGeneration();
+  follow.beginAgain();
   follow.judged(0, "reading");
   return end;
 }

@@ -232,9 +232,9 @@ export class Extent {
     this.#appeared.endsAt(end);
   }
 
-  /** What was left when it shrank is the beginning of what was seen. */
-  restIsOld(): void {
-    this.#shrunk = { ...this.#shrunk, left: this.#shrunk.least };
+  /** What was left when it shrank, `left` bytes, is the beginning of what was seen. */
+  restIsOld(left: number): void {
+    this.#shrunk = { ...this.#shrunk, left };
   }
 
   /** What was left when it shrank was written since: everything is lost. */

@@ -1,18 +1,17 @@
 // Follow: what is known of one file, from the moment we know it until it is gone.
 //
-// - Positions move only here, and only over bytes that were handed over or stated as a gap.
-// - Sizes come from looks; how they are read is in read.ts, what a doubt leads to in settle.ts.
-// - NULs up to the end are no growth: they are held back until they are data (nuls.ts).
+// - Three owners keep what is known, and nobody else writes to it: the place (where it is), the
+//   handle (its open descriptors), the generation (its content, and how far it was read).
+// - What is to be done next is one phase (phase.ts), which changes by what happened only.
+// - How it is read is in read.ts, what a doubt leads to in settle.ts.
 
 import type { FileInfo } from "../host/files.ts";
-import { Extent } from "./extent.ts";
+import type { Extent } from "./extent.ts";
 import type { FollowBase, FollowStart } from "./follow-start.ts";
-import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
+import { Generation } from "./generation.ts";
 import { Handle } from "./handle.ts";
-import { HeldBack, type Patience } from "./held-back.ts";
-import { declareSource, type Fingerprint, fingerprintOf } from "./identity.ts";
+import type { HeldBack, Patience } from "./held-back.ts";
 import type { SourceRef } from "./item.ts";
-import { withoutHoles } from "./nuls.ts";
 import {
   after,
   isDoubtful,
@@ -31,24 +30,14 @@ export class Follow {
   readonly name: string;
   readonly place: Place;
   readonly handle: Handle;
-  /** How far its content reaches, and how far it was read. */
+  readonly generation: Generation;
+  /** Of the generation; asked often. */
   readonly extent: Extent;
-  #phase: Phase = reading;
-  // Owned by follow.ts, read.ts and settle.ts.
-  ref: SourceRef | undefined;
-  /** What the file's first bytes are compared with. */
-  print: Fingerprint | undefined;
-  generation = 0;
   readonly heldBack: HeldBack;
-  /** The file's mtime when the present generation was first seen. */
-  begunNs: bigint;
-  /** Its bytes were looked at since it left the pattern: what replaces them began outside of it. */
-  seenOutside = false;
-  frontier: Frontier = new Frontier();
-  mark: FrontierMark | undefined;
-  /** More is known to be there: another turn is due at once. */
-  more = false;
-  reported: { size: number; offset: number } | undefined;
+  #phase: Phase = reading;
+  #seenOutside = false;
+  #more = false;
+  #reported: { readonly size: number; readonly offset: number } | undefined;
   #mtimeNs: bigint;
   #ctimeNs: bigint;
 
@@ -58,25 +47,18 @@ export class Follow {
     this.place = start.place;
     this.handle = start.handle ?? new Handle();
     const { info } = start.place;
-    this.extent = new Extent(base.clock, start.resume?.offset ?? 0);
-    this.heldBack = new HeldBack(this.extent);
+    this.generation = new Generation(base.clock, base.suite, start);
+    this.extent = this.generation.extent;
+    this.heldBack = this.generation.heldBack;
     this.#mtimeNs = info.mtimeNs;
-    this.begunNs = this.#mtimeNs;
     this.#ctimeNs = info.ctimeNs;
     if (start.skip === true) this.happened({ is: "skip", to: info.size });
     if (start.past !== undefined) {
       this.happened({ is: "skip", to: start.past.offset, past: start.past });
-      this.generation = start.past.record.generation + 1;
     }
     if (start.resume !== undefined) {
-      const { ref, offset, mark } = start.resume;
-      this.ref = ref;
-      // Its first bytes may have been edited since: that is stated already.
-      this.print = mark?.head ?? ref.record;
-      this.generation = ref.record.generation;
-      this.mark = mark?.offset === offset ? mark : undefined;
-      this.seenOutside = this.mark?.outside === true;
-      this.heldBack.skipUpTo(mark?.skipNuls ?? 0);
+      const { mark, offset } = start.resume;
+      this.#seenOutside = mark?.offset === offset && mark.outside === true;
       this.#phase = resumed;
     }
     // The place tells which file it is; how long it is now has been told to whoever knew it before.
@@ -88,6 +70,10 @@ export class Follow {
     const { located, unlinkedAt, path, missedSweeps } = this.place;
     const found = located || unlinkedAt !== undefined;
     return found ? this.base.wants?.(path) === false : missedSweeps > 0;
+  }
+
+  get ref(): SourceRef | undefined {
+    return this.generation.ref;
   }
 
   get position(): number {
@@ -136,6 +122,32 @@ export class Follow {
     return isEmptied(this.#phase);
   }
 
+  /** Its bytes were looked at since it left the pattern: what replaces them began outside of it. */
+  get seenOutside(): boolean {
+    return this.#seenOutside;
+  }
+
+  /** Where no pattern means it, its bytes are, or are not, what was read. */
+  lookedOutside(isSame: boolean): void {
+    this.#seenOutside = isSame;
+  }
+
+  /** More is known to be there: another turn is due at once. */
+  get more(): boolean {
+    return this.#more;
+  }
+
+  endTurn(more: boolean): void {
+    this.#more = more;
+  }
+
+  /** Whether it moved since it was last reported. */
+  report(size: number, offset: number): boolean {
+    const before = this.#reported;
+    this.#reported = { size, offset };
+    return before?.size !== size || before.offset !== offset;
+  }
+
   /** To be looked at before anything is read of it. */
   get isUnsettled(): boolean {
     return this.doubt || this.#phase.is === "skipping";
@@ -155,7 +167,7 @@ export class Follow {
   wantsTurn(draining: boolean): boolean {
     const now = this.base.clock.mono();
     if (now < this.handle.blockedUntil) return false;
-    if (this.isUnsettled || this.more || this.heldBack.stale) return true;
+    if (this.isUnsettled || this.#more || this.heldBack.stale) return true;
     if (this.lag === 0) return false;
     const due = this.partialDue;
     if (due === undefined || now >= due) return true;
@@ -195,43 +207,15 @@ export class Follow {
     if (this.extent.foundEnd(from, got)) this.suspect();
   }
 
-  /** First bytes that were seen and not read yet: what takes their place is told from them. */
-  sawHead(head: Uint8Array): void {
-    const solid = withoutHoles(head);
-    if (this.print === undefined && solid.length > 0) {
-      this.print = fingerprintOf(this.base.suite, solid);
-    }
-  }
-
-  /** Declares the present generation, known by its first bytes, or by the sealed hole there. */
+  /** Declares the present generation. */
   declare(head: Uint8Array): SourceRef {
-    const file = { name: this.name, path: this.place.named, info: this.place.info };
-    const solid = withoutHoles(head);
-    const known = solid.length > 0 ? solid : head;
-    this.ref = declareSource(this.base.suite, file, this.generation, known);
-    this.print = this.ref.record;
-    return this.ref;
+    const { named: path, info } = this.place;
+    return this.generation.declare({ name: this.name, path, info }, head);
   }
 
-  /** The file begins again: nothing of it is read or declared, and what `now` says is there. */
-  nextGeneration(now?: FileInfo): void {
-    this.generation += 1;
-    this.ref = undefined;
-    this.print = undefined;
-    this.frontier = new Frontier();
-    this.extent.restart(now);
-    this.heldBack.forget();
-    this.heldBack.skipUpTo(0);
-    this.begunNs = now?.mtimeNs ?? this.#mtimeNs;
-  }
-
-  /** `bytes` stand before the position. Too few are no evidence: then the next turn looks again. */
-  takeFrontier(bytes: Uint8Array): void {
-    this.frontier.clear();
-    if (bytes.length === Math.min(frontierBytes, this.position)) {
-      this.frontier.push(bytes, bytes.length);
-    }
-    this.mark = undefined;
+  /** The file begins again: `now` says what is there. */
+  beginAgain(now?: FileInfo): void {
+    this.generation.beginAgain(now?.mtimeNs ?? this.#mtimeNs, now);
   }
 
   /** A verdict was given about the file as it is now, `size` bytes long; `sure` of them are ours. */

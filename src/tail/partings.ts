@@ -102,7 +102,7 @@ export class Partings {
   // Where bytes that were seen may be gone, that is said first: a later start sees what is there.
   async #declare(follow: Follow): Promise<Statement[]> {
     const { file } = follow.handle;
-    const known = follow.doubt || follow.print !== undefined;
+    const known = follow.doubt || follow.generation.print !== undefined;
     const settled = known && file !== undefined ? await settle(follow, file) : [];
     if (follow.ref !== undefined || follow.pending === 0) return settled;
     return [...settled, await declareUnread(follow)];

@@ -23,10 +23,10 @@ export class Past {
   readonly #known = new Map<string, PastSource>();
 
   /** A followed file is let go. Nothing is to be known of one that is deleted for certain. */
-  keep({ ref, position, frontier, base, mark, place }: Follow): void {
+  keep({ generation, place }: Follow): void {
+    const { ref, position } = generation;
     if (ref === undefined || place.unlinkedAt !== undefined || position === 0) return;
-    const now = frontier.length > 0 ? frontier.mark(base.suite, position) : mark;
-    this.#add({ record: ref.record, offset: position, mark: now });
+    this.#add({ record: ref.record, offset: position, mark: generation.newestMark });
   }
 
   /** A source to resume is given up. */

@@ -10,7 +10,7 @@
 
 import type { OpenFile } from "../host/files.ts";
 import type { Follow } from "./follow.ts";
-import { fingerprintBytes, sameHead } from "./identity.ts";
+import { fingerprintBytes } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { firstHole } from "./nuls.ts";
 import { lookAtRest, settle } from "./settle.ts";
@@ -32,7 +32,7 @@ export async function turn(
 ): Promise<TailItem | undefined> {
   const handle = follow.handle.file as OpenFile;
   const { base } = follow;
-  follow.more = false;
+  follow.endTurn(false);
   if (follow.ref === undefined && base.mayDeclare?.() === false) {
     follow.handle.pause(base.clock.mono());
     return undefined;
@@ -45,17 +45,17 @@ export async function turn(
   const wanted = Math.min(limit, room.length, ahead);
   const got = wanted > 0 ? await handle.read(room, 0, wanted, follow.position) : 0;
   const end = follow.position + got;
-  follow.extent.reached(end, room.subarray(0, got));
-  if (got < wanted) follow.foundEnd(follow.position, got);
   const read = room.subarray(0, got);
+  follow.extent.reached(end, read);
+  if (got < wanted) follow.foundEnd(follow.position, got);
   const bytes = follow.doubt ? read : await contentOf(follow, handle, read);
   const { seen } = follow;
-  if (await unchanged(follow, handle, room, got)) follow.extent.assure(seen);
+  if (await follow.generation.isIn(handle, read)) follow.extent.assure(seen);
   else follow.suspect();
   if (follow.doubt) return await settled(follow, handle);
   const atEnd = got < wanted || follow.position + bytes.length === follow.heldBack.from;
   const item = handOverOf(follow, bytes, atEnd, draining);
-  follow.more ||= moreHeld || follow.heldBack.isSearching;
+  if (moreHeld || follow.heldBack.isSearching) follow.endTurn(true);
   return item;
 }
 
@@ -76,11 +76,11 @@ function handOverOf(
   }
   if (follow.ref === undefined) {
     // The same bytes are read again and handed over in the next turn.
-    follow.more = true;
+    follow.endTurn(true);
     const { record } = follow.declare(solid.subarray(0, fingerprintBytes));
     return { kind: "statements", statements: [record] };
   }
-  follow.more = hole !== undefined || !atEnd;
+  follow.endTurn(hole !== undefined || !atEnd);
   return handOver(follow, follow.ref, solid, length);
 }
 
@@ -99,7 +99,7 @@ async function turnOn(
   const hole = follow.wasDown ? firstHole(room.subarray(0, got)) : -1;
   const bytes = room.subarray(0, hole < 0 ? got : hole);
   if (bytes.length > 0 && follow.ref !== undefined) {
-    follow.more = true;
+    follow.endTurn(true);
     return handOver(follow, follow.ref, bytes, cut(follow, bytes, false, true));
   }
   follow.happened({ is: "copy-read" });
@@ -124,7 +124,7 @@ export async function confirm(follow: Follow): Promise<void> {
     if (touched) await recheck(follow);
   }
   if (!follow.seenOutside && follow.leftPattern && !extent.shrank)
-    follow.seenOutside = await unchanged(follow, handle, new Uint8Array(0), 0);
+    follow.lookedOutside(await follow.generation.isIn(handle, new Uint8Array(0)));
   if (follow.doubt || extent.sure >= extent.seen) return;
   if (!follow.heldBack.isFound) {
     if ((await follow.heldBack.seek(handle, follow.position)) === "cut") follow.suspect();
@@ -134,13 +134,13 @@ export async function confirm(follow: Follow): Promise<void> {
   const got = head.length === 0 ? 0 : await handle.read(head, 0, head.length, 0);
   if (got < head.length) follow.foundEnd(0, got);
   if (follow.doubt) return;
-  if (!(await unchanged(follow, handle, head, got))) {
+  if (!(await follow.generation.isIn(handle, head.subarray(0, got)))) {
     follow.suspect();
     if (follow.position === 0 && extent.sure > 0) extent.writtenAnew();
     return;
   }
   follow.extent.assure(seen);
-  follow.sawHead(head.subarray(0, got));
+  follow.generation.sawHead(head.subarray(0, got));
 }
 
 /** Once it falls quiet: edits within one tick of the clock leave size and times as they were. */
@@ -148,34 +148,14 @@ export async function recheck(follow: Follow): Promise<void> {
   const { position, doubt } = follow;
   const handle = follow.handle.file;
   if (handle === undefined || position === 0 || doubt || follow.emptied) return;
-  if (!(await unchanged(follow, handle, new Uint8Array(0), 0))) follow.suspect();
+  if (!(await follow.generation.isIn(handle, new Uint8Array(0)))) follow.suspect();
 }
 
 async function settled(follow: Follow, handle: OpenFile): Promise<TailItem | undefined> {
   const statements: Statement[] = await settle(follow, handle);
-  follow.more = !follow.emptied && follow.lag > 0;
+  follow.endTurn(!follow.emptied && follow.lag > 0);
   follow.extent.waitNoMore();
   return statements.length === 0 ? undefined : { kind: "statements", statements };
-}
-
-/** Whether what was there before the position still is. Judged after the read, see above. */
-async function unchanged(
-  follow: Follow,
-  handle: OpenFile,
-  room: Uint8Array,
-  got: number,
-): Promise<boolean> {
-  if (follow.position === 0) {
-    if (follow.print === undefined || got === 0) return true;
-    const { suite } = follow.base;
-    return sameHead(suite, follow.print, room.subarray(0, got)) !== "changed";
-  }
-  const { length } = follow.frontier;
-  // Nothing to compare with, because the file was cut while we looked: not to be trusted.
-  if (length === 0) return false;
-  const now = new Uint8Array(length);
-  const back = await handle.read(now, 0, length, follow.position - length);
-  return follow.frontier.difference(now.subarray(0, back)) === undefined;
 }
 
 /** A look at what is held back. True: there is more to look at, at once. */
@@ -214,8 +194,7 @@ function cut(follow: Follow, bytes: Uint8Array, atEnd: boolean, draining: boolea
 function handOver(follow: Follow, source: SourceRef, bytes: Uint8Array, length: number): TailItem {
   const { clock, counts, name } = follow.base;
   const offset = follow.position;
-  follow.extent.handOver(length);
-  follow.frontier.push(bytes, length);
+  follow.generation.handOver(bytes, length);
   counts.readBytes += length;
   counts.readSpans += 1;
   if (bytes[length - 1] !== lineFeed && length % cutBytes > 0) counts.partials += 1;

@@ -1,6 +1,5 @@
 // Pure. Reports: what is asked about the followed files as a whole.
 
-import type { Suite } from "../core/digest.ts";
 import type { HeartbeatSource } from "../core/record.ts";
 import { shown } from "./byte-path.ts";
 import type { Coverage } from "./coverage.ts";
@@ -57,7 +56,7 @@ export function statusOf(follow: Follow): FileStatus {
     sourceName: follow.base.name,
     path: shown(follow.place.path),
     id: follow.ref?.hex,
-    generation: follow.generation,
+    generation: follow.generation.number,
     size: sizeOf(follow),
     offset: follow.position,
     unreadSince: follow.extent.unreadSince,
@@ -112,9 +111,9 @@ export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
   for (const follow of follows) {
     if (follow.ref === undefined) continue;
     const size = sizeOf(follow);
-    const { position: offset, reported } = follow;
-    if (follow.lag === 0 && reported?.size === size && reported.offset === offset) continue;
-    follow.reported = { size, offset };
+    const { position: offset } = follow;
+    const moved = follow.report(size, offset);
+    if (follow.lag === 0 && !moved) continue;
     rows.push({ source: follow.ref.hex, size, offset });
   }
   return rows.sort((a, b) => (a.source < b.source ? -1 : 1));
@@ -123,14 +122,11 @@ export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
 export function frontiersOf(
   follows: Iterable<Follow>,
   awaited: readonly ResumeOptions[],
-  suite: Suite,
 ): Map<string, FrontierMark> {
   const marks = new Map<string, FrontierMark>();
   for (const { id, frontier } of awaited) if (frontier !== undefined) marks.set(id, frontier);
   for (const follow of follows) {
-    const { ref, frontier, position, print, heldBack } = follow;
-    // Of one that was not looked at since the start, what was known then still holds.
-    const mark = frontier.length === 0 ? follow.mark : frontier.mark(suite, position);
+    const { ref, newestMark: mark, position, print, heldBack } = follow.generation;
     if (ref === undefined || mark === undefined) continue;
     marks.set(ref.hex, {
       ...mark,

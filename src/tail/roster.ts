@@ -181,7 +181,7 @@ export class Roster {
     if (this.#context.scope(shown(path))) place.nameIt(path);
     // Whether it still is what was read: what begins where no pattern means it is not ours.
     if (follow.leftPattern) follow.suspect();
-    else follow.seenOutside = false;
+    else follow.lookedOutside(false);
     this.#byPath.set(path, follow);
   }
 

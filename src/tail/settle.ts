@@ -21,13 +21,8 @@ import {
   readAt,
   readBefore,
 } from "./frontier.ts";
-import {
-  type Fingerprint,
-  fingerprintBytes,
-  fingerprintOf,
-  type Sameness,
-  sameHead,
-} from "./identity.ts";
+import type { Generation } from "./generation.ts";
+import { fingerprintBytes, fingerprintOf, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
 import { holeLeast, NulSearch, withoutHoles } from "./nuls.ts";
 import { type Phase, wasDown } from "./phase.ts";
@@ -54,7 +49,8 @@ async function look(
  */
 async function lookAtHead(follow: Follow, file: OpenFile): Promise<Uint8Array> {
   const head = await look(follow, file, 0, fingerprintBytes);
-  const { extent, print, base } = follow;
+  const { extent, base } = follow;
+  const { print } = follow.generation;
   const solid = withoutHoles(head);
   const old = print === undefined ? "unknown" : sameHead(base.suite, print, head);
   const { left, next } = extent.shrunk;
@@ -92,11 +88,11 @@ interface LookBack {
 
 /** Bytes before the position as they are now, and whether they are what they were. */
 async function lookBack(follow: Follow, file: OpenFile): Promise<LookBack> {
-  const { position, frontier, mark, base } = follow;
+  const { position, frontier, mark } = follow.generation;
   if (frontier.length === 0) {
     const length = Math.min(frontierBytes, position);
     const bytes = await look(follow, file, position - length, length);
-    return { frontier: isMarked(base.suite, mark, bytes), bytes };
+    return { frontier: isMarked(follow.base.suite, mark, bytes), bytes };
   }
   const bytes = await look(follow, file, position - frontier.length, frontier.length);
   const change = frontier.difference(bytes);
@@ -109,10 +105,10 @@ async function lookBack(follow: Follow, file: OpenFile): Promise<LookBack> {
  * Whether a whole line outside of the fingerprint and before the change is still in its place:
  * a file that was written anew would not have it there.
  */
-function hasWitness(follow: Follow, first: number): boolean {
-  const bytes = follow.frontier.bytes;
-  const start = follow.position - bytes.length;
-  const from = Math.max(0, (follow.print?.fingerprint_len ?? 0) - start);
+function hasWitness({ frontier, position, print }: Generation, first: number): boolean {
+  const { bytes } = frontier;
+  const start = position - bytes.length;
+  const from = Math.max(0, (print?.fingerprint_len ?? 0) - start);
   let ends = 0;
   for (let at = from; at < first; at += 1) if (bytes[at] === 0x0a) ends += 1;
   return ends > (from > 0 && bytes[from - 1] === 0x0a ? 0 : 1);
@@ -123,29 +119,30 @@ function hasWitness(follow: Follow, first: number): boolean {
  * are all that it holds if those before the position are.
  */
 export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> {
-  const { position, extent, print, frontier, base } = follow;
+  const { position, extent, print, frontier } = follow.generation;
+  const { suite } = follow.base;
   const { least } = extent.shrunk;
   const head = await lookAtHead(follow, file);
   const whole = print !== undefined && head.length >= print.fingerprint_len;
-  const same = whole ? sameHead(base.suite, print, head) : "unknown";
+  const same = whole ? sameHead(suite, print, head) : "unknown";
   const start = position - frontier.length;
   const rest = await look(follow, file, start, frontier.length);
   const first = frontier.difference(rest)?.first ?? rest.length;
   // Where nothing was there to be compared, nothing is known of what is left.
   const compared = rest.length > 0 && start + rest.length >= least;
   if (same === "changed" || first < rest.length) extent.restIsNew();
-  else if (least < position && (same === "same" || compared)) extent.restIsOld();
+  else if (least < position && (same === "same" || compared)) extent.restIsOld(least);
 }
 
 /** Whether a file that is back still holds what was sealed of it. */
 async function isPast(
-  { base, frontier }: Follow,
+  { base, generation }: Follow,
   { record, offset, mark }: PastSource,
   file: OpenFile,
   head: Uint8Array,
 ): Promise<boolean> {
   if (sameHead(base.suite, record, head) !== "same") return false;
-  const sealed = { position: offset, frontier, mark };
+  const sealed = { position: offset, frontier: generation.frontier, mark };
   return (await isSealedBefore(base.suite, sealed, file)) !== "changed";
 }
 
@@ -179,7 +176,7 @@ async function skip(
     if (lost === 0) return [];
     // More than what is skipped had been seen, and nobody read it.
     const statements = closing(follow, lost);
-    follow.nextGeneration(info);
+    follow.beginAgain(info);
     return statements;
   }
   follow.happened({ is: "skipped" });
@@ -189,7 +186,7 @@ async function skip(
     const ref = follow.ref as unknown as SourceRef;
     statements.push(gapOf(follow, ref, "skipped", to - position, to));
     follow.extent.skipTo(to);
-    follow.takeFrontier(bytes);
+    follow.generation.tookBefore(bytes);
   }
   follow.heldBack.skipUpTo(to < skipTo ? skipTo : 0);
   if (to < skipTo) follow.heldBack.hold(to, size);
@@ -198,23 +195,24 @@ async function skip(
 
 /** Sealed bytes are others now. Empty: as far as known only unread ones are. */
 function rewritten(follow: Follow, head: Uint8Array, back: LookBack): Statement[] {
-  const { position, ref, frontier, mark, base } = follow;
+  const { generation, base } = follow;
+  const { position, ref, frontier, mark } = generation;
   const { bytes } = back;
   const marked = back.frontier === "same" ? (mark?.length ?? 0) : 0;
   const start = position - (frontier.length > 0 ? frontier.length : marked);
   // All sealed bytes lie in the frontier and are the same: only unread ones changed.
   const harmless = back.change === undefined && start === 0;
-  follow.takeFrontier(bytes);
-  follow.print = fingerprintNow(follow, head);
+  generation.tookBefore(bytes);
+  generation.tookHead(head);
   if (harmless) return [];
   base.counts.rewritten += 1;
-  const { from, to } = changedIn(follow, start, back);
+  const { from, to } = changedIn(generation, start, back);
   return [{ type: "rewritten", source: (ref as SourceRef).hex, from, to }];
 }
 
 /** Which sealed bytes changed: those that differ, those that only a mark was kept of, the head. */
 function changedIn(
-  { position, print }: Follow,
+  { position, print }: Generation,
   start: number,
   { change, frontier, bytes }: LookBack,
 ): { readonly from: number; readonly to: number } {
@@ -241,8 +239,8 @@ function closing(follow: Follow, lost: number | undefined): Statement[] {
 
 /** The next generation. What of it was sealed under the one before is passed over. */
 function beginning(follow: Follow, now: FileInfo, head: Uint8Array, from: number): Statement[] {
-  const kept = follow.frontier;
-  follow.nextGeneration(now);
+  const kept = follow.generation.frontier;
+  follow.beginAgain(now);
   // Empty when it was looked at, or a hole that may be filled in: its first bytes declare it.
   if (from === 0 && (now.size === 0 || withoutHoles(head).length === 0)) return [];
   const ref = follow.declare(from === 0 ? head : head.subarray(0, from));
@@ -253,8 +251,7 @@ function beginning(follow: Follow, now: FileInfo, head: Uint8Array, from: number
   }
   // These bytes are sealed already: nothing is missing.
   const passed = gapOf(follow, ref, "skipped", 0, from);
-  follow.extent.skipTo(from);
-  follow.frontier = kept;
+  follow.generation.goOnBehind(from, kept);
   return [ref.record, passed];
 }
 
@@ -307,7 +304,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const info = await file.stat();
   follow.observe(info);
   if (follow.phase.is === "skipping") return await skip(follow, follow.phase, file, info);
-  const { position } = follow;
+  const { position, print, frontier } = follow.generation;
   const back = await lookBack(follow, file);
   // It shrank to no less than the position, and what is left there is not old.
   const { extent } = follow;
@@ -318,14 +315,14 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   follow.observe(after);
   // Cut while we looked: what was read here and what is there now do not belong together.
   if (after.size < Math.max(info.size, head.length)) return [];
-  const { phase, leftPattern, print } = follow;
+  const { phase, leftPattern } = follow;
   const outcome = resolve({
     ...extent.evidence(after.size),
     down: wasDown(phase),
     copied: phase.is === "doubtful" && phase.copied,
     frontier: back.frontier,
     head: print === undefined ? "unknown" : sameHead(follow.base.suite, print, head),
-    witness: back.change !== undefined && hasWitness(follow, back.change.first),
+    witness: back.change !== undefined && hasWitness(follow.generation, back.change.first),
     outside: outsideOf(follow),
   });
   const { verdict, next } = outcome;
@@ -335,18 +332,13 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const sure = verdict === "go-on" && back.frontier === "same" ? info.size : undefined;
   follow.judged(after.size, next, sure);
   // A file that is empty may be a log whose first lines are still to come.
-  if (next !== "emptied") follow.seenOutside = leftPattern;
-  const known = follow.frontier.length > 0 || position === 0;
-  if (verdict === "go-on" && !known) follow.takeFrontier(back.bytes);
+  if (next !== "emptied") follow.lookedOutside(leftPattern);
+  const known = frontier.length > 0 || position === 0;
+  if (verdict === "go-on" && !known) follow.generation.tookBefore(back.bytes);
   return state(follow, outcome, after, head, back);
 }
 
 function outsideOf({ leftPattern, seenOutside }: Follow): Evidence["outside"] {
   if (!leftPattern) return "no";
   return seenOutside ? "seen" : "unseen";
-}
-
-function fingerprintNow(follow: Follow, head: Uint8Array): Fingerprint {
-  const length = Math.min(head.length, follow.print?.fingerprint_len ?? 0);
-  return fingerprintOf(follow.base.suite, head.subarray(0, length));
 }

@@ -222,7 +222,7 @@ export class Tail {
   /** By source id: what a cache may keep. Undefined while next() owes statements. */
   frontiers(): Map<string, FrontierMark> | undefined {
     if (this.#partings.owed.length > 0) return undefined;
-    return frontiersOf(this.#roster, this.#roster.awaited, this.#options.suite);
+    return frontiersOf(this.#roster, this.#roster.awaited);
   }
 
   async close(): Promise<void> {

@@ -11,13 +11,12 @@ export function takeOver(fresh: Follow, other: Follow): void {
   const same = fresh.ref === undefined || fresh.ref.hex === other.ref?.hex;
   if (fresh.ref !== undefined) {
     // It was seen unchanged up to there, of what was known then.
-    fresh.seenOutside ||= same && fresh.position <= other.position && other.seenOutside;
+    const unchanged = same && fresh.position <= other.position && other.seenOutside;
+    if (unchanged) fresh.lookedOutside(true);
     fresh.heldBack.skipUpTo(Math.max(fresh.heldBack.skipTo, other.heldBack.skipTo));
   }
   if (same && other.ref !== undefined && !other.wasDown) {
-    const isUnread = fresh.ref === undefined;
-    fresh.extent.takeOver(other.extent, isUnread);
-    if (isUnread) fresh.print = other.print;
+    fresh.generation.takeOver(other.generation);
     if (other.doubt) fresh.suspect();
   } else takeLooks(fresh, other);
 }
@@ -25,8 +24,8 @@ export function takeOver(fresh: Follow, other: Follow): void {
 function takeLooks(fresh: Follow, other: Follow): void {
   // Of a later generation: the one that the chain has was cut before.
   const isPast = other.phase.is === "skipping" && other.phase.past !== undefined;
-  const cut = other.generation > fresh.generation && !isPast;
+  const cut = other.generation.number > fresh.generation.number && !isPast;
   // What stood there before the looks began may be another's.
-  const print = other.wasDown ? undefined : other.print;
+  const print = other.wasDown ? undefined : other.generation.print;
   if (fresh.extent.seeAgain(other.extent, cut, print)) fresh.suspect();
 }

@@ -55,7 +55,7 @@ test("what certainly is a rest of the old bytes is not counted between", () => {
   look(extent, 100, false);
   extent.handOver(100);
   look(extent, 40, true);
-  extent.restIsOld();
+  extent.restIsOld(40);
   look(extent, 10, true);
   assert.equal(extent.evidence(10).between, 0);
 });
