@@ -46,15 +46,14 @@ export class Roster {
   #past = new Past();
   readonly #order: ReadonlyMap<string, number>;
   #newcomers = new Map<NodeKey, Newcomer>();
-  /** Number of the sweep under way. */
-  sweep = 0;
+  #sweep = 0;
   #since = 0;
   /** Until the first sweep of the chain's first start is over, `startAt: "end"` counts. */
-  skipping: boolean;
+  #skipping: boolean;
 
   constructor(context: RosterContext, resume: readonly ResumeOptions[], firstStart: boolean) {
     this.#context = context;
-    this.skipping = firstStart;
+    this.#skipping = firstStart;
     this.#order = new Map(context.sources.map(({ name }, at) => [name, at]));
     context.discover.onLook = this.#looked.bind(this);
     this.await(resume);
@@ -62,7 +61,7 @@ export class Roster {
 
   /** From now on these are the sources to resume; two more sweeps decide what is new and what is gone. */
   await(resume: readonly ResumeOptions[]): void {
-    this.#since = this.sweep;
+    this.#since = this.#sweep;
     this.#resume.clear();
     this.#resumeByInode.clear();
     for (const item of resume) {
@@ -79,9 +78,23 @@ export class Roster {
     }
   }
 
+  /** Number of the sweep under way. */
+  get sweep(): number {
+    return this.#sweep;
+  }
+
+  beginSweep(): void {
+    this.#sweep += 1;
+  }
+
+  /** A sweep is over: all that was there at the start was met. */
+  endSweep(): void {
+    this.#skipping = false;
+  }
+
   /** Sweeps begun since the sources to resume became known. */
   get sweeps(): number {
-    return this.sweep - this.#since;
+    return this.#sweep - this.#since;
   }
 
   [Symbol.iterator](): IterableIterator<Follow> {
@@ -169,14 +182,14 @@ export class Roster {
     const { place } = follow;
     if (!place.located) this.#move(follow, path);
     else if (place.path !== path) place.metElsewhere(path);
-    else place.met(this.sweep);
+    else place.met(this.#sweep);
   }
 
   #move(follow: Follow, path: BytePath): void {
     const { place } = follow;
     if (this.#byPath.get(place.path) === follow) this.#byPath.delete(place.path);
     if (place.path !== path) follow.base.counts.rotated += 1;
-    place.moved(path, this.sweep);
+    place.moved(path, this.#sweep);
     // A grant may cover the name that it was found under and not the one that it was rotated to.
     if (this.#context.scope(shown(path))) place.nameIt(path);
     // Whether it still is what was read: what begins where no pattern means it is not ours.
@@ -248,7 +261,7 @@ export class Roster {
     const { record, offset, frontier } = item;
     const resume = { ref: refOf(base.suite, record), offset, mark: frontier };
     const named = this.#context.scope(shown(path)) ? path : pathFromShown(record.path);
-    const place = new Place(info, path, this.sweep, named);
+    const place = new Place(info, path, this.#sweep, named);
     return this.#add(new Follow(base, { name: record.name, place, resume }));
   }
 
@@ -300,9 +313,9 @@ export class Roster {
       const [info, ...later] = looks;
       if (base === undefined || info === undefined || this.#byNode.has(key)) continue;
       const source = this.#context.sources[this.#order.get(name) ?? 0];
-      const skip = this.skipping && source?.startAt === "end" && info.size > 0;
+      const skip = this.#skipping && source?.startAt === "end" && info.size > 0;
       base.counts.found += 1;
-      const place = new Place(info, path, this.sweep);
+      const place = new Place(info, path, this.#sweep);
       const past = this.#past.take(info, (record) => this.baseOf(record) === base);
       const follow = this.#add(new Follow(base, { name, place, skip, past }));
       for (const look of later) if (!isOther(follow, look)) follow.observe(look);
@@ -316,9 +329,9 @@ export class Roster {
   missed(): Follow[] {
     const missed: Follow[] = [];
     for (const follow of this.#byNode.values()) {
-      if (follow.place.metIn(this.sweep)) continue;
+      if (follow.place.metIn(this.#sweep)) continue;
       this.lose(follow);
-      if (!follow.place.metIn(this.sweep)) missed.push(follow);
+      if (!follow.place.metIn(this.#sweep)) missed.push(follow);
     }
     return missed;
   }

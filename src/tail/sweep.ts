@@ -140,7 +140,7 @@ export class Sweeper {
   /** The whole sweep; each step is a slice of it. */
   async *run(): AsyncGenerator<void> {
     const roster = this.#roster;
-    roster.sweep += 1;
+    roster.beginSweep();
     this.looks = 0;
     this.names = 0;
     const holding: BytePath[] = [];

@@ -309,7 +309,7 @@ export class Tail {
     if (done !== true) return;
     this.#sweeping = undefined;
     const now = this.#options.clock.mono();
-    this.#roster.skipping = false;
+    this.#roster.endSweep();
     this.#sweptAt = now;
     this.#sweepDue = now + this.#period();
     const { size } = this.#roster;
