@@ -275,7 +275,9 @@ async function findLost(
       return await fetchChain(lookup, chain, reason);
   }
   if (copied && base !== undefined) {
-    return await beyondCopy(lookup, base, older.receiptedSize(base));
+    // Of blocks that are lost a receipt alone does not say where it leaves the files.
+    const known = older.reachesReceipt(base) ? older.receiptedSize(base) : 0;
+    return await beyondCopy(lookup, base, known);
   }
   const known = base?.whole ? base.chain : undefined;
   // What still has blocks is the newest: they go once a newer chain holds them.

@@ -188,8 +188,10 @@ export async function fetchChain(
 ): Promise<OldChain | undefined> {
   const { suite, keys, grant, reads } = lookup;
   try {
-    await askForReceipt(lookup, id);
+    const asked = await askForReceipt(lookup, id);
     const believed = await believe(suite, keys, grant.subject, shown(reads, id));
+    // A vault that was killed again shows an older one than it gave.
+    if (believed.size < asked.size) unanswered(lookup, id, asked);
     const origin = await originAt(lookup, id, [...behind, believed.grant.sources]);
     await searchTails(lookup, id, believed, behind);
     return asOld(id, reason, believed, origin);
@@ -264,11 +266,11 @@ async function searchTails(
  * A vault that was killed may show an older receipt than it gave. Its newest block, sent again,
  * makes it sign one over all that it has.
  */
-async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
-  const { reads, sink, clock, stopping, diag } = lookup;
+async function askForReceipt(lookup: Lookup, id: string): Promise<Asked> {
+  const { reads, sink, clock, stopping } = lookup;
   const size = await reads.size(id);
   const block = size > 0 ? await blockOf(reads, id, size - 1) : undefined;
-  if (block === undefined) return;
+  if (block === undefined) return { size, code: "its newest block is not shown", no: false };
   const over = new AbortController();
   const signal = AbortSignal.any([over.signal, stopping]);
   void clock.sleep(answerMs, signal).then(() => over.abort());
@@ -276,9 +278,22 @@ async function askForReceipt(lookup: Lookup, id: string): Promise<void> {
   const { outcome, code } = await sink.post({ chainId: id, blocks: [block] }, signal);
   over.abort();
   if (code.split(" ")[1] === chainDamaged) throw new ChainDamaged();
-  const answered = outcome === "receipt" || saysNo(outcome, code);
-  if (answered) return;
-  if (lookup.insists()) throw new NoReceipt(code);
+  const asked = { size, code, no: saysNo(outcome, code) };
+  if (outcome !== "receipt" && !asked.no) unanswered(lookup, id, asked);
+  return asked;
+}
+
+interface Asked {
+  /** Blocks that the vault says it has. */
+  readonly size: number;
+  readonly code: string;
+  /** It says no for good. */
+  readonly no: boolean;
+}
+
+function unanswered(lookup: Lookup, id: string, { code, no }: Asked): void {
+  const { diag } = lookup;
+  if (!no && lookup.insists()) throw new NoReceipt(code);
   const fields = { code: "predecessor-unknown", chain: id, cause: code };
   diag.warn(
     "the vault gives no new receipt, what lies behind the older one is sealed again",

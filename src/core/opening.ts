@@ -40,7 +40,7 @@ export async function newestRun(
   const run = await runAt(size - 1);
   let [low, high] = [0, size - 1];
   while (low < high) {
-    const middle = Math.floor((low + high) / 2);
+    const middle = low + Math.floor((high - low) / 2);
     if (equalBytes(await runAt(middle), run)) high = middle;
     else low = middle + 1;
   }

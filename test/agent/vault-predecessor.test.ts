@@ -162,6 +162,45 @@ suite("an agent without state", () => {
     assert.equal(bytes.get("/logs/a.log#0"), "one\ntwo\n");
   });
 
+  for (const lost of ["receipt", "newest block"] as const) {
+    test(`waits for a vault that was killed again after it answered, and does not show its ${lost}`, async () => {
+      await using world = await waiting();
+      await world.loseState();
+      const { vault } = world;
+      const { receipt, blocks, size } = vault.reads;
+      const [own = ""] = vault.chains.keys();
+      const newest = (await size(own)) - 1;
+      vault.reads.receipt = async (id) => vault.chains.get(id)?.receipt(id, 1);
+      if (lost === "newest block") {
+        vault.reads.blocks = async function* (id, from, count) {
+          if (from < newest) yield* blocks(id, from, count);
+        };
+      }
+      world.files.append("/logs/a.log", "two\n");
+      await world.start();
+      await world.until(() => world.agent?.gauge.waits === "predecessor-unknown");
+      Object.assign(vault.reads, { receipt, blocks });
+      await world.until(() => vault.chains.size === 2);
+      await world.caughtUp();
+      await world.stop();
+      assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\n");
+    });
+  }
+
+  for (const reason of ["fork", "agent-rollback"]) {
+    test(`whose chain is over for ${reason}, and lost its buffer, goes on where the vault leaves it`, async () => {
+      await using world = await waiting();
+      await loseBuffer(world);
+      world.files.put(`${world.dir}/chains/0000/replaced`, `${reason}\n`);
+      world.files.append("/logs/a.log", "two\n");
+      await world.start();
+      await world.until(() => world.vault.chains.size === 2, 400_000);
+      await world.caughtUp();
+      await world.stop();
+      assert.equal((await world.verify()).bytes.get("/logs/a.log#0"), "one\ntwo\n");
+    });
+  }
+
   test("goes on behind an older receipt, and says so, where the vault gives no other", async () => {
     await using world = await lived({ maxChains: 9 });
     const { vault } = world;
