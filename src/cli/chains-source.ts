@@ -133,7 +133,7 @@ export async function chooseChain(
 export function theOne(chains: readonly OpenedChain[], word: string): OpenedChain {
   const [only, ...others] = chains;
   if (only !== undefined && others.length === 0) return only;
-  const message = `${chains.length} chains are called ${printable(word)}, and one is wanted`;
+  const message = `this asks for one chain, and ${chains.length} are called ${printable(word)}`;
   const hint = `give one of ${shownIds(chains)}`;
   throw new SealtailError("chain-ambiguous", message, { hint });
 }

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { base64, hex, utf8 } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
 import { Fault } from "../core/fault.ts";
+import { encodedGlob } from "../core/glob.ts";
 import {
   formatGrant,
   type Grant,
@@ -50,7 +51,8 @@ Examples:
 FILE is the grant, FILE.key its private key: give both to one agent. With --max-chains 1 the agent
 destroys the key once its chain has begun. With more, the key stays where the grant is, and whoever
 takes it can begin chains in the subject's name.
-Source globs match the whole path: ? one byte but /, * any bytes but /, ** any bytes.`;
+Source globs match the whole path: ? one byte but /, * any bytes but /, ** any bytes. In them and in paths
+a blank or a letter beyond ASCII is written %xx, byte by byte; here it may be typed as it is.`;
 
 // A vault whose clock is a little behind must not find the grant too young.
 const earlier = 300;
@@ -127,7 +129,7 @@ function termsOf(options: NewOptions): Omit<GrantTerms, "key"> {
     role: role as Role,
     subject: named("--subject", options.subject),
     audience: named("--audience", options.audience),
-    sources: options.source ?? [],
+    sources: (options.source ?? []).map(encodedGlob),
     notBefore:
       notBefore === undefined
         ? Math.floor(now / 1e6) - earlier

@@ -128,7 +128,7 @@ function* summaryLines(report: ChainReport): Generator<string> {
   if (restarts > 0) yield `  begun anew     ${count(restarts, "time")} a file${part}: ${unseen}`;
   if (report.age === undefined) return;
   const ended = report.final ? ", and the chain is final" : "";
-  yield `  age            newest block is ${Math.round(report.age)} s old${ended}`;
+  yield `  age            newest block is ${Math.max(0, Math.round(report.age))} s old${ended}`;
 }
 
 function stretch(blocks: number): string {

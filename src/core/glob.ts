@@ -7,7 +7,7 @@
 //
 // Spec: docs/spec/grant.md, "Globs".
 
-import { utf8 } from "./bytes.ts";
+import { hex, utf8 } from "./bytes.ts";
 
 const slash = 0x2f;
 const star = 0x2a;
@@ -17,6 +17,15 @@ const question = 0x3f;
 const anyOne = 256;
 const anyInName = 257;
 const anyBytes = 258;
+
+/** A glob as a person types it, as paths are written: blanks and letters beyond ASCII as `%xx`. */
+export function encodedGlob(typed: string): string {
+  return [...utf8(typed)]
+    .map((byte) =>
+      byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `%${hex(Uint8Array.of(byte))}`,
+    )
+    .join("");
+}
 
 /** Whether `pattern` covers the whole of `path`, a percent-encoded path. */
 export function globMatches(pattern: string, path: string): boolean {

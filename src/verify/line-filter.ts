@@ -6,7 +6,7 @@
 
 import { readU64 } from "../core/bytes.ts";
 import { field } from "../core/envelope.ts";
-import { globMatches } from "../core/glob.ts";
+import { encodedGlob, globMatches } from "../core/glob.ts";
 import type { Header } from "../core/header.ts";
 import { type PayloadItem, payloadItems } from "../core/payload.ts";
 
@@ -45,7 +45,10 @@ export const allLines: LineFilter = {
 export function sourceRule(text: string): LineFilter["source"] {
   const [, key, value = ""] = /^(name|id):(.*)$/s.exec(text) ?? [];
   if (key === "name") return ({ name }) => name === value;
-  if (key !== "id") return ({ path }) => globMatches(text, path);
+  if (key !== "id") {
+    const glob = encodedGlob(text);
+    return ({ path }) => globMatches(glob, path);
+  }
   return /^[0-9a-f]{6,32}$/.test(value) ? ({ id }) => id.startsWith(value) : undefined;
 }
 

@@ -170,7 +170,7 @@ test("a line's number, and a proof of it, need one chain", async () => {
   ]) {
     const { code, err } = await dir.quick(words);
     assert.equal(code, 2);
-    assert.match(err, /2 chains are called payments, and one is wanted \[chain-ambiguous\]/);
+    assert.match(err, /this asks for one chain, and 2 are called payments \[chain-ambiguous\]/);
     assert.match(err, new RegExp(`hint: give one of .*${old.name.slice(0, 16)}`));
   }
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { globMatches } from "../../src/core/glob.ts";
+import { encodedGlob, globMatches } from "../../src/core/glob.ts";
+import { encodePath } from "../../src/core/record.ts";
 
 /** The definition, with exponential time. */
 function naive(pattern: string, path: string): boolean {
@@ -79,4 +80,10 @@ test("a pattern made to backtrack is judged in the product of the lengths", () =
   assert.equal(globMatches(`${stars}b`, path), false);
   assert.equal(globMatches(`${"**a".repeat(200)}b`, path), false);
   assert.equal(globMatches(`${stars}*`, path), true);
+});
+
+test("a glob with blanks and letters beyond ASCII covers the path that is written with %xx", () => {
+  const glob = encodedGlob("/log/sp ace/ä*%41");
+  assert.equal(glob, "/log/sp%20ace/%c3%a4*%41");
+  assert.ok(globMatches(encodedGlob("/log/ä *"), encodePath(Buffer.from("/log/ä b"))));
 });
