@@ -36,6 +36,8 @@ export interface CatalogOptions {
   readonly notes: Pick<OwnNotes, "chains" | "read">;
   readonly index: CatalogIndex;
   readonly diag: Diag;
+  /** When the vault began to listen, in Unix microseconds. */
+  readonly startedAt: number;
   readonly findings: Pick<OpenFindings, "isStopped">;
   /** Clears what is left of a chain that never began; false for one that did. */
   readonly clear: (chain: string) => Promise<boolean>;
@@ -292,7 +294,7 @@ export class Catalog {
   }
 
   #add(chain: string): ChainEntry {
-    const entry = newEntry(chain);
+    const entry = newEntry(chain, this.#options.startedAt);
     this.#entries.set(chain, entry);
     this.#ids = undefined;
     return entry;

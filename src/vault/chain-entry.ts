@@ -1,4 +1,7 @@
 // What the vault knows of a chain without opening it, and the state that it shows of it.
+//
+// - A chain is silent once the vault itself listened for as long as the chain promised at most to
+//   be: what came while the vault was away, it could not hear.
 
 import type { ChainWords } from "./chain-words.ts";
 
@@ -18,6 +21,8 @@ export interface ChainEntry {
   receipted: number;
   /** When the newest block came, by our clock; after a start, when it was last receipted. */
   seenAt: number;
+  /** Since when the vault listens for it: what it did not hear before, says nothing. */
+  readonly heardFrom: number;
   /** What the newest block promised; 0 if it promised nothing more. */
   silenceMs: number;
   ended: "no" | "stopped" | "final";
@@ -30,11 +35,11 @@ export interface ChainEntry {
   wordless: boolean;
 }
 
-export function newEntry(chain: string): ChainEntry {
+export function newEntry(chain: string, heardFrom: number): ChainEntry {
   return {
     ...{ chain, subject: undefined, uses: [], maxChains: 0, size: 0, receipted: 0, seenAt: 0 },
     ...{ silenceMs: 0, ended: "no", forks: 0, damage: undefined, surveyed: false },
-    ...{ words: undefined, wordless: false },
+    ...{ words: undefined, wordless: false, heardFrom },
   };
 }
 
@@ -42,5 +47,6 @@ export function stateOf(entry: ChainEntry, now: number): ChainState {
   if (entry.damage !== undefined) return "damaged";
   if (!entry.surveyed) return "unknown";
   if (entry.ended !== "no") return entry.ended;
-  return now - entry.seenAt > entry.silenceMs * 1000 ? "silent" : "active";
+  const from = Math.max(entry.seenAt, entry.heardFrom);
+  return now - from > entry.silenceMs * 1000 ? "silent" : "active";
 }

@@ -87,7 +87,7 @@ export async function openParts(
   const findings = new OpenFindings({ files, diag, path: `${stateDir}/findings.ndjson` });
   const index = new CatalogIndex({ files, diag, roots, path: `${stateDir}/chains.ndjson` });
   const catalog = new Catalog({
-    ...{ store, notes, index, findings, diag, keys, policy },
+    ...{ store, notes, index, findings, diag, keys, policy, startedAt: clock.now() },
     clear: (chain) => leftovers.clear(chain),
   });
   const metrics = new VaultMetrics({ version, now: () => clock.now(), read });

@@ -25,7 +25,7 @@ async function startWatch(files: FakeFiles): Promise<{ watch: Watch; faults: unk
   const { keys } = testVault;
   const findings = new OpenFindings({ files, diag, path: index });
   const catalog = new Catalog({
-    ...{ store, diag, notes: new OwnNotes(files, "/state"), findings, keys },
+    ...{ store, diag, notes: new OwnNotes(files, "/state"), findings, keys, startedAt: 0 },
     policy: { suite, keys: { roots: [], vaults: [keys] } },
     index: new CatalogIndex({ files, diag, roots: [], path: "/chains.ndjson" }),
     clear: async () => false,

@@ -9,6 +9,7 @@ import { systemClock } from "../../src/host/clock.ts";
 import { Admin } from "../fakes/admin.ts";
 import type { BuiltBlock, ChainBuilder } from "../fakes/chain-builder.ts";
 import { type Item, lines, say } from "../fakes/chain-items.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { NoteSigner } from "../fakes/signers.ts";
 import { chainOf, gist, Rig } from "./rig.ts";
@@ -216,4 +217,22 @@ test("a kept acknowledgement that is too long or no text keeps neither vault nor
   assert.equal((acknowledgements as string[]).at(-1), Buffer.from(note).toString());
   const warned = rig.diag.lines.filter(({ phrase }) => phrase.includes("kept acknowledgement"));
   assert.equal(warned.length, 2);
+});
+
+test("a vault that was away calls a chain silent only once it listened for as long as the chain promised", async () => {
+  const clock = new FakeClock();
+  await using rig = await Rig.start({ files: new FakeFiles(), clock });
+  const chain = chainOf("heard", {}, clock.now() / 1e6);
+  chain.maxSilenceMs = 60_000;
+  chain.begin();
+  assert.equal(gist(await rig.post(chain)), "200");
+  const state = async (): Promise<unknown> => (await rig.json(`/v1/chains/${chain.name}`))["state"];
+  await rig.close();
+  await clock.advance(600_000);
+  await rig.open();
+  assert.equal(await state(), "active", "no agent could reach it");
+  await clock.advance(60_000);
+  assert.equal(await state(), "active");
+  await clock.advance(1000);
+  assert.equal(await state(), "silent");
 });
