@@ -9,6 +9,8 @@
 // - If we were down it is read up to its first NULs only (read.ts): a power cut may have put them
 //   there.
 // - One that is compressed already is not read; how much is missing shows in its size.
+// - Only the one that goes on from what was read is read. Where a later one lies beside it, the log
+//   was cut again: what that one holds is missing.
 
 import type { Suite } from "../core/digest.ts";
 import { wallTimeOf } from "../host/clock.ts";
@@ -31,6 +33,8 @@ export interface Copy {
    * nothing tells.
    */
   readonly madeNs: bigint | undefined;
+  /** Size of what lies beside it and was made later: the log was cut again since. */
+  readonly later: number;
 }
 
 export type ReadableCopy = Copy & { readonly file: OpenFile };
@@ -54,11 +58,15 @@ function stemOf(name: string): string {
 
 /** "app.log.1.gz", "app.log-20260101.gz", "app-2.log.gz": its content cannot be asked. */
 function isCompressedOf(name: string, other: string): boolean {
+  return other.endsWith(".gz") && isRotatedOf(name, other);
+}
+
+/** The same, compressed or not: "app.log.1", "app.log.1.xz". */
+function isRotatedOf(name: string, other: string): boolean {
   const stem = stemOf(name);
   const end = name.slice(stem.length);
   const count = /^[.-][0-9T:_.-]+$/;
-  if (!other.endsWith(".gz")) return false;
-  const bare = other.slice(0, -3);
+  const bare = other.replace(/\.(gz|bz2|xz|zst)$/, "");
   if (bare.startsWith(name)) return count.test(bare.slice(name.length));
   return bare.endsWith(end) && count.test(bare.slice(stem.length, bare.length - end.length));
 }
@@ -92,6 +100,17 @@ async function believedTo(follow: Follow, file: OpenFile, size: number): Promise
 }
 
 const nameOf = (path: BytePath): string => path.slice(path.lastIndexOf("/") + 1);
+
+/** Whether one may have grown from the other. */
+function isCommonStart(one: Uint8Array, other: Uint8Array): boolean {
+  const length = Math.min(one.length, other.length);
+  return length > 0 && Buffer.compare(one.subarray(0, length), other.subarray(0, length)) === 0;
+}
+
+interface Candidate {
+  readonly path: BytePath;
+  readonly info: FileInfo;
+}
 
 interface Ways {
   /** Whether a pattern means the path. */
@@ -128,38 +147,62 @@ export class Copies {
     if (frontier.length === 0 && mark === undefined) return undefined;
     for (let left = attempts; ; left -= 1) {
       const moved = { any: false };
-      const copy = await this.#among(await this.#candidates(follow), follow, moved);
+      const candidates = await this.#candidates(follow);
+      const copy = await this.#among(candidates, follow, moved);
       if (copy?.file !== undefined || !moved.any || left <= 1) return copy;
     }
   }
 
   /** `moved`: some of them are not there any more, and may have other names by now. */
   async #among(
-    paths: readonly BytePath[],
+    candidates: readonly Candidate[],
     follow: Follow,
     moved: { any: boolean },
   ): Promise<Copy | undefined> {
     let compressed: Copy | undefined;
-    for (const path of paths) {
+    for (const { path } of candidates) {
       const file = await this.#open(path).catch((cause: unknown) => {
         moved.any ||= errnoOf(cause) === "ENOENT";
         return undefined;
       });
       if (file === undefined) continue;
       const copied = await this.#copied(follow, file).catch(() => undefined);
+      const later =
+        copied === undefined ? 0 : await this.#laterThan(copied.madeNs, candidates, follow);
       // Having missed nothing is worth knowing if we were away; else it ends the search.
-      if (copied !== undefined && (copied.size > follow.position || follow.wasDown)) {
-        return { file, ...copied };
+      if (copied && (copied.size > follow.position || follow.wasDown || later > 0)) {
+        return { file, ...copied, later };
       }
       const named = isCompressedOf(nameOf(follow.place.path), nameOf(path));
       const once = named ? await sizeOfGzip(follow, file).catch(() => 0) : 0;
       await file.close();
       if (copied !== undefined) return undefined;
       if (once > follow.position) {
-        compressed ??= { file: undefined, size: once, readTo: 0, madeNs: undefined };
+        compressed ??= { file: undefined, size: once, readTo: 0, madeNs: undefined, later: 0 };
       }
     }
     return compressed;
+  }
+
+  /** How much lies beside a copy that was made later, of contents that are not there any more. */
+  async #laterThan(
+    madeNs: bigint | undefined,
+    candidates: readonly Candidate[],
+    { place, handle }: Follow,
+  ): Promise<number> {
+    const name = nameOf(place.path);
+    const now = handle.file && (await readAt(handle.file, 0, fingerprintBytes));
+    let bytes = 0;
+    for (const { path, info } of candidates) {
+      const isLater = madeNs !== undefined && info.mtimeNs > madeNs;
+      if (!isLater || !isRotatedOf(name, nameOf(path)) || this.#who(info) !== undefined) continue;
+      const file = await this.#open(path).catch(() => undefined);
+      const head = file && (await readAt(file, 0, fingerprintBytes).catch(() => undefined));
+      await file?.close();
+      // The log may be copied already and not cut yet.
+      if (head !== undefined && !(now && isCommonStart(head, now))) bytes += info.size;
+    }
+    return bytes;
   }
 
   /** Undefined where the path leads somewhere by a link that is not followed, or to our own data. */
@@ -177,7 +220,7 @@ export class Copies {
     return (await this.#files.list(pathToHost(dir)).catch(() => undefined)) ?? [];
   }
 
-  async #candidates({ place }: Follow): Promise<BytePath[]> {
+  async #candidates({ place }: Follow): Promise<Candidate[]> {
     const { path } = place;
     const dir = directoryOf(path);
     const stem = stemOf(nameOf(path));
@@ -198,14 +241,14 @@ export class Copies {
     return await this.#newest(found);
   }
 
-  async #newest(paths: readonly BytePath[]): Promise<BytePath[]> {
-    const dated: { path: BytePath; changed: bigint }[] = [];
+  async #newest(paths: readonly BytePath[]): Promise<Candidate[]> {
+    const found: Candidate[] = [];
     for (const path of paths.slice(0, 1_000)) {
       const info = await this.#files.stat(pathToHost(path)).catch(() => undefined);
-      if (info?.kind === "file") dated.push({ path, changed: info.ctimeNs });
+      if (info?.kind === "file") found.push({ path, info });
     }
-    dated.sort((a, b) => (a.changed > b.changed ? -1 : 1));
-    return dated.slice(0, candidatesMax).map(({ path }) => path);
+    found.sort((a, b) => (a.info.ctimeNs > b.info.ctimeNs ? -1 : 1));
+    return found.slice(0, candidatesMax);
   }
 
   /** Whether what the file holds is read for itself. */
@@ -217,7 +260,7 @@ export class Copies {
   }
 
   /** What the file is, if it is a copy. */
-  async #copied(follow: Follow, file: OpenFile): Promise<Omit<Copy, "file"> | undefined> {
+  async #copied(follow: Follow, file: OpenFile): Promise<Omit<Copy, "file" | "later"> | undefined> {
     const { position, print } = follow.generation;
     const info = await file.stat();
     if (info.size < position || print === undefined) return undefined;

@@ -7,6 +7,7 @@
 // - Where another chain goes on with the file, what was seen is taken over, or gone through again.
 
 import type { Clock } from "../host/clock.ts";
+import type { Copy } from "./copies.ts";
 import { frontierBytes } from "./frontier.ts";
 import type { Fingerprint } from "./identity.ts";
 import { cutUnseen, notShrunk, type Shrunk, sawNext, sawSize } from "./shrunk.ts";
@@ -271,12 +272,9 @@ export class Extent {
    * next generation's: what is there now if that was never seen to shrink, and what nothing tells
    * to be of the copied one (`isCopied`).
    */
-  goesOnIn(
-    copy: { readonly size: number; readonly madeNs: bigint | undefined },
-    isCopied: boolean,
-    size: number,
-  ): void {
+  goesOnIn(copy: Pick<Copy, "size" | "madeNs" | "later">, isCopied: boolean, size: number): void {
     const { known } = this;
+    this.#shrunk = { ...this.#shrunk, between: this.#shrunk.between + copy.later };
     if (!this.shrank) {
       this.#shrunk = { ...this.#shrunk, least: 0, regrown: size };
       this.#seen = known;

@@ -103,7 +103,7 @@ test("where the old content goes on in a copy, a size never seen to shrink is th
   look(extent, 100, false);
   extent.handOver(100);
   look(extent, 160, true);
-  extent.goesOnIn({ size: 130, madeNs: undefined }, true, 160);
+  extent.goesOnIn({ size: 130, madeNs: undefined, later: 0 }, true, 160);
   const { seen, size, between } = extent.evidence(160);
   assert.deepEqual({ seen, size, between }, { seen: 130, size: 0, between: 0 });
 });
@@ -118,7 +118,7 @@ test("growth that is in no copy counts between, growth before it was made is in 
     extent.handOver(100);
     look(extent, 120, true);
     look(extent, 0, true);
-    extent.goesOnIn({ size: 130, madeNs: undefined }, isCopied, 0);
+    extent.goesOnIn({ size: 130, madeNs: undefined, later: 0 }, isCopied, 0);
     assert.equal(extent.evidence(0).between, between);
     assert.equal(extent.seen, 130);
   }
