@@ -51,8 +51,9 @@ Examples:
 FILE is the grant, FILE.key its private key: give both to one agent. With --max-chains 1 the agent
 destroys the key once its chain has begun. With more, the key stays where the grant is, and whoever
 takes it can begin chains in the subject's name.
-Source globs match the whole path: ? one byte but /, * any bytes but /, ** any bytes. In them and in paths
-a blank or a letter beyond ASCII is written %xx, byte by byte; here it may be typed as it is.`;
+Source globs match the whole path: ? one byte but /, * any bytes but /, ** any bytes.
+In them and in paths a blank or a letter beyond ASCII is written %xx, byte by byte; here it may be
+typed as it is.`;
 
 // A vault whose clock is a little behind must not find the grant too young.
 const earlier = 300;
