@@ -79,6 +79,8 @@ export class HeldBack {
     const nuls = this.#nuls;
     if (nuls === undefined) return false;
     if (size < nuls.from) {
+      // What changed and could not be looked at may have been data.
+      if (nuls.touched) this.#extent.grew(nuls.from + nuls.length);
       this.#nuls = undefined;
       return false;
     }

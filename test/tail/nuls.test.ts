@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FaultyFiles } from "../fakes/faulty-files.ts";
 import { FakeFiles } from "../fakes/files.ts";
 import { AutoClock } from "./auto-clock.ts";
 import { Reader } from "./reader.ts";
@@ -466,4 +467,24 @@ test("after a cut, NULs are not skipped for those that were there at the start",
   const skipped = [...reader.holes.values()].flat().filter(({ cause }) => cause === "skipped");
   assert.deepEqual(skipped, [{ from: 0, to: 4, cause: "skipped" }]);
   assert.ok(reader.lines().some((line) => line.endsWith("\0more")));
+});
+
+test("what was filled in where it could not be read, and was cut then, is a gap", async () => {
+  const region = new Region();
+  region.put("one\n");
+  region.extend(4000);
+  const faulty = new FaultyFiles(region.files);
+  const reader = await Reader.start({ files: faulty, clock: new AutoClock(), include });
+  await reader.pull();
+  await reader.pullFor(3_000);
+  faulty.arm({ call: "read", nth: 1, variant: "failed", errno: "EIO", times: 1000 });
+  region.put("two\n");
+  await reader.pullFor(3_000);
+  faulty.disarm();
+  region.files.put(log, "");
+  await reader.pullFor(8_000);
+  region.files.put(log, "three\n");
+  await reader.pullFor(8_000);
+  assert.deepEqual(reader.lines(), ["one", "three"]);
+  assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);
 });
