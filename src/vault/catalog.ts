@@ -6,26 +6,27 @@
 // - A chain of which the vault wrote anything down began. Where it is gone from the store it is
 //   damaged, and still it is whose it was, and its use of a grant stays taken.
 // - Starting reads one list of names; the rest is surveyed afterwards, a few chains at a time.
-// - A grant's uses count over the whole store, as core/grant.ts names them.
+// - A grant's uses count over the whole store, as core/grant.ts names them. While the machine can't
+//   read one of the grants, nobody begins a chain.
 
-import { type Authority, judgeGrant } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { VaultKeys } from "../core/checkpoint.ts";
-import type { Grant } from "../core/grant.ts";
 import { decodeHeader, type Header } from "../core/header.ts";
 import { countUpTo } from "../core/sorted.ts";
 import type { Diag } from "../host/diag.ts";
 import type { ReadableStore } from "../store/store.ts";
 import type { CatalogIndex, UsedBy } from "./catalog-index.ts";
-import { type ChainEntry, newEntry } from "./chain-entry.ts";
+import { type ChainEntry, isUnread, lacksWords, newEntry } from "./chain-entry.ts";
 import { type ChainWords, storedWords } from "./chain-words.ts";
 import { damageOf } from "./damage.ts";
 import { ownReceipt } from "./floor.ts";
-import { type Founding, type FoundingPolicy, isFoundedBy } from "./founding.ts";
+import type { Founding, FoundingPolicy } from "./founding.ts";
 import { GrantUses } from "./grant-uses.ts";
 import type { OpenFindings } from "./open-findings.ts";
 import type { OwnNotes } from "./own-notes.ts";
+import { Problem } from "./problem.ts";
 import { forEachOf, Shared } from "./queue.ts";
+import { hasBegun, storedGrant } from "./stored-grant.ts";
 
 type ByGrant = Pick<Founding, "grant" | "uses">;
 
@@ -55,6 +56,8 @@ export class Catalog {
   readonly #begun = new GrantUses();
   /** Chains of which the vault wrote anything down before it started. */
   #noted: ReadonlySet<string> = new Set();
+  /** Chains whose grant the machine couldn't read: they may have used any. */
+  readonly #grantsUnread = new Set<string>();
   /** What an index says that other root keys made, or an earlier build. */
   #older: ReadonlyMap<string, UsedBy> = new Map();
   /** Their ids in order; undefined after some came or went. */
@@ -100,11 +103,17 @@ export class Catalog {
   }
 
   /**
-   * Resolves when the grant of every stored chain is known, or survey() was told to stop: until
-   * then no use can be counted.
+   * Resolves once the grant of every stored chain was read, or survey() was told to stop: before
+   * that no use can be counted. Throws Problem while one of them can't be read.
    */
-  get grantsKnown(): Promise<void> {
-    return this.#grantsKnown.promise;
+  async usesKnown(): Promise<void> {
+    await this.#grantsKnown.promise;
+    for (const chain of this.#grantsUnread) {
+      await this.look(chain);
+      if (!this.#grantsUnread.has(chain)) continue;
+      const text = "the grant of a stored chain can't be read, so nobody knows what was used";
+      throw new Problem("store-unavailable", text, { retryAfter: 5 });
+    }
   }
 
   get(chain: string): ChainEntry | undefined {
@@ -131,7 +140,7 @@ export class Catalog {
     return page;
   }
 
-  /** Whether a grant is good for no further chain. Call after grantsKnown. */
+  /** Whether a grant is good for no further chain. Call after usesKnown(). */
   isUsedUp(chain: string, { grant, uses }: ByGrant): boolean {
     return !this.#uses.allow(chain, { uses, maxChains: grant.maxChains });
   }
@@ -141,7 +150,7 @@ export class Catalog {
    * as long as the chain may begin.
    */
   async *sharers(chain: string, by: ByGrant): AsyncGenerator<string, void, undefined> {
-    await this.grantsKnown;
+    await this.usesKnown();
     for (const other of this.#uses.sharers(chain, by.uses)) {
       if (!this.mayBegin(chain, by)) return;
       if (!this.#begun.has(other, by.uses)) yield other;
@@ -169,7 +178,7 @@ export class Catalog {
     return true;
   }
 
-  /** The same for a chain that is to be stored: all that are stored count. Call after grantsKnown. */
+  /** The same for a chain that is to be stored: all that are stored count. Call after usesKnown(). */
   reserve(chain: string, by: ByGrant): boolean {
     return !this.isUsedUp(chain, by) && this.begin(chain, by);
   }
@@ -181,6 +190,7 @@ export class Catalog {
     this.#uses.remove(chain, entry);
     this.#begun.remove(chain, entry);
     this.#entries.delete(chain);
+    this.#grantsUnread.delete(chain);
     this.#ids = undefined;
     this.#indexStale = true;
   }
@@ -200,6 +210,7 @@ export class Catalog {
     entry.ended = endOf(header, stopped);
     entry.damage = undefined;
     entry.surveyed = true;
+    entry.unread = this.#grantsUnread.has(chain);
   }
 
   /** A receipt of ours covers so many blocks of a chain. */
@@ -233,9 +244,9 @@ export class Catalog {
     const entry = this.#entries.get(chain);
     if (entry !== undefined && isUnread(entry)) {
       await this.#looks.once(chain, async () => {
-        if (!entry.surveyed) await this.#look(entry);
+        if (entry.unread || !entry.surveyed) await this.#look(entry);
         let tries = entry.surveyed ? readsMax : 0;
-        while (isUnread(entry) && tries-- > 0) await this.#readWords(entry);
+        while (lacksWords(entry) && tries-- > 0) await this.#readWords(entry);
       });
     }
     return entry;
@@ -243,8 +254,15 @@ export class Catalog {
 
   async #look(entry: ChainEntry): Promise<void> {
     const { chain } = entry;
+    if (entry.subject === undefined || this.#grantsUnread.has(chain)) await this.#readGrant(entry);
+    const read = entry.surveyed || (await this.#readNewest(entry));
+    entry.unread = !read || this.#grantsUnread.has(chain);
+  }
+
+  /** False if the machine can't read it now. */
+  async #readNewest(entry: ChainEntry): Promise<boolean> {
+    const { chain } = entry;
     const { store, keys, policy } = this.#options;
-    if (entry.subject === undefined) await this.#readGrant(entry);
     try {
       const reader = store.reader(chain);
       const kept = await reader.receipt();
@@ -254,15 +272,16 @@ export class Catalog {
       const forks = (await reader.forks()).length;
       const { size, head } = await reader.newest(receipt?.size);
       // It may have grown while we looked: what came in meanwhile is newer.
-      if (entry.surveyed) return;
+      if (entry.surveyed) return true;
       entry.forks = forks;
       entry.receipted = receipt?.size ?? 0;
       if (head !== undefined) this.#fill(entry, decodeHeader(head), size, seen);
       else if (receipt !== undefined || this.#noted.has(chain))
         entry.damage ??= "the chain began, and its blocks are gone";
     } catch (error) {
-      if (!entry.surveyed) this.#unread(entry, error);
+      return entry.surveyed || this.#fails(entry, error);
     }
+    return true;
   }
 
   async #readWords(entry: ChainEntry): Promise<void> {
@@ -279,11 +298,12 @@ export class Catalog {
   }
 
   // A disk that can't be read now says nothing about what is on it.
-  #unread(entry: ChainEntry, error: unknown): void {
-    if (damageOf(error) !== undefined)
-      Object.assign(entry, { damage: "stored blocks can't be read", surveyed: true });
+  #fails(entry: ChainEntry, error: unknown): boolean {
+    const damaged = damageOf(error) !== undefined;
+    if (damaged) Object.assign(entry, { damage: "stored blocks can't be read", surveyed: true });
     const fields = { chain: entry.chain, error: error as Error };
     this.#options.diag.error("couldn't look at a stored chain", fields);
+    return damaged;
   }
 
   /** Writes the index file, if it would say anything new. */
@@ -349,44 +369,29 @@ export class Catalog {
   }
 
   async #readGrant(entry: ChainEntry): Promise<void> {
-    const { store, notes, policy, diag } = this.#options;
-    const judge = (grant: Uint8Array | undefined): Authority =>
-      judgeGrant(policy.suite, policy.keys, grant);
+    const { diag } = this.#options;
     const { chain } = entry;
-    let judged: Authority | undefined;
-    let begun = false;
+    const noted = this.#noted.has(chain);
+    const older = noted ? this.#older.get(chain) : undefined;
+    const unread = this.#grantsUnread.has(chain);
+    let used = older;
     try {
-      // Somebody may have exchanged the one in the store.
-      const own = judge(await notes.read(chain, "grant"));
-      judged = own.uses.length > 0 ? own : judge(await store.reader(chain).grant());
-      begun = judged.uses.length > 0 && (await this.#hasBegun(chain, judged.grant as Grant));
+      const { grant, uses } = await storedGrant(this.#options, chain);
+      entry.subject = grant?.subject;
+      if (grant !== undefined && uses.length > 0)
+        if (noted || (await hasBegun(this.#options, chain, grant))) used = { ...grant, uses };
+      this.#grantsUnread.delete(chain);
     } catch (error) {
-      // One that can't be read must not keep all others from beginning chains.
-      diag.error("couldn't read a stored grant", { chain, error: error as Error });
+      // Damage must not keep all others from beginning chains. Else it is read again, said once.
+      entry.unread = damageOf(error) === undefined && older === undefined;
+      if (entry.unread) this.#grantsUnread.add(chain);
+      else this.#grantsUnread.delete(chain);
+      if (!unread) diag.error("couldn't read a stored grant", { chain, error: error as Error });
     }
-    const { grant, uses = [] } = judged ?? {};
-    entry.subject = grant?.subject;
-    const older = this.#noted.has(chain) ? this.#older.get(chain) : undefined;
-    const used = grant !== undefined && begun ? { ...grant, uses } : older;
     if (used === undefined) return;
     this.#identify(entry, used);
     this.#indexStale = true;
   }
-
-  // Grants lie in the store, and anybody who writes there may copy one.
-  async #hasBegun(chain: string, grant: Grant): Promise<boolean> {
-    const { store, keys, policy } = this.#options;
-    if (this.#noted.has(chain)) return true;
-    const reader = store.reader(chain);
-    const receipt = await reader.receipt();
-    if (receipt && ownReceipt(policy.suite, keys, chain, receipt) !== undefined) return true;
-    return isFoundedBy(policy.suite, chain, grant, await reader.heads(0, 1));
-  }
-}
-
-/** Whether something of it is still to be read from the store. */
-function isUnread({ surveyed, words, wordless, damage, size }: ChainEntry): boolean {
-  return !surveyed || (words === undefined && !wordless && damage === undefined && size > 0);
 }
 
 function endOf(header: Header, stopped: boolean): ChainEntry["ended"] {

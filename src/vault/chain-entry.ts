@@ -29,6 +29,8 @@ export interface ChainEntry {
   forks: number;
   damage: string | undefined;
   surveyed: boolean;
+  /** The machine couldn't read its grant or its newest objects when somebody last looked. */
+  unread: boolean;
   /** Undefined while nobody has read them. */
   words: ChainWords | undefined;
   /** The blocks that hold them are damaged: nobody tries again. */
@@ -38,14 +40,29 @@ export interface ChainEntry {
 export function newEntry(chain: string, heardFrom: number): ChainEntry {
   return {
     ...{ chain, subject: undefined, uses: [], maxChains: 0, size: 0, receipted: 0, seenAt: 0 },
-    ...{ silenceMs: 0, ended: "no", forks: 0, damage: undefined, surveyed: false },
+    ...{ silenceMs: 0, ended: "no", forks: 0, damage: undefined, surveyed: false, unread: false },
     ...{ words: undefined, wordless: false, heardFrom },
   };
 }
 
+/** Whether something of it is still to be read from the store. */
+export function isUnread(entry: ChainEntry): boolean {
+  return !entry.surveyed || entry.unread || lacksWords(entry);
+}
+
+/** Whether what it says of itself is still to be read. */
+export function lacksWords({ words, wordless, damage, size }: ChainEntry): boolean {
+  return words === undefined && !wordless && damage === undefined && size > 0;
+}
+
+/** Whether nothing of it is stored, as far as the vault could look. */
+export function isNothing({ size, damage, unread }: ChainEntry): boolean {
+  return size === 0 && damage === undefined && !unread;
+}
+
 export function stateOf(entry: ChainEntry, now: number): ChainState {
   if (entry.damage !== undefined) return "damaged";
-  if (!entry.surveyed) return "unknown";
+  if (!entry.surveyed || entry.unread) return "unknown";
   if (entry.ended !== "no") return entry.ended;
   const from = Math.max(entry.seenAt, entry.heardFrom);
   return now - from > entry.silenceMs * 1000 ? "silent" : "active";

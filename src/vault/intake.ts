@@ -181,7 +181,7 @@ export class Intake {
     // Right after a start, the grants of stored chains may not all be read yet.
     const late = (): Problem =>
       new Problem("busy", "the grants of stored chains are still being read", { retryAfter: 5 });
-    await within(catalog.grantsKnown, grantsWaitMs, clock, late);
+    await within(catalog.usesKnown(), grantsWaitMs, clock, late);
     if (catalog.isUsedUp(chain, by)) throw usedUp(by.grant);
   }
 

@@ -13,7 +13,7 @@ import type { ChainReader, ReadableStore } from "../store/store.ts";
 import { allLines, type LineFilter, sourceRule } from "../verify/line-filter.ts";
 import type { StoredHead } from "./bring-back.ts";
 import type { Catalog } from "./catalog.ts";
-import { type ChainEntry, stateOf } from "./chain-entry.ts";
+import { type ChainEntry, isNothing, stateOf } from "./chain-entry.ts";
 import { type ApiRequest, maxSafe } from "./endpoint.ts";
 import type { Heads } from "./heads.ts";
 import { readLines } from "./lines.ts";
@@ -57,8 +57,9 @@ export class Reads {
     const chains: object[] = [];
     for (const id of ids) {
       const entry = await catalog.look(id);
-      if (entry === undefined || (entry.size === 0 && entry.damage === undefined)) continue;
-      if (subject !== undefined && entry.subject !== subject) continue;
+      if (entry === undefined || isNothing(entry)) continue;
+      const anybodys = entry.unread && entry.subject === undefined;
+      if (subject !== undefined && entry.subject !== subject && !anybodys) continue;
       chains.push(this.#summary(entry));
     }
     const next = ids.length === limit ? { next: ids.at(-1) } : {};
@@ -200,8 +201,10 @@ export class Reads {
 
   async #entry(chain: string | undefined): Promise<ChainEntry> {
     const entry = chain === undefined ? chain : await this.#options.catalog.look(chain);
-    if (entry === undefined || (entry.size === 0 && entry.damage === undefined)) throw unknown();
-    return entry;
+    if (entry === undefined || isNothing(entry)) throw unknown();
+    if (!entry.unread || entry.damage !== undefined) return entry;
+    const text = "stored objects of the chain can't be read";
+    throw new Problem("store-unavailable", text, { retryAfter: 5 });
   }
 
   /** To read a chain whose objects stand as they were when they were checked. Throws Problem. */

@@ -18,7 +18,7 @@ import type { Intake } from "./intake.ts";
 import { Problem } from "./problem.ts";
 
 export interface RescanOptions {
-  readonly catalog: Pick<Catalog, "entries">;
+  readonly catalog: Pick<Catalog, "entries" | "look">;
   readonly heads: Pick<Heads, "rescan" | "receiptOf">;
   readonly intake: Pick<Intake, "confirm">;
   readonly clock: Pick<Clock, "mono" | "sleep">;
@@ -71,10 +71,11 @@ async function round(
 }
 
 async function look(
-  { heads, intake, diag }: RescanOptions,
+  { catalog, heads, intake, diag }: RescanOptions,
   told: Set<string>,
   entry: ChainEntry,
 ): Promise<void> {
+  if (entry.unread) await catalog.look(entry.chain);
   await heads.rescan(entry);
   if (!lacksReceipt(entry)) return;
   const { chain, size } = entry;

@@ -142,7 +142,10 @@ test("every chain is looked at again once a minute, for a small share of the tim
   const stop = new AbortController();
   let mono = 0;
   await rescan({
-    catalog: { entries: () => ["a", "b", "c"].map((chain) => ({ chain, ...receipted })) as never },
+    catalog: {
+      entries: () => ["a", "b", "c"].map((chain) => ({ chain, ...receipted })) as never,
+      look: () => assert.fail("nothing is unread"),
+    },
     intake: { confirm: () => assert.fail("nothing lacks a receipt") },
     heads: {
       receiptOf: () => assert.fail("nothing lacks a receipt"),
