@@ -7,6 +7,7 @@ import { hex } from "../core/bytes.ts";
 import { SealtailError } from "../core/errors.ts";
 import { blockHash } from "../core/header.ts";
 import type { Clock } from "../host/clock.ts";
+import type { Diag } from "../host/diag.ts";
 import { attemptMsMax } from "../ship/backoff.ts";
 import { ChainDamaged, type ListedChain, type VaultReads } from "../ship/vault-reads.ts";
 import { originIn } from "../succession/origin.ts";
@@ -107,5 +108,29 @@ export async function ofOne<T>(
       await reads.size(id);
       if (tries === triesMax) return { failure: error };
     }
+  }
+}
+
+interface Seeker {
+  readonly host: string;
+  readonly own: string | undefined;
+  readonly diag: Diag;
+  readonly seen: ChainsSeen;
+}
+
+/** Another host may have gone on from our chain, or say so: then all is sealed again, aloud. */
+export function sayTaken(
+  { host, own, diag, seen }: Seeker,
+  chains: readonly ListedChain[],
+  named: ReadonlyMap<string, string | undefined>,
+): void {
+  for (const { id, words } of chains) {
+    const before = chains.find((each) => each.id === named.get(id));
+    const ours = before !== undefined && (before.id === own || before.words?.host === host);
+    if (!ours || typeof words?.host !== "string" || words.host === host) continue;
+    const fields = { code: "predecessor-refused", chain: before.id, cause: `${id} names it` };
+    if (!seen.told.has(`taken ${id}`))
+      diag.warn("a chain of another host goes on from ours, which is passed over", fields);
+    seen.told.add(`taken ${id}`);
   }
 }

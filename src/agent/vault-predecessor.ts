@@ -40,7 +40,7 @@ import {
   type ShownChain,
   Unbelievable,
 } from "../succession/vault-chain.ts";
-import { type ChainsSeen, living, ofOne } from "./chains-seen.ts";
+import { type ChainsSeen, living, ofOne, sayTaken } from "./chains-seen.ts";
 import { saysNo } from "./old-shipment.ts";
 import { blockOf, toldIn } from "./shown-blocks.ts";
 
@@ -84,7 +84,8 @@ export async function findPredecessor(
   reason: string,
 ): Promise<OldChain | undefined | "wait"> {
   const newest = await newestChains(lookup);
-  const succeeded = new Set((await namedByEach(lookup, newest)).values());
+  const named = await namedByEach(lookup, newest);
+  const succeeded = new Set(named.values());
   let waits = false;
   for (const chain of newest) {
     if (succeeded.has(chain.id)) continue;
@@ -95,7 +96,9 @@ export async function findPredecessor(
     const found = await fetchChain(lookup, chain.id, reason);
     if (found !== undefined) return found;
   }
-  return waits ? "wait" : undefined;
+  if (waits) return "wait";
+  sayTaken(lookup, newest, named);
+  return undefined;
 }
 
 /** The id that each names as that of the chain before: read where the vault does not tell it. */
