@@ -16,7 +16,7 @@ import type { ResumeOptions, SourceOptions } from "../tail/item.ts";
 import { Tail } from "../tail/tail.ts";
 import type { ChainContext } from "./chain.ts";
 import type { AgentConfig } from "./config.ts";
-import { FrontierCache } from "./frontier-cache.ts";
+import { LastBytesCache } from "./last-bytes-cache.ts";
 
 /** What is known of the files, by a chain or by all that is left of older ones. */
 export interface KnownFiles {
@@ -42,7 +42,7 @@ export class Tailing {
   /** Paths that are never tailed: our own data. */
   readonly #refuse: readonly string[];
   #tail: Tail | undefined;
-  #frontiers: FrontierCache | undefined;
+  #lastBytes: LastBytesCache | undefined;
   #inUse = false;
   #standIn: { readonly over: AbortController; readonly done: Promise<void> } | undefined;
 
@@ -59,11 +59,11 @@ export class Tailing {
 
   /** Finds the files, or brings those that are followed into line with what is known now. */
   async follow(known: KnownFiles): Promise<void> {
-    this.#frontiers ??= await FrontierCache.open(this.#context, this.#context.state.frontiers);
+    this.#lastBytes ??= await LastBytesCache.open(this.#context, this.#context.state.frontiers);
     const { firstStart, scope } = known;
-    const resume = this.#resumeOf(known, this.#frontiers);
+    const resume = this.#resumeOf(known, this.#lastBytes);
     if (this.#tail !== undefined) {
-      this.#frontiers.forget();
+      this.#lastBytes.forget();
       await this.use((tail) => tail.goOn({ resume, firstStart, scope }));
     } else this.#tail = await this.#open({ resume, firstStart, scope });
   }
@@ -84,12 +84,12 @@ export class Tailing {
     });
   }
 
-  #resumeOf({ positions, tails }: KnownFiles, frontiers: FrontierCache): ResumeOptions[] {
+  #resumeOf({ positions, tails }: KnownFiles, cache: LastBytesCache): ResumeOptions[] {
     const { suite } = this.#context;
     return positions.map(({ record, offset }) => {
       const id = hex(sourceIdOf(suite, encodeRecord(record)));
-      const frontier = frontiers.markFor(id, offset, tails?.get(id));
-      return { id, record: record as unknown as SourceRecord, offset, frontier };
+      const lastBytes = cache.markFor(id, offset, tails?.get(id));
+      return { id, record: record as unknown as SourceRecord, offset, lastBytes };
     });
   }
 
@@ -155,12 +155,12 @@ export class Tailing {
 
   /** Takes in what the tail knows; the cache is saved once the chain is sealed that far. */
   keepFrontiers(drafted: number, sealed: number): void {
-    if (this.#tail !== undefined) this.#frontiers?.keep(this.#tail, drafted, sealed);
+    if (this.#tail !== undefined) this.#lastBytes?.keep(this.#tail, drafted, sealed);
   }
 
   /** After the last block. */
   async saveFrontiers(): Promise<void> {
-    if (this.#tail !== undefined) await this.#frontiers?.save(this.#tail);
+    if (this.#tail !== undefined) await this.#lastBytes?.save(this.#tail);
   }
 
   /** Returns when nobody uses the tail any more. */

@@ -6,9 +6,9 @@ import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Random } from "../host/random.ts";
 import type { BlockFeed } from "./batch.ts";
-import type { UnusableReason } from "./course.ts";
+import type { UnusableReason } from "./delivery.ts";
 import type { Sink } from "./sink.ts";
-import type { SinkReport } from "./standing.ts";
+import type { SinkReport } from "./sink-health.ts";
 import type { ShipObserver } from "./status.ts";
 
 export interface ReceiptStore {

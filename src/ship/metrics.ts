@@ -6,7 +6,7 @@
 
 import { byLabel, counted, gauge, histogram, type Metrics } from "../host/metrics.ts";
 import { outcomes } from "./sink.ts";
-import { sinkStates } from "./standing.ts";
+import { sinkStates } from "./sink-health.ts";
 import type { ShipObserver, ShipStatus } from "./status.ts";
 
 const secondsBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];

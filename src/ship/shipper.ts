@@ -16,13 +16,13 @@ import { isShortage } from "../core/errors.ts";
 import { failpoint } from "../host/failpoint.ts";
 import { attemptMsMax, attemptMsMin, retryDelayMs } from "./backoff.ts";
 import { type Batch, statedRoot } from "./batch.ts";
+import { Batcher } from "./batcher.ts";
 import type { ShipperOptions } from "./contract.ts";
-import { Course, type Ground, type Judgement, type UnusableReason } from "./course.ts";
-import { Gatherer } from "./gatherer.ts";
+import { Delivery, type Judgement, type OwnChain, type UnusableReason } from "./delivery.ts";
 import { signedTime } from "./receipt-check.ts";
 import type { Answer, Outcome } from "./sink.ts";
+import { SinkHealth } from "./sink-health.ts";
 import { clockSkew } from "./skew.ts";
-import { Standing } from "./standing.ts";
 import { noObserver, type ShipObserver, type ShipStatus } from "./status.ts";
 
 export type { ShipperOptions } from "./contract.ts";
@@ -32,10 +32,10 @@ const defaultPatienceMs = 600_000;
 
 export class Shipper {
   readonly #options: ShipperOptions;
-  readonly #course: Course;
-  readonly #standing: Standing;
+  readonly #delivery: Delivery;
+  readonly #health: SinkHealth;
   readonly #observer: ShipObserver;
-  readonly #gatherer: Gatherer;
+  readonly #batcher: Batcher;
 
   // Owned by run().
   #failures = 0;
@@ -67,23 +67,23 @@ export class Shipper {
     this.#options = options;
     this.#observer = options.observer ?? noObserver;
     const { clock, diag, feed } = options;
-    this.#gatherer = new Gatherer({
+    this.#batcher = new Batcher({
       feed,
       clock,
       maxDelayUs: (options.maxDelayMs ?? defaultDelayMs) * 1000,
       hurries: (from) =>
         this.#failures > 0 || this.#draining || this.#closed || from < this.#flushTo,
       onLook: (batch) => {
-        this.#oldest = batch.firstTime(this.#course.receipted) ?? this.#oldest;
+        this.#oldest = batch.firstTime(this.#delivery.receipted) ?? this.#oldest;
       },
       wait: (work) => this.#wait(work),
     });
-    this.#standing = new Standing(clock, diag, (report) => options.onSink?.(report));
+    this.#health = new SinkHealth(clock, diag, (report) => options.onSink?.(report));
     const { suite, vaults, chainId, receipts } = options;
     const { newest } = receipts;
     const time = newest === undefined ? undefined : signedTime(suite, newest.note, vaults);
     this.#lastReceipt = time === undefined ? undefined : time * 1_000_000;
-    this.#course = new Course({
+    this.#delivery = new Delivery({
       suite,
       clock,
       vaults,
@@ -107,7 +107,7 @@ export class Shipper {
     const over = new AbortController();
     const answered = new Promise<void>((resolve) => {
       const look = (): void => {
-        if (this.#course.greeting && !this.#ended) return;
+        if (this.#delivery.greeting && !this.#ended) return;
         this.#progress.delete(look);
         resolve();
       };
@@ -139,8 +139,8 @@ export class Shipper {
     if (this.#sending) void this.#cutAfter(this.#attemptMs, this.#sending, over.signal);
     const covered = new Promise<void>((resolve) => {
       const look = (): void => {
-        const { halted } = this.#course;
-        if (!this.#ended && !halted && !this.#course.covers(target)) return;
+        const { halted } = this.#delivery;
+        if (!this.#ended && !halted && !this.#delivery.covers(target)) return;
         this.#progress.delete(look);
         resolve();
       };
@@ -150,7 +150,7 @@ export class Shipper {
     });
     await Promise.race([covered, clock.sleep(deadlineMs, over.signal)]);
     over.abort();
-    return this.#course.covers(target) && !this.#course.halted;
+    return this.#delivery.covers(target) && !this.#delivery.halted;
   }
 
   /** Cuts what is running and returns when run() has ended. The sink stays open. Never throws. */
@@ -172,17 +172,17 @@ export class Shipper {
 
   status(): ShipStatus {
     const { feed, sink } = this.#options;
-    const unreceipted = Math.max(0, feed.next - this.#course.receipted);
+    const unreceipted = Math.max(0, feed.next - this.#delivery.receipted);
     return {
-      state: this.#standing.state,
-      code: this.#standing.code,
-      since: this.#standing.since,
+      state: this.#health.state,
+      code: this.#health.code,
+      since: this.#health.since,
       unusable: this.#unusable,
       lastOutcome: this.#lastOutcome,
       lastAttemptTime: this.#lastAttempt,
       consecutiveFailures: this.#failures,
       retryTime: this.#retryTime,
-      receiptedSize: this.#course.receipted,
+      receiptedSize: this.#delivery.receipted,
       lastReceiptTime: this.#lastReceipt,
       unreceiptedBlocks: unreceipted,
       oldestUnreceiptedTime: unreceipted === 0 ? undefined : this.#oldest,
@@ -196,9 +196,9 @@ export class Shipper {
   async #run(): Promise<void> {
     const { feed, diag } = this.#options;
     try {
-      if (this.#course.receipted > feed.next) {
-        this.#course.halt();
-        this.#standing.set("agent-rollback", "receipt-ahead");
+      if (this.#delivery.receipted > feed.next) {
+        this.#delivery.halt();
+        this.#health.set("agent-rollback", "receipt-ahead");
         diag.error("the newest receipt covers blocks that we do not hold");
         this.#giveUp("agent-rollback", "receipt-ahead");
       }
@@ -223,14 +223,14 @@ export class Shipper {
 
   async #turn(): Promise<void> {
     const { feed, clock } = this.#options;
-    const step = this.#course.next(feed.first, feed.next);
+    const step = this.#delivery.next(feed.first, feed.next);
     if (step === undefined && this.#keeping === undefined) {
       await this.#wait((signal) => feed.changed(signal));
       return;
     }
     const delayMs = step === undefined ? await this.#rest() : await this.#send(step);
     if (delayMs === 0 || this.#closed) return;
-    this.#gatherer.drop();
+    this.#batcher.drop();
     this.#observer.retry(delayMs / 1000);
     this.#retryTime = clock.now() + Math.round(delayMs * 1000);
     await this.#wait((signal) => clock.sleep(delayMs, signal));
@@ -244,9 +244,9 @@ export class Shipper {
   }
 
   async #send({ from, single }: { from: number; single: boolean }): Promise<number> {
-    const batch = await (single ? this.#gatherer.single(from) : this.#gatherer.batch(from));
+    const batch = await (single ? this.#batcher.single(from) : this.#batcher.batch(from));
     if (this.#closed) return 0;
-    if (!single) this.#gatherer.readAhead(batch.end);
+    if (!single) this.#batcher.readAhead(batch.end);
     return await this.#attempt(batch);
   }
 
@@ -264,7 +264,7 @@ export class Shipper {
     const failed = await this.#kept();
     if (this.#closed && answer.outcome !== "receipt") return 0;
     this.#skew = clockSkew(wallBefore, trip, answer.vaultTime) ?? this.#skew;
-    const judgement = failed ?? (await this.#course.judge(answer, this.#ground(batch)));
+    const judgement = failed ?? (await this.#delivery.judge(answer, this.#ownChain(batch)));
     const { outcome, code, receipt } = judgement;
     // A vault that is merely slow gets all the time that is left.
     if (this.#draining && outcome === "timeout") this.#attemptMs *= 2;
@@ -272,7 +272,7 @@ export class Shipper {
     diag.debug("blocks sent", { from: batch.from, end: batch.end, outcome, code });
     this.#resize(judgement, batch);
     if (receipt === undefined) return this.#conclude(judgement, answer.retryAfterMs);
-    this.#course.accept(receipt.receipt);
+    this.#delivery.accept(receipt.receipt);
     const oldest = batch.firstTime(receipt.receipt.size) ?? batch.firstTime(batch.end - 1);
     // The whole body was read, or there would be no receipt.
     batch.release();
@@ -288,7 +288,7 @@ export class Shipper {
     this.#lastOutcome = outcome;
     this.#failures = retry === "now" ? 0 : this.#failures + 1;
     if (retry === "now") this.#unusable = undefined;
-    if (state !== undefined) this.#standing.set(state, state === "ok" ? "" : code);
+    if (state !== undefined) this.#health.set(state, state === "ok" ? "" : code);
     if (unusable !== undefined) this.#giveUp(unusable, code);
     this.#announce();
     if (retry === "now" || retry === "never") return 0;
@@ -303,7 +303,7 @@ export class Shipper {
     const sending = new AbortController();
     this.#sending = sending;
     void this.#cutAfter(Math.min(this.#attemptMs, attemptMsMax), sending, over.signal);
-    const unknown = batch.from === 0 || this.#course.receipted === 0;
+    const unknown = batch.from === 0 || this.#delivery.receipted === 0;
     try {
       const submission = { chainId, blocks: batch.blocks, grant: unknown ? grant : undefined };
       return await sink.post(submission, sending.signal);
@@ -318,7 +318,7 @@ export class Shipper {
     if (!over.aborted) sending.abort();
   }
 
-  #ground(batch: Batch): Ground {
+  #ownChain(batch: Batch): OwnChain {
     const { feed, tree } = this.#options;
     return {
       from: batch.from,
@@ -330,7 +330,7 @@ export class Shipper {
         if (root !== undefined || size < feed.first || size >= feed.next) return root;
         const block =
           batch.blocks[size - batch.from] ??
-          (await this.#gatherer.firstAhead(size)) ??
+          (await this.#batcher.firstAhead(size)) ??
           (await feed.read(size, 1))[0]?.bytes;
         return block && statedRoot(block);
       },
@@ -344,14 +344,14 @@ export class Shipper {
     oldest: number | undefined,
   ): Promise<Judgement | undefined> {
     const { receipts, clock } = this.#options;
-    const blocks = receipt.size - this.#course.receipted;
+    const blocks = receipt.size - this.#delivery.receipted;
     const failure = await receipts.save(note, receipt).catch((error: unknown) => error);
     if (failure !== undefined) {
       if (!isShortage(failure)) throw failure;
       return { outcome: "local", state: "unreachable", code: failure.code, retry: "soon" };
     }
     // From here what the receipt covers may go. Crash before this: it is asked for again.
-    this.#course.confirm(receipt);
+    this.#delivery.confirm(receipt);
     this.#lastReceipt = clock.now();
     this.#oldest = oldest;
     this.#observer.receipt(blocks);
@@ -364,7 +364,7 @@ export class Shipper {
   async #kept(): Promise<Judgement | undefined> {
     const failed = await this.#keeping;
     this.#keeping = undefined;
-    if (failed !== undefined) this.#course.retract();
+    if (failed !== undefined) this.#delivery.retract();
     return failed;
   }
 
@@ -372,8 +372,8 @@ export class Shipper {
   #resize({ outcome, code, retry }: Judgement, batch: Batch): void {
     const lost = outcome === "timeout" || code === "connection-lost";
     const size = lost || /^http-(?:408|413|422)/.test(code);
-    if (retry === "now") this.#gatherer.grow();
-    else if (size) this.#gatherer.shrink(batch);
+    if (retry === "now") this.#batcher.grow();
+    else if (size) this.#batcher.shrink(batch);
   }
 
   #giveUp(reason: UnusableReason, code: string): void {

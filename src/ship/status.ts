@@ -1,8 +1,8 @@
 // What the shipper tells about itself: a status for health and metrics, and what it counts.
 
-import type { UnusableReason } from "./course.ts";
+import type { UnusableReason } from "./delivery.ts";
 import type { Outcome } from "./sink.ts";
-import type { SinkState } from "./standing.ts";
+import type { SinkState } from "./sink-health.ts";
 
 /** Times are Unix microseconds. */
 export interface ShipStatus {

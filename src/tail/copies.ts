@@ -18,8 +18,8 @@ import { errnoOf } from "../host/file-error.ts";
 import type { DirItem, FileInfo, Files, OpenFile } from "../host/files.ts";
 import { type BytePath, directoryOf, joinNames, pathFromHost, pathToHost } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
-import { isSealedBefore, readAt } from "./frontier.ts";
 import { fingerprintBytes, sameHead } from "./identity.ts";
+import { isSealedBefore, readAt } from "./last-bytes.ts";
 import { holeLeast, NulSearch } from "./nuls.ts";
 
 export interface Copy {
@@ -143,8 +143,8 @@ export class Copies {
 
   /** A copy that holds what is missing of the file's old content. The caller closes it. */
   async find(follow: Follow): Promise<Copy | undefined> {
-    const { frontier, mark } = follow.generation;
-    if (frontier.length === 0 && mark === undefined) return undefined;
+    const { lastBytes, mark } = follow.generation;
+    if (lastBytes.length === 0 && mark === undefined) return undefined;
     for (let left = attempts; ; left -= 1) {
       const moved = { any: false };
       const candidates = await this.#candidates(follow);

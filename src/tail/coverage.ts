@@ -6,19 +6,19 @@
 
 import type { BytePath } from "./byte-path.ts";
 import type { Discover } from "./discover.ts";
-import type { Roster } from "./roster.ts";
+import type { FollowedFiles } from "./followed-files.ts";
 
 export class Coverage {
   readonly #discover: Discover;
-  readonly #roster: Roster;
+  readonly #followed: FollowedFiles;
   /** Files outside the grant, with the name of the source that means them. */
   outside: ReadonlyMap<BytePath, string> = new Map();
   /** Names of sources that no file belongs to. */
   empty: ReadonlySet<string> = new Set();
 
-  constructor(discover: Discover, roster: Roster) {
+  constructor(discover: Discover, followed: FollowedFiles) {
     this.#discover = discover;
-    this.#roster = roster;
+    this.#followed = followed;
   }
 
   /** A sweep is over. */
@@ -26,9 +26,9 @@ export class Coverage {
     // What hints find until the next sweep is in it as well.
     this.outside = this.#discover.outside;
     // Files that may be what is awaited are followed later.
-    if (this.#roster.awaited.length > 0) return;
+    if (this.#followed.awaited.length > 0) return;
     const having = new Set(this.outside.values());
-    for (const { name } of this.#roster) having.add(name);
+    for (const { name } of this.#followed) having.add(name);
     const before = this.empty;
     this.empty = new Set(this.#discover.sourceNames.filter((name) => !having.has(name)));
     for (const source of this.empty) if (!before.has(source)) this.#discover.sayEmpty(source);

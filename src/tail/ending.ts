@@ -6,12 +6,12 @@
 
 import type { GapCause } from "../core/record.ts";
 import type { Follow } from "./follow.ts";
-import { readAt } from "./frontier.ts";
 import { fingerprintBytes } from "./identity.ts";
 import type { ResumeOptions, SourceRef, Statement } from "./item.ts";
+import { readAt } from "./last-bytes.ts";
 import { withoutHoles } from "./nuls.ts";
 import type { Pace } from "./pace.ts";
-import { gapOf } from "./settle.ts";
+import { gapOf } from "./resolve-change.ts";
 import type { TailCounts } from "./stats.ts";
 
 const pauses = 4;

@@ -8,8 +8,8 @@
 
 import type { Clock } from "../host/clock.ts";
 import type { Copy } from "./copies.ts";
-import { frontierBytes } from "./frontier.ts";
 import type { Fingerprint } from "./identity.ts";
+import { lastBytesMax } from "./last-bytes.ts";
 import { cutUnseen, notShrunk, type Shrunk, sawNext, sawSize } from "./shrunk.ts";
 import { SizesSeen } from "./sizes-seen.ts";
 import { UnreadMarks } from "./unread-marks.ts";
@@ -180,7 +180,7 @@ export class Extent {
       this.#sizes.add(regrown);
     } else if (end > this.#seen) {
       this.grew(end);
-      this.#seenBy = bytes.slice(-frontierBytes);
+      this.#seenBy = bytes.slice(-lastBytesMax);
     }
   }
 

@@ -5,9 +5,9 @@ import type { Clock } from "../host/clock.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { Copy } from "./copies.ts";
 import type { Follow } from "./follow.ts";
-import type { FrontierMark, PastSource } from "./frontier.ts";
 import type { Handle } from "./handle.ts";
 import type { SourceRef } from "./item.ts";
+import type { LastBytesMark, ReleasedSource } from "./last-bytes.ts";
 import type { Place } from "./place.ts";
 import type { TailCounts } from "./stats.ts";
 
@@ -33,9 +33,9 @@ export interface FollowStart {
   /** Of a follow of the same file that this one takes the place of. */
   readonly handle?: Handle;
   /** Continues a source that the chain knows. */
-  readonly resume?: { ref: SourceRef; offset: number; mark: FrontierMark | undefined } | undefined;
+  readonly resume?: { ref: SourceRef; offset: number; mark: LastBytesMark | undefined } | undefined;
   /** Skips what is there now (start at end). */
   readonly skip?: boolean;
   /** A file that was let go is back. */
-  readonly past?: PastSource | undefined;
+  readonly released?: ReleasedSource | undefined;
 }

@@ -3,7 +3,7 @@
 // - Three owners keep what is known, and nobody else writes to it: the place (where it is), the
 //   handle (its open descriptors), the generation (its content, and how far it was read).
 // - What is to be done next is one phase (phase.ts), which changes by what happened only.
-// - How it is read is in read.ts, what a doubt leads to in settle.ts.
+// - How it is read is in read.ts, what a doubt leads to in resolve-change.ts.
 
 import type { FileInfo } from "../host/files.ts";
 import type { Extent } from "./extent.ts";
@@ -53,8 +53,8 @@ export class Follow {
     this.#mtimeNs = info.mtimeNs;
     this.#ctimeNs = info.ctimeNs;
     if (start.skip === true) this.happened({ is: "skip", to: info.size });
-    if (start.past !== undefined) {
-      this.happened({ is: "skip", to: start.past.offset, past: start.past });
+    if (start.released !== undefined) {
+      this.happened({ is: "skip", to: start.released.offset, released: start.released });
     }
     if (start.resume !== undefined) {
       const { mark, offset } = start.resume;

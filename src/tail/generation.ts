@@ -1,8 +1,8 @@
 // Generation: the content of a followed file since it last began again: how it is declared, what it
 // is told by, and how far it was read.
 //
-// - The position moves only over bytes that were handed over, or stated as a gap, and the frontier
-//   with it: it always holds the bytes before the position, or nothing.
+// - The position moves only over bytes that were handed over, or stated as a gap. What is kept as
+//   the last bytes moves with it: always those before the position, or none.
 // - Times and pauses of its writer outlive it: it begins again in place.
 
 import type { Suite } from "../core/digest.ts";
@@ -10,7 +10,6 @@ import type { Clock } from "../host/clock.ts";
 import type { FileInfo, OpenFile } from "../host/files.ts";
 import { Extent } from "./extent.ts";
 import type { FollowStart } from "./follow-start.ts";
-import { Frontier, type FrontierMark, frontierBytes } from "./frontier.ts";
 import { HeldBack } from "./held-back.ts";
 import {
   declareSource,
@@ -20,6 +19,7 @@ import {
   sameHead,
 } from "./identity.ts";
 import type { SourceRef } from "./item.ts";
+import { LastBytes, type LastBytesMark, lastBytesMax } from "./last-bytes.ts";
 import { withoutHoles } from "./nuls.ts";
 
 export class Generation {
@@ -29,16 +29,16 @@ export class Generation {
   #number = 0;
   #ref: SourceRef | undefined;
   #print: Fingerprint | undefined;
-  #frontier: Frontier = new Frontier();
-  #mark: FrontierMark | undefined;
+  #lastBytes: LastBytes = new LastBytes();
+  #mark: LastBytesMark | undefined;
   #begunNs: bigint;
 
-  constructor(clock: Clock, suite: Suite, { resume, past, place }: FollowStart) {
+  constructor(clock: Clock, suite: Suite, { resume, released, place }: FollowStart) {
     this.#suite = suite;
     this.#begunNs = place.info.mtimeNs;
     this.extent = new Extent(clock, resume?.offset ?? 0);
     this.heldBack = new HeldBack(this.extent);
-    if (past !== undefined) this.#number = past.record.generation + 1;
+    if (released !== undefined) this.#number = released.record.generation + 1;
     if (resume === undefined) return;
     const { ref, offset, mark } = resume;
     this.#ref = ref;
@@ -73,20 +73,20 @@ export class Generation {
   }
 
   /** The bytes before the position; empty while they are not known. */
-  get frontier(): Frontier {
-    return this.#frontier;
+  get lastBytes(): LastBytes {
+    return this.#lastBytes;
   }
 
-  /** Stands in for the frontier while that is not known. */
-  get mark(): FrontierMark | undefined {
+  /** Stands in for the last bytes while they are not known. */
+  get mark(): LastBytesMark | undefined {
     return this.#mark;
   }
 
   /** What a later look, or a later start, can tell the bytes before the position by. */
-  get newestMark(): FrontierMark | undefined {
+  get newestMark(): LastBytesMark | undefined {
     // Of one that was not looked at since the start, what was known then still holds.
-    if (this.#frontier.length === 0) return this.#mark;
-    return this.#frontier.mark(this.#suite, this.position);
+    if (this.#lastBytes.length === 0) return this.#mark;
+    return this.#lastBytes.mark(this.#suite, this.position);
   }
 
   /** It is known by its first bytes, or by the sealed hole there. */
@@ -114,9 +114,9 @@ export class Generation {
 
   /** `bytes` stand before the position. Too few are no evidence: then the next turn looks again. */
   tookBefore(bytes: Uint8Array): void {
-    this.#frontier.clear();
-    if (bytes.length === Math.min(frontierBytes, this.position)) {
-      this.#frontier.push(bytes, bytes.length);
+    this.#lastBytes.clear();
+    if (bytes.length === Math.min(lastBytesMax, this.position)) {
+      this.#lastBytes.push(bytes, bytes.length);
     }
     this.#mark = undefined;
   }
@@ -124,7 +124,7 @@ export class Generation {
   /** bytes[0, length) were handed over. */
   handOver(bytes: Uint8Array, length: number): void {
     this.extent.handOver(length);
-    this.#frontier.push(bytes, length);
+    this.#lastBytes.push(bytes, length);
   }
 
   /** The next one begins: nothing of it is read or declared, and `now` says what is there. */
@@ -132,17 +132,17 @@ export class Generation {
     this.#number += 1;
     this.#ref = undefined;
     this.#print = undefined;
-    this.#frontier = new Frontier();
+    this.#lastBytes = new LastBytes();
     this.extent.restart(now);
     this.heldBack.forget();
     this.heldBack.skipUpTo(0);
     this.#begunNs = mtimeNs;
   }
 
-  /** Everything before `position` is there as it was in the one before, `frontier` at its end. */
-  goOnBehind(position: number, frontier: Frontier): void {
+  /** Everything before `position` is there as it was in the one before, `lastBytes` at its end. */
+  goOnBehind(position: number, lastBytes: LastBytes): void {
     this.extent.skipTo(position);
-    this.#frontier = frontier;
+    this.#lastBytes = lastBytes;
   }
 
   /**
@@ -154,12 +154,12 @@ export class Generation {
       if (this.#print === undefined || head.length === 0) return true;
       return sameHead(this.#suite, this.#print, head) !== "changed";
     }
-    const { length } = this.#frontier;
+    const { length } = this.#lastBytes;
     // Nothing to compare with, because the file was cut while we looked: not to be trusted.
     if (length === 0) return false;
     const now = new Uint8Array(length);
     const got = await file.read(now, 0, length, this.position - length);
-    return this.#frontier.difference(now.subarray(0, got)) === undefined;
+    return this.#lastBytes.difference(now.subarray(0, got)) === undefined;
   }
 
   /** `other` is the same one, which another chain knew; what was seen of it holds here. */

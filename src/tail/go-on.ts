@@ -8,9 +8,9 @@
 import type { SourceRecord } from "../core/record.ts";
 import { pathFromShown, shown } from "./byte-path.ts";
 import type { Follow } from "./follow.ts";
+import { type FollowedFiles, newerOf } from "./followed-files.ts";
 import { nodeKey, recordKey } from "./identity.ts";
 import type { ResumeOptions, Statement } from "./item.ts";
-import { newerOf, type Roster } from "./roster.ts";
 
 /** What another chain knows of the files. */
 export interface NewChain {
@@ -51,9 +51,9 @@ export function unreadOutside(
   return unread;
 }
 
-/** Aligns the roster; sources that no followed file is are awaited from here on. */
+/** Aligns the list of followed files; sources that no followed file is are awaited from here on. */
 export function align(
-  roster: Roster,
+  followed: FollowedFiles,
   stated: readonly (readonly Statement[])[],
   chain: NewChain,
 ): Alignment {
@@ -73,7 +73,7 @@ export function align(
   }
   const replaced: { before: Follow; after: Follow }[] = [];
   const outside: Follow[] = [];
-  for (const follow of [...roster]) {
+  for (const follow of [...followed]) {
     // The new chain may have closed the source that we knew, or know the file as a later one.
     const ours = follow.ref && open.get(follow.ref.hex);
     const theirs = byFile.get(keyOf(follow)) ?? ours;
@@ -86,12 +86,12 @@ export function align(
     else if (item !== undefined || follow.ref !== undefined) {
       const known = item !== undefined && item.id === follow.ref?.hex;
       if (known && follow.position === item.offset) continue;
-      replaced.push({ before: follow, after: roster.replace(follow, item) });
+      replaced.push({ before: follow, after: followed.replace(follow, item) });
     } else if (!firstStart) {
       follow.happened({ is: "skipped" });
     }
   }
-  roster.await([...open.values()]);
+  followed.await([...open.values()]);
   return { replaced, outside, outbox };
 }
 

@@ -8,7 +8,7 @@
 
 import type { OpenFile } from "../host/files.ts";
 import type { Extent } from "./extent.ts";
-import { readAt } from "./frontier.ts";
+import { readAt } from "./last-bytes.ts";
 import { firstHole, HeldNuls, holeLeast, NulSearch, solidLength } from "./nuls.ts";
 import { filledUs, holeUs } from "./pace.ts";
 

@@ -2,8 +2,8 @@
 //
 // - Device, inode and birth time name the file; a name never does. While we hold a file open its
 //   inode cannot be used again, so device and inode suffice (some systems know no birth time).
-// - The fingerprint, taken of the first bytes when the source is declared, and the frontier
-//   (frontier.ts) tell whether the content is still the one that we know.
+// - The fingerprint, taken of the first bytes when the source is declared, and the last bytes
+//   (last-bytes.ts) tell whether the content is still the one that we know.
 
 import { hex } from "../core/bytes.ts";
 import type { Suite } from "../core/digest.ts";

@@ -9,8 +9,8 @@ import type { EndRecord, GapRecord, RewrittenRecord, SourceRecord } from "../cor
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Files } from "../host/files.ts";
-import type { FrontierMark } from "./frontier.ts";
 import type { HintSource } from "./hints.ts";
+import type { LastBytesMark } from "./last-bytes.ts";
 
 /** A declared source. The same object for all items of one generation of a file. */
 export interface SourceRef {
@@ -54,7 +54,7 @@ export interface ResumeOptions {
   /** The next byte to be sealed. */
   readonly offset: number;
   /** From an advisory cache; used only if its offset is `offset`. */
-  readonly frontier?: FrontierMark | undefined;
+  readonly lastBytes?: LastBytesMark | undefined;
 }
 
 export interface TailOptions {

@@ -8,7 +8,7 @@
 //   afterwards its beginning, what the file grew by, and a slice of the rest are looked at.
 
 import type { OpenFile } from "../host/files.ts";
-import { readAt } from "./frontier.ts";
+import { readAt } from "./last-bytes.ts";
 
 const chunkBytes = 65_536;
 const searchBytes: number = 1024 * 1024;

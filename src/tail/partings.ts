@@ -1,20 +1,21 @@
 // Partings: how files leave, and what is owed to the chain about it until somebody takes it.
 //
-// - A file leaves in one way: out of the roster, out of every queue, and its descriptor is closed.
+// - A file leaves in one way: out of the followed files, out of every queue, and its descriptor is
+//   closed.
 // - What is owed is kept in the order in which it came up, each group for one block.
 
 import type { Active } from "./active.ts";
 import type { Discover } from "./discover.ts";
 import { abandoned, declareUnread, emptied, lastWords } from "./ending.ts";
 import type { Follow } from "./follow.ts";
+import type { FollowedFiles } from "./followed-files.ts";
 import type { Statement } from "./item.ts";
 import type { OpenFiles } from "./open-files.ts";
-import type { Roster } from "./roster.ts";
+import { resolveChange } from "./resolve-change.ts";
 import type { Schedule } from "./schedule.ts";
-import { settle } from "./settle.ts";
 
 export interface PartingsContext {
-  readonly roster: Roster;
+  readonly followed: FollowedFiles;
   readonly discover: Discover;
   readonly schedule: Schedule;
   readonly active: Active;
@@ -40,7 +41,7 @@ export class Partings {
 
   /** Lets go of a file without a word. */
   release(follow: Follow): void {
-    this.#context.roster.forget(follow);
+    this.#context.followed.forget(follow);
     this.forget(follow);
     // Nothing is read of it any more, and closing a file that was only read cannot lose anything.
     void this.#context.open.close(follow);
@@ -59,11 +60,11 @@ export class Partings {
    * not mean them any more, then nobody reads them to their end.
    */
   abandonMissing(): void {
-    const { discover, roster } = this.#context;
-    for (const item of roster.awaited) {
-      const base = roster.baseOf(item.record);
+    const { discover, followed } = this.#context;
+    for (const item of followed.awaited) {
+      const base = followed.baseOf(item.record);
       if (base !== undefined && discover.missing !== undefined) continue;
-      roster.dismiss(item);
+      followed.dismiss(item);
       const cause = base === undefined ? "skipped" : "rotated-away";
       this.owed.push([abandoned(item, cause, base?.counts)]);
     }
@@ -71,7 +72,7 @@ export class Partings {
 
   /** All is read: what could not be known after a restart is owed now. */
   stateEnds(): void {
-    for (const follow of [...this.#context.roster]) {
+    for (const follow of [...this.#context.followed]) {
       // A deleted file cannot be found again.
       if (follow.place.unlinkedAt !== undefined && follow.lag === 0) this.bury(follow);
       // Nor would the next run know that the same bytes, written again, are another generation.
@@ -85,7 +86,7 @@ export class Partings {
    * for. `known`: also files that the chain knows. Returns all that is owed.
    */
   async farewell(known: boolean, mayDeclare: () => boolean): Promise<Statement[][]> {
-    for (const follow of [...this.#context.roster]) {
+    for (const follow of [...this.#context.followed]) {
       if (follow.pending === 0 || (!known && follow.ref !== undefined)) continue;
       if (follow.ref === undefined && !mayDeclare()) continue;
       if (follow.place.unlinkedAt !== undefined) this.bury(follow);
@@ -103,7 +104,7 @@ export class Partings {
   async #declare(follow: Follow): Promise<Statement[]> {
     const { file } = follow.handle;
     const known = follow.doubt || follow.generation.print !== undefined;
-    const settled = known && file !== undefined ? await settle(follow, file) : [];
+    const settled = known && file !== undefined ? await resolveChange(follow, file) : [];
     if (follow.ref !== undefined || follow.pending === 0) return settled;
     return [...settled, await declareUnread(follow)];
   }

@@ -14,7 +14,7 @@
 //   last changed, whether it was found empty before, whether its old content was read from a copy.
 // - A look that does not fit never leads to reading: only a verdict does.
 
-import type { PastSource } from "./frontier.ts";
+import type { ReleasedSource } from "./last-bytes.ts";
 
 /** What is still to be stated when a verdict is given. */
 interface Origin {
@@ -41,7 +41,7 @@ export type Phase =
       readonly is: "skipping";
       readonly to: number;
       /** What is skipped is sealed already, if the file still is this one. */
-      readonly past: PastSource | undefined;
+      readonly released: ReleasedSource | undefined;
       readonly doubtful: boolean;
     }
   | { readonly is: "over" };
@@ -49,7 +49,7 @@ export type Phase =
 /** What was seen, found or decided. */
 export type PhaseEvent =
   | { readonly is: "misfit" }
-  | { readonly is: "skip"; readonly to: number; readonly past?: PastSource | undefined }
+  | { readonly is: "skip"; readonly to: number; readonly released?: ReleasedSource | undefined }
   | { readonly is: "skipped" }
   /** A copy has its old content up to `to`; it can be read, or only its size is known. */
   | { readonly is: "copy-found"; readonly to: number; readonly readable: boolean }
@@ -97,8 +97,8 @@ export function after(phase: Phase, event: PhaseEvent): Phase {
     case "misfit":
       return misfit(phase);
     case "skip": {
-      const { to, past } = event;
-      return { is: "skipping", to, past, doubtful: isDoubtful(phase) };
+      const { to, released } = event;
+      return { is: "skipping", to, released, doubtful: isDoubtful(phase) };
     }
     case "skipped":
       if (phase.is !== "skipping") return phase;

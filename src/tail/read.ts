@@ -13,7 +13,7 @@ import type { Follow } from "./follow.ts";
 import { fingerprintBytes } from "./identity.ts";
 import type { SourceRef, Statement, TailItem } from "./item.ts";
 import { firstHole } from "./nuls.ts";
-import { lookAtRest, settle } from "./settle.ts";
+import { lookAtRest, resolveChange } from "./resolve-change.ts";
 
 /** A stretch without LF is cut here (docs/spec, envelope). */
 export const cutBytes = 262_144;
@@ -152,7 +152,7 @@ export async function recheck(follow: Follow): Promise<void> {
 }
 
 async function settled(follow: Follow, handle: OpenFile): Promise<TailItem | undefined> {
-  const statements: Statement[] = await settle(follow, handle);
+  const statements: Statement[] = await resolveChange(follow, handle);
   follow.endTurn(!follow.emptied && follow.lag > 0);
   follow.extent.waitNoMore();
   return statements.length === 0 ? undefined : { kind: "statements", statements };

@@ -5,9 +5,9 @@ import { shown } from "./byte-path.ts";
 import type { Coverage } from "./coverage.ts";
 import type { Discover, RefusalCode } from "./discover.ts";
 import type { Follow } from "./follow.ts";
-import type { FrontierMark } from "./frontier.ts";
 import type { Hints } from "./hints.ts";
 import type { FileStatus, ResumeOptions } from "./item.ts";
+import type { LastBytesMark } from "./last-bytes.ts";
 import type { TailCounts, TailNumbers } from "./stats.ts";
 import type { Sweeper } from "./sweep.ts";
 
@@ -122,9 +122,9 @@ export function heartbeatOf(follows: Iterable<Follow>): HeartbeatSource[] {
 export function frontiersOf(
   follows: Iterable<Follow>,
   awaited: readonly ResumeOptions[],
-): Map<string, FrontierMark> {
-  const marks = new Map<string, FrontierMark>();
-  for (const { id, frontier } of awaited) if (frontier !== undefined) marks.set(id, frontier);
+): Map<string, LastBytesMark> {
+  const marks = new Map<string, LastBytesMark>();
+  for (const { id, lastBytes } of awaited) if (lastBytes !== undefined) marks.set(id, lastBytes);
   for (const follow of follows) {
     const { ref, newestMark: mark, position, print, heldBack } = follow.generation;
     if (ref === undefined || mark === undefined) continue;

@@ -10,8 +10,8 @@ import { type BytePath, directoryOf, pathFromShown, pathToHost } from "./byte-pa
 import { Coverage } from "./coverage.ts";
 import type { Discover } from "./discover.ts";
 import type { Follow } from "./follow.ts";
+import type { FollowedFiles } from "./followed-files.ts";
 import { nodeKey } from "./identity.ts";
-import type { Roster } from "./roster.ts";
 
 /** Directories searched at most that no pattern leads into. */
 const belowMax = 200;
@@ -37,7 +37,7 @@ const statPhrase = "file cannot be looked at, trying again";
 export class Sweeper {
   readonly #files: Files;
   readonly #discover: Discover;
-  readonly #roster: Roster;
+  readonly #followed: FollowedFiles;
   readonly #onSeen: (follow: Follow) => void;
   /** Directories to be watched after the last sweep, with what each one was. */
   watch: ReadonlyMap<BytePath, string> = new Map();
@@ -52,11 +52,16 @@ export class Sweeper {
   looks = 0;
   names = 0;
 
-  constructor(files: Files, discover: Discover, roster: Roster, onSeen: (follow: Follow) => void) {
+  constructor(
+    files: Files,
+    discover: Discover,
+    followed: FollowedFiles,
+    onSeen: (follow: Follow) => void,
+  ) {
     this.#files = files;
     this.#discover = discover;
-    this.coverage = new Coverage(discover, roster);
-    this.#roster = roster;
+    this.coverage = new Coverage(discover, followed);
+    this.#followed = followed;
     this.#onSeen = onSeen;
   }
 
@@ -78,19 +83,19 @@ export class Sweeper {
       info = await this.#files.stat(pathToHost(path));
     } catch (cause) {
       // A path that cannot be looked at may still be the file: nothing is concluded.
-      const follow = this.#roster.at(path);
-      follow?.place.met(this.#roster.sweep);
+      const follow = this.#followed.at(path);
+      follow?.place.met(this.#followed.sweep);
       this.#discover.missed(statPhrase, path, cause);
       return false;
     }
     if (info?.kind === "file" && !(await this.#discover.isOwn(path, info))) {
-      const follow = this.#roster.meet(path, info, adopt);
+      const follow = this.#followed.meet(path, info, adopt);
       if (follow !== undefined) this.#onSeen(follow);
       return false;
     }
-    const lost = this.#roster.at(path);
+    const lost = this.#followed.at(path);
     if (lost !== undefined) {
-      this.#roster.lose(lost);
+      this.#followed.lose(lost);
       this.#onSeen(lost);
     }
     return info?.kind === "dir";
@@ -103,14 +108,14 @@ export class Sweeper {
    */
   async meetInPlace(follow: Follow, info: FileInfo): Promise<void> {
     const { path } = follow.place;
-    const [roster, discover] = [this.#roster, this.#discover];
-    const isNews = (): boolean => roster.at(path) === follow && roster.who(info) === undefined;
+    const [followed, discover] = [this.#followed, this.#discover];
+    const isNews = (): boolean => followed.at(path) === follow && followed.who(info) === undefined;
     if (info.kind !== "file" || !discover.wants(path) || !isNews()) return;
     if ((await discover.refuses(path)) || (await discover.isOwn(path, info))) return;
     // Others looked around meanwhile.
     if (!isNews()) return;
-    roster.meet(path, info, true);
-    const met = roster.at(path);
+    followed.meet(path, info, true);
+    const met = followed.at(path);
     if (met !== undefined) this.#onSeen(met);
   }
 
@@ -139,8 +144,8 @@ export class Sweeper {
 
   /** The whole sweep; each step is a slice of it. */
   async *run(): AsyncGenerator<void> {
-    const roster = this.#roster;
-    roster.beginSweep();
+    const followed = this.#followed;
+    followed.beginSweep();
     this.looks = 0;
     this.names = 0;
     const holding: BytePath[] = [];
@@ -156,7 +161,7 @@ export class Sweeper {
       this.names += names.length + 1;
       const wanted: BytePath[] = [];
       for (const path of names) {
-        const known = roster.at(path) !== undefined || this.#discover.wants(path);
+        const known = followed.at(path) !== undefined || this.#discover.wants(path);
         if (known) wanted.push(path);
         else if (others.length < othersMax) others.push(path);
       }
@@ -210,23 +215,23 @@ export class Sweeper {
 
   /** Known paths that the walk did not lead to, and recorded ones of sources to resume. */
   async #elsewhere(): Promise<BytePath[]> {
-    const paths = this.#roster.awaited.map(({ record }) => pathFromShown(record.path));
-    for (const { place } of this.#roster) {
-      if (place.located && !place.metIn(this.#roster.sweep)) paths.push(place.path);
+    const paths = this.#followed.awaited.map(({ record }) => pathFromShown(record.path));
+    for (const { place } of this.#followed) {
+      if (place.located && !place.metIn(this.#followed.sweep)) paths.push(place.path);
     }
     const refused = await Promise.all(paths.map((path) => this.#discover.refuses(path)));
     return paths.filter((_, at) => refused[at] !== true);
   }
 
   #searching(): boolean {
-    const missed = this.#roster.missed();
-    if (this.#roster.awaited.length > 0) return true;
+    const missed = this.#followed.missed();
+    if (this.#followed.awaited.length > 0) return true;
     return missed.some(({ place }) => place.missedSweeps < searchSweeps);
   }
 
   /** Files without a path are looked at through their handle; new ones are followed. */
   async #closeBooks(): Promise<void> {
-    for (const follow of this.#roster.missed()) {
+    for (const follow of this.#followed.missed()) {
       // A sweep that could not see everything is no reason to end the search.
       if (this.#discover.missing === undefined || follow.place.missedSweeps < searchSweeps - 1) {
         follow.place.missed();
@@ -242,6 +247,6 @@ export class Sweeper {
       }
       this.#onSeen(follow);
     }
-    for (const follow of this.#roster.adoptNewcomers()) this.#onSeen(follow);
+    for (const follow of this.#followed.adoptNewcomers()) this.#onSeen(follow);
   }
 }

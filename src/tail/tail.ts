@@ -17,17 +17,17 @@ import { Drain } from "./drain.ts";
 import { fateOf, heldUntil } from "./ending.ts";
 import type { Follow } from "./follow.ts";
 import type { FollowBase } from "./follow-start.ts";
-import type { FrontierMark } from "./frontier.ts";
+import { FollowedFiles } from "./followed-files.ts";
 import { align, type NewChain } from "./go-on.ts";
 import { Hinted } from "./hinted.ts";
 import { chokidarHints, type Hints } from "./hints.ts";
 import type { FileStatus, Statement, TailItem, TailOptions } from "./item.ts";
+import type { LastBytesMark } from "./last-bytes.ts";
 import { OpenFiles } from "./open-files.ts";
 import { msUs, type Pace, paceOf, sweepPeriod, turnsUs } from "./pace.ts";
 import { Partings } from "./partings.ts";
 import { confirm, cutBytes, recheck, turn } from "./read.ts";
 import { frontiersOf, heartbeatOf, numbersOf, type Search, searchOf, statusOf } from "./report.ts";
-import { Roster } from "./roster.ts";
 import { Schedule } from "./schedule.ts";
 import { newCounts, type TailCounts, type TailNumbers } from "./stats.ts";
 import { Sweeper, searchSweeps } from "./sweep.ts";
@@ -38,7 +38,7 @@ const woken = "woken";
 
 export class Tail {
   readonly #options: TailOptions;
-  readonly #roster: Roster;
+  readonly #followed: FollowedFiles;
   readonly #discover: Discover;
   readonly #sweeper: Sweeper;
   readonly #schedule = new Schedule();
@@ -68,7 +68,7 @@ export class Tail {
     for (const { name } of sources) this.#counts.set(name, newCounts());
     this.#discover = new Discover(files, diag, sources, options.refuse);
     const wants = (path: BytePath): boolean => this.#discover.wants(path);
-    const copies = new Copies(files, suite, this.#discover, (info) => this.#roster.who(info));
+    const copies = new Copies(files, suite, this.#discover, (info) => this.#followed.who(info));
     const findCopy = copies.find.bind(copies);
     const shared = { clock, suite, partialAgeUs, mayDeclare, wants, findCopy };
     const bases = new Map<string, FollowBase>();
@@ -79,11 +79,11 @@ export class Tail {
       onReplaced: (follow: Follow) => this.#partings.bury(follow),
       onRenumbered: (follow: Follow) => void this.#open.close(follow),
     };
-    this.#roster = new Roster(context, resume, firstStart);
-    this.#sweeper = new Sweeper(files, this.#discover, this.#roster, this.#seen.bind(this));
+    this.#followed = new FollowedFiles(context, resume, firstStart);
+    this.#sweeper = new Sweeper(files, this.#discover, this.#followed, this.#seen.bind(this));
     this.#open = new OpenFiles(files, options.maxOpenFiles ?? 512, this.#discover, this.#sweeper);
     this.#partings = new Partings({
-      ...{ roster: this.#roster, discover: this.#discover, schedule: this.#schedule },
+      ...{ followed: this.#followed, discover: this.#discover, schedule: this.#schedule },
       ...{ active: this.#active, partials: this.#partials, open: this.#open },
     });
     const source = options.hints ?? chokidarHints;
@@ -101,20 +101,20 @@ export class Tail {
   // A file that is being renamed can escape one sweep, hardly two.
   async #meetAll(): Promise<void> {
     await this.#sweepNow();
-    if (this.#roster.awaited.length > 0) await this.#sweepNow();
+    if (this.#followed.awaited.length > 0) await this.#sweepNow();
     this.#partings.abandonMissing();
   }
 
   /** All files that are followed. */
   get followed(): Iterable<Follow> {
-    return this.#roster;
+    return this.#followed;
   }
 
   /** Another chain goes on: the same files, from where that chain has them. */
   async goOn(chain: NewChain): Promise<void> {
     while (this.#sweeping !== undefined) await this.#sweepStep();
     this.#scope = chain.scope;
-    const { replaced, outside, outbox } = align(this.#roster, this.#partings.owed, chain);
+    const { replaced, outside, outbox } = align(this.#followed, this.#partings.owed, chain);
     this.#partings.owed = outbox;
     for (const { before, after } of replaced) {
       this.#partings.forget(before);
@@ -122,9 +122,9 @@ export class Tail {
       this.#seen(after);
     }
     for (const follow of outside) this.#partings.release(follow);
-    this.#roster.forgetPast();
-    if (this.#roster.awaited.length > 0) await this.#meetAll();
-    for (const follow of this.#roster) this.#enlist(follow);
+    this.#followed.forgetPast();
+    if (this.#followed.awaited.length > 0) await this.#meetAll();
+    for (const follow of this.#followed) this.#enlist(follow);
   }
 
   /** What must be stated before an agent ends, all that is owed included (partings.ts). */
@@ -191,7 +191,7 @@ export class Tail {
   /** From now on unfinished lines are handed over too, and `drained` says when all is read. */
   drain(): void {
     this.#drain ??= new Drain(this.#options.clock.mono());
-    for (const follow of [...this.#roster]) this.#seen(follow);
+    for (const follow of [...this.#followed]) this.#seen(follow);
     this.#wake?.abort(woken);
   }
 
@@ -201,12 +201,12 @@ export class Tail {
   }
 
   status(): FileStatus[] {
-    return [...this.#roster].map(statusOf);
+    return [...this.#followed].map(statusOf);
   }
 
   /** Per configured source name. `dev`: deleted files count where they take room on that device. */
   stats(dev?: bigint): Map<string, TailNumbers> {
-    return numbersOf(this.#roster, this.#counts, this.#sweeper.coverage, dev);
+    return numbersOf(this.#followed, this.#counts, this.#sweeper.coverage, dev);
   }
 
   /** What the last walk saw. */
@@ -216,13 +216,13 @@ export class Tail {
 
   /** Declared sources that lag, or moved since the last call. */
   heartbeat(): HeartbeatSource[] {
-    return heartbeatOf(this.#roster);
+    return heartbeatOf(this.#followed);
   }
 
   /** By source id: what a cache may keep. Undefined while next() owes statements. */
-  frontiers(): Map<string, FrontierMark> | undefined {
+  lastBytes(): Map<string, LastBytesMark> | undefined {
     if (this.#partings.owed.length > 0) return undefined;
-    return frontiersOf(this.#roster, this.#roster.awaited);
+    return frontiersOf(this.#followed, this.#followed.awaited);
   }
 
   async close(): Promise<void> {
@@ -275,19 +275,19 @@ export class Tail {
     for (const path of new Set(paths)) {
       if (this.#discover.wants(path) && (await this.#discover.refuses(path))) continue;
       if (await this.#sweeper.visit(path, true)) this.#sweepSoon();
-      await this.#secure(this.#roster.at(path));
+      await this.#secure(this.#followed.at(path));
     }
   }
 
   async #poll(now: number): Promise<void> {
     const { clock } = this.#options;
-    const batch = this.#active.batch(now, this.#roster);
+    const batch = this.#active.batch(now, this.#followed);
     const look = async (follow: Follow): Promise<void> => {
       const { path } = follow.place;
       if (!(await this.#sweeper.glance(follow))) {
         // A name that is another file's by now is a hint, and that file is held.
         this.#onHint(path, true);
-        await this.#secure(this.#roster.at(path));
+        await this.#secure(this.#followed.at(path));
       }
       await confirm(follow).catch(() => undefined);
       if (this.#active.rest(follow, clock.mono())) await recheck(follow).catch(() => undefined);
@@ -309,19 +309,19 @@ export class Tail {
     if (done !== true) return;
     this.#sweeping = undefined;
     const now = this.#options.clock.mono();
-    this.#roster.endSweep();
+    this.#followed.endSweep();
     this.#sweptAt = now;
     this.#sweepDue = now + this.#period();
-    const { size } = this.#roster;
+    const { size } = this.#followed;
     this.#active.swept(now, this.#period(), this.#period({ looks: size, names: size }));
-    for (const follow of this.#roster) {
+    for (const follow of this.#followed) {
       const lost = !follow.place.located && follow.place.missedSweeps >= searchSweeps;
       const gone = lost && !follow.handle.isOpen && this.#discover.missing === undefined;
       if (gone) this.#partings.bury(follow);
       else await this.#secure(follow);
       if (!gone) this.#enlist(follow);
     }
-    if (this.#roster.sweeps > 2) this.#partings.abandonMissing();
+    if (this.#followed.sweeps > 2) this.#partings.abandonMissing();
     await this.#open.closeIdle(now - this.#pace.idleCloseUs);
     this.#hints?.watch(this.#sweeper.watch, this.#sweeper.watchesAll);
   }
@@ -369,7 +369,7 @@ export class Tail {
     if (typeof outcome === "object") this.#unreadable(follow, outcome.cause);
     else if (outcome === "no-descriptor") follow.handle.pause(now);
     else if (outcome === "moved") {
-      this.#roster.lose(follow);
+      this.#followed.lose(follow);
       if (follow.place.located) follow.handle.resume();
       else follow.handle.pause(now);
       this.#sweepSoon();

@@ -23,8 +23,8 @@ export function takeOver(fresh: Follow, other: Follow): void {
 
 function takeLooks(fresh: Follow, other: Follow): void {
   // Of a later generation: the one that the chain has was cut before.
-  const isPast = other.phase.is === "skipping" && other.phase.past !== undefined;
-  const cut = other.generation.number > fresh.generation.number && !isPast;
+  const isReleased = other.phase.is === "skipping" && other.phase.released !== undefined;
+  const cut = other.generation.number > fresh.generation.number && !isReleased;
   // What stood there before the looks began may be another's.
   const print = other.wasDown ? undefined : other.generation.print;
   if (fresh.extent.seeAgain(other.extent, cut, print)) fresh.suspect();

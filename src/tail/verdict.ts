@@ -2,8 +2,8 @@
 //
 // p position; s greatest size seen of this generation, which is before it was seen to shrink; n
 // least size seen since the last verdict (now included; nothing, if it was found empty then);
-// frontier: the bytes just before p; head: the bytes under the fingerprint; sure: the greatest
-// size after which the frontier was still found the same; between: bytes seen that may have been
+// last bytes: the bytes just before p; head: the bytes under the fingerprint; sure: the greatest
+// size after which they were still found the same; between: bytes seen that may have been
 // of generations which came and went since.
 //
 //   | what is seen                                  | verdict   | stated                     |
@@ -12,14 +12,14 @@
 //   |                                               |           | bytes again or is gone     |
 //   | n < p                                         | restart   | see below                  |
 //   | p = 0, and n < s or the head changed          | restart   | see below                  |
-//   | frontier changed, head the same, n >= s, and  | rewritten | rewritten {first, end} of  |
+//   | last bytes changed, head the same, n >= s, a  | rewritten | rewritten {first, end} of  |
 //   |   a whole line between head and change stands |           | the bytes that differ      |
-//   | frontier changed, anything else               | restart   | see below                  |
-//   | p <= n < s, frontier the same, or if it is    | cut-back  | gap {from p}, the next     |
+//   | last bytes changed, anything else             | restart   | see below                  |
+//   | p <= n < s, last bytes the same, or, unknown, | cut-back  | gap {from p}, the next     |
 //   |   unknown the head                            |           | generation, gap {0 to p}   |
 //   | p <= n < s, neither known to be the same      | restart   | see below                  |
-//   | frontier the same, head changed               | rewritten | rewritten {0, head}        |
-//   | frontier the same                             | go-on     | nothing                    |
+//   | last bytes the same, head changed             | rewritten | rewritten {0, head}        |
+//   | last bytes the same                           | go-on     | nothing                    |
 //
 // A restart is stated as `gap {from p, cause truncated}` when unread bytes may have been lost
 // (n < s: if s > p; n >= s: if sure > p; if there were bytes between; always if we were down
@@ -33,8 +33,8 @@
 // that is just as long as before stays open: its old writer may add to it.
 //
 // Not seen: bytes written and truncated between two looks, also where the second one shows a file
-// that is as long again; edits of sealed bytes outside of frontier and head; a restart that repeats
-// the bytes before p exactly.
+// that is as long again; edits of sealed bytes outside of last bytes and head; a restart that
+// repeats the bytes before p exactly.
 
 export interface Evidence {
   readonly position: number;
@@ -47,7 +47,7 @@ export interface Evidence {
   readonly size: number;
   /** The size at this moment. */
   readonly now: number;
-  readonly frontier: "same" | "changed" | "unknown";
+  readonly lastBytes: "same" | "changed" | "unknown";
   readonly head: "same" | "changed" | "unknown";
   /** Bytes seen of generations that were cut again before any of them was read. */
   readonly between: number;
@@ -62,16 +62,16 @@ export interface Evidence {
 export type Verdict = "go-on" | "wait" | "rewritten" | "cut-back" | "restart";
 
 export function judge(evidence: Evidence): Verdict {
-  const { position, seen, size, now, frontier, head, between, witness } = evidence;
+  const { position, seen, size, now, lastBytes, head, between, witness } = evidence;
   if (now === 0 && position > 0 && seen === position && between === 0) return "wait";
   if (size < position) return "restart";
   if (position === 0) return size < seen || head === "changed" ? "restart" : "go-on";
-  if (frontier === "changed") {
+  if (lastBytes === "changed") {
     return head === "same" && size >= seen && witness ? "rewritten" : "restart";
   }
-  const isSame = frontier === "same" || head === "same";
+  const isSame = lastBytes === "same" || head === "same";
   if (size < seen) return isSame ? "cut-back" : "restart";
-  if (head === "changed") return frontier === "same" ? "rewritten" : "restart";
+  if (head === "changed") return lastBytes === "same" ? "rewritten" : "restart";
   return "go-on";
 }
 

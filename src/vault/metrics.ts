@@ -213,13 +213,13 @@ const reads = {
 export class VaultMetrics implements VaultObserver {
   readonly page: Metrics;
   readonly #now: () => number;
-  readonly #tally: Tallies<typeof happens>;
+  readonly #totals: Tallies<typeof happens>;
   #newestReceipt = 0;
 
   constructor({ version, read, now }: MetricsOptions) {
     this.#now = now;
     this.page = new Metrics("sealtail_vault_", version);
-    this.#tally = this.page.add(happens, () => undefined);
+    this.#totals = this.page.add(happens, () => undefined);
     this.page.add(reads, async () => ({ ...(await read()), newestReceipt: this.#newestReceipt }));
   }
 
@@ -227,55 +227,55 @@ export class VaultMetrics implements VaultObserver {
   expect(table: readonly { readonly name: string; readonly problems: readonly number[] }[]): void {
     for (const { name, problems } of table) {
       for (const status of [200, ...problems]) {
-        this.#tally.request_duration_seconds.begin({ endpoint: name, status: String(status) });
+        this.#totals.request_duration_seconds.begin({ endpoint: name, status: String(status) });
       }
     }
   }
 
   received(outcome: IntakeOutcome, blocks: number, envelopes: number, bytes: number): void {
-    this.#tally.blocks_received_total.add(blocks, { outcome });
-    this.#tally.envelopes_received_total.add(envelopes, { outcome });
-    this.#tally.received_bytes_total.add(bytes, { outcome });
+    this.#totals.blocks_received_total.add(blocks, { outcome });
+    this.#totals.envelopes_received_total.add(envelopes, { outcome });
+    this.#totals.received_bytes_total.add(bytes, { outcome });
   }
 
   refused(check: string): void {
-    this.#tally.verification_failures_total.add(1, { check: checkLabel(check) });
+    this.#totals.verification_failures_total.add(1, { check: checkLabel(check) });
   }
 
   found(kind: FindingKind): void {
     const { code, reason } = kind;
-    if (isGap(kind)) this.#tally.gaps_total.add(1, { cause: reason });
-    else if (code !== "FORK") this.#tally.findings_total.add(1, { code: checkLabel(code) });
+    if (isGap(kind)) this.#totals.gaps_total.add(1, { cause: reason });
+    else if (code !== "FORK") this.#totals.findings_total.add(1, { code: checkLabel(code) });
   }
 
   fork(): void {
-    this.#tally.chain_forks_total.add(1);
+    this.#totals.chain_forks_total.add(1);
   }
 
   receipt(): void {
-    this.#tally.receipts_signed_total.add(1);
+    this.#totals.receipts_signed_total.add(1);
     this.#newestReceipt = Math.floor(this.#now() / 1e6);
   }
 
   stored(seconds: number): void {
-    this.#tally.store_write_duration_seconds.add(seconds);
+    this.#totals.store_write_duration_seconds.add(seconds);
   }
 
   storeFailed(code: string): void {
     const known = storeErrors.find((each) => each === code) ?? "other";
-    this.#tally.store_errors_total.add(1, { code: known });
+    this.#totals.store_errors_total.add(1, { code: known });
   }
 
   request(endpoint: string, status: number, seconds: number): void {
-    this.#tally.request_duration_seconds.add(seconds, { endpoint, status: String(status) });
+    this.#totals.request_duration_seconds.add(seconds, { endpoint, status: String(status) });
   }
 
   closed(why: ClosedWhy): void {
-    this.#tally.connections_closed_total.add(1, { why });
+    this.#totals.connections_closed_total.add(1, { why });
   }
 
   lag(seconds: number): void {
-    this.#tally.block_lag_seconds.add(seconds);
+    this.#totals.block_lag_seconds.add(seconds);
   }
 }
 

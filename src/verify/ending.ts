@@ -20,7 +20,7 @@ export function judgeReceipt(walk: ChainWalk, receipt: Uint8Array | undefined): 
     walk.report(caught.code, caught.message, { object: "receipt" });
     return;
   }
-  const covered = walk.tally.coveredSize;
+  const covered = walk.totals.coveredSize;
   const blocks = walk.thread.blockNo - covered;
   if (blocks <= 0) return;
   const newest = blocks === 1 ? "block" : `${blocks} blocks`;
@@ -51,7 +51,7 @@ function compareReceipt(walk: ChainWalk, bytes: Uint8Array, length: number): voi
 
 /** Judges the grant's dates by the first receipt that is known; false where they are wrong. */
 export function judgeDates(walk: ChainWalk): boolean {
-  const time = walk.tally.firstReceiptTime;
+  const time = walk.totals.firstReceiptTime;
   const grant = walk.authority.terms;
   if (grant === undefined) return true;
   if (time === undefined) {
@@ -59,7 +59,7 @@ export function judgeDates(walk: ChainWalk): boolean {
     return true;
   }
   const fault = judgeGrantDates(grant, time);
-  if (fault?.code === "GRANT_EXPIRED" && !walk.tally.firstReceiptKnown) {
+  if (fault?.code === "GRANT_EXPIRED" && !walk.totals.firstReceiptKnown) {
     walk.unchecked.add("the grant's not-after: the chain's first receipt was not read");
     return true;
   }
@@ -78,7 +78,7 @@ export function judgeDates(walk: ChainWalk): boolean {
 
 /** Judges the age of the head at time `at`, Unix microseconds. */
 export function judgeAge(walk: ChainWalk, at: number): void {
-  const { lastHeader: head, headTime } = walk.tally;
+  const { lastHeader: head, headTime } = walk.totals;
   if (head === undefined || headTime === undefined || head.kind === "final") return;
   const age = at - headTime;
   if (age <= head.maxSilenceMs * 1000) return;

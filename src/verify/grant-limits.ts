@@ -63,7 +63,7 @@ export async function beganOutsideDates(
   const blocks = walkChain(chain, { ...options, itemsOnly: true, report });
   for (let next = await blocks.next(); next.done !== true; next = await blocks.next()) {
     const { walk } = next.value;
-    if (walk.tally.firstReceiptTime === undefined) continue;
+    if (walk.totals.firstReceiptTime === undefined) continue;
     judgeDates(walk);
     await blocks.return(undefined as never);
   }

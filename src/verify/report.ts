@@ -6,14 +6,14 @@ import type { Authority, Standing } from "../core/authority.ts";
 import { hex } from "../core/bytes.ts";
 import type { FindingCode } from "../core/fault.ts";
 import { type Verdict, worse } from "./finding.ts";
-import type { Tally } from "./tally.ts";
+import type { Totals } from "./totals.ts";
 import { type Beginning, beginningOf } from "./uses.ts";
 import type { ChainWalk } from "./walk.ts";
 import type { Positions, Predecessor } from "./walk-options.ts";
 
-/** What a walk counted, as its tally has it. */
+/** What a walk counted, as its totals has it. */
 type Counted = Pick<
-  Tally,
+  Totals,
   | ("blocks" | "envelopes" | "firstTime" | "lastTime")
   | ("receiptedBlocks" | "receiptSize" | "firstReceiptTime" | "receiptTime")
 >;
@@ -94,20 +94,20 @@ export interface ChainFacts {
 }
 
 export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): ChainReport {
-  const { tally } = walk;
+  const { totals } = walk;
   const { unchecked, unread } = facts;
   const { grant } = facts.authority;
-  const { headTime, blocks, envelopes, firstTime, lastTime } = tally;
-  const { receiptedBlocks, receiptSize, firstReceiptTime, receiptTime } = tally;
+  const { headTime, blocks, envelopes, firstTime, lastTime } = totals;
+  const { receiptedBlocks, receiptSize, firstReceiptTime, receiptTime } = totals;
   const standing = facts.datesHold ? facts.authority.standing : "refused";
   // Nothing to judge, or not all of it, is never a pass. But where a receipt proves that there were
   // blocks, their absence is judged.
-  const nothing = tally.blocks === 0 && tally.coveredSize === 0;
+  const nothing = totals.blocks === 0 && totals.coveredSize === 0;
   const least = nothing || facts.headersOnly || unread.length > 0 ? "INDETERMINATE" : "VALID";
   const isOwn = facts.authority.uses.length > 0 && walk.namesGrant !== false;
   return {
     chain,
-    verdict: worse(tally.verdict, least),
+    verdict: worse(totals.verdict, least),
     subject: grant?.subject,
     audience: grant?.audience,
     standing,
@@ -125,13 +125,13 @@ export function chainReport(chain: string, walk: ChainWalk, facts: ChainFacts): 
     length: walk.length,
     ...{ blocks, envelopes, runs: walk.runs.count, firstTime, lastTime },
     ...{ receiptedBlocks, receiptSize, firstReceiptTime, receiptTime },
-    allRead: tally.allRead && !facts.headersOnly,
+    allRead: totals.allRead && !facts.headersOnly,
     openSources: facts.headersOnly || walk.sources.loose ? undefined : [...walk.sources].length,
-    restarts: facts.headersOnly ? undefined : tally.restarts,
+    restarts: facts.headersOnly ? undefined : totals.restarts,
     headersOnly: facts.headersOnly,
     final: walk.thread.final,
     age: facts.at === undefined || headTime === undefined ? undefined : (facts.at - headTime) / 1e6,
-    findings: Object.fromEntries(tally.counts),
+    findings: Object.fromEntries(totals.counts),
     unchecked,
     unread,
     roots: walk.roots,

@@ -31,13 +31,13 @@ export const unknownBeginning: Beginning = {
  * read. Otherwise it was that time or any before it: an older state of the chain may have been laid
  * back, and no block's time says when a vault had it, for agents' clocks are bounded by nothing.
  */
-export function beginningOf({ tally, authority, begun: sure }: ChainWalk): Beginning {
-  const latest = tally.genesisReceiptTime ?? tally.firstReceiptTime;
+export function beginningOf({ totals, authority, begun: sure }: ChainWalk): Beginning {
+  const latest = totals.genesisReceiptTime ?? totals.firstReceiptTime;
   if (latest === undefined || authority.standing === "refused") {
     return { ...unknownBeginning, sure };
   }
-  const recorded = tally.firstReceiptRecorded && tally.firstReceiptKnown;
-  const known = recorded || tally.genesisReceiptTime !== undefined;
+  const recorded = totals.firstReceiptRecorded && totals.firstReceiptKnown;
+  const known = recorded || totals.genesisReceiptTime !== undefined;
   return { sure, earliest: known ? latest : Number.NEGATIVE_INFINITY, latest };
 }
 

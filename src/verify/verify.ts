@@ -238,8 +238,8 @@ class ChainVerification {
 }
 
 // A torn tail is no block: it leaves no trace in a walk.
-function hasTraces({ length, tally }: ChainWalk): boolean {
-  return length > 0 || tally.blocks > 0 || tally.counts.size > 0;
+function hasTraces({ length, totals }: ChainWalk): boolean {
+  return length > 0 || totals.blocks > 0 || totals.counts.size > 0;
 }
 
 const unknownRoot: Fault = new Fault("UNKNOWN_ROOT", "no root key was given to judge the grant by");

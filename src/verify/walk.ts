@@ -18,14 +18,14 @@ import { finding, type Place } from "./finding.ts";
 import { judgeForks } from "./forks.ts";
 import { type HeadContext, type HeadJudgement, judgeHead } from "./head.ts";
 import { Holes } from "./holes.ts";
+import { MissingPayloads, Unauthenticated } from "./long-faults.ts";
 import { judgePayload, type PayloadContext, type PayloadOutcome, unread } from "./payload.ts";
 import type { ReceiptContext } from "./receipts.ts";
 import { RecentBlocks, remembered } from "./recent.ts";
 import { RunLog, type RunPlace } from "./run-log.ts";
-import { MissingPayloads, Unauthenticated } from "./stretches.ts";
-import { Tally } from "./tally.ts";
 import { Thread } from "./thread.ts";
 import { TimeJudge } from "./times.ts";
+import { Totals } from "./totals.ts";
 import type { BlockPlace, NoPayload, Positions, Predecessor, WalkOptions } from "./walk-options.ts";
 
 export type { NoPayload, Predecessor, WalkOptions };
@@ -36,7 +36,7 @@ export class ChainWalk {
   readonly thread: Thread;
   readonly sources: SourceTable;
   readonly recent: RecentBlocks;
-  readonly tally: Tally = new Tally();
+  readonly totals: Totals = new Totals();
   readonly runs: RunLog;
   /** What could not be judged; never changes the verdict. */
   readonly unchecked: Set<string> = new Set();
@@ -86,18 +86,18 @@ export class ChainWalk {
       chain: () => hex(this.#chainId),
       rootAt: (size) => this.#rootAt(size),
       onGenuine: (receipt) => {
-        this.tally.cover(receipt);
+        this.totals.cover(receipt);
         if (this.authority.standing !== "refused") {
-          this.#times.receipt(receipt, this.tally.allRead);
+          this.#times.receipt(receipt, this.totals.allRead);
         }
       },
       // Our tree is the receipt's: it vouches for every block that it covers.
       onVerified: (receipt) => {
-        this.tally.confirm(receipt);
+        this.totals.confirm(receipt);
         this.#unauthenticated.confirmed(receipt.size);
       },
       onFailed: () => {
-        this.tally.receiptsFailed = true;
+        this.totals.receiptsFailed = true;
       },
       // Names of vaults are a chain's own: there may be any number.
       unchecked: (what) => this.unchecked.size < maxUnchecked && this.unchecked.add(what),
@@ -199,7 +199,7 @@ export class ChainWalk {
 
   /** Reports at the place of the block that is being walked, unless told otherwise. */
   report(code: FindingCode, message: string, place: Place = {}): void {
-    this.tally.note(code);
+    this.totals.note(code);
     const here = "object" in place ? {} : this.#place;
     this.#options.report(finding(code, message, { chain: this.#options.chain, ...here, ...place }));
   }
@@ -207,7 +207,7 @@ export class ChainWalk {
   /** No more blocks come: says what is missing. What is said from now on is about the chain. */
   end(): void {
     this.#place = {};
-    this.tally.ended = true;
+    this.totals.ended = true;
     this.#missing.close();
     for (const { from, to } of this.#holes.open()) {
       const blocks = to - from;
@@ -310,8 +310,8 @@ export class ChainWalk {
     thread.receiptSize = outcome.receiptSize;
     const root = thread.frontier?.root();
     recent.add(blockNo, { leaf: hash, root, key, time: header.time });
-    this.tally.block(header, outcome.count);
-    this.tally.restarts += outcome.restarts;
+    this.totals.block(header, outcome.count);
+    this.totals.restarts += outcome.restarts;
     this.#noteRoot();
   }
 

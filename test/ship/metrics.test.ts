@@ -3,7 +3,7 @@ import test from "node:test";
 import { Metrics } from "../../src/host/metrics.ts";
 import { addShipMetrics } from "../../src/ship/metrics.ts";
 import { outcomes } from "../../src/ship/sink.ts";
-import { sinkStates } from "../../src/ship/standing.ts";
+import { sinkStates } from "../../src/ship/sink-health.ts";
 import type { ShipStatus } from "../../src/ship/status.ts";
 import { settle } from "../fakes/clock.ts";
 import { TestChain } from "./chain.ts";

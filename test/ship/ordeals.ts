@@ -2,7 +2,7 @@
 
 import { gzipSync } from "node:zlib";
 import type { Outcome } from "../../src/ship/sink.ts";
-import type { SinkState } from "../../src/ship/standing.ts";
+import type { SinkState } from "../../src/ship/sink-health.ts";
 import { TestChain, VaultSigner } from "./chain.ts";
 import { bodyOf, type HostileServer, type Misbehaviour, problem, says } from "./hostile-server.ts";
 

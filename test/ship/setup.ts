@@ -2,10 +2,10 @@
 
 import type { Receipt } from "../../src/core/checkpoint.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
-import type { UnusableReason } from "../../src/ship/course.ts";
+import type { UnusableReason } from "../../src/ship/delivery.ts";
 import { Shipper, type ShipperOptions } from "../../src/ship/shipper.ts";
 import type { Sink } from "../../src/ship/sink.ts";
-import type { SinkReport } from "../../src/ship/standing.ts";
+import type { SinkReport } from "../../src/ship/sink-health.ts";
 import { FakeClock, settle } from "../fakes/clock.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 import { SeededRandom } from "../fakes/random.ts";

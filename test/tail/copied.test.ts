@@ -261,14 +261,14 @@ for (const [name, copies] of [
     const how = down ? "while the agent is down" : "between two looks";
     test(`what a log held that was cut twice ${how}, with ${name}, is read or in a gap`, async () => {
       const { files, reader } = await following("one\n");
-      const frontiers = reader.tail.frontiers();
+      const lastBytes = reader.tail.lastBytes();
       if (down) await reader.tail.close();
       for (const [at, text] of ["one\ntwo\n", "three\n"].entries()) {
         files.put(copies[at] as string, text);
         files.put(log, "");
       }
       files.append(log, "four\n");
-      if (down) await reader.open({ resume: reader.resume(frontiers) });
+      if (down) await reader.open({ resume: reader.resume(lastBytes) });
       await reader.pullFor(7_000);
       assert.deepEqual(reader.lines(), ["one", "two", "four"]);
       assert.deepEqual(reader.said(), ["source", "gap truncated", "source"]);

@@ -133,7 +133,7 @@ export class CopyingWorld {
   async #lose(): Promise<void> {
     const { reader } = this;
     this.log.push("lose");
-    this.#resume ??= reader.resume(reader.tail.frontiers());
+    this.#resume ??= reader.resume(reader.tail.lastBytes());
     await reader.tail.close();
     if (this.#pick(2) > 0) this.others();
     // What only the life before knew it can tell nobody.

@@ -67,10 +67,10 @@ test("a rotated file that is overwritten while nobody looks is rewritten, withou
   for (const withFrontiers of [false, true]) {
     const { files, reader } = await rotatedAway();
     await rename(files, reader);
-    const frontiers = withFrontiers ? reader.tail.frontiers() : undefined;
+    const lastBytes = withFrontiers ? reader.tail.lastBytes() : undefined;
     await reader.tail.close();
     await overwrite(files, noise(text.length));
-    await reader.open({ resume: reader.resume(frontiers) });
+    await reader.open({ resume: reader.resume(lastBytes) });
     await reader.pull();
     await reader.pullFor(7_000);
     assert.deepEqual(reader.said(), ["source", "source", "rewritten"]);
@@ -165,11 +165,11 @@ test("a rotated file that is overwritten while the agent is down is rewritten, a
   for (const bytes of [noise(4096), noise(9), Buffer.alloc(text.length + 9, "other text\n")]) {
     const { files, reader } = await rotatedAway();
     await rename(files, reader);
-    const frontiers = reader.tail.frontiers();
+    const lastBytes = reader.tail.lastBytes();
     await reader.tail.close();
     if (bytes.length < text.length) files.cut(rotated, 0);
     await overwrite(files, bytes);
-    await reader.open({ resume: reader.resume(frontiers) });
+    await reader.open({ resume: reader.resume(lastBytes) });
     await reader.pullFor(7_000);
     const said = bytes.length < text.length ? [] : ["rewritten"];
     assert.deepEqual(reader.said(), ["source", "source", ...said, "end restarted"]);
@@ -188,13 +188,13 @@ test("a rotated file of which no first bytes were known, overwritten while the a
     ...{ generation: 1, ...nothing },
   });
   assert.equal(reader.table.apply("source", record as unknown as JsonObject), undefined);
-  await reader.open({ resume: [{ id: source, record, offset: 0, frontier: undefined }] });
+  await reader.open({ resume: [{ id: source, record, offset: 0, lastBytes: undefined }] });
   await reader.pull();
   await rename(files, reader);
-  const frontiers = reader.tail.frontiers();
+  const lastBytes = reader.tail.lastBytes();
   await reader.tail.close();
   await overwrite(files, noise(4096));
-  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.open({ resume: reader.resume(lastBytes) });
   await reader.pullFor(7_000);
   assert.deepEqual(reader.said().slice(-2), ["rewritten", "end restarted"]);
 });
@@ -263,12 +263,12 @@ test("a new file with the number of one that was rotated, overwritten and delete
 test("a rotated file that is put back and cut while the agent is down is a log again", async () => {
   const { files, reader } = await rotatedAway();
   await rename(files, reader);
-  const frontiers = reader.tail.frontiers();
+  const lastBytes = reader.tail.lastBytes();
   await reader.tail.close();
   await files.rename(rotated, "/log/other.log");
   files.cut("/log/other.log", 0);
   files.append("/log/other.log", "begun in the pattern\n");
-  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.open({ resume: reader.resume(lastBytes) });
   await reader.pullFor(7_000);
   assert.deepEqual(reader.said(), ["source", "source", "gap truncated", "source"]);
   assert.ok(reader.lines().includes("begun in the pattern"));

@@ -104,8 +104,8 @@ class World {
 
   async restart(): Promise<void> {
     await this.reader.tail.close();
-    const frontiers = this.pick(2) === 0 ? this.reader.tail.frontiers() : undefined;
-    await this.reader.open({ resume: this.reader.resume(frontiers) });
+    const lastBytes = this.pick(2) === 0 ? this.reader.tail.lastBytes() : undefined;
+    await this.reader.open({ resume: this.reader.resume(lastBytes) });
   }
 
   async finish(): Promise<void> {

@@ -251,10 +251,10 @@ test("a stop leaves NULs at the end for the next start", async () => {
     await reader.pullFor(500);
   }
   assert.equal(reader.textAt(log), "one\n");
-  const frontiers = reader.tail.frontiers();
+  const lastBytes = reader.tail.lastBytes();
   await reader.tail.close();
   region.put("two\n");
-  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.open({ resume: reader.resume(lastBytes) });
   await reader.pullFor(8_000);
   assert.deepEqual(reader.lines(), ["one", "two"]);
   assert.deepEqual(reader.said(), ["source"]);
@@ -294,10 +294,10 @@ async function stopWhileFilled(gone: boolean): Promise<{ region: Region; reader:
 test("a stop does not wait for a hole that is being filled in, and leaves it for the next start", async () => {
   const { region, reader } = await stopWhileFilled(false);
   assert.deepEqual(reader.lines(), ["one"]);
-  const frontiers = reader.tail.frontiers();
+  const lastBytes = reader.tail.lastBytes();
   await reader.tail.close();
   region.put(`${"x".repeat(35)}\n`, 4);
-  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.open({ resume: reader.resume(lastBytes) });
   await reader.pullFor(8_000);
   assert.deepEqual(reader.lines(), ["one", "x".repeat(35), "behind"]);
 });
@@ -350,9 +350,9 @@ test("NULs of before the first start are skipped, also where they become data af
     const reader = await Reader.start({ files, clock, sources });
     await reader.pullFor(3_000);
     if (restarts) {
-      const frontiers = reader.tail.frontiers();
+      const lastBytes = reader.tail.lastBytes();
       await reader.tail.close();
-      await reader.open({ resume: reader.resume(frontiers) });
+      await reader.open({ resume: reader.resume(lastBytes) });
       await reader.pullFor(3_000);
     }
     files.append("/log/app.log", "new\n");

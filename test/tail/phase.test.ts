@@ -13,7 +13,7 @@ import {
   wasDown,
 } from "../../src/tail/phase.ts";
 
-const past = {
+const released = {
   record: {
     type: "source",
     name: "app",
@@ -30,7 +30,7 @@ const past = {
 } as const;
 
 const doubtful: Phase = { is: "doubtful", copied: false, down: false, emptied: false };
-const skipping: Phase = { is: "skipping", to: 9, past: undefined, doubtful: false };
+const skipping: Phase = { is: "skipping", to: 9, released: undefined, doubtful: false };
 
 const misfit: PhaseEvent = { is: "misfit" };
 const found: PhaseEvent = { is: "copy-found", to: 120, readable: true };
@@ -76,8 +76,8 @@ const rows: [string, Phase, PhaseEvent, Phase][] = [
   [
     "what is sealed already is skipped",
     reading,
-    { is: "skip", to: 7, past },
-    { is: "skipping", to: 7, past, doubtful: false },
+    { is: "skip", to: 7, released },
+    { is: "skipping", to: 7, released, doubtful: false },
   ],
   ["skipped is read on", skipping, { is: "skipped" }, reading],
   ["a misfit waits while it skips", skipping, misfit, { ...skipping, doubtful: true }],

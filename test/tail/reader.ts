@@ -10,8 +10,8 @@ import { SourceTable } from "../../src/core/sources.ts";
 import type { Clock } from "../../src/host/clock.ts";
 import type { Files } from "../../src/host/files.ts";
 import { nativeSuite } from "../../src/host/native-suite.ts";
-import type { FrontierMark } from "../../src/tail/frontier.ts";
 import type { ResumeOptions, Statement, TailOptions } from "../../src/tail/item.ts";
+import type { LastBytesMark } from "../../src/tail/last-bytes.ts";
 import { Tail } from "../../src/tail/tail.ts";
 import { RecordingDiag } from "../fakes/diag.ts";
 
@@ -75,12 +75,12 @@ export class Reader {
     });
   }
 
-  resume(frontiers: ReadonlyMap<string, FrontierMark> = new Map()): ResumeOptions[] {
+  resume(lastBytes: ReadonlyMap<string, LastBytesMark> = new Map()): ResumeOptions[] {
     return [...this.table].map(({ id, record, expected }) => ({
       id,
       record: record as unknown as SourceRecord,
       offset: expected ?? 0,
-      frontier: frontiers.get(id),
+      lastBytes: lastBytes.get(id),
     }));
   }
 

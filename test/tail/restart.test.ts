@@ -18,10 +18,10 @@ async function restarted(
   files.put(log, before);
   const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
   await reader.pull();
-  const frontiers = withFrontiers ? reader.tail.frontiers() : undefined;
+  const lastBytes = withFrontiers ? reader.tail.lastBytes() : undefined;
   await reader.tail.close();
   await change(files);
-  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.open({ resume: reader.resume(lastBytes) });
   await reader.pull();
   await reader.pullFor(7_000);
   return { files, reader };
@@ -77,7 +77,7 @@ test("other first bytes are another generation, however long the file is", async
   assert.deepEqual(reader.lines(), ["one", "1st", "2nd", "3rd"]);
 });
 
-test("with a known frontier, the same first bytes do not hide another content", async () => {
+test("with a known lastBytes, the same first bytes do not hide another content", async () => {
   const head = `${"h".repeat(1_100)}\n`;
   const change = (files: FakeFiles): void => files.put(log, `${head}1st\n2nd\n`);
   const { reader } = await restarted(`${head}one\n`, change, true);
@@ -116,10 +116,10 @@ test("an edit of a file's first bytes is stated once, not again by each process 
   };
   const { files, reader } = await restarted(before, edit, true);
   assert.deepEqual(reader.said(), ["source", "rewritten"]);
-  const frontiers = JSON.parse(JSON.stringify(Object.fromEntries(reader.tail.frontiers() ?? [])));
+  const lastBytes = JSON.parse(JSON.stringify(Object.fromEntries(reader.tail.lastBytes() ?? [])));
   await reader.tail.close();
   files.append(log, "more\n");
-  await reader.open({ resume: reader.resume(new Map(Object.entries(frontiers))) });
+  await reader.open({ resume: reader.resume(new Map(Object.entries(lastBytes))) });
   await reader.pull();
   await reader.pullFor(7_000);
   assert.deepEqual(reader.said(), ["source", "rewritten"]);
@@ -131,10 +131,10 @@ test("growth that was seen at the start and lost before its first read is a gap"
   files.put(log, "one\n");
   const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
   await reader.pull();
-  const frontiers = reader.tail.frontiers();
+  const lastBytes = reader.tail.lastBytes();
   await reader.tail.close();
   files.append(log, "two\n");
-  await reader.open({ resume: reader.resume(frontiers) });
+  await reader.open({ resume: reader.resume(lastBytes) });
   let reads = 0;
   files.hook = (call, path) => {
     if (path !== log || call !== "read") return;

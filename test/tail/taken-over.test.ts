@@ -24,7 +24,7 @@ class Waiting {
     const reader = await Reader.start({ files, clock: new AutoClock(), include: ["/log/*.log"] });
     waiting.reader = reader;
     await reader.pull();
-    waiting.#resume = reader.resume(reader.tail.frontiers());
+    waiting.#resume = reader.resume(reader.tail.lastBytes());
     await reader.tail.close();
     return waiting;
   }
@@ -175,7 +175,7 @@ test("what was read and cut is a gap of a chain that does not hold it", async ()
   await waiting.look();
   const [item] = reader.resume();
   assert.ok(item !== undefined);
-  await waiting.goOn([{ ...item, offset: first.length, frontier: undefined }]);
+  await waiting.goOn([{ ...item, offset: first.length, lastBytes: undefined }]);
   reader.table.restore([{ record: item.record as never, offset: first.length }]);
   files.append(log, "new\n");
   assert.deepEqual((await waiting.end()).said, lost.said);

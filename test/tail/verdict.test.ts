@@ -18,7 +18,7 @@ const calm: Evidence = {
   sure: 100,
   size: 100,
   now: 100,
-  frontier: "same",
+  lastBytes: "same",
   head: "same",
   between: 0,
   witness: false,
@@ -37,30 +37,30 @@ const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
   ["shorter than the position, unread bytes", { seen: 130, size: 50 }, "restart", 30],
   ["cut twice, unread bytes each time", { seen: 130, size: 0, between: 7 }, "restart", 37],
   ["unread end cut off", { seen: 150, size: 120 }, "cut-back", 50],
-  ["grown, other content", { size: 200, seen: 200, frontier: "changed" }, "restart", undefined],
+  ["grown, other content", { size: 200, seen: 200, lastBytes: "changed" }, "restart", undefined],
   [
     "grown, other content, unread bytes were sure",
     {
       size: 200,
       seen: 200,
       sure: 140,
-      frontier: "changed",
+      lastBytes: "changed",
     },
     "restart",
     40,
   ],
-  ["edited in place", { frontier: "changed", witness: true }, "rewritten", undefined],
-  ["changed without a witness", { frontier: "changed" }, "restart", undefined],
+  ["edited in place", { lastBytes: "changed", witness: true }, "rewritten", undefined],
+  ["changed without a witness", { lastBytes: "changed" }, "restart", undefined],
   [
     "changed with its head",
-    { frontier: "changed", head: "changed", witness: true },
+    { lastBytes: "changed", head: "changed", witness: true },
     "restart",
     undefined,
   ],
   [
     "changed and shorter than seen",
     {
-      frontier: "changed",
+      lastBytes: "changed",
       witness: true,
       seen: 150,
       size: 120,
@@ -71,13 +71,13 @@ const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
   ["head edited", { head: "changed" }, "rewritten", undefined],
   ["nothing read, other head", { position: 0, sure: 0, head: "changed" }, "restart", undefined],
   ["nothing read, shorter than seen", { position: 0, sure: 0, size: 60 }, "restart", 100],
-  ["after a restart of ours, as before", { down: true, frontier: "unknown" }, "go-on", 0],
+  ["after a restart of ours, as before", { down: true, lastBytes: "unknown" }, "go-on", 0],
   ["after a restart of ours, shorter", { down: true, size: 40 }, "restart", 0],
   [
     "after a restart of ours, other head",
     {
       down: true,
-      frontier: "unknown",
+      lastBytes: "unknown",
       head: "changed",
     },
     "restart",
@@ -88,13 +88,13 @@ const rows: [string, Partial<Evidence>, Verdict, number | undefined][] = [
   ["after a restart, unread end cut", { down: true, seen: 150, size: 120 }, "cut-back", 50],
   [
     "of what another chain sealed, unread end cut",
-    { frontier: "unknown", seen: 150, size: 120 },
+    { lastBytes: "unknown", seen: 150, size: 120 },
     "cut-back",
     50,
   ],
   [
     "of what another chain sealed, shorter than seen, other head",
-    { frontier: "unknown", head: "changed", seen: 150, size: 120 },
+    { lastBytes: "unknown", head: "changed", seen: 150, size: 120 },
     "restart",
     50,
   ],
@@ -111,7 +111,7 @@ for (const [name, change, verdict, lost] of rows) {
 const outcomes: [string, Partial<Evidence>, Omit<Outcome, "verdict">][] = [
   ["nothing changed", {}, { next: "reading", rewrites: false }],
   ["emptied, all read", { size: 0, now: 0 }, { next: "emptied", rewrites: false }],
-  ["edited in place", { frontier: "changed", witness: true }, { next: "reading", rewrites: true }],
+  ["edited in place", { lastBytes: "changed", witness: true }, { next: "reading", rewrites: true }],
   [
     "shorter than the position",
     { size: 50, now: 50 },
@@ -134,17 +134,17 @@ const outcomes: [string, Partial<Evidence>, Omit<Outcome, "verdict">][] = [
   ],
   [
     "overwritten outside the pattern, as long as before",
-    { frontier: "changed", outside: "unseen" },
+    { lastBytes: "changed", outside: "unseen" },
     { next: "reading", rewrites: true },
   ],
   [
     "overwritten outside the pattern, longer, not seen there before",
-    { frontier: "changed", outside: "unseen", size: 130, now: 130, seen: 130 },
+    { lastBytes: "changed", outside: "unseen", size: 130, now: 130, seen: 130 },
     { next: "reading", rewrites: false, ends: { lost: undefined }, begins: 0 },
   ],
   [
     "overwritten outside the pattern, longer, seen there before",
-    { frontier: "changed", outside: "seen", size: 130, now: 130, seen: 130, down: true },
+    { lastBytes: "changed", outside: "seen", size: 130, now: 130, seen: 130, down: true },
     { next: "over", rewrites: true, ends: { lost: undefined } },
   ],
   [

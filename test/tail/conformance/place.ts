@@ -100,10 +100,10 @@ export class Place {
 
   /** Stops, changes files meanwhile, and starts again from what was read. */
   async down(change: () => void, more: Partial<TailOptions> = {}): Promise<void> {
-    const frontiers = this.reader.tail.frontiers();
+    const lastBytes = this.reader.tail.lastBytes();
     await this.reader.tail.close();
     this.do(change);
-    await this.reader.open({ resume: this.reader.resume(frontiers), ...more });
+    await this.reader.open({ resume: this.reader.resume(lastBytes), ...more });
     await this.reader.pull();
   }
 

@@ -233,7 +233,7 @@ conform("a stop in the middle of reading from a copy is no loss", async (place) 
   await place.stall();
   // The doubt, then a span from the copy that is never sealed.
   for (let n = 0; n < 3; n += 1) await reader.tail.next(reader.room);
-  const marks = reader.tail.frontiers() ?? new Map();
+  const marks = reader.tail.lastBytes() ?? new Map();
   await reader.tail.close();
   for (const [id, mark] of marks) if (mark.offset !== lines(0, 10).length) marks.delete(id);
   await reader.open({ resume: reader.resume(marks) });

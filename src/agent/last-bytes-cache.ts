@@ -15,31 +15,31 @@ import { readChecked, writeChecked } from "../host/checked-file.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { Files } from "../host/files.ts";
-import type { FrontierMark } from "../tail/frontier.ts";
+import type { LastBytesMark } from "../tail/last-bytes.ts";
 import type { Tail } from "../tail/tail.ts";
 
 /** Undefined while the tail has told of things that nobody took. */
 function textOf(tail: Tail): string | undefined {
-  const marks = tail.frontiers();
+  const marks = tail.lastBytes();
   return marks && JSON.stringify(Object.fromEntries(marks));
 }
 
 const limitBytes = 64 * 1024 * 1024;
 const savePeriodMicros = 60_000_000;
 
-export interface FrontierParts {
+export interface LastBytesParts {
   readonly files: Files;
   readonly suite: Suite;
   readonly clock: Clock;
   readonly diag: Diag;
 }
 
-export class FrontierCache {
+export class LastBytesCache {
   readonly #files: Files;
   readonly #suite: Suite;
   readonly #clock: Clock;
   readonly #path: string;
-  readonly #marks: ReadonlyMap<string, FrontierMark>;
+  readonly #marks: ReadonlyMap<string, LastBytesMark>;
   /** When it was saved, or was as good as saved. */
   #savedAt: number;
   /** Bytes read and edits stated when the cache was saved: nothing moved since if they have not. */
@@ -50,9 +50,9 @@ export class FrontierCache {
   #failure: unknown;
 
   private constructor(
-    { files, suite, clock }: FrontierParts,
+    { files, suite, clock }: LastBytesParts,
     path: string,
-    marks: ReadonlyMap<string, FrontierMark>,
+    marks: ReadonlyMap<string, LastBytesMark>,
   ) {
     this.#files = files;
     this.#suite = suite;
@@ -63,18 +63,18 @@ export class FrontierCache {
   }
 
   /** A cache that cannot be read is an empty one. */
-  static async open(parts: FrontierParts, path: string): Promise<FrontierCache> {
+  static async open(parts: LastBytesParts, path: string): Promise<LastBytesCache> {
     const { files, suite, diag } = parts;
     const bytes = await readChecked(files, suite, path, limitBytes).catch(() => "damaged" as const);
     const unreadable = bytes === "damaged";
-    if (unreadable) diag.warn("frontier cache is unreadable, going on without it", {});
+    if (unreadable) diag.warn("lastBytes cache is unreadable, going on without it", {});
     const isThere = bytes !== undefined && !unreadable;
-    const marks = isThere ? Object.entries<FrontierMark>(JSON.parse(fromUtf8(bytes))) : [];
-    return new FrontierCache(parts, path, new Map(marks));
+    const marks = isThere ? Object.entries<LastBytesMark>(JSON.parse(fromUtf8(bytes))) : [];
+    return new LastBytesCache(parts, path, new Map(marks));
   }
 
   /** What is known of the file at `offset`: from the WAL, else from the cache (maybe of before). */
-  markFor(id: string, offset: number, sealed: SealedTail | undefined): FrontierMark | undefined {
+  markFor(id: string, offset: number, sealed: SealedTail | undefined): LastBytesMark | undefined {
     const mark = this.#marks.get(id);
     if (sealed !== undefined && sealed.offset === offset && sealed.bytes.length > 0) {
       const { length } = sealed.bytes;

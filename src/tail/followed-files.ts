@@ -1,4 +1,4 @@
-// Roster: every file we follow, by what it is (device and inode) and by where it was last seen.
+// Every file that we follow, by what it is (device and inode) and by where it was last seen.
 //
 // - meet() is the only way in: a path and what stat said of it. It recognises renamed files,
 //   replaced paths, hard links and sources to resume, and follows what is new.
@@ -14,11 +14,11 @@ import { Follow } from "./follow.ts";
 import type { FollowBase } from "./follow-start.ts";
 import { type NodeKey, nodeKey, recordKey, refOf } from "./identity.ts";
 import type { ResumeOptions, SourceOptions } from "./item.ts";
-import { Past } from "./past.ts";
 import { Place } from "./place.ts";
+import { ReleasedFiles } from "./released-files.ts";
 import { takeOver } from "./taken-over.ts";
 
-export interface RosterContext {
+export interface FollowedFilesContext {
   readonly discover: Discover;
   readonly sources: readonly SourceOptions[];
   /** Per configured name. */
@@ -36,14 +36,14 @@ interface Newcomer {
   readonly looks: FileInfo[];
 }
 
-export class Roster {
-  readonly #context: RosterContext;
+export class FollowedFiles {
+  readonly #context: FollowedFilesContext;
   readonly #byNode = new Map<NodeKey, Follow>();
   readonly #byPath = new Map<BytePath, Follow>();
   readonly #resume = new Map<NodeKey, ResumeOptions>();
   /** By inode and birth alone, for devices that were numbered anew. */
   readonly #resumeByInode = new Map<string, ResumeOptions>();
-  #past = new Past();
+  #released = new ReleasedFiles();
   readonly #order: ReadonlyMap<string, number>;
   #newcomers = new Map<NodeKey, Newcomer>();
   #sweep = 0;
@@ -51,7 +51,11 @@ export class Roster {
   /** Until the first sweep of the chain's first start is over, `startAt: "end"` counts. */
   #skipping: boolean;
 
-  constructor(context: RosterContext, resume: readonly ResumeOptions[], firstStart: boolean) {
+  constructor(
+    context: FollowedFilesContext,
+    resume: readonly ResumeOptions[],
+    firstStart: boolean,
+  ) {
     this.#context = context;
     this.#skipping = firstStart;
     this.#order = new Map(context.sources.map(({ name }, at) => [name, at]));
@@ -123,12 +127,12 @@ export class Roster {
 
   /** Another chain may not hold what was sealed of files that were let go. */
   forgetPast(): void {
-    this.#past = new Past();
+    this.#released = new ReleasedFiles();
   }
 
   /** Gives up on a source to resume. */
   dismiss(item: ResumeOptions): void {
-    this.#past.keepResume(item);
+    this.#released.keepResume(item);
     this.#drop(item);
   }
 
@@ -211,7 +215,7 @@ export class Roster {
   }
 
   forget(follow: Follow): void {
-    this.#past.keep(follow);
+    this.#released.keep(follow);
     const { path, info } = follow.place;
     if (this.#byPath.get(path) === follow) this.#byPath.delete(path);
     const key = nodeKey(info);
@@ -225,7 +229,7 @@ export class Roster {
   replace(follow: Follow, item: ResumeOptions | undefined): Follow {
     const { place, handle, base } = follow;
     const of = (item && this.baseOf(item.record)) ?? base;
-    const { record, offset, frontier: mark } = item ?? {};
+    const { record, offset, lastBytes: mark } = item ?? {};
     const resume = record && { ref: refOf(of.suite, record), offset: offset ?? 0, mark };
     const name = item?.record.name ?? follow.name;
     const fresh = new Follow(of, { name, place, handle, resume });
@@ -258,8 +262,8 @@ export class Roster {
     const base = item && this.baseOf(item.record, path);
     if (item === undefined || base === undefined) return undefined;
     this.#drop(item);
-    const { record, offset, frontier } = item;
-    const resume = { ref: refOf(base.suite, record), offset, mark: frontier };
+    const { record, offset, lastBytes } = item;
+    const resume = { ref: refOf(base.suite, record), offset, mark: lastBytes };
     const named = this.#context.scope(shown(path)) ? path : pathFromShown(record.path);
     const place = new Place(info, path, this.#sweep, named);
     return this.#add(new Follow(base, { name: record.name, place, resume }));
@@ -316,8 +320,8 @@ export class Roster {
       const skip = this.#skipping && source?.startAt === "end" && info.size > 0;
       base.counts.found += 1;
       const place = new Place(info, path, this.#sweep);
-      const past = this.#past.take(info, (record) => this.baseOf(record) === base);
-      const follow = this.#add(new Follow(base, { name, place, skip, past }));
+      const released = this.#released.take(info, (record) => this.baseOf(record) === base);
+      const follow = this.#add(new Follow(base, { name, place, skip, released }));
       for (const look of later) if (!isOther(follow, look)) follow.observe(look);
       added.push(follow);
     }

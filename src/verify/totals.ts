@@ -5,7 +5,7 @@ import type { FindingCode } from "../core/fault.ts";
 import type { Header } from "../core/header.ts";
 import { type Verdict, verdictOf, worse } from "./finding.ts";
 
-export class Tally {
+export class Totals {
   /** Blocks that are there and were walked. */
   blocks = 0;
   envelopes = 0;

@@ -8,7 +8,7 @@ import { Batch, type BlockFeed, batchBytesMax } from "./batch.ts";
 
 const batchBytesMin = 65_536;
 
-export interface GatherOptions {
+export interface BatcherOptions {
   readonly feed: BlockFeed;
   readonly clock: Clock;
   /** The longest that a block waits for others to go with it, in microseconds. */
@@ -21,14 +21,14 @@ export interface GatherOptions {
   readonly wait: (work: (signal: AbortSignal) => Promise<void>) => Promise<void>;
 }
 
-export class Gatherer {
-  readonly #options: GatherOptions;
+export class Batcher {
+  readonly #options: BatcherOptions;
   #bytesMax = batchBytesMax;
   /** Monotonic time at which the last batch was complete: what it left behind came later. */
   #completeAt: number = Number.NEGATIVE_INFINITY;
   #ahead: { readonly batch: Batch; full: Promise<boolean> } | undefined;
 
-  constructor(options: GatherOptions) {
+  constructor(options: BatcherOptions) {
     this.#options = options;
   }
 

@@ -1,4 +1,4 @@
-// The course: which block goes next, and what every answer of the vault means for that.
+// The delivery: which block goes next, and what every answer of the vault means for that.
 //
 // - Only a verified receipt moves `receipted`, and that never falls. Sizes in refusals are hints:
 //   they may change what is sent next, since sending a block again does no harm, and nothing else.
@@ -16,7 +16,7 @@ import type { Clock } from "../host/clock.ts";
 import type { BackoffName } from "./backoff.ts";
 import { checkReceipt } from "./receipt-check.ts";
 import type { Answer, Outcome } from "./sink.ts";
-import type { SinkState } from "./standing.ts";
+import type { SinkState } from "./sink-health.ts";
 
 /**
  * - agent-rollback: the vault holds blocks of this chain that we never sealed.
@@ -25,7 +25,7 @@ import type { SinkState } from "./standing.ts";
  */
 export type UnusableReason = "agent-rollback" | "fork" | "sink-rollback";
 
-export interface CourseOptions {
+export interface DeliveryOptions {
   readonly suite: Suite;
   readonly clock: Clock;
   readonly vaults: readonly VaultKeys[];
@@ -37,7 +37,7 @@ export interface CourseOptions {
 }
 
 /** What was sent, and what we hold. */
-export interface Ground {
+export interface OwnChain {
   /** Number of the first block that was sent. */
   readonly from: number;
   /** Number of the oldest block held. */
@@ -72,8 +72,8 @@ const suspicionsMin = 3;
 /** What was not said for so long is over: more than the longest request and wait together. */
 const suspicionLapseUs = 300_000_000;
 
-export class Course {
-  readonly #options: CourseOptions;
+export class Delivery {
+  readonly #options: DeliveryOptions;
   #receipted: number;
   #receiptTime: number;
   /** The block to send next. Below `#receipted` while a vault that fell back catches up. */
@@ -88,7 +88,7 @@ export class Course {
   #suspicion: Suspicion | undefined;
   #halted = false;
 
-  constructor(options: CourseOptions) {
+  constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#receipted = options.newest?.size ?? 0;
     this.#receiptTime = options.newest?.time ?? 0;
@@ -151,7 +151,7 @@ export class Course {
     this.#position = this.#receipted;
   }
 
-  async judge(answer: Answer, ground: Ground): Promise<Judgement> {
+  async judge(answer: Answer, own: OwnChain): Promise<Judgement> {
     const { outcome, code } = answer;
     this.#probe = undefined;
     if (outcome === "receipt" || outcome === "wrong-head" || outcome === "fork") {
@@ -161,9 +161,9 @@ export class Course {
     }
     switch (outcome) {
       case "receipt":
-        return this.#judgeReceipt(answer.note, ground);
+        return this.#judgeReceipt(answer.note, own);
       case "wrong-head":
-        return this.#judgeWrongHead(code, answer.size, answer.root, ground);
+        return this.#judgeWrongHead(code, answer.size, answer.root, own);
       case "fork":
         return this.#suspect("fork", { outcome, state: "fork", code, retry: "slow" });
       case "refused":
@@ -175,23 +175,23 @@ export class Course {
     }
   }
 
-  async #judgeReceipt(note: Uint8Array, ground: Ground): Promise<Judgement> {
+  async #judgeReceipt(note: Uint8Array, own: OwnChain): Promise<Judgement> {
     const { suite, vaults, chainId } = this.#options;
     const check = checkReceipt(suite, vaults, chainId, note);
     const bad = { outcome: "bad-receipt", retry: "slow" } as const;
     if (!check.genuine) return { ...bad, state: "refused", code: check.code };
     const { receipt } = check;
     const { size } = receipt;
-    if (size > ground.sealed) {
+    if (size > own.sealed) {
       this.#halted = true;
       const reason = "agent-rollback";
       return { ...bad, state: reason, code: reason, retry: "never", unusable: reason };
     }
-    const root = await ground.rootOf(size);
+    const root = await own.rootOf(size);
     if (root !== undefined && !equalBytes(root, receipt.root)) {
       return this.#suspect("fork", { ...bad, state: "fork", code: "receipt-root" });
     }
-    if (size <= this.#receipted) return this.#judgeOldReceipt(receipt, ground);
+    if (size <= this.#receipted) return this.#judgeOldReceipt(receipt, own);
     // Without our own root nothing can be compared, so nothing may be freed.
     if (root === undefined) return { ...bad, state: "refused", code: "root-unknown" };
     this.#clear();
@@ -200,14 +200,14 @@ export class Course {
   }
 
   /** A genuine receipt that covers no more than we have one for already. */
-  #judgeOldReceipt({ size, time }: Receipt, ground: Ground): Judgement {
+  #judgeOldReceipt({ size, time }: Receipt, own: OwnChain): Judgement {
     const done = { outcome: "receipt", code: "receipt", retry: "now" } as const;
     const catchingUp = this.#position < this.#receipted;
     if (this.#greeted && size === this.#receipted) {
       this.#clear();
       return { ...done, state: "ok" };
     }
-    if (catchingUp && size > ground.from) {
+    if (catchingUp && size > own.from) {
       this.#clear();
       this.#position = size;
       return { ...done, state: size === this.#receipted ? "ok" : "rollback" };
@@ -217,37 +217,37 @@ export class Course {
     if (size === this.#receipted || catchingUp || time < this.#receiptTime) {
       return { ...stale, state: catchingUp ? "rollback" : "refused" };
     }
-    return this.#fallBack("bad-receipt", "receipt-shrunk", size, ground);
+    return this.#fallBack("bad-receipt", "receipt-shrunk", size, own);
   }
 
   async #judgeWrongHead(
     code: string,
     size: number | undefined,
     root: Uint8Array | undefined,
-    ground: Ground,
+    own: OwnChain,
   ): Promise<Judgement> {
     const outcome = "wrong-head";
     const refused = { outcome, state: "refused", code, retry: "slow" } as const;
     if (size === undefined) return refused;
-    if (root !== undefined && size <= ground.sealed) {
-      const ours = await ground.rootOf(size);
+    if (root !== undefined && size <= own.sealed) {
+      const ours = await own.rootOf(size);
       if (ours !== undefined && !equalBytes(ours, root)) {
         return this.#suspect("fork", { ...refused, state: "fork", code: "vault-root" });
       }
     }
-    if (size < ground.from) return this.#fallBack(outcome, code, size, ground);
-    if (size === ground.from) return refused;
+    if (size < own.from) return this.#fallBack(outcome, code, size, own);
+    if (size === own.from) return refused;
     // It has what we sent, and perhaps more: only a receipt can tell, and a block that it has
     // already gets one.
-    this.#probe = Math.min(size, ground.sealed) - 1;
+    this.#probe = Math.min(size, own.sealed) - 1;
     this.#probes += 1;
     return this.#probes > 1 ? refused : { ...refused, state: undefined, retry: "soon" };
   }
 
   /** The vault's head seems to be below what we sent. */
-  #fallBack(outcome: Outcome, code: string, size: number, ground: Ground): Judgement {
+  #fallBack(outcome: Outcome, code: string, size: number, own: OwnChain): Judgement {
     const rolledBack = size < this.#receipted;
-    if (size >= ground.first) {
+    if (size >= own.first) {
       this.#position = size;
       return { outcome, state: rolledBack ? "rollback" : undefined, code, retry: "soon" };
     }

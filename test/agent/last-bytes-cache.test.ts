@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FrontierCache } from "../../src/agent/frontier-cache.ts";
+import { LastBytesCache } from "../../src/agent/last-bytes-cache.ts";
 import { utf8 } from "../../src/core/bytes.ts";
 import { writeChecked } from "../../src/host/checked-file.ts";
 import { nativeSuite as suite } from "../../src/host/native-suite.ts";
@@ -17,7 +17,7 @@ async function opened(text = "one\n") {
   const clock = new AutoClock();
   files.put(log, text);
   const reader = await Reader.start({ files, clock, include: ["/log/*.log"] });
-  const cache = await FrontierCache.open({ files, suite, clock, diag: new RecordingDiag() }, path);
+  const cache = await LastBytesCache.open({ files, suite, clock, diag: new RecordingDiag() }, path);
   await reader.pullFor(61_000);
   const [id = ""] = reader.records.keys();
   return { files, clock, reader, cache, id };
@@ -25,7 +25,7 @@ async function opened(text = "one\n") {
 
 /** What the next start would be told. */
 async function markIn(files: FakeFiles, id: string, offset = 0) {
-  const cache = await FrontierCache.open(
+  const cache = await LastBytesCache.open(
     { files, suite, clock: new AutoClock(), diag: new RecordingDiag() },
     path,
   );
@@ -59,7 +59,7 @@ test("what was known at the start is kept of a file that was not looked at since
   assert.ok(known !== undefined);
   await reader.tail.close();
   await files.rename(log, "/log/a.away");
-  const again = await FrontierCache.open({ files, suite, clock, diag: new RecordingDiag() }, path);
+  const again = await LastBytesCache.open({ files, suite, clock, diag: new RecordingDiag() }, path);
   await reader.open({ resume: reader.resume(new Map([[id, known]])) });
   await again.save(reader.tail);
   assert.deepEqual(await markIn(files, id), known);
@@ -72,7 +72,7 @@ test("that a file was read outside of its pattern is known only up to where it w
   const mark = { offset: 4, length: 4, sha256: hash, outside: true, skipNuls: 9 };
   files.put("/log/.keep", "");
   await writeChecked(files, suite, path, utf8(JSON.stringify({ id: mark })));
-  const cache = await FrontierCache.open(
+  const cache = await LastBytesCache.open(
     { files, suite, clock: new AutoClock(), diag: new RecordingDiag() },
     path,
   );

@@ -1,4 +1,4 @@
-// The frontier: the last bytes before a position, as evidence that the file is still the same.
+// The last bytes before a position, as evidence that the file is still the same.
 //
 // - Identity by inode cannot see a file that was truncated and written again; these bytes can.
 // - They are the bytes as handed over, kept in memory; only their hash ever leaves.
@@ -10,10 +10,10 @@ import type { OpenFile } from "../host/files.ts";
 import type { Fingerprint, Sameness } from "./identity.ts";
 
 /** Bytes kept before the position: more than a usual line, so a timestamp is among them. */
-export const frontierBytes = 512;
+export const lastBytesMax = 512;
 
 /** What an advisory cache may keep over a restart. */
-export interface FrontierMark {
+export interface LastBytesMark {
   /** The position that the bytes end at. */
   readonly offset: number;
   readonly length: number;
@@ -28,11 +28,11 @@ export interface FrontierMark {
 }
 
 /** A closed source, and what tells whether a file still is what was sealed under it. */
-export interface PastSource {
+export interface ReleasedSource {
   readonly record: SourceRecord;
   /** Sealed, or stated as a gap, up to here. */
   readonly offset: number;
-  readonly mark: FrontierMark | undefined;
+  readonly mark: LastBytesMark | undefined;
 }
 
 /** Reads exactly there; less where the file ends. */
@@ -41,47 +41,47 @@ export async function readAt(file: OpenFile, from: number, length: number): Prom
   return bytes.subarray(0, length === 0 ? 0 : await file.read(bytes, 0, length, from));
 }
 
-/** The bytes that a frontier at `position` holds; less where the file ends before. */
+/** The last bytes before `position`; less where the file ends before. */
 export function readBefore(file: OpenFile, position: number): Promise<Uint8Array> {
-  const length = Math.min(frontierBytes, position);
+  const length = Math.min(lastBytesMax, position);
   return readAt(file, position - length, length);
 }
 
 /** Whether `bytes`, which end at the mark's place, are those that it was made of. */
 export function isMarked(
   suite: Suite,
-  mark: FrontierMark | undefined,
+  mark: LastBytesMark | undefined,
   bytes: Uint8Array,
 ): Sameness {
   if (mark === undefined || mark.length > mark.offset || mark.length === 0) return "unknown";
   // The file ends before: the last bytes are not those of the mark's place.
-  if (bytes.length < Math.min(frontierBytes, mark.offset)) return "changed";
+  if (bytes.length < Math.min(lastBytesMax, mark.offset)) return "changed";
   const marked = bytes.subarray(bytes.length - mark.length);
   return hex(suite.sha256(marked)) === mark.sha256 ? "same" : "changed";
 }
 
 export interface Sealed {
   readonly position: number;
-  readonly frontier: Frontier;
-  /** Stands in for the frontier while that is not known. */
-  readonly mark: FrontierMark | undefined;
+  readonly lastBytes: LastBytes;
+  /** Stands in for them while they are not known. */
+  readonly mark: LastBytesMark | undefined;
 }
 
 /** Whether `file` holds before the position what was sealed there. */
 export async function isSealedBefore(
   suite: Suite,
-  { position, frontier, mark }: Sealed,
+  { position, lastBytes, mark }: Sealed,
   file: OpenFile,
 ): Promise<Sameness> {
-  const { length } = frontier;
+  const { length } = lastBytes;
   if (length > 0) {
     const now = await readAt(file, position - length, length);
-    return frontier.difference(now) === undefined ? "same" : "changed";
+    return lastBytes.difference(now) === undefined ? "same" : "changed";
   }
   return isMarked(suite, mark, await readBefore(file, position));
 }
 
-export class Frontier {
+export class LastBytes {
   #window: Uint8Array = new Uint8Array(0);
   #length = 0;
 
@@ -100,13 +100,13 @@ export class Frontier {
   /** bytes[0, length) follow what is known. */
   push(bytes: Uint8Array, length: number): void {
     const whole = this.#length + length;
-    const wanted = Math.min(frontierBytes, whole);
+    const wanted = Math.min(lastBytesMax, whole);
     if (this.#window.length < wanted) {
-      const grown = new Uint8Array(whole < frontierBytes / 4 ? frontierBytes / 4 : frontierBytes);
+      const grown = new Uint8Array(whole < lastBytesMax / 4 ? lastBytesMax / 4 : lastBytesMax);
       grown.set(this.bytes);
       this.#window = grown;
     }
-    const fresh = Math.min(length, frontierBytes);
+    const fresh = Math.min(length, lastBytesMax);
     const kept = wanted - fresh;
     this.#window.copyWithin(0, this.#length - kept, this.#length);
     this.#window.set(bytes.subarray(length - fresh, length), kept);
@@ -127,7 +127,7 @@ export class Frontier {
     return { first, end };
   }
 
-  mark(suite: Suite, offset: number): FrontierMark {
+  mark(suite: Suite, offset: number): LastBytesMark {
     return { offset, length: this.#length, sha256: hex(suite.sha256(this.bytes)) };
   }
 }

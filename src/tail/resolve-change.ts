@@ -1,4 +1,4 @@
-// Settling a doubt: gathers the evidence about a file that may have changed behind us, lets
+// Resolving a change: gathers the evidence about a file that may have changed behind us, lets
 // verdict.ts decide, and turns the verdict into statements and a new place to read from.
 //
 // - The statements returned belong into one block, in this order; the follow's state has moved
@@ -13,17 +13,17 @@ import type { FileInfo, OpenFile } from "../host/files.ts";
 import { isReadable, type ReadableCopy } from "./copies.ts";
 import type { Extent } from "./extent.ts";
 import type { Follow } from "./follow.ts";
-import {
-  frontierBytes,
-  isMarked,
-  isSealedBefore,
-  type PastSource,
-  readAt,
-  readBefore,
-} from "./frontier.ts";
 import type { Generation } from "./generation.ts";
 import { fingerprintBytes, fingerprintOf, type Sameness, sameHead } from "./identity.ts";
 import type { SourceRef, Statement } from "./item.ts";
+import {
+  isMarked,
+  isSealedBefore,
+  lastBytesMax,
+  type ReleasedSource,
+  readAt,
+  readBefore,
+} from "./last-bytes.ts";
 import { holeLeast, NulSearch, withoutHoles } from "./nuls.ts";
 import { type Phase, wasDown } from "./phase.ts";
 import { type Evidence, type Outcome, resolve } from "./verdict.ts";
@@ -80,7 +80,7 @@ export function gapOf(
 }
 
 interface LookBack {
-  readonly frontier: Sameness;
+  readonly lastBytes: Sameness;
   readonly change?: { readonly first: number; readonly end: number };
   /** What stands there now. */
   readonly bytes: Uint8Array;
@@ -88,25 +88,25 @@ interface LookBack {
 
 /** Bytes before the position as they are now, and whether they are what they were. */
 async function lookBack(follow: Follow, file: OpenFile): Promise<LookBack> {
-  const { position, frontier, mark } = follow.generation;
-  if (frontier.length === 0) {
-    const length = Math.min(frontierBytes, position);
+  const { position, lastBytes, mark } = follow.generation;
+  if (lastBytes.length === 0) {
+    const length = Math.min(lastBytesMax, position);
     const bytes = await look(follow, file, position - length, length);
-    return { frontier: isMarked(follow.base.suite, mark, bytes), bytes };
+    return { lastBytes: isMarked(follow.base.suite, mark, bytes), bytes };
   }
-  const bytes = await look(follow, file, position - frontier.length, frontier.length);
-  const change = frontier.difference(bytes);
+  const bytes = await look(follow, file, position - lastBytes.length, lastBytes.length);
+  const change = lastBytes.difference(bytes);
   return change === undefined
-    ? { frontier: "same", bytes }
-    : { frontier: "changed", change, bytes };
+    ? { lastBytes: "same", bytes }
+    : { lastBytes: "changed", change, bytes };
 }
 
 /**
  * Whether a whole line outside of the fingerprint and before the change is still in its place:
  * a file that was written anew would not have it there.
  */
-function hasWitness({ frontier, position, print }: Generation, first: number): boolean {
-  const { bytes } = frontier;
+function hasWitness({ lastBytes, position, print }: Generation, first: number): boolean {
+  const { bytes } = lastBytes;
   const start = position - bytes.length;
   const from = Math.max(0, (print?.fingerprint_len ?? 0) - start);
   let ends = 0;
@@ -119,15 +119,15 @@ function hasWitness({ frontier, position, print }: Generation, first: number): b
  * are all that it holds if those before the position are.
  */
 export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> {
-  const { position, extent, print, frontier } = follow.generation;
+  const { position, extent, print, lastBytes } = follow.generation;
   const { suite } = follow.base;
   const { least } = extent.shrunk;
   const head = await lookAtHead(follow, file);
   const whole = print !== undefined && head.length >= print.fingerprint_len;
   const same = whole ? sameHead(suite, print, head) : "unknown";
-  const start = position - frontier.length;
-  const rest = await look(follow, file, start, frontier.length);
-  const first = frontier.difference(rest)?.first ?? rest.length;
+  const start = position - lastBytes.length;
+  const rest = await look(follow, file, start, lastBytes.length);
+  const first = lastBytes.difference(rest)?.first ?? rest.length;
   // Where nothing was there to be compared, nothing is known of what is left.
   const compared = rest.length > 0 && start + rest.length >= least;
   if (same === "changed" || first < rest.length) extent.restIsNew();
@@ -135,14 +135,14 @@ export async function lookAtRest(follow: Follow, file: OpenFile): Promise<void> 
 }
 
 /** Whether a file that is back still holds what was sealed of it. */
-async function isPast(
+async function isReleased(
   { base, generation }: Follow,
-  { record, offset, mark }: PastSource,
+  { record, offset, mark }: ReleasedSource,
   file: OpenFile,
   head: Uint8Array,
 ): Promise<boolean> {
   if (sameHead(base.suite, record, head) !== "same") return false;
-  const sealed = { position: offset, frontier: generation.frontier, mark };
+  const sealed = { position: offset, lastBytes: generation.lastBytes, mark };
   return (await isSealedBefore(base.suite, sealed, file)) !== "changed";
 }
 
@@ -157,18 +157,18 @@ async function skipEnd(skipTo: number, file: OpenFile): Promise<number> {
 
 async function skip(
   follow: Follow,
-  { to: skipTo, past }: Skipping,
+  { to: skipTo, released }: Skipping,
   file: OpenFile,
   info: FileInfo,
 ): Promise<Statement[]> {
   const { position, seen } = follow;
   const { least, between } = follow.extent.shrunk;
   const { size } = info;
-  const whole = past !== undefined || follow.heldBack.skipTo > 0;
+  const whole = released !== undefined || follow.heldBack.skipTo > 0;
   const to = whole ? skipTo : await skipEnd(skipTo, file);
   const bytes = await readBefore(file, to);
   const head = await lookAtHead(follow, file);
-  const known = past === undefined || (await isPast(follow, past, file, head));
+  const known = released === undefined || (await isReleased(follow, released, file, head));
   // Cut since we saw it: what is there now was written after the start.
   if (size < skipTo || !known) {
     follow.judged(size, "reading");
@@ -196,11 +196,11 @@ async function skip(
 /** Sealed bytes are others now. Empty: as far as known only unread ones are. */
 function rewritten(follow: Follow, head: Uint8Array, back: LookBack): Statement[] {
   const { generation, base } = follow;
-  const { position, ref, frontier, mark } = generation;
+  const { position, ref, lastBytes, mark } = generation;
   const { bytes } = back;
-  const marked = back.frontier === "same" ? (mark?.length ?? 0) : 0;
-  const start = position - (frontier.length > 0 ? frontier.length : marked);
-  // All sealed bytes lie in the frontier and are the same: only unread ones changed.
+  const marked = back.lastBytes === "same" ? (mark?.length ?? 0) : 0;
+  const start = position - (lastBytes.length > 0 ? lastBytes.length : marked);
+  // All sealed bytes are kept, and are the same: only unread ones changed.
   const harmless = back.change === undefined && start === 0;
   generation.tookBefore(bytes);
   generation.tookHead(head);
@@ -214,10 +214,10 @@ function rewritten(follow: Follow, head: Uint8Array, back: LookBack): Statement[
 function changedIn(
   { position, print }: Generation,
   start: number,
-  { change, frontier, bytes }: LookBack,
+  { change, lastBytes, bytes }: LookBack,
 ): { readonly from: number; readonly to: number } {
   if (change !== undefined) return { from: start + change.first, to: start + change.end };
-  if (frontier === "changed") return { from: position - bytes.length, to: position };
+  if (lastBytes === "changed") return { from: position - bytes.length, to: position };
   return { from: 0, to: Math.min(print?.fingerprint_len ?? 0, position) };
 }
 
@@ -239,7 +239,7 @@ function closing(follow: Follow, lost: number | undefined): Statement[] {
 
 /** The next generation. What of it was sealed under the one before is passed over. */
 function beginning(follow: Follow, now: FileInfo, head: Uint8Array, from: number): Statement[] {
-  const kept = follow.generation.frontier;
+  const kept = follow.generation.lastBytes;
   follow.beginAgain(now);
   // Empty when it was looked at, or a hole that may be filled in: its first bytes declare it.
   if (from === 0 && (now.size === 0 || withoutHoles(head).length === 0)) return [];
@@ -300,16 +300,16 @@ async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
 }
 
 /** Resolves the doubt. Returns what must be stated; reads a few bytes, never lines. */
-export async function settle(follow: Follow, file: OpenFile): Promise<Statement[]> {
+export async function resolveChange(follow: Follow, file: OpenFile): Promise<Statement[]> {
   const info = await file.stat();
   follow.observe(info);
   if (follow.phase.is === "skipping") return await skip(follow, follow.phase, file, info);
-  const { position, print, frontier } = follow.generation;
+  const { position, print, lastBytes } = follow.generation;
   const back = await lookBack(follow, file);
   // It shrank to no less than the position, and what is left there is not old.
   const { extent } = follow;
   const shrank = extent.shrank && extent.shrunk.least >= position;
-  if (shrank && back.frontier === "changed") extent.restIsNew();
+  if (shrank && back.lastBytes === "changed") extent.restIsNew();
   const head = await lookAtHead(follow, file);
   const after = await file.stat();
   follow.observe(after);
@@ -320,7 +320,7 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
     ...extent.evidence(after.size),
     down: wasDown(phase),
     copied: phase.is === "doubtful" && phase.copied,
-    frontier: back.frontier,
+    lastBytes: back.lastBytes,
     head: print === undefined ? "unknown" : sameHead(follow.base.suite, print, head),
     witness: back.change !== undefined && hasWitness(follow.generation, back.change.first),
     outside: outsideOf(follow),
@@ -329,11 +329,11 @@ export async function settle(follow: Follow, file: OpenFile): Promise<Statement[
   const cut = verdict === "restart" || verdict === "wait";
   if (cut && (await turnToCopy(follow, after.size))) return [];
   // It was so long before its old bytes were found the same: that much is growth of it.
-  const sure = verdict === "go-on" && back.frontier === "same" ? info.size : undefined;
+  const sure = verdict === "go-on" && back.lastBytes === "same" ? info.size : undefined;
   follow.judged(after.size, next, sure);
   // A file that is empty may be a log whose first lines are still to come.
   if (next !== "emptied") follow.lookedOutside(leftPattern);
-  const known = frontier.length > 0 || position === 0;
+  const known = lastBytes.length > 0 || position === 0;
   if (verdict === "go-on" && !known) follow.generation.tookBefore(back.bytes);
   return state(follow, outcome, after, head, back);
 }

@@ -47,7 +47,7 @@ const factOf: Readonly<Partial<Record<SinkState, SinkFact>>> = {
   fork: "fork",
 };
 
-export class Standing {
+export class SinkHealth {
   readonly #clock: Clock;
   readonly #tell: (report: SinkReport) => void;
   #state: SinkState = "ok";
