@@ -5,14 +5,15 @@
 //   does not even listen elsewhere. Writes need nobody's leave: a block carries its own authority.
 
 import { Hono } from "hono";
+import { SealtailError } from "../core/errors.ts";
 import type { Clock } from "../host/clock.ts";
 import type { Diag } from "../host/diag.ts";
 import type { FetchHandler, Peer } from "../host/http-listener.ts";
 import { isLoopback } from "../host/listen-address.ts";
-import { Damage } from "./damage.ts";
+import { Damage, damageOf } from "./damage.ts";
 import { type Endpoint, Given } from "./endpoint.ts";
 import type { VaultObserver } from "./observer.ts";
-import { Problem } from "./problem.ts";
+import { Problem, storeProblem } from "./problem.ts";
 import type { Readers } from "./readers.ts";
 
 export interface RoutesOptions {
@@ -102,5 +103,8 @@ function failed({ diag }: RoutesOptions, endpoint: string, error: unknown): Resp
   if (error instanceof Problem) return error.response();
   if (error instanceof Damage) return new Problem("chain-damaged", error.message).response();
   diag.error("request failed", { endpoint, error: error as Error });
+  // What the machine can't read now, it may soon: whoever asks again is served.
+  const passes = error instanceof SealtailError && damageOf(error) === undefined;
+  if (passes) return storeProblem(error).response();
   return new Problem("internal-error", "the vault's diagnostics say why").response();
 }

@@ -59,6 +59,22 @@ describe("a chain is listed as unknown, and its detail is asked for later, while
       });
 });
 
+test("whoever reads a chain that is known is asked to come again while it can't be read", async () => {
+  const { rig, files, chain, fail, listed } = await stopped();
+  await using _ = rig;
+  await rig.open();
+  await rig.vault.surveyed;
+  assert.deepEqual(await listed("pay"), ["active"]);
+  fail("EIO", `${rig.store}/`);
+  for (const what of ["", "/grant", "/headers", "/blocks", "/receipt"]) {
+    const answer = await rig.direct(`/v1/chains/${chain.name}${what}`);
+    assert.equal(gist(answer), "503 store-unavailable", what);
+  }
+  files.disarm();
+  for (const what of ["", "/grant", "/headers", "/blocks", "/receipt"])
+    assert.equal(gist(await rig.direct(`/v1/chains/${chain.name}${what}`)), "200", what);
+});
+
 test("nobody begins a chain while a stored grant can't be read, as it may be used up", async () => {
   const { rig, files, second, fail, forget } = await stopped();
   await using _ = rig;
