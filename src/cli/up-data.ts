@@ -12,7 +12,8 @@ import { formatGrant } from "../core/grant.ts";
 import { formatNote, formatVerifierKey } from "../core/note.ts";
 import { makeDirDurably, readWhole, writeFileDurably } from "../host/durable.ts";
 import { createDurably, createKey, loadPublicHalf, loadSigningKey } from "../host/keys.ts";
-import { limitsByDefault, type VaultConfig } from "../vault/config.ts";
+import { limitsByDefault } from "../vault/bounds.ts";
+import type { VaultConfig } from "../vault/config.ts";
 import type { Machine } from "./running.ts";
 
 /** The one vault of a data directory. */

@@ -28,3 +28,8 @@ export function formatListenAddress({ host, port }: ListenAddress): string {
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
 }
+
+/** Whether other machines could reach what listens there. */
+export function isOpenToOthers(listen: string): boolean {
+  return !isLoopback(parseListenAddress(listen)?.host ?? "");
+}

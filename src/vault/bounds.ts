@@ -16,6 +16,11 @@ import { unreadProblem } from "./problem.ts";
 import { ReaderCut, type ReaderLimits, Readers, readerLimits } from "./readers.ts";
 import { Room, type RoomLimits } from "./room.ts";
 
+/** The configured limits, where nothing is said. Here, for a demo reads no configuration. */
+export const limitsByDefault = { connections: 2048, readers: 32, address_share: 75 } as const;
+
+type ConfiguredLimits = Readonly<Record<keyof typeof limitsByDefault, number>>;
+
 /** Other limits than the configured and usual ones. */
 export interface BoundsLimits {
   readonly room: Partial<RoomLimits>;
@@ -31,7 +36,7 @@ export interface Bounds {
 }
 
 export function openBounds(
-  { readers, address_share: addressShare }: VaultConfig["limits"],
+  { readers, address_share: addressShare }: ConfiguredLimits,
   more: Partial<BoundsLimits>,
   clock: Pick<Clock, "mono">,
   observer: Pick<VaultObserver, "closed">,

@@ -20,9 +20,8 @@ import {
   verifierKey,
   version,
 } from "../host/config-values.ts";
-import { isLoopback, parseListenAddress } from "../host/listen-address.ts";
-
-export const limitsByDefault = { connections: 2048, readers: 32, address_share: 75 } as const;
+import { isOpenToOthers } from "../host/listen-address.ts";
+import { limitsByDefault } from "./bounds.ts";
 
 const limits = section({
   connections: integer(16, 100_000)
@@ -86,11 +85,6 @@ export const vaultConfig: ConfigKind<ReturnType<typeof schema>> = {
   schema,
   warnings,
 };
-
-/** Whether other machines could reach a vault that listens there. */
-export function isOpenToOthers(listen: string): boolean {
-  return !isLoopback(parseListenAddress(listen)?.host ?? "");
-}
 
 function warnings({ listen: address, tls, access }: VaultConfig): ConfigAdvice[] {
   if (!isOpenToOthers(address)) return [];

@@ -6,8 +6,9 @@ import { sharedKey } from "../core/authority.ts";
 import { equalBytes } from "../core/bytes.ts";
 import { type KeyType, parseVerifierKey, type VerifierKey } from "../core/note.ts";
 import type { ConfigRefusal } from "../host/config-error.ts";
+import { isOpenToOthers } from "../host/listen-address.ts";
 import { nativeSuite } from "../host/native-suite.ts";
-import { isOpenToOthers, type VaultConfig } from "./config.ts";
+import type { VaultConfig } from "./config.ts";
 
 interface OwnKeys {
   readonly receipt: VerifierKey | undefined;

@@ -6,7 +6,7 @@ import http from "node:http";
 import net from "node:net";
 import { describe, test } from "node:test";
 import { concat, hex } from "../../src/core/bytes.ts";
-import { limitsByDefault } from "../../src/vault/config.ts";
+import { limitsByDefault } from "../../src/vault/bounds.ts";
 import { pace, piecesOfBody } from "../../src/vault/stream.ts";
 import type { BuiltBlock, ChainBuilder } from "../fakes/chain-builder.ts";
 import { lines, say } from "../fakes/chain-items.ts";
