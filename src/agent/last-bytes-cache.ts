@@ -67,7 +67,7 @@ export class LastBytesCache {
     const { files, suite, diag } = parts;
     const bytes = await readChecked(files, suite, path, limitBytes).catch(() => "damaged" as const);
     const unreadable = bytes === "damaged";
-    if (unreadable) diag.warn("lastBytes cache is unreadable, going on without it", {});
+    if (unreadable) diag.warn("the cache of last bytes is unreadable, going on without it", {});
     const isThere = bytes !== undefined && !unreadable;
     const marks = isThere ? Object.entries<LastBytesMark>(JSON.parse(fromUtf8(bytes))) : [];
     return new LastBytesCache(parts, path, new Map(marks));

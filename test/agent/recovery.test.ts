@@ -72,7 +72,7 @@ test("a failed sync of a receipt ends the agent, also when it stops already", as
   }
 });
 
-test("a failed sync of the frontier cache ends the agent", async () => {
+test("a failed sync of the cache of last bytes ends the agent", async () => {
   await using world = await World.make();
   world.files.append("/logs/a.log", "one\n");
   await world.start();

@@ -77,7 +77,7 @@ test("other first bytes are another generation, however long the file is", async
   assert.deepEqual(reader.lines(), ["one", "1st", "2nd", "3rd"]);
 });
 
-test("with a known lastBytes, the same first bytes do not hide another content", async () => {
+test("with known last bytes, the same first bytes do not hide another content", async () => {
   const head = `${"h".repeat(1_100)}\n`;
   const change = (files: FakeFiles): void => files.put(log, `${head}1st\n2nd\n`);
   const { reader } = await restarted(`${head}one\n`, change, true);

@@ -210,7 +210,7 @@ test("a file cut with unread bytes leaves a gap, told at once", async () => {
   assert.equal(reader.tail.stats().get("app")?.gapBytes, 7);
 });
 
-test("a file cut and grown released its position between looks is seen by the bytes before it", async () => {
+test("a file cut and grown past its position between looks is seen by the bytes before it", async () => {
   const { files, reader } = await reading((f) => f.put(log, "one\ntwo\n"));
   files.cut(log, 0);
   files.append(log, "1st\n2nd\n3rd\n");
