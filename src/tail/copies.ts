@@ -141,14 +141,17 @@ export class Copies {
     this.#who = who;
   }
 
-  /** A copy that holds what is missing of the file's old content. The caller closes it. */
-  async find(follow: Follow): Promise<Copy | undefined> {
+  /**
+   * A copy that holds what is missing of the file's old content. The caller closes it. `head`: the
+   * first bytes that stand in the file now.
+   */
+  async find(follow: Follow, head: Uint8Array): Promise<Copy | undefined> {
     const { lastBytes, mark } = follow.generation;
     if (lastBytes.length === 0 && mark === undefined) return undefined;
     for (let left = attempts; ; left -= 1) {
       const moved = { any: false };
       const candidates = await this.#candidates(follow);
-      const copy = await this.#among(candidates, follow, moved);
+      const copy = await this.#among(candidates, follow, head, moved);
       if (copy?.file !== undefined || !moved.any || left <= 1) return copy;
     }
   }
@@ -157,6 +160,7 @@ export class Copies {
   async #among(
     candidates: readonly Candidate[],
     follow: Follow,
+    head: Uint8Array,
     moved: { any: boolean },
   ): Promise<Copy | undefined> {
     let compressed: Copy | undefined;
@@ -168,7 +172,7 @@ export class Copies {
       if (file === undefined) continue;
       const copied = await this.#copied(follow, file).catch(() => undefined);
       const later =
-        copied === undefined ? 0 : await this.#laterThan(copied.madeNs, candidates, follow);
+        copied === undefined ? 0 : await this.#laterThan(copied.madeNs, candidates, follow, head);
       // Having missed nothing is worth knowing if we were away; else it ends the search.
       if (copied && (copied.size > follow.position || follow.wasDown || later > 0)) {
         return { file, ...copied, later };
@@ -188,10 +192,10 @@ export class Copies {
   async #laterThan(
     madeNs: bigint | undefined,
     candidates: readonly Candidate[],
-    { place, handle }: Follow,
+    { place }: Follow,
+    now: Uint8Array,
   ): Promise<number> {
     const name = nameOf(place.path);
-    const now = handle.file && (await readAt(handle.file, 0, fingerprintBytes));
     let bytes = 0;
     for (const { path, info } of candidates) {
       const isLater = madeNs !== undefined && info.mtimeNs > madeNs;
@@ -200,7 +204,7 @@ export class Copies {
       const head = file && (await readAt(file, 0, fingerprintBytes).catch(() => undefined));
       await file?.close();
       // The log may be copied already and not cut yet.
-      if (head !== undefined && !(now && isCommonStart(head, now))) bytes += info.size;
+      if (head !== undefined && !isCommonStart(head, now)) bytes += info.size;
     }
     return bytes;
   }

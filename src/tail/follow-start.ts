@@ -20,8 +20,8 @@ export interface FollowBase {
   readonly partialAgeUs: number;
   /** Whether a pattern means the path; all are meant, unless told. */
   readonly wants?: ((path: BytePath) => boolean) | undefined;
-  /** Finds a copy that was made before a file was cut. */
-  readonly findCopy?: ((follow: Follow) => Promise<Copy | undefined>) | undefined;
+  /** Finds a copy that was made before a file was cut, which now begins with `head`. */
+  readonly findCopy?: ((follow: Follow, head: Uint8Array) => Promise<Copy | undefined>) | undefined;
   /** Whether a source may be declared now. */
   readonly mayDeclare?: (() => boolean) | undefined;
 }

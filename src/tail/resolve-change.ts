@@ -287,10 +287,10 @@ async function isOfCopied({ seen, seenBy }: Extent, copy: ReadableCopy): Promise
 }
 
 /** The file was cut. Whether its old content goes on in a copy; then that is read first. */
-async function turnToCopy(follow: Follow, size: number): Promise<boolean> {
+async function turnToCopy(follow: Follow, size: number, head: Uint8Array): Promise<boolean> {
   const { phase, position, extent, base, handle } = follow;
   if (phase.is !== "doubtful" || phase.copied || position === 0) return false;
-  const copy = await base.findCopy?.(follow);
+  const copy = await base.findCopy?.(follow, head);
   if (copy === undefined) return false;
   const isDoubtful = extent.shrank && isReadable(copy) && extent.known < extent.seen;
   extent.goesOnIn(copy, !isDoubtful || (await isOfCopied(extent, copy)), size);
@@ -327,7 +327,7 @@ export async function resolveChange(follow: Follow, file: OpenFile): Promise<Sta
   });
   const { verdict, next } = outcome;
   const cut = verdict === "restart" || verdict === "wait";
-  if (cut && (await turnToCopy(follow, after.size))) return [];
+  if (cut && (await turnToCopy(follow, after.size, head))) return [];
   // It was so long before its old bytes were found the same: that much is growth of it.
   const sure = verdict === "go-on" && back.lastBytes === "same" ? info.size : undefined;
   follow.judged(after.size, next, sure);
