@@ -23,7 +23,7 @@ import { type BytesByPath, formatOrigin, leftOutOf, leftOutText } from "../succe
 import type { Plan } from "../succession/plan.ts";
 import { takeOver } from "../succession/take-over.ts";
 import { openWal } from "./buffer.ts";
-import { type ChainContext, type LiveChain, newSealer, runStart } from "./chain.ts";
+import { type ChainContext, type LiveChain, maxSilenceOf, newSealer, runStart } from "./chain.ts";
 import { keepOwnGrant, type UsableGrant } from "./grant-files.ts";
 import type { OldChains } from "./old-chains.ts";
 import type { ChainDir } from "./state-dir.ts";
@@ -36,7 +36,7 @@ export async function beginChain(
   plan: Plan,
   unread: BytesByPath,
 ): Promise<LiveChain> {
-  const { files, suite, random, config } = context;
+  const { files, suite, random } = context;
   const grant = { ...usable.grant, bytes: usable.bytes };
   await makeDirDurably(files, dir.wal, 0o700);
   await keepOwnGrant(context, dir.grant, usable.bytes);
@@ -84,7 +84,7 @@ export async function beginChain(
   failpoint("enrol-after-genesis");
   return {
     ...{ id: hex(head.chainId), dir, wal, sealer, sources, seq: sealer.seq, head, keys, grant },
-    maxSilenceMs: Math.min(config.seal.max_silence, grant.maxSilenceMs),
+    maxSilenceMs: maxSilenceOf(context, grant),
     receipt: undefined,
     tails: new Map(),
     firstStart: !goesOn,

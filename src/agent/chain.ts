@@ -141,7 +141,7 @@ export async function openChain(context: ChainContext): Promise<ChainOpening> {
   const live = {
     ...{ id: hex(head.chainId), dir, wal, sealer, sources, seq, head, keys, grant, receipt, tails },
     firstStart: false,
-    maxSilenceMs: Math.min(context.config.seal.max_silence, grant.maxSilenceMs),
+    maxSilenceMs: maxSilenceOf(context, grant),
   };
   const older = dirs.slice(0, -1);
   const whole = dir.number === 0 || receipt !== undefined || succeeded;
@@ -180,11 +180,19 @@ async function whyOver(
   return !taken && (await isGrantReplaced(context, grant.bytes)) ? grantReplaced : undefined;
 }
 
+/** The longest silence of a chain, in ms: as configured, and never longer than its grant allows. */
+export function maxSilenceOf(
+  { config }: Pick<ChainContext, "config">,
+  grant: Pick<Grant, "maxSilenceMs">,
+): number {
+  return Math.min(config.seal.max_silence, grant.maxSilenceMs);
+}
+
 export function newSealer(
   context: ChainContext,
   wal: Wal,
   chain: Pick<SealerOptions, "head" | "facts" | "sources" | "keys">,
-  { hash: grantHash, maxSilenceMs }: Pick<Grant, "hash" | "maxSilenceMs">,
+  grant: Pick<Grant, "hash" | "maxSilenceMs">,
   genesisSigner: ((message: Uint8Array) => Uint8Array) | undefined,
 ): Sealer {
   const { seal } = context.config;
@@ -195,14 +203,14 @@ export function newSealer(
     log: wal,
     head: chain.head,
     ...{ facts: chain.facts, sources: chain.sources, keys: chain.keys },
-    ...{ grantHash, genesisSigner },
+    ...{ grantHash: grant.hash, genesisSigner },
     runId: context.random.bytes(16),
     compress: context.compress,
     limits: {
       maxBytes: seal.max_bytes,
       maxLines: seal.max_lines,
       maxAgeMs: seal.max_age,
-      maxSilenceMs: Math.min(seal.max_silence, maxSilenceMs),
+      maxSilenceMs: maxSilenceOf(context, grant),
     },
     onSealed: context.onSealed,
     onSigned: (micros: number) => context.meter.signed(micros),

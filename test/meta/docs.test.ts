@@ -56,6 +56,15 @@ test("every command and each of its options stands in the reference", () => {
   for (const { name } of commands) assert.ok(readme.includes(`\`sealtail ${name}\``), name);
 });
 
+test("every file and name that the architecture sends its reader to is there", async () => {
+  const [, ...rows] = tableRows(sectionOf(page("docs/architecture.md"), "## Where is …?"));
+  assert.ok(rows.length >= 20, `${rows.length} questions`);
+  for (const [question, path = "", name] of rows) {
+    const text = await readFile(join(projectRoot, path), "utf8");
+    assert.match(text, new RegExp(`\\b${name}\\b`), `${question}: ${path}`);
+  }
+});
+
 test("every npm script in a document is one of package.json", async () => {
   const { scripts } = JSON.parse(await readFile(join(projectRoot, "package.json"), "utf8"));
   for (const { path, text } of everyPage) {
