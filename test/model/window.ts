@@ -37,7 +37,9 @@ export class Window implements HttpAsker {
     let over = false;
     const asked = (async () => {
       const response = await vault.fetch(new Request(`http://127.0.0.1${path}`), peer);
-      return answerOf(response.status, new Uint8Array(await response.arrayBuffer()));
+      const { status, headers } = response;
+      const header = (name: string): string | undefined => headers.get(name) ?? undefined;
+      return answerOf(status, new Uint8Array(await response.arrayBuffer()), header);
     })().finally(() => {
       over = true;
     });
@@ -49,9 +51,13 @@ export class Window implements HttpAsker {
   }
 }
 
-function answerOf(status: number, bytes: Uint8Array): HttpAnswer {
+function answerOf(
+  status: number,
+  bytes: Uint8Array,
+  header: HttpAnswer["header"] = () => undefined,
+): HttpAnswer {
   const body = (async function* () {
     yield bytes;
   })();
-  return { status, header: () => undefined, body };
+  return { status, header, body };
 }
