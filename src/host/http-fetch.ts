@@ -50,6 +50,8 @@ function guarded(
   if (response.body === null) return response;
   const reader = response.body.getReader();
   let slow: NodeJS.Timeout | undefined;
+  // The client is gone: nothing more may be said of the body.
+  let left = false;
   const wait = (): void => {
     slow = setTimeout(() => outgoing.destroy(), writeTimeoutMs);
   };
@@ -63,6 +65,7 @@ function guarded(
         clearTimeout(slow);
         try {
           const { done, value } = await reader.read();
+          if (left) return;
           if (done) controller.close();
           else controller.enqueue(value);
           if (!outgoing.destroyed) wait();
@@ -72,7 +75,10 @@ function guarded(
           controller.close();
         }
       },
-      cancel: (reason) => reader.cancel(reason),
+      async cancel(reason) {
+        left = true;
+        await reader.cancel(reason);
+      },
     },
     { highWaterMark: 0 },
   );

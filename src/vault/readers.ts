@@ -101,7 +101,7 @@ export class Readers {
       return response;
     }
     const reader = response.body.getReader();
-    let cut = false;
+    let [cut, left] = [false, false];
     place.cut = () => {
       cut = true;
       reader.cancel().catch(() => undefined);
@@ -112,6 +112,7 @@ export class Readers {
           this.#taken(place);
           try {
             const { done, value } = await reader.read();
+            if (left) return;
             if (cut) throw new ReaderCut();
             if (!done) controller.enqueue(value);
             else controller.close();
@@ -123,6 +124,7 @@ export class Readers {
           }
         },
         cancel: async (reason) => {
+          left = true;
           leave();
           await reader.cancel(reason);
         },

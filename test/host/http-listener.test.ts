@@ -105,6 +105,34 @@ test("a response body that fails cuts the connection, so that nobody takes it fo
   assert.deepEqual(faults, [fault]);
 });
 
+test("a client that goes away while its answer is being made is no fault", async () => {
+  const faults: unknown[] = [];
+  const made = Promise.withResolvers<void>();
+  const left = Promise.withResolvers<void>();
+  const handler: FetchHandler = () => {
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(1000);
+      await made.promise;
+      yield Buffer.alloc(1000);
+    }
+    const asked = pieces();
+    const pull = async (controller: ReadableStreamDefaultController): Promise<void> => {
+      const { done, value } = await asked.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    };
+    return new Response(new ReadableStream({ pull, cancel: () => left.resolve() }));
+  };
+  await using listener = await listen(handler, { onFault: (one) => void faults.push(one) });
+  const socket = net.connect(listener.port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  socket.once("data", () => setImmediate(() => socket.destroy()));
+  await left.promise;
+  made.resolve();
+  for (let turns = 0; turns < 5; turns += 1) await new Promise((done) => setImmediate(done));
+  assert.deepEqual(faults, []);
+});
+
 test("a client that goes away is no fault", async () => {
   const faults: unknown[] = [];
   const { promise: ended, resolve } = Promise.withResolvers<void>();
