@@ -9,6 +9,7 @@
 
 import { SealtailError } from "../core/errors.ts";
 import { printable } from "../core/printable.ts";
+import { parseRetryAfter } from "../core/retry-after.ts";
 import type { Clock } from "./clock.ts";
 import { type HttpAnswer, type HttpAsker, type HttpRequest, readBody } from "./http-client.ts";
 import { httpFailure } from "./http-failure.ts";
@@ -18,7 +19,7 @@ export interface HttpReaderOptions {
   readonly who: string;
   /** Without a slash at its end; begins the place that errors name. */
   readonly url: string;
-  readonly clock: Pick<Clock, "mono" | "sleep">;
+  readonly clock: Pick<Clock, "mono" | "now" | "sleep">;
   /** How often a busy server is asked, and the longest wait in between. */
   readonly tries: number;
   readonly waitMsMax: number;
@@ -136,7 +137,8 @@ export class HttpReader {
           throw this.invalid(path, `it leads elsewhere (${status})`);
         throw this.#refused(path, status, why);
       }
-      await clock.sleep(Math.min(waitOf(answer, attempt), waitMsMax), ended);
+      const asked = parseRetryAfter(answer.header("retry-after"), clock.now() / 1000);
+      await clock.sleep(Math.min(asked || 250 * 2 ** attempt, waitMsMax), ended);
     }
   }
 
@@ -215,9 +217,4 @@ interface Problem {
   readonly code?: unknown;
   /** For people. */
   readonly why: string;
-}
-
-function waitOf(answer: HttpAnswer, attempt: number): number {
-  const seconds = Number(answer.header("retry-after"));
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 250 * 2 ** attempt;
 }

@@ -5,7 +5,7 @@
 // - Of what a problem document says only short plain words and two hints are kept.
 
 import { fromBase64, fromHex, fromUtf8 } from "../core/bytes.ts";
-import { parseHttpDate, parseRetryAfter } from "./backoff.ts";
+import { parseHttpDate, parseRetryAfter } from "../core/retry-after.ts";
 import type { Answer } from "./sink.ts";
 
 export interface HttpAnswer {

@@ -5,6 +5,8 @@
 // - A peer that names a time gets at least that long, up to a limit; jitter is added to it, so that
 //   many agents told the same do not come back together.
 
+import { retryAfterMsMax } from "../core/retry-after.ts";
+
 export interface BackoffPlan {
   /** Ceiling of the first wait; it doubles with each failure. */
   readonly baseMs: number;
@@ -24,9 +26,6 @@ export const backoffPlans: Readonly<Record<BackoffName, BackoffPlan>> = {
 
 /** The least wait: enough not to spin, short enough for a connection that was only stale. */
 export const leastDelayMs = 50;
-
-/** The longest wait that a peer may ask for. */
-export const retryAfterMsMax = 600_000;
 
 /** No attempt takes longer, however slowly the answer trickles in. */
 export const attemptMsMax = 180_000;
@@ -52,26 +51,4 @@ export function retryDelayMs(
   const asked = Math.min(askedMs, most);
   const jitter = chance * Math.min(asked / 10, capMs);
   return Math.min(Math.max(own, asked + jitter), most + jitter);
-}
-
-const imfDate =
-  /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d{2}:\d{2}:\d{2} GMT$/;
-
-/** Unix milliseconds of an HTTP date (RFC 9110 IMF-fixdate); undefined for anything else. */
-export function parseHttpDate(text: string): number | undefined {
-  if (!imfDate.test(text)) return undefined;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) || ms < 0 ? undefined : ms;
-}
-
-/**
- * Milliseconds that a Retry-After asks for, 0 … retryAfterMsMax; undefined when it says nothing
- * usable. `nowMs` is the peer's clock where it is known, else ours.
- */
-export function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
-  const value = text?.trim() ?? "";
-  if (/^[0-9]{1,15}$/.test(value)) return Math.min(Number(value) * 1000, retryAfterMsMax);
-  const at = parseHttpDate(value);
-  if (at === undefined) return undefined;
-  return Math.min(Math.max(0, at - nowMs), retryAfterMsMax);
 }

@@ -79,7 +79,7 @@ export class HttpVaultReads implements VaultReads {
   readonly #reader: HttpReader;
 
   /** `signal` ends whatever is under way. */
-  constructor(vault: HttpAsker, clock: Pick<Clock, "mono" | "sleep">, signal: AbortSignal) {
+  constructor(vault: HttpAsker, clock: Pick<Clock, "mono" | "now" | "sleep">, signal: AbortSignal) {
     this.#reader = new HttpReader(vault, {
       ...{ who: "the vault", url: "", clock, until: signal },
       ...{ idleMs, tries: 4, waitMsMax: 10_000 },

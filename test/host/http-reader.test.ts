@@ -23,7 +23,7 @@ function readerOf(...said: readonly Said[]): { reader: HttpReader; asked: HttpRe
     return { status, header: (name) => headers[name], body: pieces };
   };
   const clock = new FakeClock();
-  const never = { mono: () => clock.mono(), sleep: async () => {} };
+  const never = { now: () => 0, mono: () => clock.mono(), sleep: async () => {} };
   const options = { who: "the server", url: "http://x", clock: never, tries: 3, waitMsMax: 1 };
   return { reader: new HttpReader({ ask }, { ...options, until: 1000 }), asked };
 }
