@@ -6,6 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FetchHandler, NodeHandler, Peer } from "./http-listener.ts";
+import { relayed } from "./relay.ts";
 
 export interface FetchOptions {
   readonly peerOf: (request: IncomingMessage) => Peer;
@@ -50,38 +51,21 @@ function guarded(
   if (response.body === null) return response;
   const reader = response.body.getReader();
   let slow: NodeJS.Timeout | undefined;
-  // The client is gone: nothing more may be said of the body.
-  let left = false;
-  const wait = (): void => {
-    slow = setTimeout(() => outgoing.destroy(), writeTimeoutMs);
-  };
   outgoing.once("close", () => {
     clearTimeout(slow);
     reader.cancel().catch(() => undefined);
   });
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        clearTimeout(slow);
-        try {
-          const { done, value } = await reader.read();
-          if (left) return;
-          if (done) controller.close();
-          else controller.enqueue(value);
-          if (!outgoing.destroyed) wait();
-        } catch (fault) {
-          onFault(fault);
-          outgoing.destroy();
-          controller.close();
-        }
-      },
-      async cancel(reason) {
-        left = true;
-        await reader.cancel(reason);
-      },
+  const body = relayed(reader, {
+    asked: () => clearTimeout(slow),
+    came: () => {
+      if (outgoing.destroyed) return;
+      slow = setTimeout(() => outgoing.destroy(), writeTimeoutMs);
     },
-    { highWaterMark: 0 },
-  );
+    failed: (fault) => {
+      onFault(fault);
+      outgoing.destroy();
+    },
+  });
   const { status, statusText, headers } = response;
   return new Response(body, { status, statusText, headers });
 }

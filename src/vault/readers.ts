@@ -6,6 +6,7 @@
 // - Who finds no place is told to come back: readers never keep agents from writing.
 
 import type { Clock } from "../host/clock.ts";
+import { relayed } from "../host/relay.ts";
 import { Problem } from "./problem.ts";
 
 export interface ReaderLimits {
@@ -101,36 +102,24 @@ export class Readers {
       return response;
     }
     const reader = response.body.getReader();
-    let [cut, left] = [false, false];
+    let cut = false;
     place.cut = () => {
       cut = true;
       reader.cancel().catch(() => undefined);
     };
-    const body = new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          this.#taken(place);
-          try {
-            const { done, value } = await reader.read();
-            if (left) return;
-            if (cut) throw new ReaderCut();
-            if (!done) controller.enqueue(value);
-            else controller.close();
-            if (done) leave();
-            [place.waitingSince, place.bytes] = [this.#clock.mono(), value?.length ?? 0];
-          } catch (error) {
-            leave();
-            throw error;
-          }
-        },
-        cancel: async (reason) => {
-          left = true;
-          leave();
-          await reader.cancel(reason);
-        },
+    const body = relayed(reader, {
+      asked: () => this.#taken(place),
+      came: ({ done, value }) => {
+        if (cut) throw new ReaderCut();
+        if (done) leave();
+        [place.waitingSince, place.bytes] = [this.#clock.mono(), value?.length ?? 0];
       },
-      { highWaterMark: 0 },
-    );
+      failed: (error) => {
+        leave();
+        throw error;
+      },
+      left: leave,
+    });
     const { status, headers } = response;
     return new Response(body, { status, headers });
   }
