@@ -38,8 +38,7 @@ export class ChainsSeen {
   readonly #clock: Clock;
   readonly #watched = new Map<string, Watched>();
   readonly #others = new Set<string>();
-  /** What was said of them. */
-  readonly told: Set<string> = new Set();
+  readonly #told = new Set<string>();
   readonly #hosts = new Map<string, unknown>();
   readonly #named = new Map<string, string | undefined>();
 
@@ -64,6 +63,14 @@ export class ChainsSeen {
     watched.size = size;
     if (this.#others.has(id)) return "lives";
     return now - watched.since < silentUs ? "wait" : "gone";
+  }
+
+  /** Whether that was not said of a chain before; from now on it was. */
+  isNew(what: string, chain: string): boolean {
+    const key = `${what} ${chain}`;
+    const isNew = !this.#told.has(key);
+    this.#told.add(key);
+    return isNew;
   }
 
   /** The host of its newest run. */
@@ -129,8 +136,7 @@ export function sayTaken(
     const ours = before !== undefined && (before.id === own || before.words?.host === host);
     if (!ours || typeof words?.host !== "string" || words.host === host) continue;
     const fields = { code: "predecessor-refused", chain: before.id, cause: `${id} names it` };
-    if (!seen.told.has(`taken ${id}`))
+    if (seen.isNew("taken", id))
       diag.warn("a chain of another host goes on from ours, which is passed over", fields);
-    seen.told.add(`taken ${id}`);
   }
 }

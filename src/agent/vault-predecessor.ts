@@ -306,11 +306,9 @@ function unanswered(lookup: Lookup, id: string, { code, no }: Asked): void {
 
 function refuse({ diag, seen }: Lookup, chain: string, cause: string): void {
   const fields = { code: "predecessor-refused", chain, cause };
-  const told = `refused ${chain}`;
-  if (!seen.told.has(told)) {
+  if (seen.isNew("refused", chain)) {
     diag.error("the vault shows a chain of ours that cannot be believed", fields);
   }
-  seen.told.add(told);
 }
 
 function asOld(
@@ -380,8 +378,7 @@ async function whoseShown(lookup: Lookup, chain: ListedChain): ReturnType<typeof
 function ofOurHost({ seen, diag }: Lookup, chain: ListedChain): "ours" | "not" | "unknown" {
   const fate = seen.fateOf(chain);
   if (fate !== "lives") return fate === "gone" ? "ours" : "unknown";
-  if (seen.told.has(chain.id)) return "not";
-  seen.told.add(chain.id);
+  if (!seen.isNew("lives", chain.id)) return "not";
   const fields = { code: "predecessor-lives", chain: chain.id };
   diag.warn("another agent on this host seals under this subject, its chain is left alone", fields);
   return "not";

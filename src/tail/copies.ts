@@ -195,11 +195,12 @@ export class Copies {
     { place }: Follow,
     now: Uint8Array,
   ): Promise<number> {
+    if (madeNs === undefined) return 0;
     const name = nameOf(place.path);
     let bytes = 0;
     for (const { path, info } of candidates) {
-      const isLater = madeNs !== undefined && info.mtimeNs > madeNs;
-      if (!isLater || !isRotatedOf(name, nameOf(path)) || this.#who(info) !== undefined) continue;
+      const isOurs = isRotatedOf(name, nameOf(path)) && this.#who(info) === undefined;
+      if (!isOurs || info.mtimeNs <= madeNs) continue;
       const file = await this.#open(path).catch(() => undefined);
       const head = file && (await readAt(file, 0, fingerprintBytes).catch(() => undefined));
       await file?.close();
@@ -269,9 +270,8 @@ export class Copies {
     const info = await file.stat();
     if (info.size < position || print === undefined) return undefined;
     if (await this.#isRead(this.#who(info), file)) return undefined;
-    const head = new Uint8Array(fingerprintBytes);
-    const got = await file.read(head, 0, head.length, 0);
-    if (sameHead(this.#suite, print, head.subarray(0, got)) !== "same") return undefined;
+    const head = await readAt(file, 0, fingerprintBytes);
+    if (sameHead(this.#suite, print, head) !== "same") return undefined;
     if ((await isSealedBefore(this.#suite, follow.generation, file)) !== "same") return undefined;
     const { size, dev, mtimeNs, ctimeNs } = info;
     const readTo = await believedTo(follow, file, size);

@@ -7,7 +7,6 @@
 // - Where another chain goes on with the file, what was seen is taken over, or gone through again.
 
 import type { Clock } from "../host/clock.ts";
-import type { Copy } from "./copies.ts";
 import type { Fingerprint } from "./identity.ts";
 import { lastBytesMax } from "./last-bytes.ts";
 import { cutUnseen, notShrunk, type Shrunk, sawNext, sawSize } from "./shrunk.ts";
@@ -20,6 +19,9 @@ type Sizes = Pick<Evidence, "position" | "seen" | "sure" | "size" | "now" | "bet
 
 /** What tells of which generation a size is: the file's ctime at the look, or the bytes before it. */
 type SizeWitness = bigint | Uint8Array | undefined;
+
+/** What is known of a copy but its bytes; `later` bytes came after those that it holds. */
+type CopySize = { size: number; madeNs: bigint | undefined; later: number };
 
 const never = Number.POSITIVE_INFINITY;
 
@@ -272,7 +274,7 @@ export class Extent {
    * next generation's: what is there now if that was never seen to shrink, and what nothing tells
    * to be of the copied one (`isCopied`).
    */
-  goesOnIn(copy: Pick<Copy, "size" | "madeNs" | "later">, isCopied: boolean, size: number): void {
+  goesOnIn(copy: CopySize, isCopied: boolean, size: number): void {
     const { known } = this;
     this.#shrunk = { ...this.#shrunk, between: this.#shrunk.between + copy.later };
     if (!this.shrank) {
